@@ -1,0 +1,36 @@
+//! Engines: a model that turns one input tensor into one output tensor.
+//!
+//! The trait is as small as a classifier needs, so that the pipeline, its tests and its benches
+//! can run on LiteRT ([`litert`]) or on a stand-in of known timing and answers ([`fake`]).
+
+pub mod fake;
+pub mod litert;
+pub mod tflite;
+
+use crate::error::EngineError;
+use crate::tensor::{TensorInfo, TensorMut, TensorRef};
+
+/// One loaded model, ready to run: input `[1, height, width, 3]`, output of n scores.
+///
+/// `run` takes `&mut self` because the tensors live in the engine: who fills the input, runs and
+/// reads the output must be one at a time. Engines move between threads, they are not shared.
+pub trait Engine: Send {
+    /// Shape, type and quantisation of the input.
+    fn input_info(&self) -> &TensorInfo;
+
+    /// Shape, type and quantisation of the output.
+    fn output_info(&self) -> &TensorInfo;
+
+    /// The input's memory, `input_info().len()` elements; what it holds stays until overwritten.
+    fn input_mut(&mut self) -> TensorMut<'_>;
+
+    /// Runs one inference on what the input holds.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] where the runtime fails; the engine may be run again.
+    fn run(&mut self) -> Result<(), EngineError>;
+
+    /// The output of the last successful run, `output_info().len()` elements.
+    fn output(&self) -> TensorRef<'_>;
+}

@@ -1,0 +1,253 @@
+//! Names for the scores of a model, and what lies beside a model file.
+//!
+//! Labels come from the first of: the property `labels`, the property `labels-file`, the model's
+//! own metadata, a `labels.txt` beside the model, and for one logit or two classes the names
+//! "cat" and "dog". Anything else is numbered.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::engine::tflite::Normalization;
+use crate::error::LabelsError;
+
+/// What a model of one logit or two classes is taken for when nothing names its classes: class 0
+/// (or a negative logit) and class 1 (or a positive one).
+pub const CAT_AND_DOG: [&str; 2] = ["cat", "dog"];
+
+/// The labels file looked for in the model's folder.
+const SIDECAR_LABELS: &str = "labels.txt";
+/// What GStreamer's own inference elements append to the model's name for its description.
+const SIDECAR_MODELINFO: &str = ".modelinfo";
+/// 1 MiB holds the 21,843 names of ImageNet-21k twice over.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Where labels may come from, in this order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LabelSources<'a> {
+    /// The property `labels`: names separated by commas.
+    pub list: Option<&'a str>,
+    /// The property `labels-file`: one name a line.
+    pub file: Option<&'a Path>,
+    /// Names in the model's metadata.
+    pub metadata: Option<&'a [String]>,
+    /// The model's own file, for a `labels.txt` beside it.
+    pub model: Option<&'a Path>,
+}
+
+/// Labels as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labels {
+    /// As many as scores; one or two for a model of one score.
+    pub names: Vec<String>,
+    /// Whether nothing named them, so that they are numbers.
+    pub numbered: bool,
+}
+
+impl LabelSources<'_> {
+    /// The labels of a model with `scores` scores.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelsError`] where a source that the user named is unreadable or holds the wrong number
+    /// of names. A `labels.txt` beside the model is held to the same.
+    pub fn resolve(&self, scores: usize) -> Result<Labels, LabelsError> {
+        let named = |names| Ok(Labels { names, numbered: false });
+        if let Some(list) = self.list {
+            return named(check_count(parse_list(list)?, scores, "the property labels".into())?);
+        }
+        if let Some(file) = self.file {
+            return named(check_count(read_file(file)?, scores, quoted(file))?);
+        }
+        if let Some(names) = self.metadata {
+            return named(names.to_vec());
+        }
+        let sidecar = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
+        if let Some(file) = sidecar.filter(|file| file.is_file()) {
+            return named(check_count(read_file(&file)?, scores, quoted(&file))?);
+        }
+        if scores <= CAT_AND_DOG.len() {
+            return named(CAT_AND_DOG.map(str::to_owned).to_vec());
+        }
+        let names = (0..scores).map(|index| index.to_string()).collect();
+        Ok(Labels { names, numbered: true })
+    }
+}
+
+fn quoted(file: &Path) -> String {
+    format!("labels file '{}'", file.display())
+}
+
+fn check_count(
+    names: Vec<String>,
+    scores: usize,
+    source: String,
+) -> Result<Vec<String>, LabelsError> {
+    // One logit separates two classes, or tells one from everything else.
+    let fits = names.len() == scores || scores == 1 && names.len() == 2;
+    if fits {
+        Ok(names)
+    } else {
+        Err(LabelsError::Count { source_name: source, got: names.len(), scores })
+    }
+}
+
+fn parse_list(list: &str) -> Result<Vec<String>, LabelsError> {
+    let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.iter().position(String::is_empty) {
+        Some(index) => Err(LabelsError::EmptyName { index: index + 1 }),
+        None => Ok(names),
+    }
+}
+
+/// One name a line; a byte order mark, CR LF, and blank lines at the end are tolerated, and so is
+/// the line's own index in front of every name ("0 cat", "1 dog"), as Teachable Machine and Coral
+/// write it.
+fn read_file(file: &Path) -> Result<Vec<String>, LabelsError> {
+    let unreadable = |reason: String| LabelsError::Unreadable { file: file.to_owned(), reason };
+    let size = fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(unreadable(format!("{size} bytes are too many for a list of labels")));
+    }
+    let bytes = fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| LabelsError::NotUtf8 {
+        file: file.to_owned(),
+        position: error.utf8_error().valid_up_to(),
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    if let Some(index) = lines.iter().position(|line| line.is_empty()) {
+        return Err(LabelsError::EmptyLine { file: file.to_owned(), line: index + 1 });
+    }
+    if lines.is_empty() {
+        return Err(LabelsError::EmptyLine { file: file.to_owned(), line: 1 });
+    }
+    let numbered: Option<Vec<&str>> =
+        lines.iter().enumerate().map(|(index, line)| without_index(line, index)).collect();
+    Ok(numbered.unwrap_or(lines).into_iter().map(str::to_owned).collect())
+}
+
+/// `line` without the number `index` in front of it.
+fn without_index(line: &str, index: usize) -> Option<&str> {
+    let rest = line.strip_prefix(&index.to_string())?;
+    let name = rest.trim_start_matches([' ', '\t', ':', ',']);
+    (name.len() < rest.len() && !name.is_empty()).then_some(name)
+}
+
+/// The normalisation in GStreamer's `.modelinfo` beside `model` (`model.tflite.modelinfo`): in the
+/// section of an input, `ranges` gives the values of black and white, once or for each channel.
+/// The format has no place for labels.
+///
+/// Source: the documentation of GstAnalyticsModelInfo.
+pub fn modelinfo_normalization(model: &Path) -> Option<Normalization> {
+    let mut path = model.as_os_str().to_owned();
+    path.push(SIDECAR_MODELINFO);
+    let text = fs::read_to_string(PathBuf::from(path)).ok()?;
+    let mut input_ranges = None;
+    for section in text.split("\n[") {
+        let value_of = |key: &str| {
+            let mut lines = section.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+        };
+        if value_of("dir") == Some("input") {
+            input_ranges = value_of("ranges");
+        }
+    }
+    let ranges = input_ranges?.split(';').filter(|range| !range.trim().is_empty());
+    let mut normalization = Normalization { mean: Vec::new(), std: Vec::new() };
+    for range in ranges {
+        let (black, white) = range.split_once(',')?;
+        let (black, white): (f32, f32) = (black.trim().parse().ok()?, white.trim().parse().ok()?);
+        // level / 255 * (white - black) + black, written as (level - mean) / std.
+        let std = 255.0 / (white - black);
+        normalization.std.push(std);
+        normalization.mean.push(-black * std);
+    }
+    let sane = normalization.std.iter().chain(&normalization.mean).all(|value| value.is_finite());
+    (sane && matches!(normalization.std.len(), 1 | 3)).then_some(normalization)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_with(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.txt");
+        fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    fn from_file(content: &[u8], scores: usize) -> Result<Labels, LabelsError> {
+        let (_folder, path) = file_with(content);
+        LabelSources { file: Some(&path), ..Default::default() }.resolve(scores)
+    }
+
+    #[test]
+    fn the_list_wins_over_the_file() {
+        let (_folder, path) = file_with(b"a\nb\n");
+        let sources = LabelSources { list: Some("x, y"), file: Some(&path), ..Default::default() };
+        assert_eq!(sources.resolve(2).unwrap().names, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_labels_txt_beside_the_model_is_found() {
+        let (folder, _path) = file_with(b"p\nq\nr");
+        let model = folder.path().join("model.tflite");
+        let sources = LabelSources { model: Some(&model), ..Default::default() };
+        assert_eq!(sources.resolve(3).unwrap().names, ["p", "q", "r"]);
+    }
+
+    #[test]
+    fn without_any_source_two_classes_are_cat_and_dog_and_others_are_numbers() {
+        let none = LabelSources::default();
+        assert_eq!(none.resolve(1).unwrap().names, CAT_AND_DOG);
+        assert_eq!(none.resolve(2).unwrap().names, CAT_AND_DOG);
+        let three = none.resolve(3).unwrap();
+        assert!(three.numbered);
+        assert_eq!(three.names, ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn windows_line_ends_marks_and_blank_lines_at_the_end_are_tolerated() {
+        let labels = from_file("\u{feff}cat\r\ndog \r\n\r\n\n".as_bytes(), 2).unwrap();
+        assert_eq!(labels.names, ["cat", "dog"]);
+    }
+
+    #[test]
+    fn indices_in_front_of_every_name_are_dropped() {
+        assert_eq!(from_file(b"0 cat\n1 great dane\n", 2).unwrap().names, ["cat", "great dane"]);
+        assert_eq!(from_file(b"0: cat\n1: dog\n", 2).unwrap().names, ["cat", "dog"]);
+        // Names that only happen to be numbers stay.
+        assert_eq!(from_file(b"0\n1\n", 2).unwrap().names, ["0", "1"]);
+        assert_eq!(from_file(b"0 cat\ndog\n", 2).unwrap().names, ["0 cat", "dog"]);
+    }
+
+    #[test]
+    fn a_wrong_file_is_named_with_what_is_wrong() {
+        let text = |content: &[u8], scores| from_file(content, scores).unwrap_err().to_string();
+        assert!(text(b"a\nb\n", 5).contains("2 labels"), "{}", text(b"a\nb\n", 5));
+        assert!(text(b"a\nb\nc\n", 2).contains("3 labels"));
+        assert!(text(b"a\n\nb\n", 3).contains("line 2"));
+        assert!(text(b"", 2).contains("line 1"));
+        assert!(text(b"cat\nd\xffg\n", 2).contains("UTF-8"));
+        let missing =
+            LabelSources { file: Some(Path::new("/nowhere/l.txt")), ..Default::default() };
+        assert!(missing.resolve(2).unwrap_err().to_string().contains("/nowhere/l.txt"));
+    }
+
+    #[test]
+    fn an_empty_name_in_the_list_is_refused() {
+        let sources = LabelSources { list: Some("cat,,dog"), ..Default::default() };
+        assert_eq!(sources.resolve(3), Err(LabelsError::EmptyName { index: 2 }));
+    }
+
+    #[test]
+    fn modelinfo_ranges_become_mean_and_standard_deviation() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m.tflite");
+        let info = "[modelinfo]\nversion=1.0\n\n[in]\ndir=input\ndims=1,8,8,3\nranges=-1.0,1.0\n\n[out]\ndir=output\nranges=0,5\n";
+        fs::write(folder.path().join("m.tflite.modelinfo"), info).unwrap();
+        let normalization = modelinfo_normalization(&model).unwrap();
+        assert_eq!(normalization, Normalization { mean: vec![127.5], std: vec![127.5] });
+    }
+}

@@ -1,0 +1,434 @@
+//! The stages composed: frame -> tensor -> inference -> decision, synchronous, without GStreamer.
+//!
+//! The element drives this, and so do benches and tests. [`Config`] is what the user's settings
+//! resolve to, validated once; a [`Classifier`] is what runs. After the first frame of a format the
+//! path of a frame allocates nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::decision::{Activation, Decider, Decision, Scored};
+use crate::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
+use crate::engine::tflite::{GraphActivation, ModelInfo, Normalization};
+use crate::engine::{Engine, fake::FakeEngine};
+use crate::error::{ConfigError, FrameFault, LoadError, StartError};
+use crate::frame::{FrameSpec, FrameView};
+use crate::labels::{LabelSources, modelinfo_normalization};
+use crate::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use crate::stats::Durations;
+use crate::tensor::{ElementType, TensorInfo};
+
+/// How scores become confidences: read from the graph, or said by the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputActivation {
+    /// None where the graph ends in LOGISTIC or SOFTMAX; else sigmoid for one score, softmax for
+    /// several.
+    #[default]
+    Auto,
+    /// Always this one.
+    Fixed(Activation),
+}
+
+/// What cannot change while a model is loaded.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The `.tflite` file.
+    pub model_file: PathBuf,
+    /// Names separated by commas; they go before any file.
+    pub labels: Option<String>,
+    /// A file with one name a line.
+    pub labels_file: Option<PathBuf>,
+    /// CPU threads of one inference; 0 chooses.
+    pub threads: u32,
+    /// Where the graph runs.
+    pub accelerator: Accelerator,
+    /// Mean and standard deviation, where the user gives them.
+    pub normalization: Option<Normalization>,
+    /// How a frame is fitted to the model's input.
+    pub resize_method: ResizeMethod,
+    /// How scores become confidences.
+    pub activation: OutputActivation,
+}
+
+/// What may change from one frame to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveConfig {
+    /// The least confidence that is believed, 0..1.
+    pub threshold: f32,
+    /// How many classes a result lists, at least 1.
+    pub max_results: usize,
+    /// Every how many frames an inference is run, at least 1.
+    pub inference_interval: u64,
+    /// How long a held result stays valid in stream time; `None` for ever.
+    pub result_timeout: Option<Duration>,
+}
+
+/// Most threads that `threads` = 0 chooses: beyond four, the small graphs of classifiers spend
+/// more on handing out work than they gain.
+const MAX_AUTOMATIC_THREADS: usize = 4;
+
+/// Half the processors, so that capture, decoding and encoding keep the other half; 1 to 4.
+pub fn automatic_threads() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).clamp(1, MAX_AUTOMATIC_THREADS) as u32
+}
+
+/// A result, as it goes onto a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// The classes by falling confidence; empty where there has been no inference yet.
+    pub ranked: &'a [Scored],
+    /// Whether the best is believed.
+    pub known: bool,
+    /// Whether this very frame was inferred.
+    pub fresh: bool,
+    /// Presentation time of the inferred frame, where it had one.
+    pub inference_pts: Option<Duration>,
+    /// How much older than this frame that one is.
+    pub age: Option<Duration>,
+    /// What the inference took.
+    pub inference_time: Duration,
+}
+
+/// Whether a frame may be inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// There is time for an inference.
+    Infer,
+    /// The frame is late already: attach what is held.
+    Skip,
+}
+
+/// Counters since the model was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Frames seen.
+    pub frames: u64,
+    /// Inferences run.
+    pub inferences: u64,
+    /// Frames that were due for an inference and too late for it.
+    pub skipped: u64,
+    /// What preprocessing took.
+    pub preprocess: Durations,
+    /// What the inferences took.
+    pub invoke: Durations,
+}
+
+/// The last result.
+#[derive(Debug, Default)]
+struct Held {
+    ranked: Vec<Scored>,
+    known: bool,
+    pts: Option<Duration>,
+    inference_time: Duration,
+}
+
+/// A model, its preprocessing and its decision, with the last result.
+pub struct Classifier {
+    engine: Box<dyn Engine>,
+    target: TensorTarget,
+    resize_method: ResizeMethod,
+    preprocessor: Option<Preprocessor>,
+    decider: Decider,
+    labels: Vec<String>,
+    live: LiveConfig,
+    held: Held,
+    /// Frames since the last inference; `None` before the first.
+    since_inference: Option<u64>,
+    counters: Counters,
+    description: Description,
+}
+
+/// What runs, in words and numbers.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The model's file name.
+    pub model: String,
+    /// CPU threads of one inference.
+    pub threads: u32,
+    /// Where the graph runs.
+    pub accelerator: Accelerator,
+    /// What the user may want to know about choices made for want of information.
+    pub warnings: Vec<String>,
+}
+
+impl Classifier {
+    /// Loads runtime, model and labels.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] where one of them is missing, damaged, or contradicts another.
+    pub fn load(config: &Config, live: LiveConfig) -> Result<Self, StartError> {
+        let path = &config.model_file;
+        let in_model = |error| match error {
+            LoadError::Runtime(error) => StartError::Runtime(error),
+            source => StartError::Model { file: path.clone(), source },
+        };
+        let file = read_model(path)?;
+        let threads = if config.threads == 0 { automatic_threads() } else { config.threads };
+        let options = LiteRtOptions { threads, accelerator: config.accelerator };
+        let engine = LiteRtEngine::new(&file, &options).map_err(in_model)?;
+        let info = engine.info().clone();
+        let scores = info.output.len();
+
+        let mut warnings = Vec::new();
+        let sources = LabelSources {
+            list: config.labels.as_deref(),
+            file: config.labels_file.as_deref(),
+            metadata: info.labels.as_deref(),
+            model: Some(path),
+        };
+        let labels = sources.resolve(scores)?;
+        if labels.numbered {
+            warnings.push(format!(
+                "nothing names the {scores} classes of '{}', so they are shown as numbers; set \
+                 labels or labels-file",
+                path.display()
+            ));
+        }
+        let normalization = config
+            .normalization
+            .clone()
+            .or_else(|| info.normalization.clone())
+            .or_else(|| modelinfo_normalization(path));
+        if normalization.is_none() && info.input.element == ElementType::F32 {
+            warnings.push(format!(
+                "nothing says how '{}' wants its float input normalised, so levels 0..255 become \
+                 -1..1; set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)",
+                path.display()
+            ));
+        }
+        let activation = resolve_activation(config.activation, &info, path)?;
+        let description = Description {
+            model: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            threads,
+            accelerator: config.accelerator,
+            warnings,
+        };
+        Ok(Self::compose(
+            Box::new(engine),
+            normalization.as_ref(),
+            config.resize_method,
+            activation,
+            labels.names,
+            live,
+            description,
+        ))
+    }
+
+    /// A classifier on the deterministic [`FakeEngine`], with the labels "red", "green", "blue".
+    pub fn fake(engine: FakeEngine, live: LiveConfig) -> Self {
+        Self::compose(
+            Box::new(engine),
+            None,
+            ResizeMethod::Stretch,
+            Activation::None,
+            ["red", "green", "blue"].map(str::to_owned).to_vec(),
+            live,
+            Description {
+                model: "fake".into(),
+                threads: 1,
+                accelerator: Accelerator::Cpu,
+                warnings: Vec::new(),
+            },
+        )
+    }
+
+    fn compose(
+        engine: Box<dyn Engine>,
+        normalization: Option<&Normalization>,
+        resize_method: ResizeMethod,
+        activation: Activation,
+        labels: Vec<String>,
+        live: LiveConfig,
+        description: Description,
+    ) -> Self {
+        let output = engine.output_info();
+        let scores = output.len();
+        let decider = Decider::new(
+            scores,
+            labels.len(),
+            activation,
+            output.quantization,
+            live.threshold,
+            live.max_results,
+        );
+        let held = Held { ranked: Vec::with_capacity(labels.len().max(scores)), ..Held::default() };
+        Self {
+            target: tensor_target(engine.input_info(), normalization),
+            engine,
+            resize_method,
+            preprocessor: None,
+            decider,
+            labels,
+            live,
+            held,
+            since_inference: None,
+            counters: Counters::default(),
+            description,
+        }
+    }
+
+    /// Prepares for frames of `spec`; what was held is of another picture, and is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameFault::Preprocess`] where the spec contradicts itself.
+    pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), FrameFault> {
+        self.forget();
+        self.preprocessor = None;
+        self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize_method)?);
+        Ok(())
+    }
+
+    /// Takes over what may change between frames.
+    pub fn set_live(&mut self, live: LiveConfig) {
+        self.decider.set_threshold(live.threshold);
+        self.decider.set_max_results(live.max_results);
+        self.live = live;
+    }
+
+    /// Drops the held result: after a flush, a seek, a new format.
+    pub fn forget(&mut self) {
+        self.held.ranked.clear();
+        self.since_inference = None;
+    }
+
+    /// The names of the classes, one or two for a model of one score.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// What runs.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether the next frame is to be inferred, by the inference interval.
+    pub fn due(&self) -> bool {
+        self.since_inference.is_none_or(|n| n + 1 >= self.live.inference_interval)
+    }
+
+    /// Lets a frame pass with the held result.
+    pub fn hold(&mut self) {
+        self.counters.frames += 1;
+        self.counters.skipped += u64::from(self.due());
+        self.since_inference = self.since_inference.map(|n| n + 1);
+    }
+
+    /// Runs preprocessing, inference and decision on `frame`, shown at `pts`, and holds the
+    /// result.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameFault`] where no format was set, the frame is not of it, or the engine fails; what
+    /// was held stays.
+    pub fn infer(
+        &mut self,
+        frame: &FrameView<'_>,
+        pts: Option<Duration>,
+    ) -> Result<(), FrameFault> {
+        self.counters.frames += 1;
+        let preprocessor = self.preprocessor.as_mut().ok_or(FrameFault::NoFormat)?;
+        let start = Instant::now();
+        preprocessor.run(frame, self.engine.input_mut())?;
+        let preprocessed = Instant::now();
+        self.engine.run()?;
+        let invoked = Instant::now();
+        let Decision { ranked, known } = self.decider.decide(self.engine.output());
+        self.held.ranked.clear();
+        self.held.ranked.extend_from_slice(ranked);
+        self.held.known = known;
+        self.held.pts = pts;
+        self.held.inference_time = invoked - preprocessed;
+        self.since_inference = Some(0);
+        self.counters.inferences += 1;
+        self.counters.preprocess.add(preprocessed - start);
+        self.counters.invoke.add(invoked - preprocessed);
+        Ok(())
+    }
+
+    /// The result for a frame shown at `pts`: its own right after [`infer`](Self::infer), else
+    /// the held one.
+    pub fn outcome(&self, pts: Option<Duration>) -> Outcome<'_> {
+        let held = &self.held;
+        let age = pts.zip(held.pts).map(|(now, then)| now.saturating_sub(then));
+        let expired = age.zip(self.live.result_timeout).is_some_and(|(age, limit)| age > limit);
+        Outcome {
+            ranked: if expired { &[] } else { &held.ranked },
+            known: held.known && !expired && !held.ranked.is_empty(),
+            fresh: self.since_inference == Some(0),
+            inference_pts: held.pts,
+            age,
+            inference_time: held.inference_time,
+        }
+    }
+}
+
+/// Reads the whole model; 512 MiB is a hundred times the largest image classifier in use.
+fn read_model(path: &Path) -> Result<Vec<u8>, StartError> {
+    const MAX_BYTES: u64 = 512 << 20;
+    let unreadable = |reason: String| StartError::ModelFile { file: path.to_owned(), reason };
+    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("it is not a file".into()));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(unreadable(format!("{} bytes are too many for a classifier", metadata.len())));
+    }
+    fs::read(path).map_err(|error| unreadable(error.to_string()))
+}
+
+fn resolve_activation(
+    wanted: OutputActivation,
+    info: &ModelInfo,
+    path: &Path,
+) -> Result<Activation, StartError> {
+    let scores = info.output.len();
+    match wanted {
+        OutputActivation::Fixed(Activation::Softmax) if scores == 1 => {
+            Err(ConfigError::SoftmaxOfOne { file: path.to_owned() }.into())
+        }
+        OutputActivation::Fixed(activation) => Ok(activation),
+        OutputActivation::Auto => Ok(match info.activation {
+            GraphActivation::Logistic | GraphActivation::Softmax => Activation::None,
+            GraphActivation::None if scores == 1 => Activation::Sigmoid,
+            GraphActivation::None => Activation::Softmax,
+        }),
+    }
+}
+
+/// Mean and standard deviation of a float input about which nothing is known: 0..255 becomes
+/// -1..1, as the MobileNet family was trained.
+const FLOAT_CENTRE: f32 = 127.5;
+
+fn tensor_target(input: &TensorInfo, normalization: Option<&Normalization>) -> TensorTarget {
+    let channel = |values: &[f32], index: usize| values.get(index).or(values.first()).copied();
+    let value_map = |index| {
+        let given =
+            normalization.and_then(|n| Some((channel(&n.mean, index)?, channel(&n.std, index)?)));
+        match (input.element, given, input.quantization) {
+            (ElementType::F32, given, _) => {
+                let (mean, std) = given.unwrap_or((FLOAT_CENTRE, FLOAT_CENTRE));
+                ValueMap::Normalized { mean, std }
+            }
+            (_, Some((mean, std)), Some(quantization)) => {
+                ValueMap::Quantized { mean, std, quantization }
+            }
+            // Without a normalisation or a scale, the tensor's bytes are the levels.
+            _ => ValueMap::Level,
+        }
+    };
+    TensorTarget {
+        width: input.shape.get(2).copied().unwrap_or(0),
+        height: input.shape.get(1).copied().unwrap_or(0),
+        element: input.element,
+        values: [value_map(0), value_map(1), value_map(2)],
+    }
+}

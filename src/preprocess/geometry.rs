@@ -1,0 +1,148 @@
+//! Which part of the picture goes to which part of the tensor.
+//!
+//! Columns and rows are independent of each other, so the answer is one [`Axis`] for each. Aspect
+//! ratios are compared as they are displayed: an anamorphic picture of 720x576 pixels that is shown
+//! as 16:9 is treated as 16:9. The tensor's own pixels are square.
+
+/// How a picture of one shape fills a tensor of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResizeMethod {
+    /// The whole picture, distorted to the tensor's shape.
+    Stretch,
+    /// The largest centred part of the picture that has the tensor's shape.
+    Crop,
+    /// The whole picture, undistorted, centred between black bars.
+    Letterbox,
+}
+
+/// Along one axis: an interval of the source and the run of tensor elements that shows it.
+///
+/// Source coordinates are continuous; the centre of pixel `i` is at `i + 0.5`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Axis {
+    /// Where the interval starts, in source pixels.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+    /// First tensor column or row that shows it.
+    pub start: usize,
+    /// How many do.
+    pub len: usize,
+}
+
+impl Axis {
+    fn stretch(source: usize, tensor: usize) -> Self {
+        Self { from: 0.0, to: source as f64, start: 0, len: tensor }
+    }
+
+    /// Keeps the centred `extent` of the source interval.
+    fn crop(self, extent: f64) -> Self {
+        let extent = extent.min(self.to);
+        let from = (self.to - extent) / 2.0;
+        Self { from, to: from + extent, ..self }
+    }
+
+    /// Shows the source in `len` elements in the middle of the axis. Halves are rounded to even,
+    /// as Pillow's `ImageOps.contain` and `ImageOps.pad` round them (Python's `round`).
+    fn letterbox(self, len: f64) -> Self {
+        let len = (len.round_ties_even() as usize).clamp(1, self.len);
+        let start = ((self.len - len) as f64 / 2.0).round_ties_even() as usize;
+        Self { start, len, ..self }
+    }
+
+    /// The same interval in the samples of a plane that is subsampled by `1 << shift`.
+    ///
+    /// A chroma sample covers as many pixels as it stands for, so coordinates shrink by exactly
+    /// that factor, also where the plane's size was rounded up. Where samples are co-sited with the
+    /// first pixel of each pair, that pixel's centre (0.5, so 0.25 after halving) is the centre of
+    /// the sample (0.5): all coordinates move by 0.25.
+    pub fn subsampled(self, shift: u32, cosited: bool) -> Self {
+        if shift == 0 {
+            return self;
+        }
+        let factor = f64::from(1_u32 << shift);
+        let offset = if cosited { 0.5 - 0.5 / factor } else { 0.0 };
+        Self { from: self.from / factor + offset, to: self.to / factor + offset, ..self }
+    }
+}
+
+/// Columns and rows for a picture of `source` (width, height) pixels of the given aspect ratio
+/// in a tensor of `tensor` (width, height).
+pub(super) fn axes(
+    method: ResizeMethod,
+    source: (usize, usize),
+    pixel_aspect_ratio: (u32, u32),
+    tensor: (usize, usize),
+) -> (Axis, Axis) {
+    let columns = Axis::stretch(source.0, tensor.0);
+    let rows = Axis::stretch(source.1, tensor.1);
+    let (tensor_width, tensor_height) = (tensor.0 as f64, tensor.1 as f64);
+    let pixel = f64::from(pixel_aspect_ratio.0) / f64::from(pixel_aspect_ratio.1);
+    let (width, height) = (source.0 as f64 * pixel, source.1 as f64);
+    let wider = width / height > tensor_width / tensor_height;
+    match method {
+        ResizeMethod::Stretch => (columns, rows),
+        ResizeMethod::Crop if wider => {
+            (columns.crop(height * tensor_width / tensor_height / pixel), rows)
+        }
+        ResizeMethod::Crop => (columns, rows.crop(width * tensor_height / tensor_width)),
+        ResizeMethod::Letterbox if wider => {
+            (columns, rows.letterbox(height / width * tensor_width))
+        }
+        ResizeMethod::Letterbox => (columns.letterbox(width / height * tensor_height), rows),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: (u32, u32) = (1, 1);
+
+    #[test]
+    fn crop_keeps_the_middle_of_the_longer_side() {
+        let (columns, rows) = axes(ResizeMethod::Crop, (1920, 1080), SQUARE, (150, 150));
+        assert_eq!((columns.from, columns.to), (420.0, 1500.0));
+        assert_eq!((rows.from, rows.to, rows.start, rows.len), (0.0, 1080.0, 0, 150));
+        let (columns, rows) = axes(ResizeMethod::Crop, (480, 640), SQUARE, (200, 100));
+        assert_eq!((columns.from, columns.to), (0.0, 480.0));
+        assert_eq!((rows.from, rows.to), (200.0, 440.0));
+    }
+
+    #[test]
+    fn letterbox_rounds_halves_to_even() {
+        // 640x361 in 100x100: 56.4 rows. 8x5 in 100x100: 62.5 rows, to 62.
+        let (_, rows) = axes(ResizeMethod::Letterbox, (640, 361), SQUARE, (100, 100));
+        assert_eq!((rows.start, rows.len), (22, 56));
+        let (_, rows) = axes(ResizeMethod::Letterbox, (8, 5), SQUARE, (100, 100));
+        assert_eq!((rows.start, rows.len), (19, 62));
+        // 61 of 64 leaves 1.5 before: to 2.
+        let (columns, _) = axes(ResizeMethod::Letterbox, (61, 64), SQUARE, (64, 64));
+        assert_eq!((columns.start, columns.len), (2, 61));
+    }
+
+    #[test]
+    fn a_thin_picture_keeps_one_column() {
+        let (columns, rows) = axes(ResizeMethod::Letterbox, (1, 2000), SQUARE, (64, 64));
+        assert_eq!((columns.len, rows.len), (1, 64));
+    }
+
+    #[test]
+    fn the_aspect_ratio_is_the_displayed_one() {
+        // 720x576 with 64:45 pixels is 16:9.
+        let (columns, _) = axes(ResizeMethod::Crop, (720, 576), (64, 45), (90, 90));
+        assert!((columns.to - columns.from - 405.0).abs() < 1e-9);
+        let (_, rows) = axes(ResizeMethod::Letterbox, (720, 576), (64, 45), (160, 160));
+        assert_eq!((rows.start, rows.len), (35, 90));
+    }
+
+    #[test]
+    fn chroma_follows_the_pixels_not_the_rounded_plane() {
+        let (columns, _) = axes(ResizeMethod::Stretch, (641, 361), SQUARE, (32, 32));
+        let centred = columns.subsampled(1, false);
+        assert_eq!((centred.from, centred.to), (0.0, 320.5));
+        let cosited = columns.subsampled(1, true);
+        assert_eq!((cosited.from, cosited.to), (0.25, 320.75));
+        assert_eq!(columns.subsampled(0, true), columns);
+    }
+}

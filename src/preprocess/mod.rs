@@ -1,0 +1,223 @@
+//! From a video frame to the input tensor of a model: scale, convert, normalise, quantise.
+//!
+//! A model sees some 150x150 pixels of a frame that may have two million. Converting the frame to
+//! RGB first and shrinking it afterwards would spend nearly all its time on pixels that are averaged
+//! away, so the order is the other way round: every component is resampled in the form in which the
+//! frame has it, chroma at its own resolution, and only the small result changes colour space. For
+//! linear filters and a linear matrix the two orders agree, up to where a converter clips or rounds.
+//!
+//! Input is a [`FrameView`], borrowed and never written; output is the model's own tensor. All that
+//! depends on caps and model alone is worked out by [`Preprocessor::new`]:
+//!
+//! - `geometry`: which part of the picture fills which part of the tensor;
+//! - `taps`: the weights of the antialiased resampling filter, as integers;
+//! - `passes`: where each component lies in the planes of each format;
+//! - `color`: matrix and code range as integers, and a table from level to tensor element.
+//!
+//! What is left for each frame are the loops in `kernels`, which go from one output row to the next,
+//! allocate nothing, and read no sample that has no weight.
+
+mod color;
+mod geometry;
+mod kernels;
+mod passes;
+mod taps;
+mod target;
+
+pub use geometry::ResizeMethod;
+pub use kernels::Kernels;
+pub use target::{TensorTarget, ValueMap};
+
+use crate::error::PreprocessError;
+use crate::frame::{FrameSpec, FrameView, PixelFormat};
+use crate::tensor::{ElementType, TensorMut};
+use color::{Levels, Table, ToRgb};
+use geometry::Axis;
+use kernels::Rows;
+use passes::Pass;
+
+/// Red, green, blue.
+const CHANNELS: usize = 3;
+
+/// The longest side of a frame or a tensor: sample indices fit 32 bits with room to spare, and so
+/// do the bytes of a plan.
+const MAX_SIDE: usize = 1 << 16;
+
+/// The way from frames of one kind to a tensor of one kind.
+///
+/// [`run`](Self::run) takes `&mut self` because it works in rows that the preprocessor keeps: give
+/// each thread a preprocessor of its own.
+#[derive(Debug)]
+pub struct Preprocessor {
+    plan: Plan,
+    levels: Levels,
+    rows: Rows,
+}
+
+/// All that is decided before the first frame.
+#[derive(Debug)]
+struct Plan {
+    format: PixelFormat,
+    /// Columns and rows of the tensor.
+    tensor: (usize, usize),
+    /// Type of its elements.
+    element: ElementType,
+    /// Those of them that show the picture.
+    columns: Axis,
+    rows: Axis,
+    passes: Vec<Pass>,
+    to_rgb: ToRgb,
+    kernels: Kernels,
+}
+
+impl Preprocessor {
+    /// Plans the way from frames of `spec` to a tensor of `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`PreprocessError`] where `spec` or `target` contradicts itself: a side of zero, a value map
+    /// that does not belong to the element type, coefficients that make no colour matrix.
+    pub fn new(
+        spec: &FrameSpec,
+        target: &TensorTarget,
+        method: ResizeMethod,
+    ) -> Result<Self, PreprocessError> {
+        Self::with_kernels(spec, target, method, Kernels::best())
+    }
+
+    /// As [`new`](Self::new), with a choice of kernels, so that tests reach all of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn with_kernels(
+        spec: &FrameSpec,
+        target: &TensorTarget,
+        method: ResizeMethod,
+        kernels: Kernels,
+    ) -> Result<Self, PreprocessError> {
+        let (source, tensor) = ((spec.width, spec.height), (target.width, target.height));
+        check_size("frame", source)?;
+        check_size("input tensor", tensor)?;
+        let (width, height) = spec.pixel_aspect_ratio;
+        if width == 0 || height == 0 {
+            return Err(PreprocessError::PixelAspectRatio { width, height });
+        }
+        let to_rgb = ToRgb::new(spec)?;
+        let levels = Levels::new(target.element, &target.values)?;
+        let (columns, rows) = geometry::axes(method, source, spec.pixel_aspect_ratio, tensor);
+        let passes = Pass::all(spec, columns, rows);
+        let scratch = Rows::new(&passes, columns.len);
+        let (format, element) = (spec.format, target.element);
+        let plan = Plan { format, tensor, element, columns, rows, passes, to_rgb, kernels };
+        Ok(Self { plan, levels, rows: scratch })
+    }
+
+    /// Fills `tensor` from `frame`.
+    ///
+    /// # Errors
+    ///
+    /// [`PreprocessError`] where `frame` or `tensor` is not of the kind that was planned for. The
+    /// tensor is untouched then.
+    pub fn run(
+        &mut self,
+        frame: &FrameView<'_>,
+        tensor: TensorMut<'_>,
+    ) -> Result<(), PreprocessError> {
+        let Self { plan, levels, rows } = self;
+        plan.check(frame)?;
+        match (&*levels, tensor) {
+            (Levels::F32(table), TensorMut::F32(to)) => plan.fill(frame, rows, table, to),
+            (Levels::U8(table), TensorMut::U8(to)) => plan.fill(frame, rows, table, to),
+            (Levels::I8(table), TensorMut::I8(to)) => plan.fill(frame, rows, table, to),
+            (_, tensor) => Err(plan.wrong_element(&tensor)),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether `frame` has every sample that will be read.
+    ///
+    /// A view does not know the size it was checked for, so the planes are measured again.
+    fn check(&self, frame: &FrameView<'_>) -> Result<(), PreprocessError> {
+        if frame.format() != self.format {
+            return Err(PreprocessError::FrameFormat { got: frame.format(), want: self.format });
+        }
+        for pass in &self.passes {
+            let plane = frame.plane(pass.plane);
+            let (got, want) = (plane.data.len(), pass.plane_bytes(plane.stride));
+            if got < want {
+                return Err(PreprocessError::FramePlane { plane: pass.plane, got, want });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of `tensor`: the picture where it belongs, black around it.
+    fn fill<T: Copy>(
+        &self,
+        frame: &FrameView<'_>,
+        rows: &mut Rows,
+        table: &Table<T>,
+        tensor: &mut [T],
+    ) -> Result<(), PreprocessError> {
+        let want = self.tensor.0 * self.tensor.1 * CHANNELS;
+        if tensor.len() != want {
+            return Err(PreprocessError::TensorLength { got: tensor.len(), want });
+        }
+        let (left, len) = (self.columns.start * CHANNELS, self.columns.len * CHANNELS);
+        for (y, row) in tensor.chunks_exact_mut(self.tensor.0 * CHANNELS).enumerate() {
+            let inside = y.checked_sub(self.rows.start).filter(|y| *y < self.rows.len);
+            let Some(y) = inside else {
+                paint(row, table);
+                continue;
+            };
+            self.kernels.levels(frame, &self.passes, &self.to_rgb, y, rows);
+            let (before, rest) = row.split_at_mut(left);
+            let (picture, after) = rest.split_at_mut(len);
+            paint(before, table);
+            look_up(picture, table, &rows.rgb);
+            paint(after, table);
+        }
+        Ok(())
+    }
+
+    fn wrong_element(&self, tensor: &TensorMut<'_>) -> PreprocessError {
+        let got = match tensor {
+            TensorMut::F32(_) => ElementType::F32,
+            TensorMut::U8(_) => ElementType::U8,
+            TensorMut::I8(_) => ElementType::I8,
+        };
+        PreprocessError::TensorElement { got: target::name(got), want: target::name(self.element) }
+    }
+}
+
+fn check_size(what: &'static str, size: (usize, usize)) -> Result<(), PreprocessError> {
+    let fits = |side| (1..=MAX_SIDE).contains(&side);
+    if fits(size.0) && fits(size.1) {
+        return Ok(());
+    }
+    let (width, height) = size;
+    Err(PreprocessError::Size { what, width, height, max: MAX_SIDE })
+}
+
+/// Makes `pixels` black.
+fn paint<T: Copy>(pixels: &mut [T], table: &Table<T>) {
+    for pixel in pixels.chunks_exact_mut(CHANNELS) {
+        for (element, table) in pixel.iter_mut().zip(table) {
+            *element = table[0];
+        }
+    }
+}
+
+/// Gives `pixels` the elements of their levels.
+fn look_up<T: Copy>(pixels: &mut [T], table: &Table<T>, levels: &[Vec<u8>; CHANNELS]) {
+    let [red, green, blue] = levels;
+    let levels = red.iter().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.chunks_exact_mut(CHANNELS).zip(levels) {
+        for (element, (table, level)) in pixel.iter_mut().zip(table.iter().zip([red, green, blue]))
+        {
+            *element = table[usize::from(*level)];
+        }
+    }
+}
