@@ -11,6 +11,9 @@ use crate::frame::PixelFormat;
 /// A buffer that does not hold the frame its caps promise.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
+    /// The memory cannot be read.
+    #[error("its memory cannot be mapped for reading")]
+    Map,
     /// Too few or too many planes.
     #[error("the buffer has {got} planes where its format has {want}")]
     PlaneCount {

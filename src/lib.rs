@@ -1,11 +1,43 @@
 //! catdog: LiteRT image classification on every video buffer of a GStreamer pipeline.
+//!
+//! The modules stand in the order in which a buffer meets them. From [`frame`] to [`pipeline`] they
+//! are plain Rust, usable without GStreamer; [`metadata`], [`overlay`] and [`element`] are the way
+//! into a media pipeline.
 
 pub mod decision;
+pub mod element;
 pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod labels;
+pub mod metadata;
+pub mod overlay;
 pub mod pipeline;
 pub mod preprocess;
 pub mod stats;
 pub mod tensor;
+
+use gst::glib;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    metadata::register();
+    element::register(plugin)
+}
+
+// The macro's items have no documentation of their own.
+#[allow(missing_docs)]
+mod plugin {
+    use super::plugin_init;
+
+    gst::plugin_define!(
+        catdog,
+        env!("CARGO_PKG_DESCRIPTION"),
+        plugin_init,
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+        "MIT/X11",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("BUILD_REL_DATE")
+    );
+}

@@ -1,0 +1,69 @@
+//! From GStreamer's video caps to [`FrameSpec`].
+
+use gst_video::{VideoChromaSite, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+
+use crate::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+
+/// Every format that is read, with the layout it is read as. An alpha channel is not looked at.
+const FORMATS: [(VideoFormat, PixelFormat); 19] = [
+    (VideoFormat::Yuy2, PixelFormat::Yuy2),
+    (VideoFormat::Uyvy, PixelFormat::Uyvy),
+    (VideoFormat::Nv12, PixelFormat::Nv12),
+    (VideoFormat::Nv21, PixelFormat::Nv21),
+    (VideoFormat::I420, PixelFormat::I420),
+    (VideoFormat::Yv12, PixelFormat::Yv12),
+    (VideoFormat::Y42b, PixelFormat::Y42b),
+    (VideoFormat::Y444, PixelFormat::Y444),
+    (VideoFormat::Gray8, PixelFormat::Gray8),
+    (VideoFormat::Rgb, PixelFormat::Rgb),
+    (VideoFormat::Bgr, PixelFormat::Bgr),
+    (VideoFormat::Rgbx, PixelFormat::Rgbx),
+    (VideoFormat::Bgrx, PixelFormat::Bgrx),
+    (VideoFormat::Xrgb, PixelFormat::Xrgb),
+    (VideoFormat::Xbgr, PixelFormat::Xbgr),
+    (VideoFormat::Rgba, PixelFormat::Rgbx),
+    (VideoFormat::Bgra, PixelFormat::Bgrx),
+    (VideoFormat::Argb, PixelFormat::Xrgb),
+    (VideoFormat::Abgr, PixelFormat::Xbgr),
+];
+
+/// The caps of both pads.
+pub fn template() -> gst::Caps {
+    gst_video::VideoCapsBuilder::new().format_list(FORMATS.map(|(format, _)| format)).build()
+}
+
+/// The names of all formats, for messages.
+pub fn format_names() -> String {
+    FORMATS.map(|(format, _)| format.to_str().as_str()).join(", ")
+}
+
+/// What `info` says of every frame; `None` for a format that the pad template does not have.
+pub fn frame_spec(info: &VideoInfo) -> Option<FrameSpec> {
+    let (_, format) = *FORMATS.iter().find(|(format, _)| *format == info.format())?;
+    let colorimetry = info.colorimetry();
+    let (kr, kb) = match colorimetry.matrix() {
+        VideoColorMatrix::Bt709 => (ColorMatrix::BT709.kr, ColorMatrix::BT709.kb),
+        VideoColorMatrix::Bt2020 => (ColorMatrix::BT2020.kr, ColorMatrix::BT2020.kb),
+        // SMPTE 240M and FCC, as GStreamer gives them.
+        other => other.kr_kb().unwrap_or((ColorMatrix::BT601.kr, ColorMatrix::BT601.kb)),
+    };
+    let range = match colorimetry.range() {
+        VideoColorRange::Range0_255 => ColorRange::Full,
+        _ => ColorRange::Limited,
+    };
+    let site = info.chroma_site();
+    let par = info.par();
+    Some(FrameSpec {
+        matrix: ColorMatrix { kr, kb },
+        range,
+        chroma_site: ChromaSite {
+            h_cosited: site.contains(VideoChromaSite::H_COSITED),
+            v_cosited: site.contains(VideoChromaSite::V_COSITED),
+        },
+        pixel_aspect_ratio: (
+            u32::try_from(par.numer()).unwrap_or(1).max(1),
+            u32::try_from(par.denom()).unwrap_or(1).max(1),
+        ),
+        ..FrameSpec::new(format, info.width() as usize, info.height() as usize)
+    })
+}

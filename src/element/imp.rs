@@ -1,0 +1,539 @@
+//! The vtable of `catdogfilter`.
+//!
+//! Three locks, never one inside another's wait: `settings` for what the user asked, `streaming`
+//! for what runs, held by the streaming thread for the length of a frame and by nobody else while
+//! data flows, and `readings` for what the user may read meanwhile.
+
+// The accessors that the derive makes are documented by the properties' blurbs.
+#![allow(missing_docs)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
+use gst_base::subclass::prelude::*;
+use gst_video::VideoInfo;
+
+use super::caps;
+use super::mapping;
+use super::qos::Lateness;
+use super::settings::*;
+use crate::error::{FrameFault, LoadError, StartError};
+use crate::frame::FrameSpec;
+use crate::metadata::{self, Names};
+use crate::overlay::{Overlays, Writer};
+use crate::pipeline::{Classifier, Counters, Outcome};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        super::FACTORY_NAME,
+        gst::DebugColorFlags::empty(),
+        Some("LiteRT image classification"),
+    )
+});
+
+/// The one property that is a structure.
+const STATS: &str = "stats";
+
+#[derive(Default, glib::Properties)]
+#[properties(wrapper_type = super::CatdogFilter)]
+pub struct CatdogFilter {
+    #[property(name = "model-file", get, set, type = Option<String>, member = model_file,
+        nick = "Model file", blurb = "The .tflite image classifier", mutable_ready)]
+    #[property(name = "labels-file", get, set, type = Option<String>, member = labels_file,
+        nick = "Labels file", blurb = "A text file with the name of one class a line (default: \
+        the model's metadata, else labels.txt beside the model)", mutable_ready)]
+    #[property(name = "labels", get, set, type = Option<String>, member = labels,
+        nick = "Labels", blurb = "The names of the classes separated by commas, such as \
+        \"cat,dog\"; goes before labels-file", mutable_ready)]
+    #[property(name = "threads", get, set, type = i32, member = threads,
+        nick = "Threads", blurb = "CPU threads of one inference (0 = half the processors, at \
+        most 4)", default = DEFAULT_THREADS, mutable_ready)]
+    #[property(name = "accelerator", get, set, type = AcceleratorChoice, member = accelerator,
+        nick = "Accelerator", blurb = "The hardware that runs the model",
+        builder(AcceleratorChoice::default()).mutable_ready())]
+    #[property(name = "input-mean", get, set, type = Option<String>, member = input_mean,
+        nick = "Input mean", blurb = "Mean that is taken off the levels 0..255, one number or \
+        three for red, green, blue (default: as the model says)", mutable_ready)]
+    #[property(name = "input-std", get, set, type = Option<String>, member = input_std,
+        nick = "Input standard deviation", blurb = "What the levels are divided by after the \
+        mean is taken off, one number or three (default: as the model says)", mutable_ready)]
+    #[property(name = "resize-method", get, set, type = ResizeMethod, member = resize_method,
+        nick = "Resize method", blurb = "How a frame is fitted to the model's input",
+        builder(ResizeMethod::default()).mutable_ready())]
+    #[property(name = "output-activation", get, set, type = ActivationChoice,
+        member = output_activation, nick = "Output activation", blurb = "How the model's scores \
+        become confidences", builder(ActivationChoice::default()).mutable_ready())]
+    #[property(name = "class-confidence-threshold", get, set, type = f32,
+        member = class_confidence_threshold, nick = "Class confidence threshold",
+        blurb = "The least confidence that is believed; below, the label is unknown-label",
+        minimum = 0.0, maximum = 1.0, default = DEFAULT_THRESHOLD, mutable_playing)]
+    #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
+        nick = "Unknown label", blurb = "The label where no class is believed; empty shows \
+        nothing", default = Some(DEFAULT_UNKNOWN_LABEL), mutable_playing)]
+    #[property(name = "max-results", get, set, type = u32, member = max_results,
+        nick = "Most results", blurb = "How many classes the metadata lists, 1 or more",
+        default = DEFAULT_MAX_RESULTS, mutable_playing)]
+    #[property(name = "inference-interval", get, set, type = u32, member = inference_interval,
+        nick = "Inference interval", blurb = "Run an inference every so many frames, 1 or more; \
+        those between carry the held result", default = DEFAULT_INFERENCE_INTERVAL,
+        mutable_playing)]
+    #[property(name = "result-timeout", get, set, type = u64, member = result_timeout,
+        nick = "Result timeout", blurb = "After this long in stream time a held result becomes \
+        unknown, in ns (0 = never)", default = DEFAULT_RESULT_TIMEOUT, mutable_playing)]
+    #[property(name = "overlay", get, set, type = OverlayMode, member = overlay,
+        nick = "Overlay", blurb = "Whether a textoverlay downstream shows the result",
+        builder(OverlayMode::default()).mutable_playing())]
+    #[property(name = "text-format", get, set, type = Option<String>, member = text_format,
+        nick = "Text format", blurb = "What the textoverlay shows, as Pango markup with {label}, \
+        {percent}, {confidence} and {results}", default = Some(DEFAULT_TEXT_FORMAT),
+        mutable_playing)]
+    #[property(name = "post-messages", get, set, type = PostMessages, member = post_messages,
+        nick = "Post messages", blurb = "Which results are posted as element messages",
+        builder(PostMessages::default()).mutable_playing())]
+    #[property(name = "active", get, set, type = bool, member = active,
+        nick = "Active", blurb = "Whether buffers are classified; if not, they pass as they are",
+        default = DEFAULT_ACTIVE, mutable_playing)]
+    #[property(name = "qos", get, set, type = bool, member = qos,
+        override_class = gst_base::BaseTransform)]
+    settings: Mutex<Settings>,
+    /// The settings differ from what runs.
+    settings_changed: AtomicBool,
+    /// Between start and stop.
+    started: AtomicBool,
+
+    streaming: Mutex<Option<Streaming>>,
+    lateness: Mutex<Lateness>,
+    /// Something was linked or unlinked downstream.
+    relinked: AtomicBool,
+
+    #[property(name = "last-label", get, type = Option<String>, member = label,
+        nick = "Last label", blurb = "The label of the latest buffer")]
+    #[property(name = "last-confidence", get, type = f64, member = confidence,
+        nick = "Last confidence", blurb = "The confidence of the latest buffer's best class",
+        minimum = 0.0, maximum = 1.0, default = 0.0)]
+    readings: Mutex<Readings>,
+}
+
+/// What runs, between start and stop.
+struct Streaming {
+    classifier: Classifier,
+    names: Names,
+    live: Live,
+    /// From caps on.
+    format: Option<(VideoInfo, FrameSpec)>,
+    overlays: Overlays,
+    writer: Arc<Writer>,
+    /// The label of the last message.
+    posted: Option<String>,
+}
+
+/// What the user may read while data flows.
+#[derive(Default)]
+struct Readings {
+    label: Option<String>,
+    confidence: f64,
+    counters: Counters,
+    model: String,
+    threads: u32,
+    accelerator: &'static str,
+}
+
+/// A lock whose holder panicked still guards what it guarded: nothing is left half-written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for CatdogFilter {
+    const NAME: &'static str = "GstCatdogFilter";
+    type Type = super::CatdogFilter;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for CatdogFilter {
+    fn properties() -> &'static [glib::ParamSpec] {
+        // A structure has no derive, so it follows the derived ones.
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>(STATS)
+                .nick("Statistics")
+                .blurb("Frames, inferences, and what they took in ns")
+                .read_only()
+                .build();
+            CatdogFilter::derived_properties().iter().cloned().chain([stats]).collect()
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let needs_ready = pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_READY);
+        if needs_ready && self.started.load(Ordering::Acquire) {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                [
+                    "{} cannot change while running and stays as it is; set the element to READY \
+                     first",
+                    pspec.name()
+                ]
+            );
+            return;
+        }
+        self.derived_set_property(id, value, pspec);
+        self.settings_changed.store(true, Ordering::Release);
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        if pspec.name() == STATS {
+            return self.stats().to_value();
+        }
+        self.derived_property(id, pspec)
+    }
+}
+
+impl GstObjectImpl for CatdogFilter {}
+
+impl ElementImpl for CatdogFilter {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Image classifier",
+                "Filter/Analyzer/Video",
+                "Classifies every video buffer with a LiteRT model and attaches the result",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = caps::template();
+            [gst::PadDirection::Sink, gst::PadDirection::Src]
+                .into_iter()
+                .filter_map(|direction| {
+                    let name = if direction == gst::PadDirection::Sink { "sink" } else { "src" };
+                    let presence = gst::PadPresence::Always;
+                    gst::PadTemplate::new(name, direction, presence, &caps).ok()
+                })
+                .collect()
+        });
+        TEMPLATES.as_ref()
+    }
+}
+
+impl BaseTransformImpl for CatdogFilter {
+    const MODE: gst_base::subclass::BaseTransformMode =
+        gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let streaming = self.load().map_err(|error| error_message(&error))?;
+        *lock(&self.lateness) = Lateness::default();
+        *lock(&self.streaming) = Some(streaming);
+        self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.started.store(false, Ordering::Release);
+        // Dropped after the lock is released: letting overlays go calls into other elements.
+        let streaming = lock(&self.streaming).take();
+        drop(streaming);
+        gst::info!(CAT, imp = self, "stopped");
+        Ok(())
+    }
+
+    fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
+        let accepted = caps.can_intersect(&caps::template());
+        if !accepted && direction == gst::PadDirection::Sink && self.started.load(Ordering::Acquire)
+        {
+            // Upstream only says "not-negotiated"; this says what would have been.
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::WrongType,
+                [
+                    "caps {caps} cannot be classified; put videoconvert before {}, which takes \
+                     video/x-raw in {}",
+                    super::FACTORY_NAME,
+                    caps::format_names()
+                ]
+            );
+        }
+        accepted
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _out: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps)?;
+        let spec = caps::frame_spec(&info)
+            .ok_or_else(|| gst::loggable_error!(CAT, "{incaps} is not in the pad template"))?;
+        gst::debug!(CAT, imp = self, "frames are {spec:?}");
+        let mut streaming = lock(&self.streaming);
+        let streaming = streaming
+            .as_mut()
+            .ok_or_else(|| gst::loggable_error!(CAT, "caps came before the element was started"))?;
+        streaming.classifier.set_frame_spec(&spec).map_err(|fault| {
+            self.post_fault(&fault);
+            gst::loggable_error!(CAT, "{fault}")
+        })?;
+        streaming.format = Some((info, spec));
+        Ok(())
+    }
+
+    /// Whoever is downstream gets the memory as it is, so upstream's allocation is theirs to say.
+    fn propose_allocation(
+        &self,
+        _decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        if self.obj().src_pad().peer_query(query) {
+            Ok(())
+        } else {
+            Err(gst::loggable_error!(CAT, "downstream does not answer the allocation query"))
+        }
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Segment(segment) => {
+                lock(&self.lateness).set_segment(segment.segment());
+            }
+            gst::EventView::FlushStop(_) => {
+                lock(&self.lateness).reset();
+                self.forget();
+            }
+            gst::EventView::StreamStart(_) => self.forget(),
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Qos(qos) => lock(&self.lateness).report(qos),
+            // Sent upstream by whatever is linked anew.
+            gst::EventView::Reconfigure(_) => self.relinked.store(true, Ordering::Release),
+            _ => {}
+        }
+        self.parent_src_event(event)
+    }
+
+    /// A buffer that somebody else holds too is copied without its memory, which stays shared.
+    fn prepare_output_buffer(
+        &self,
+        input: InputBuffer<'_>,
+    ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+        match input {
+            InputBuffer::Writable(_) => Ok(PrepareOutputBufferSuccess::InputBuffer),
+            InputBuffer::Readable(buffer) => Ok(PrepareOutputBufferSuccess::Buffer(buffer.copy())),
+        }
+    }
+
+    fn transform_ip(
+        &self,
+        buffer: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut streaming = lock(&self.streaming);
+        let Some(streaming) = streaming.as_mut() else {
+            return Err(gst::FlowError::Flushing);
+        };
+        self.follow_settings(streaming);
+        if !streaming.live.active {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        self.follow_links(streaming);
+        self.classify(streaming, buffer).map_err(|fault| {
+            self.post_fault(&fault);
+            gst::FlowError::Error
+        })?;
+        let pts = buffer.pts();
+        let outcome = streaming.classifier.outcome(pts.map(Duration::from));
+        if let Err(error) = metadata::attach(buffer, &outcome, &streaming.names) {
+            gst::element_imp_error!(self, gst::LibraryError::Failed, ["no metadata: {error}"]);
+            return Err(gst::FlowError::Error);
+        }
+        let label = streaming.names.label(&outcome);
+        let wanted = match streaming.live.post_messages {
+            PostMessages::None => false,
+            PostMessages::Change => streaming.posted.as_deref() != Some(label),
+            PostMessages::Every => outcome.fresh,
+        };
+        if wanted {
+            streaming.posted = Some(label.to_owned());
+            let message = metadata::message(&*self.obj(), &outcome, &streaming.names, pts);
+            // It fails while the element is being shut down, when nobody listens any more.
+            let _ = self.obj().post_message(message);
+        }
+        self.publish(&streaming.names, &outcome, streaming.classifier.counters());
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+impl CatdogFilter {
+    fn load(&self) -> Result<Streaming, StartError> {
+        let settings = lock(&self.settings).clone();
+        self.settings_changed.store(false, Ordering::Release);
+        self.relinked.store(true, Ordering::Release);
+        let config = settings.config()?;
+        let live = settings.live()?;
+        let classifier = Classifier::load(&config, live.pipeline.clone())?;
+        let description = classifier.description();
+        for warning in &description.warnings {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["{warning}"]);
+        }
+        let element = self.obj().name().to_string();
+        gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
+        *lock(&self.readings) = Readings {
+            model: description.model.clone(),
+            threads: description.threads,
+            accelerator: description.accelerator.name(),
+            ..Readings::default()
+        };
+        let names = Names::new(
+            classifier.labels(),
+            live.unknown_label.clone(),
+            description.model.clone(),
+            element.clone(),
+        );
+        let writer = Writer { element, format: Mutex::new(live.text_format.clone()) };
+        Ok(Streaming {
+            classifier,
+            names,
+            live,
+            format: None,
+            overlays: Overlays::default(),
+            writer: Arc::new(writer),
+            posted: None,
+        })
+    }
+
+    /// Takes over what was set since the last frame. A value that cannot be used is said and left
+    /// aside; what runs stays.
+    fn follow_settings(&self, streaming: &mut Streaming) {
+        if !self.settings_changed.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let live = match lock(&self.settings).live() {
+            Ok(live) => live,
+            Err(error) => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::LibraryError::Settings,
+                    ["{error}; what was set before stays in use"]
+                );
+                return;
+            }
+        };
+        streaming.classifier.set_live(live.pipeline.clone());
+        streaming.names.unknown_label.clone_from(&live.unknown_label);
+        lock(&streaming.writer.format).clone_from(&live.text_format);
+        if live.overlay != streaming.live.overlay {
+            self.relinked.store(true, Ordering::Release);
+        }
+        streaming.live = live;
+    }
+
+    /// Looks for overlays when something was linked.
+    fn follow_links(&self, streaming: &mut Streaming) {
+        if !self.relinked.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        match streaming.live.overlay {
+            OverlayMode::None => streaming.overlays.clear(),
+            OverlayMode::Auto => {
+                let source = self.obj().src_pad().clone();
+                for name in streaming.overlays.update(&source, &streaming.writer) {
+                    gst::info!(CAT, imp = self, "the text of {name} shows the result");
+                }
+            }
+        }
+    }
+
+    /// Infers `buffer`, or holds the last result where it is not due or too late.
+    fn classify(
+        &self,
+        streaming: &mut Streaming,
+        buffer: &gst::BufferRef,
+    ) -> Result<(), FrameFault> {
+        let Streaming { classifier, format, live, .. } = streaming;
+        let late = live.qos && lock(&self.lateness).is_late(buffer.pts());
+        if late || !classifier.due() {
+            gst::log!(CAT, imp = self, "held, late: {late}");
+            classifier.hold();
+            return Ok(());
+        }
+        let (info, spec) = format.as_ref().ok_or(FrameFault::NoFormat)?;
+        let pts = buffer.pts().map(Duration::from);
+        mapping::with_frame(buffer, info, spec, |frame| classifier.infer(frame, pts))
+    }
+
+    fn forget(&self) {
+        if let Some(streaming) = lock(&self.streaming).as_mut() {
+            streaming.classifier.forget();
+        }
+    }
+
+    /// Shows the outcome to whoever reads the properties.
+    fn publish(&self, names: &Names, outcome: &Outcome<'_>, counters: &Counters) {
+        let label = names.label(outcome);
+        let mut readings = lock(&self.readings);
+        readings.confidence = outcome.ranked.first().map_or(0.0, |best| best.confidence.into());
+        readings.counters.clone_from(counters);
+        let changed = readings.label.as_deref() != Some(label);
+        if changed {
+            readings.label = Some(label.to_owned());
+        }
+        drop(readings);
+        if changed {
+            self.obj().notify("last-label");
+        }
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let readings = lock(&self.readings);
+        let Counters { frames, inferences, skipped, preprocess, invoke } = &readings.counters;
+        gst::Structure::builder("catdog-stats")
+            .field("frames", *frames)
+            .field("inferences", *inferences)
+            .field("skipped", *skipped)
+            .field("preprocess-p50", preprocess.percentile(50))
+            .field("preprocess-p95", preprocess.percentile(95))
+            .field("preprocess-max", preprocess.max())
+            .field("invoke-p50", invoke.percentile(50))
+            .field("invoke-p95", invoke.percentile(95))
+            .field("invoke-max", invoke.max())
+            .field("model", &readings.model)
+            .field("threads", readings.threads)
+            .field("accelerator", readings.accelerator)
+            .build()
+    }
+
+    fn post_fault(&self, fault: &FrameFault) {
+        match fault {
+            FrameFault::Engine(_) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ["{fault}"]);
+            }
+            _ => gst::element_imp_error!(self, gst::StreamError::Format, ["{fault}"]),
+        }
+    }
+}
+
+/// The one place where what keeps the element from starting becomes a GStreamer error.
+fn error_message(error: &StartError) -> gst::ErrorMessage {
+    match error {
+        StartError::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ["{error}"]),
+        StartError::ModelFile { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
+        StartError::Runtime(_) => gst::error_msg!(gst::LibraryError::Init, ["{error}"]),
+        StartError::Model { source: LoadError::Engine(_), .. } => {
+            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+        }
+        StartError::Model { .. } => gst::error_msg!(gst::StreamError::WrongType, ["{error}"]),
+        StartError::Labels(_) => gst::error_msg!(gst::ResourceError::Read, ["{error}"]),
+    }
+}

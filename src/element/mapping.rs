@@ -1,0 +1,92 @@
+//! A buffer's memory as a [`FrameView`], by the offsets and strides of its `GstVideoMeta` where it
+//! has one, else by those of the caps.
+//!
+//! `gst_video_frame_map` is not used: where there is a video meta it takes offsets and strides on
+//! trust, and a buffer smaller than they say would be read past its end.
+
+use gst::memory::{MemoryMap, Readable};
+use gst_video::{VideoInfo, VideoMeta};
+
+use crate::error::{FrameError, FrameFault};
+use crate::frame::{FrameSpec, FrameView, Plane};
+
+/// Where a plane lies in a buffer.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    offset: usize,
+    /// 0 for a negative stride (rows stored bottom up), which the view refuses as too short.
+    stride: usize,
+}
+
+/// Maps `buffer` for reading, hands its planes to `reader`, and unmaps it.
+///
+/// # Errors
+///
+/// [`FrameFault::Frame`] where the buffer cannot be mapped or holds less than its caps and meta
+/// promise; whatever `reader` says.
+pub fn with_frame<T>(
+    buffer: &gst::BufferRef,
+    info: &VideoInfo,
+    spec: &FrameSpec,
+    reader: impl FnOnce(&FrameView<'_>) -> Result<T, FrameFault>,
+) -> Result<T, FrameFault> {
+    let count = spec.format.n_planes();
+    let mut places = [Place::default(); 3];
+    let places = &mut places[..count];
+    match buffer.meta::<VideoMeta>() {
+        Some(meta) => locate(places, meta.offset(), meta.stride()),
+        None => locate(places, info.offset(), info.stride()),
+    }
+
+    let mut maps: [Option<(MemoryMap<'_, Readable>, usize)>; 3] = [None, None, None];
+    for (index, place) in places.iter().enumerate() {
+        let layout = spec.format.plane_layout(index, spec.width, spec.height);
+        let bytes = place.stride.max(layout.row_bytes) * (layout.rows - 1) + layout.row_bytes;
+        maps[index] = map_plane(buffer, *place, bytes)?;
+    }
+    let mut planes = [Plane { data: &[], stride: 0 }; 3];
+    if maps[..count].iter().all(Option::is_some) {
+        for ((plane, place), map) in planes.iter_mut().zip(places).zip(&maps) {
+            let data = map.as_ref().and_then(|(map, start)| map.as_slice().get(*start..));
+            *plane = Plane { data: data.unwrap_or_default(), stride: place.stride };
+        }
+        return reader(&FrameView::new(spec, &planes[..count])?);
+    }
+    // A plane that runs over several memories: GStreamer joins them in a copy.
+    let map = buffer.map_readable().map_err(|_| FrameError::Map)?;
+    for (plane, place) in planes.iter_mut().zip(places) {
+        let data = map.as_slice().get(place.offset..).unwrap_or_default();
+        *plane = Plane { data, stride: place.stride };
+    }
+    reader(&FrameView::new(spec, &planes[..count])?)
+}
+
+fn locate(places: &mut [Place], offsets: &[usize], strides: &[i32]) {
+    for (place, (offset, stride)) in places.iter_mut().zip(offsets.iter().zip(strides)) {
+        *place = Place { offset: *offset, stride: usize::try_from(*stride).unwrap_or(0) };
+    }
+}
+
+/// Maps the memory that holds the `bytes` of the plane at `place`, and says where in it the plane
+/// starts; `None` where the plane runs over the end of that memory into the next.
+fn map_plane(
+    buffer: &gst::BufferRef,
+    place: Place,
+    bytes: usize,
+) -> Result<Option<(MemoryMap<'_, Readable>, usize)>, FrameError> {
+    let mut start = place.offset;
+    for index in 0..buffer.n_memory() {
+        let memory = buffer.peek_memory(index);
+        if start < memory.size() {
+            let last = index + 1 == buffer.n_memory();
+            if start + bytes > memory.size() && !last {
+                return Ok(None);
+            }
+            let map = memory.map_readable().map_err(|_| FrameError::Map)?;
+            return Ok(Some((map, start)));
+        }
+        start -= memory.size();
+    }
+    // Past the end: the view says how many bytes are missing.
+    Ok(None)
+}

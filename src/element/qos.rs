@@ -1,0 +1,85 @@
+//! What downstream says about its pace: frames that come too late are not worth an inference.
+//!
+//! A GStreamer element may drop late frames. This one must not, so it does not use the base
+//! class's QoS, which drops; it only skips the inference.
+
+/// The running time before which frames are late, as downstream last reported it.
+#[derive(Debug, Default)]
+pub struct Lateness {
+    earliest: Option<gst::ClockTime>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+}
+
+impl Lateness {
+    /// Takes note of a QoS event from downstream.
+    ///
+    /// The next frame that can be in time is as far behind the reported one as that was late, and
+    /// once more as far, since making up for it takes time too (the rule of GstBaseTransform).
+    pub fn report(&mut self, event: &gst::event::Qos) {
+        let (_, _, jitter, timestamp) = event.get();
+        self.earliest = timestamp.map(|timestamp| {
+            if jitter > 0 {
+                timestamp + gst::ClockTime::from_nseconds(2 * jitter.unsigned_abs())
+            } else {
+                timestamp.saturating_sub(gst::ClockTime::from_nseconds(jitter.unsigned_abs()))
+            }
+        });
+    }
+
+    /// A new segment: running times are counted by it from now on.
+    pub fn set_segment(&mut self, segment: &gst::Segment) {
+        self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
+    }
+
+    /// Forgets all reports: after a flush, they are about frames of before.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a frame shown at `pts` is late already.
+    pub fn is_late(&self, pts: Option<gst::ClockTime>) -> bool {
+        let running_time =
+            pts.zip(self.segment.as_ref()).and_then(|(pts, segment)| segment.to_running_time(pts));
+        running_time.zip(self.earliest).is_some_and(|(time, earliest)| time < earliest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn late_by(jitter: i64) -> Lateness {
+        gst::init().unwrap();
+        let mut lateness = Lateness::default();
+        lateness.set_segment(gst::FormattedSegment::<gst::ClockTime>::new().upcast_ref());
+        let event = gst::event::Qos::builder(gst::QOSType::Underflow)
+            .timestamp(gst::ClockTime::from_seconds(1))
+            .proportion(2.0)
+            .jitter(jitter)
+            .build();
+        let gst::EventView::Qos(qos) = event.view() else { panic!("a QoS event was built") };
+        lateness.report(qos);
+        lateness
+    }
+
+    #[test]
+    fn frames_are_late_until_twice_the_reported_delay() {
+        let lateness = late_by(100_000_000);
+        assert!(lateness.is_late(Some(gst::ClockTime::from_mseconds(1199))));
+        assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(1200))));
+    }
+
+    #[test]
+    fn an_early_frame_leaves_room() {
+        let lateness = late_by(-100_000_000);
+        assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(950))));
+    }
+
+    #[test]
+    fn without_a_time_or_a_report_nothing_is_late() {
+        assert!(!late_by(100_000_000).is_late(None));
+        let mut lateness = late_by(100_000_000);
+        lateness.reset();
+        assert!(!lateness.is_late(Some(gst::ClockTime::ZERO)));
+    }
+}

@@ -1,0 +1,322 @@
+//! What the user asked for, as it was set; [`Settings::config`] and [`Settings::live`] resolve it
+//! into validated values. Every default stands here once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gst::glib;
+
+use crate::decision::Activation;
+use crate::engine::litert::Accelerator;
+use crate::engine::tflite::Normalization;
+use crate::error::ConfigError;
+use crate::overlay::TextFormat;
+use crate::pipeline::{Config, LiveConfig, OutputActivation};
+use crate::preprocess;
+
+/// Automatic.
+pub const DEFAULT_THREADS: i32 = 0;
+/// Below this confidence nothing is claimed.
+pub const DEFAULT_THRESHOLD: f32 = 0.7;
+/// What is said when nothing is claimed.
+pub const DEFAULT_UNKNOWN_LABEL: &str = "unknown";
+/// As many classes as a person takes in at a glance.
+pub const DEFAULT_MAX_RESULTS: u32 = 5;
+/// Every frame.
+pub const DEFAULT_INFERENCE_INTERVAL: u32 = 1;
+/// A held result never expires.
+pub const DEFAULT_RESULT_TIMEOUT: u64 = 0;
+/// "cat 97 %".
+pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
+/// Results are produced.
+pub const DEFAULT_ACTIVE: bool = true;
+/// Late frames skip the inference.
+pub const DEFAULT_QOS: bool = true;
+
+/// How a frame is fitted to the model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogResizeMethod")]
+pub enum ResizeMethod {
+    /// The whole picture, its aspect given up.
+    #[default]
+    #[enum_value(name = "Stretch the whole picture", nick = "stretch")]
+    Stretch,
+    /// The middle of the picture, in its aspect.
+    #[enum_value(name = "Crop the middle of the picture", nick = "crop")]
+    Crop,
+    /// The whole picture in its aspect, between black bars.
+    #[enum_value(name = "Fit the whole picture between black bars", nick = "letterbox")]
+    Letterbox,
+}
+
+/// Where the graph runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogAccelerator")]
+pub enum AcceleratorChoice {
+    /// The processor.
+    #[default]
+    #[enum_value(name = "CPU (XNNPACK)", nick = "cpu")]
+    Cpu,
+    /// The graphics processor.
+    #[enum_value(name = "GPU (needs LiteRT's GPU accelerator library)", nick = "gpu")]
+    Gpu,
+    /// The neural processor.
+    #[enum_value(name = "NPU (needs the vendor's LiteRT dispatch library)", nick = "npu")]
+    Npu,
+}
+
+/// How scores become confidences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogActivation")]
+pub enum ActivationChoice {
+    /// As the graph needs it.
+    #[default]
+    #[enum_value(name = "What the model's graph lacks", nick = "auto")]
+    Auto,
+    /// Scores are confidences.
+    #[enum_value(name = "None: scores are confidences", nick = "none")]
+    None,
+    /// Each score by itself.
+    #[enum_value(name = "Logistic function of each score", nick = "sigmoid")]
+    Sigmoid,
+    /// Scores against each other.
+    #[enum_value(name = "Softmax over all scores", nick = "softmax")]
+    Softmax,
+}
+
+/// Whether a textoverlay downstream is written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogOverlay")]
+pub enum OverlayMode {
+    /// Where there is one without a text.
+    #[default]
+    #[enum_value(name = "Write to a textoverlay downstream that has no text", nick = "auto")]
+    Auto,
+    /// Never.
+    #[enum_value(name = "Leave every textoverlay alone", nick = "none")]
+    None,
+}
+
+/// Which results go onto the bus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogPostMessages")]
+pub enum PostMessages {
+    /// None.
+    #[enum_value(name = "No messages", nick = "none")]
+    None,
+    /// When the label is another one.
+    #[default]
+    #[enum_value(name = "When the label changes", nick = "change")]
+    Change,
+    /// For every inference.
+    #[enum_value(name = "For every inference", nick = "every")]
+    Every,
+}
+
+/// The properties.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub model_file: Option<String>,
+    pub labels_file: Option<String>,
+    pub labels: Option<String>,
+    pub threads: i32,
+    pub accelerator: AcceleratorChoice,
+    pub input_mean: Option<String>,
+    pub input_std: Option<String>,
+    pub resize_method: ResizeMethod,
+    pub output_activation: ActivationChoice,
+    pub class_confidence_threshold: f32,
+    pub unknown_label: Option<String>,
+    pub max_results: u32,
+    pub inference_interval: u32,
+    pub result_timeout: u64,
+    pub overlay: OverlayMode,
+    pub text_format: Option<String>,
+    pub post_messages: PostMessages,
+    pub active: bool,
+    pub qos: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model_file: None,
+            labels_file: None,
+            labels: None,
+            threads: DEFAULT_THREADS,
+            accelerator: AcceleratorChoice::default(),
+            input_mean: None,
+            input_std: None,
+            resize_method: ResizeMethod::default(),
+            output_activation: ActivationChoice::default(),
+            class_confidence_threshold: DEFAULT_THRESHOLD,
+            unknown_label: Some(DEFAULT_UNKNOWN_LABEL.into()),
+            max_results: DEFAULT_MAX_RESULTS,
+            inference_interval: DEFAULT_INFERENCE_INTERVAL,
+            result_timeout: DEFAULT_RESULT_TIMEOUT,
+            overlay: OverlayMode::default(),
+            text_format: Some(DEFAULT_TEXT_FORMAT.into()),
+            post_messages: PostMessages::default(),
+            active: DEFAULT_ACTIVE,
+            qos: DEFAULT_QOS,
+        }
+    }
+}
+
+/// What may change from one frame to the next, resolved.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub pipeline: LiveConfig,
+    pub text_format: TextFormat,
+    pub unknown_label: String,
+    pub overlay: OverlayMode,
+    pub post_messages: PostMessages,
+    pub active: bool,
+    pub qos: bool,
+}
+
+impl Settings {
+    /// What a model is loaded with.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which names the property.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let model_file = non_empty(&self.model_file).ok_or(ConfigError::NoModel)?;
+        let threads = u32::try_from(self.threads).map_err(|_| ConfigError::Range {
+            property: "threads",
+            value: self.threads.to_string(),
+            range: "0 (automatic) or a number of threads",
+        })?;
+        Ok(Config {
+            model_file: PathBuf::from(model_file),
+            labels: non_empty(&self.labels).map(str::to_owned),
+            labels_file: non_empty(&self.labels_file).map(PathBuf::from),
+            threads,
+            accelerator: match self.accelerator {
+                AcceleratorChoice::Cpu => Accelerator::Cpu,
+                AcceleratorChoice::Gpu => Accelerator::Gpu,
+                AcceleratorChoice::Npu => Accelerator::Npu,
+            },
+            normalization: self.normalization()?,
+            resize_method: match self.resize_method {
+                ResizeMethod::Stretch => preprocess::ResizeMethod::Stretch,
+                ResizeMethod::Crop => preprocess::ResizeMethod::Crop,
+                ResizeMethod::Letterbox => preprocess::ResizeMethod::Letterbox,
+            },
+            activation: match self.output_activation {
+                ActivationChoice::Auto => OutputActivation::Auto,
+                ActivationChoice::None => OutputActivation::Fixed(Activation::None),
+                ActivationChoice::Sigmoid => OutputActivation::Fixed(Activation::Sigmoid),
+                ActivationChoice::Softmax => OutputActivation::Fixed(Activation::Softmax),
+            },
+        })
+    }
+
+    /// What each frame is treated with.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which names the property.
+    pub fn live(&self) -> Result<Live, ConfigError> {
+        let at_least_1 = |property, value: u32| match value {
+            0 => Err(ConfigError::Range { property, value: "0".into(), range: "1 or more" }),
+            value => Ok(value),
+        };
+        let pipeline = LiveConfig {
+            threshold: self.class_confidence_threshold,
+            max_results: at_least_1("max-results", self.max_results)? as usize,
+            inference_interval: at_least_1("inference-interval", self.inference_interval)?.into(),
+            result_timeout: match self.result_timeout {
+                0 => None,
+                nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+            },
+        };
+        Ok(Live {
+            pipeline,
+            text_format: TextFormat::parse(self.text_format.as_deref().unwrap_or_default())?,
+            unknown_label: self.unknown_label.clone().unwrap_or_default(),
+            overlay: self.overlay,
+            post_messages: self.post_messages,
+            active: self.active,
+            qos: self.qos,
+        })
+    }
+
+    fn normalization(&self) -> Result<Option<Normalization>, ConfigError> {
+        let half = |given, missing| Err(ConfigError::HalfNormalization { given, missing });
+        match (non_empty(&self.input_mean), non_empty(&self.input_std)) {
+            (None, None) => Ok(None),
+            (Some(_), None) => half("input-mean", "input-std"),
+            (None, Some(_)) => half("input-std", "input-mean"),
+            (Some(mean), Some(std)) => {
+                let mean = numbers("input-mean", mean, "", |_| true)?;
+                let std = numbers("input-std", std, " other than 0", |std| std != 0.0)?;
+                Ok(Some(Normalization { mean, std }))
+            }
+        }
+    }
+}
+
+fn non_empty(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// One number or three, separated by commas.
+fn numbers(
+    property: &'static str,
+    text: &str,
+    hint: &'static str,
+    allowed: fn(f32) -> bool,
+) -> Result<Vec<f32>, ConfigError> {
+    let parsed: Option<Vec<f32>> = text
+        .split(',')
+        .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
+        .collect();
+    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).ok_or_else(|| ConfigError::Numbers {
+        property,
+        value: text.to_owned(),
+        hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_model() -> Settings {
+        Settings { model_file: Some("m.tflite".into()), ..Settings::default() }
+    }
+
+    #[test]
+    fn the_defaults_resolve() {
+        assert_eq!(with_model().config().unwrap().threads, 0);
+        assert_eq!(Settings::default().live().unwrap().pipeline.inference_interval, 1);
+        assert_eq!(Settings::default().config().unwrap_err(), ConfigError::NoModel);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let negative = Settings { threads: -1, ..with_model() };
+        assert!(negative.config().unwrap_err().to_string().starts_with("threads=-1"));
+        let never = Settings { inference_interval: 0, ..with_model() };
+        assert!(never.live().unwrap_err().to_string().starts_with("inference-interval=0"));
+        let none = Settings { max_results: 0, ..with_model() };
+        assert!(none.live().unwrap_err().to_string().starts_with("max-results=0"));
+    }
+
+    #[test]
+    fn normalisation_is_one_number_or_three_and_never_half() {
+        let set = |mean: &str, std: &str| Settings {
+            input_mean: Some(mean.into()),
+            input_std: Some(std.into()),
+            ..with_model()
+        };
+        let normalization = set("123.7, 116.3,103.5", "58.4").config().unwrap().normalization;
+        let want = Normalization { mean: vec![123.7, 116.3, 103.5], std: vec![58.4] };
+        assert_eq!(normalization, Some(want));
+        for (mean, std) in [("1,2", "1"), ("x", "1"), ("0", "0"), ("0", "inf"), ("", "1")] {
+            assert!(set(mean, std).config().is_err(), "{mean} {std}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Decisions as GStreamer carries them: metadata on the buffer, messages on the bus.
+//!
+//! Every buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
+//! anything of this project; its fields are the `FIELD_*` constants below. Built with the feature
+//! `analytics`, it gets a `GstAnalyticsRelationMeta` with a classification too.
+
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::pipeline::Outcome;
+
+/// Name of the `GstCustomMeta` and of its structure.
+pub const META_NAME: &str = "GstCatdogMeta";
+/// Name of the structure in the element message.
+pub const MESSAGE_NAME: &str = "catdog";
+
+/// String: the label of the best class, or the unknown label.
+pub const FIELD_LABEL: &str = "label";
+/// Double, 0..1: confidence of the best class, believed or not; 0 before the first inference.
+pub const FIELD_CONFIDENCE: &str = "confidence";
+/// Int: index of the best class; -1 where it is unknown.
+pub const FIELD_INDEX: &str = "index";
+/// Array of string: the labels by falling confidence.
+pub const FIELD_LABELS: &str = "labels";
+/// Array of double: their confidences.
+pub const FIELD_CONFIDENCES: &str = "confidences";
+/// Boolean: whether this very frame was inferred.
+pub const FIELD_FRESH: &str = "fresh";
+/// Unsigned 64-bit, ns: presentation time of the inferred frame; absent where it had none.
+pub const FIELD_INFERENCE_PTS: &str = "inference-pts";
+/// Unsigned 64-bit, ns: how much older than this frame that one is; absent without times.
+pub const FIELD_AGE: &str = "age";
+/// Unsigned 64-bit, ns: what the inference took.
+pub const FIELD_INFERENCE_TIME: &str = "inference-time";
+/// String: the model's file name.
+pub const FIELD_MODEL: &str = "model";
+/// String: the name of the element that put the metadata there.
+pub const FIELD_ELEMENT: &str = "element";
+/// Unsigned 64-bit, ns: presentation time of the frame; in messages only.
+pub const FIELD_PTS: &str = "pts";
+
+/// Makes the metadata known to GStreamer; done once, when the plugin is loaded.
+pub fn register() {
+    if !gst::meta::CustomMeta::is_registered(META_NAME) {
+        // No tags: elements that scale, convert or crop keep metadata that depends on none of it.
+        gst::meta::CustomMeta::register_simple(META_NAME);
+    }
+}
+
+/// What an outcome needs to become metadata.
+#[derive(Debug)]
+pub struct Names {
+    /// The labels of the classes.
+    pub labels: Vec<String>,
+    #[cfg(feature = "analytics")]
+    quarks: Vec<glib::Quark>,
+    /// What is said where no class is believed.
+    pub unknown_label: String,
+    /// The model's file name.
+    pub model: String,
+    /// The element's name.
+    pub element: String,
+}
+
+impl Names {
+    /// Names for the metadata of one element.
+    pub fn new(labels: &[String], unknown_label: String, model: String, element: String) -> Self {
+        Self {
+            #[cfg(feature = "analytics")]
+            quarks: labels.iter().map(|label| glib::Quark::from_str(label)).collect(),
+            labels: labels.to_vec(),
+            unknown_label,
+            model,
+            element,
+        }
+    }
+
+    /// The label to show for `outcome`.
+    pub fn label(&self, outcome: &Outcome<'_>) -> &str {
+        match outcome.ranked.first() {
+            Some(best) if outcome.known => self.class(best.class),
+            _ => &self.unknown_label,
+        }
+    }
+
+    fn class(&self, class: usize) -> &str {
+        // A model of one score may have one label: what is not of this class is unknown.
+        self.labels.get(class).map_or(&self.unknown_label, String::as_str)
+    }
+}
+
+/// Puts `outcome` on `buffer`, whose memory is not touched.
+///
+/// # Errors
+///
+/// Where the metadata was not registered.
+pub fn attach(
+    buffer: &mut gst::BufferRef,
+    outcome: &Outcome<'_>,
+    names: &Names,
+) -> Result<(), glib::BoolError> {
+    let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
+    fill(meta.mut_structure(), outcome, names);
+    drop(meta);
+    #[cfg(feature = "analytics")]
+    attach_classification(buffer, outcome, names)?;
+    Ok(())
+}
+
+/// The element message for `outcome`, with the same fields and the frame's time.
+pub fn message(
+    source: &impl IsA<gst::Object>,
+    outcome: &Outcome<'_>,
+    names: &Names,
+    pts: Option<gst::ClockTime>,
+) -> gst::Message {
+    let mut structure = gst::Structure::new_empty(MESSAGE_NAME);
+    fill(&mut structure, outcome, names);
+    structure.set_if_some(FIELD_PTS, pts.map(|pts| pts.nseconds()));
+    gst::message::Element::builder(structure).src(source).build()
+}
+
+fn fill(structure: &mut gst::StructureRef, outcome: &Outcome<'_>, names: &Names) {
+    let nanoseconds = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    let best = outcome.ranked.first();
+    let index = best.filter(|_| outcome.known).map_or(-1, |best| best.class as i32);
+    structure.set(FIELD_LABEL, names.label(outcome));
+    structure.set(FIELD_CONFIDENCE, best.map_or(0.0, |best| f64::from(best.confidence)));
+    structure.set(FIELD_INDEX, index);
+    let labels = outcome.ranked.iter().map(|scored| names.class(scored.class));
+    structure.set(FIELD_LABELS, gst::Array::new(labels));
+    let confidences = outcome.ranked.iter().map(|scored| f64::from(scored.confidence));
+    structure.set(FIELD_CONFIDENCES, gst::Array::new(confidences));
+    structure.set(FIELD_FRESH, outcome.fresh);
+    structure.set_if_some(FIELD_INFERENCE_PTS, outcome.inference_pts.map(nanoseconds));
+    structure.set_if_some(FIELD_AGE, outcome.age.map(nanoseconds));
+    structure.set(FIELD_INFERENCE_TIME, nanoseconds(outcome.inference_time));
+    structure.set(FIELD_MODEL, &names.model);
+    structure.set(FIELD_ELEMENT, &names.element);
+}
+
+/// Adds a classification to the buffer's relation metadata, which is made where there is none. A
+/// result that is not believed adds nothing: a reader of analytics metadata takes what is there
+/// as found.
+#[cfg(feature = "analytics")]
+fn attach_classification(
+    buffer: &mut gst::BufferRef,
+    outcome: &Outcome<'_>,
+    names: &Names,
+) -> Result<(), glib::BoolError> {
+    use gst_analytics::{AnalyticsRelationMeta, AnalyticsRelationMetaClassificationExt as _};
+
+    let named = outcome.ranked.iter().filter(|scored| scored.class < names.quarks.len());
+    let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) =
+        named.map(|scored| (scored.confidence, names.quarks[scored.class])).unzip();
+    if !outcome.known || quarks.is_empty() {
+        return Ok(());
+    }
+    if let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() {
+        return meta.add_cls_mtd(&confidences, &quarks).map(drop);
+    }
+    AnalyticsRelationMeta::add(buffer).add_cls_mtd(&confidences, &quarks).map(drop)
+}
+
+/// Reads the metadata that the element called `element` put on `buffer`; `None` where there is
+/// none of it. (A buffer may carry the metadata of several elements.)
+pub fn read<T>(
+    buffer: &gst::BufferRef,
+    element: &str,
+    reader: impl Fn(&gst::StructureRef) -> T,
+) -> Option<T> {
+    buffer.iter_meta::<gst::Meta>().find_map(|meta| {
+        let meta = meta.try_as_custom_meta().filter(|meta| meta.has_name(META_NAME))?;
+        let structure = meta.structure();
+        (structure.get::<&str>(FIELD_ELEMENT) == Ok(element)).then(|| reader(structure))
+    })
+}

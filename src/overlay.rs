@@ -1,0 +1,362 @@
+//! The result as the text of a `textoverlay` further down the pipeline.
+//!
+//! The overlay's `text` is set by a probe on its `video_sink`, from the metadata of the very buffer
+//! that is about to be drawn: whatever queues lie between, text and picture belong together. Only a
+//! `textoverlay` whose `text` is empty and whose `text_sink` is not linked is taken; once
+//! somebody else sets its text, it is let go for good.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+
+use crate::error::ConfigError;
+use crate::metadata;
+
+/// The text-format property, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFormat {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    /// The label.
+    Label,
+    /// The confidence as "97 %".
+    Percent,
+    /// The confidence as "0.97".
+    Confidence,
+    /// Every ranked class, one a line: "cat 97 %".
+    Results,
+}
+
+/// One result in words, as a buffer's metadata has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextInput<'a> {
+    /// The label, or the unknown label.
+    pub label: &'a str,
+    /// 0..1.
+    pub confidence: f64,
+    /// Whether the best class is believed.
+    pub known: bool,
+    /// All ranked classes.
+    pub results: &'a [(&'a str, f64)],
+}
+
+impl TextFormat {
+    /// Parses `format`: text with the placeholders `{label}`, `{percent}`, `{confidence}` and
+    /// `{results}`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Placeholder`] for anything else in braces.
+    pub fn parse(format: &str) -> Result<Self, ConfigError> {
+        let unknown = |placeholder: &str| ConfigError::Placeholder {
+            format: format.to_owned(),
+            placeholder: placeholder.to_owned(),
+        };
+        let mut pieces = Vec::new();
+        let mut rest = format;
+        while let Some(open) = rest.find('{') {
+            let close = rest[open..].find('}').ok_or_else(|| unknown(&rest[open..]))? + open;
+            if open > 0 {
+                pieces.push(Piece::Literal(rest[..open].to_owned()));
+            }
+            pieces.push(match &rest[open + 1..close] {
+                "label" => Piece::Label,
+                "percent" => Piece::Percent,
+                "confidence" => Piece::Confidence,
+                "results" => Piece::Results,
+                _ => return Err(unknown(&rest[open..=close])),
+            });
+            rest = &rest[close + 1..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Literal(rest.to_owned()));
+        }
+        Ok(Self { pieces })
+    }
+
+    /// The text for one result, as Pango markup. A result that is not believed shows the unknown
+    /// label without a number, since the confidence would be that of a class not shown; an empty
+    /// label shows nothing.
+    pub fn render(&self, input: &TextInput<'_>) -> String {
+        let mut text = String::new();
+        if input.label.is_empty() {
+            return text;
+        }
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Label => text.push_str(&glib::markup_escape_text(input.label)),
+                Piece::Percent if input.known => push_percent(&mut text, input.confidence),
+                Piece::Confidence if input.known => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "{:.2}", input.confidence);
+                }
+                Piece::Percent | Piece::Confidence => {}
+                Piece::Results => push_results(&mut text, input.results),
+            }
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+fn push_percent(text: &mut String, confidence: f64) {
+    // Not rounded up to 100 %: only certainty is certain.
+    let percent = (confidence * 100.0).round().min(if confidence < 1.0 { 99.0 } else { 100.0 });
+    let _ = write!(text, "{percent} %");
+}
+
+fn push_results(text: &mut String, results: &[(&str, f64)]) {
+    for (index, (label, confidence)) in results.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        text.push_str(&glib::markup_escape_text(label));
+        text.push(' ');
+        push_percent(text, *confidence);
+    }
+}
+
+/// The text for a buffer, from the metadata of `element`; `None` where it has none.
+pub fn text_of(buffer: &gst::BufferRef, element: &str, format: &TextFormat) -> Option<String> {
+    metadata::read(buffer, element, |structure| {
+        let labels = structure.get::<gst::ArrayRef<'_>>(metadata::FIELD_LABELS).ok();
+        let confidences = structure.get::<gst::ArrayRef<'_>>(metadata::FIELD_CONFIDENCES).ok();
+        let results: Vec<(&str, f64)> = match (&labels, &confidences) {
+            (Some(labels), Some(confidences)) => labels
+                .iter()
+                .zip(confidences.iter())
+                .filter_map(|(label, confidence)| {
+                    Some((label.get::<&str>().ok()?, confidence.get::<f64>().ok()?))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        format.render(&TextInput {
+            label: structure.get::<&str>(metadata::FIELD_LABEL).unwrap_or_default(),
+            confidence: structure.get(metadata::FIELD_CONFIDENCE).unwrap_or_default(),
+            known: structure.get::<i32>(metadata::FIELD_INDEX).is_ok_and(|index| index >= 0),
+            results: &results,
+        })
+    })
+}
+
+/// The overlays that one element writes to.
+#[derive(Debug, Default)]
+pub struct Overlays {
+    attached: Vec<Attached>,
+}
+
+/// What the probes need: which metadata to read, and how to write it.
+#[derive(Debug)]
+pub struct Writer {
+    /// The element whose metadata is drawn.
+    pub element: String,
+    /// How; changes while playing.
+    pub format: Mutex<TextFormat>,
+}
+
+#[derive(Debug)]
+struct Attached {
+    overlay: glib::WeakRef<gst::Element>,
+    pad: glib::WeakRef<gst::Pad>,
+    probe: Option<gst::PadProbeId>,
+    /// What was last written; the overlay's text is ours as long as it is this.
+    written: Arc<Mutex<String>>,
+}
+
+impl Overlays {
+    /// Looks again at what is linked downstream of `source`: takes the overlays that have come,
+    /// lets go those that are no longer there. Returns the names of those taken.
+    pub fn update(&mut self, source: &gst::Pad, writer: &Arc<Writer>) -> Vec<glib::GString> {
+        let mut found = Vec::new();
+        find_overlays(source, &mut found, &mut Vec::new());
+        let (kept, gone) = std::mem::take(&mut self.attached).into_iter().partition(|attached| {
+            attached.overlay.upgrade().is_some_and(|overlay| found.contains(&overlay))
+        });
+        self.attached = kept;
+        for attached in gone {
+            attached.detach();
+        }
+        let mut taken = Vec::new();
+        for overlay in found {
+            let known =
+                self.attached.iter().any(|a| a.overlay.upgrade().as_ref() == Some(&overlay));
+            if known || !is_free(&overlay) {
+                continue;
+            }
+            if let Some(attached) = Attached::new(&overlay, writer) {
+                taken.push(overlay.name());
+                self.attached.push(attached);
+            }
+        }
+        taken
+    }
+
+    /// Lets go of every overlay, and leaves their text empty as it was found.
+    pub fn clear(&mut self) {
+        for attached in self.attached.drain(..) {
+            attached.detach();
+        }
+    }
+}
+
+impl Drop for Overlays {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Attached {
+    fn new(overlay: &gst::Element, writer: &Arc<Writer>) -> Option<Self> {
+        let pad = overlay.static_pad("video_sink")?;
+        let written = Arc::new(Mutex::new(String::new()));
+        let probe = pad.add_probe(gst::PadProbeType::BUFFER, {
+            let (overlay, writer, written) =
+                (overlay.downgrade(), Arc::clone(writer), Arc::clone(&written));
+            move |_pad, info| match (info.buffer(), overlay.upgrade()) {
+                (Some(buffer), Some(overlay)) => write_text(buffer, &overlay, &writer, &written),
+                _ => gst::PadProbeReturn::Ok,
+            }
+        });
+        Some(Self { overlay: overlay.downgrade(), pad: pad.downgrade(), probe, written })
+    }
+
+    fn detach(mut self) {
+        if let (Some(pad), Some(probe)) = (self.pad.upgrade(), self.probe.take()) {
+            pad.remove_probe(probe);
+        }
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(overlay) = self.overlay.upgrade()
+            && !written.is_empty()
+            && current_text(&overlay) == *written
+        {
+            overlay.set_property("text", "");
+        }
+    }
+}
+
+/// Sets the overlay's text to that of `buffer`; gives up for good when somebody else has set it.
+fn write_text(
+    buffer: &gst::BufferRef,
+    overlay: &gst::Element,
+    writer: &Writer,
+    written: &Mutex<String>,
+) -> gst::PadProbeReturn {
+    let format = writer.format.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(text) = text_of(buffer, &writer.element, &format) else {
+        return gst::PadProbeReturn::Ok;
+    };
+    drop(format);
+    let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+    if current_text(overlay) != *written || text_is_linked(overlay) {
+        return gst::PadProbeReturn::Remove;
+    }
+    if text != *written {
+        overlay.set_property("text", &text);
+        *written = text;
+    }
+    gst::PadProbeReturn::Ok
+}
+
+fn current_text(overlay: &gst::Element) -> String {
+    overlay.property::<Option<String>>("text").unwrap_or_default()
+}
+
+fn text_is_linked(overlay: &gst::Element) -> bool {
+    overlay.static_pad("text_sink").is_some_and(|pad| pad.is_linked())
+}
+
+fn is_free(overlay: &gst::Element) -> bool {
+    current_text(overlay).is_empty() && !text_is_linked(overlay)
+}
+
+/// Longest chain of elements that is followed; a bound for loops that application code may build.
+const MAX_DEPTH: usize = 256;
+
+/// Collects the first `textoverlay` on every branch below the source pad `source`: through
+/// whatever passes video on, into bins and out of them, up to another element of this kind, which
+/// writes to the overlays behind it.
+fn find_overlays(source: &gst::Pad, found: &mut Vec<gst::Element>, visited: &mut Vec<gst::Pad>) {
+    let Some(sink) = source.peer() else { return };
+    if visited.contains(&sink) || visited.len() >= MAX_DEPTH {
+        return;
+    }
+    visited.push(sink.clone());
+    let element = sink.parent_element();
+    let factory = element.as_ref().and_then(gst::Element::factory);
+    match factory.as_ref().map(|factory| factory.name()).as_deref() {
+        Some("textoverlay") if sink.name() == "video_sink" => {
+            if let Some(overlay) = element.filter(|overlay| !found.contains(overlay)) {
+                found.push(overlay);
+            }
+            return;
+        }
+        Some(crate::element::FACTORY_NAME) => return,
+        _ => {}
+    }
+    // Links that change while they are listed: what is missed now, the next reconfiguration finds.
+    for pad in sink.iterate_internal_links().into_iter().map_while(Result::ok) {
+        find_overlays(&pad, found, visited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(format: &str, input: &TextInput<'_>) -> String {
+        TextFormat::parse(format).unwrap().render(input)
+    }
+
+    const CAT: TextInput<'static> = TextInput {
+        label: "cat",
+        confidence: 0.974,
+        known: true,
+        results: &[("cat", 0.974), ("dog", 0.026)],
+    };
+
+    #[test]
+    fn placeholders_are_filled_in() {
+        assert_eq!(render("{label} {percent}", &CAT), "cat 97 %");
+        assert_eq!(render("I see a {label} ({confidence})!", &CAT), "I see a cat (0.97)!");
+        assert_eq!(render("{results}", &CAT), "cat 97 %\ndog 3 %");
+        assert_eq!(render("plain", &CAT), "plain");
+    }
+
+    #[test]
+    fn an_unknown_result_shows_its_label_and_no_number() {
+        let unknown = TextInput { label: "unknown", known: false, ..CAT };
+        assert_eq!(render("{label} {percent}", &unknown), "unknown");
+        let nothing = TextInput { label: "", known: false, ..CAT };
+        assert_eq!(render("{label} {percent}", &nothing), "");
+    }
+
+    #[test]
+    fn a_label_is_no_markup() {
+        let label = TextInput { label: "cat & <dog>", ..CAT };
+        assert_eq!(render("<b>{label}</b>", &label), "<b>cat &amp; &lt;dog&gt;</b>");
+    }
+
+    #[test]
+    fn nearly_certain_is_not_certain() {
+        assert_eq!(render("{percent}", &TextInput { confidence: 0.9999, ..CAT }), "99 %");
+        assert_eq!(render("{percent}", &TextInput { confidence: 1.0, ..CAT }), "100 %");
+    }
+
+    #[test]
+    fn unknown_placeholders_are_named() {
+        for (format, placeholder) in [("{labels}", "{labels}"), ("a {", "{"), ("{}", "{}")] {
+            let error = TextFormat::parse(format).unwrap_err();
+            let want =
+                ConfigError::Placeholder { format: format.into(), placeholder: placeholder.into() };
+            assert_eq!(error, want);
+        }
+    }
+}
