@@ -385,6 +385,20 @@ pub enum StartError {
     /// No runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The accelerator is not there, or does not take the model.
+    #[error(
+        "accelerator={name} cannot run '{}': {source}; set accelerator=cpu, or put LiteRT's \
+         accelerator library beside libLiteRt.so",
+        .file.display()
+    )]
+    Accelerator {
+        /// Its name.
+        name: &'static str,
+        /// The model.
+        file: PathBuf,
+        /// What LiteRT says.
+        source: EngineError,
+    },
     /// The model cannot be loaded.
     #[error("model-file '{}': {source}", .file.display())]
     Model {

@@ -19,6 +19,8 @@ pub mod tensor;
 
 use gst::glib;
 
+pub use plugin::plugin_register_static;
+
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     metadata::register();
     element::register(plugin)

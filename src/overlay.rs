@@ -289,21 +289,26 @@ fn find_overlays(source: &gst::Pad, found: &mut Vec<gst::Element>, visited: &mut
         return;
     }
     visited.push(sink.clone());
-    let element = sink.parent_element();
-    let factory = element.as_ref().and_then(gst::Element::factory);
+    // The border of a bin, inwards or outwards, is a pair of proxy pads.
+    if let Some(border) = sink.downcast_ref::<gst::ProxyPad>() {
+        if let Some(beyond) = border.internal() {
+            find_overlays(beyond.upcast_ref(), found, visited);
+        }
+        return;
+    }
+    // A pad of the application's own belongs to no element and leads nowhere.
+    let Some(element) = sink.parent_element() else { return };
+    let factory = element.factory();
     match factory.as_ref().map(|factory| factory.name()).as_deref() {
         Some("textoverlay") if sink.name() == "video_sink" => {
-            if let Some(overlay) = element.filter(|overlay| !found.contains(overlay)) {
-                found.push(overlay);
+            if !found.contains(&element) {
+                found.push(element);
             }
-            return;
         }
-        Some(crate::element::FACTORY_NAME) => return,
-        _ => {}
-    }
-    // Links that change while they are listed: what is missed now, the next reconfiguration finds.
-    for pad in sink.iterate_internal_links().into_iter().map_while(Result::ok) {
-        find_overlays(&pad, found, visited);
+        Some(crate::element::FACTORY_NAME) => {}
+        // All source pads, not the internal links alone: whoever writes to an overlay that other
+        // frames reach finds no metadata of its own on them, and leaves the text alone.
+        _ => element.src_pads().iter().for_each(|pad| find_overlays(pad, found, visited)),
     }
 }
 

@@ -163,6 +163,10 @@ impl Classifier {
         let path = &config.model_file;
         let in_model = |error| match error {
             LoadError::Runtime(error) => StartError::Runtime(error),
+            LoadError::Engine(source) if config.accelerator != Accelerator::Cpu => {
+                let name = config.accelerator.name();
+                StartError::Accelerator { name, file: path.clone(), source }
+            }
             source => StartError::Model { file: path.clone(), source },
         };
         let file = read_model(path)?;

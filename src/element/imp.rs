@@ -23,7 +23,7 @@ use super::caps;
 use super::mapping;
 use super::qos::Lateness;
 use super::settings::*;
-use crate::error::{FrameFault, LoadError, StartError};
+use crate::error::{FrameFault, StartError};
 use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
@@ -176,11 +176,11 @@ impl ObjectImpl for CatdogFilter {
             gst::element_imp_warning!(
                 self,
                 gst::LibraryError::Settings,
-                [
+                (
                     "{} cannot change while running and stays as it is; set the element to READY \
                      first",
                     pspec.name()
-                ]
+                )
             );
             return;
         }
@@ -258,12 +258,12 @@ impl BaseTransformImpl for CatdogFilter {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::WrongType,
-                [
+                (
                     "caps {caps} cannot be classified; put videoconvert before {}, which takes \
                      video/x-raw in {}",
                     super::FACTORY_NAME,
                     caps::format_names()
-                ]
+                )
             );
         }
         accepted
@@ -355,7 +355,7 @@ impl BaseTransformImpl for CatdogFilter {
         let pts = buffer.pts();
         let outcome = streaming.classifier.outcome(pts.map(Duration::from));
         if let Err(error) = metadata::attach(buffer, &outcome, &streaming.names) {
-            gst::element_imp_error!(self, gst::LibraryError::Failed, ["no metadata: {error}"]);
+            gst::element_imp_error!(self, gst::LibraryError::Failed, ("no metadata: {error}"));
             return Err(gst::FlowError::Error);
         }
         let label = streaming.names.label(&outcome);
@@ -385,7 +385,7 @@ impl CatdogFilter {
         let classifier = Classifier::load(&config, live.pipeline.clone())?;
         let description = classifier.description();
         for warning in &description.warnings {
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ["{warning}"]);
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
         }
         let element = self.obj().name().to_string();
         gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
@@ -425,7 +425,7 @@ impl CatdogFilter {
                 gst::element_imp_warning!(
                     self,
                     gst::LibraryError::Settings,
-                    ["{error}; what was set before stays in use"]
+                    ("{error}; what was set before stays in use")
                 );
                 return;
             }
@@ -517,9 +517,9 @@ impl CatdogFilter {
     fn post_fault(&self, fault: &FrameFault) {
         match fault {
             FrameFault::Engine(_) => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ["{fault}"]);
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{fault}"));
             }
-            _ => gst::element_imp_error!(self, gst::StreamError::Format, ["{fault}"]),
+            _ => gst::element_imp_error!(self, gst::StreamError::Format, ("{fault}")),
         }
     }
 }
@@ -527,13 +527,12 @@ impl CatdogFilter {
 /// The one place where what keeps the element from starting becomes a GStreamer error.
 fn error_message(error: &StartError) -> gst::ErrorMessage {
     match error {
-        StartError::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ["{error}"]),
-        StartError::ModelFile { .. } => gst::error_msg!(gst::ResourceError::NotFound, ["{error}"]),
-        StartError::Runtime(_) => gst::error_msg!(gst::LibraryError::Init, ["{error}"]),
-        StartError::Model { source: LoadError::Engine(_), .. } => {
-            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+        StartError::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ("{error}")),
+        StartError::ModelFile { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
+        StartError::Runtime(_) | StartError::Accelerator { .. } => {
+            gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        StartError::Model { .. } => gst::error_msg!(gst::StreamError::WrongType, ["{error}"]),
-        StartError::Labels(_) => gst::error_msg!(gst::ResourceError::Read, ["{error}"]),
+        StartError::Model { .. } => gst::error_msg!(gst::StreamError::WrongType, ("{error}")),
+        StartError::Labels(_) => gst::error_msg!(gst::ResourceError::Read, ("{error}")),
     }
 }

@@ -52,10 +52,8 @@ mod tests {
         gst::init().unwrap();
         let mut lateness = Lateness::default();
         lateness.set_segment(gst::FormattedSegment::<gst::ClockTime>::new().upcast_ref());
-        let event = gst::event::Qos::builder(gst::QOSType::Underflow)
+        let event = gst::event::Qos::builder(gst::QOSType::Underflow, 2.0, jitter)
             .timestamp(gst::ClockTime::from_seconds(1))
-            .proportion(2.0)
-            .jitter(jitter)
             .build();
         let gst::EventView::Qos(qos) = event.view() else { panic!("a QoS event was built") };
         lateness.report(qos);

@@ -70,7 +70,7 @@ impl LiteRtLibrary {
         // SAFETY: loading runs the initialisers of a library whose path the user or the
         // installation chose as the LiteRT runtime; LiteRT's own have no preconditions.
         let library = unsafe { UnixLibrary::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| refused(loader_text(&error)))?;
         let library = libloading::Library::from(library);
         // SAFETY: only the address is looked up, nothing is called through it.
         if unsafe { library.get::<*const ()>(ffi::ABI_WITNESS) }.is_err() {
@@ -100,6 +100,12 @@ impl LiteRtLibrary {
         }
         Err(RuntimeError { refused })
     }
+}
+
+/// What dlopen said, which libloading keeps as the source of its error.
+fn loader_text(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), |source| source.to_string())
 }
 
 /// Every path to try, in order.

@@ -66,7 +66,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Scalar fields, 0 where absent.
+    /// Whether field `id` is there, whatever it holds.
+    pub fn has(self, id: usize) -> bool {
+        self.field(id).is_some()
+    }
+
+    /// A byte field, 0 where absent.
     pub fn u8(self, id: usize) -> u8 {
         self.field(id).and_then(|p| self.bytes.array::<1>(p)).map_or(0, |[byte]| byte)
     }
@@ -80,6 +85,11 @@ impl<'a> Table<'a> {
     pub fn i32(self, id: usize, default: i32) -> i32 {
         let value = self.field(id).and_then(|p| self.bytes.array(p));
         value.map_or(default, i32::from_le_bytes)
+    }
+
+    /// An f32 field, 0 where absent.
+    pub fn f32(self, id: usize) -> f32 {
+        self.field(id).and_then(|p| self.bytes.array(p)).map_or(0.0, f32::from_le_bytes)
     }
 
     /// A u64 field, 0 where absent.
@@ -117,12 +127,12 @@ impl<'a> Table<'a> {
         self.scalars(id, i64::from_le_bytes)
     }
 
-    /// The tables of a vector; empty where absent, and without those that are damaged.
+    /// The tables of a vector; empty where absent, or where one of them is damaged.
     pub fn tables(self, id: usize) -> Vec<Table<'a>> {
         let Some((references, start)) = self.vector(id, 4) else { return Vec::new() };
-        (0..references.len() / 4)
-            .filter_map(|index| Table::at(self.bytes, self.bytes.follow(start + 4 * index)?))
-            .collect()
+        let table = |index| Table::at(self.bytes, self.bytes.follow(start + 4 * index)?);
+        let tables: Option<Vec<_>> = (0..references.len() / 4).map(table).collect();
+        tables.unwrap_or_default()
     }
 
     fn scalars<T, const N: usize>(self, id: usize, convert: fn([u8; N]) -> T) -> Vec<T> {

@@ -336,3 +336,58 @@ fn element_name(code: u8) -> &'static str {
     ];
     NAMES.get(usize::from(code)).copied().unwrap_or("of an unknown type")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn models_in(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut models: Vec<_> = files
+            .filter(|file| file.is_file() && file.extension().is_none_or(|e| e != "py"))
+            .collect();
+        models.sort();
+        assert!(!models.is_empty());
+        models
+    }
+
+    #[test]
+    fn undamaged_models_are_not_refused() {
+        for model in models_in("tests/models") {
+            let info = ModelInfo::parse(&std::fs::read(&model).unwrap());
+            assert!(info.is_ok(), "{}: {}", model.display(), info.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn a_model_cut_anywhere_is_refused_or_whole_enough() {
+        let file = std::fs::read(models_in("tests/models").remove(0)).unwrap();
+        for len in 0..file.len() {
+            // Must return, whatever it says: every access is checked.
+            let _ = ModelInfo::parse(&file[..len]);
+        }
+    }
+
+    #[test]
+    fn models_that_are_no_image_classifier_are_refused_or_left_to_litert() {
+        let passed: Vec<String> = models_in("tests/models/bad")
+            .iter()
+            .filter(|model| ModelInfo::parse(&std::fs::read(model).unwrap()).is_ok())
+            .map(|model| model.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(passed, LEFT_TO_LITERT);
+    }
+
+    /// Structurally sound, but not computable: LiteRT says so without harm (`tests/bad_input.rs`).
+    const LEFT_TO_LITERT: [&str; 7] = [
+        "graph_depth_multiplier_zero",
+        "graph_intermediate_shape_wrong",
+        "graph_mean_axis_out_of_range",
+        "graph_opcode_version_future",
+        "graph_reshape_wrong_size",
+        "graph_sparsity_garbage",
+        "unknown_custom_op",
+    ];
+}
