@@ -67,9 +67,11 @@ impl LiteRtLibrary {
         if path.components().count() > 1 && !path.exists() {
             return Err(refused("no such file".into()));
         }
+        // LiteRT does not survive being unloaded (2.3.0 crashes at exit if it was), so it stays.
+        let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
         // SAFETY: loading runs the initialisers of a library whose path the user or the
         // installation chose as the LiteRT runtime; LiteRT's own have no preconditions.
-        let library = unsafe { UnixLibrary::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        let library = unsafe { UnixLibrary::open(Some(path), flags) }
             .map_err(|error| refused(loader_text(&error)))?;
         let library = libloading::Library::from(library);
         // SAFETY: only the address is looked up, nothing is called through it.
