@@ -150,3 +150,116 @@ impl ValueMap {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::frame::PixelFormat;
+
+    fn spec(matrix: ColorMatrix, range: ColorRange) -> FrameSpec {
+        FrameSpec { matrix, range, ..FrameSpec::new(PixelFormat::I420, 16, 16) }
+    }
+
+    /// As the kernel applies it.
+    fn convert(map: &ToRgb, codes: [i32; 3]) -> [i32; 3] {
+        std::array::from_fn(|channel| {
+            let products = map.matrix[channel].iter().zip(codes);
+            let sum: i32 = products.map(|(k, code)| k * (code << COMPONENT_BITS)).sum();
+            ((sum + map.bias[channel]) >> LEVEL_SHIFT).clamp(0, 255)
+        })
+    }
+
+    #[test]
+    fn primaries_come_out_pure() {
+        // The 8-bit codes of BT.601 and BT.709 colour bars at full amplitude.
+        let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Limited)).unwrap();
+        assert_eq!(convert(&map, [235, 128, 128]), [255, 255, 255]);
+        assert_eq!(convert(&map, [16, 128, 128]), [0, 0, 0]);
+        assert_eq!(convert(&map, [81, 90, 240]), [254, 0, 0]);
+        assert_eq!(convert(&map, [145, 54, 34]), [0, 255, 1]);
+        let map = ToRgb::new(&spec(ColorMatrix::BT709, ColorRange::Limited)).unwrap();
+        assert_eq!(convert(&map, [32, 240, 118]), [1, 0, 255]);
+        let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Full)).unwrap();
+        assert_eq!(convert(&map, [76, 85, 255]), [254, 0, 0]);
+    }
+
+    #[test]
+    fn grey_has_no_tint_and_rgb_does_not_change() {
+        for matrix in [ColorMatrix::BT601, ColorMatrix::BT709, ColorMatrix::BT2020] {
+            for range in [ColorRange::Limited, ColorRange::Full] {
+                let map = ToRgb::new(&spec(matrix, range)).unwrap();
+                for code in 0..256 {
+                    let [red, green, blue] = convert(&map, [code, 128, 128]);
+                    assert!(red == green && green == blue, "{matrix:?} {range:?} {code}");
+                }
+            }
+        }
+        let map = ToRgb::new(&FrameSpec::new(PixelFormat::Bgr, 1, 1)).unwrap();
+        for level in 0..256 {
+            let codes = [level, 255 - level, level / 2];
+            assert_eq!(convert(&map, codes), codes);
+        }
+    }
+
+    #[test]
+    fn sums_of_products_fit_an_i32_for_any_accepted_matrix() {
+        let largest = (LARGEST_COEFFICIENT * f64::from(1 << COEFFICIENT_BITS)) as i64;
+        assert!(3 * largest * (255 << COMPONENT_BITS) <= i64::from(i32::MAX));
+    }
+
+    #[test]
+    fn a_matrix_without_green_is_refused() {
+        for (kr, kb) in [(0.5, 0.5), (f64::NAN, 0.1), (0.9, 0.09)] {
+            let refused = ToRgb::new(&spec(ColorMatrix { kr, kb }, ColorRange::Full));
+            assert_eq!(refused, Err(PreprocessError::ColorMatrix));
+        }
+    }
+
+    fn table(element: ElementType, value: ValueMap) -> Levels {
+        Levels::new(element, &[value; 3]).unwrap()
+    }
+
+    #[test]
+    fn plain_levels_keep_their_order_in_every_element_type() {
+        let Levels::U8(levels) = table(ElementType::U8, ValueMap::Level) else { panic!() };
+        assert_eq!((levels[0][0], levels[2][255]), (0, 255));
+        let Levels::I8(levels) = table(ElementType::I8, ValueMap::Level) else { panic!() };
+        assert_eq!((levels[0][0], levels[1][128], levels[2][255]), (-128, 0, 127));
+        let Levels::F32(levels) = table(ElementType::F32, ValueMap::Level) else { panic!() };
+        assert_eq!((levels[0][0], levels[2][255]), (0.0, 255.0));
+    }
+
+    #[test]
+    fn quantised_values_round_away_from_zero_and_saturate() {
+        let quantization = Quantization { scale: 2.0, zero_point: 0 };
+        let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };
+        let Levels::I8(levels) = table(ElementType::I8, value) else { panic!() };
+        // -0.5 and 0.5 are halves.
+        assert_eq!((levels[0][99], levels[0][100], levels[0][101]), (-1, 0, 1));
+        let quantization = Quantization { scale: 0.5, zero_point: 10 };
+        let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };
+        let Levels::U8(levels) = table(ElementType::U8, value) else { panic!() };
+        assert_eq!((levels[0][0], levels[0][100], levels[0][255]), (0, 10, 255));
+    }
+
+    #[test]
+    fn a_value_map_must_fit_the_element_type() {
+        let quantization = Quantization { scale: 0.0, zero_point: 0 };
+        let refused = [
+            (ElementType::F32, ValueMap::Normalized { mean: 0.0, std: 0.0 }),
+            (ElementType::F32, ValueMap::Normalized { mean: f32::INFINITY, std: 1.0 }),
+            (ElementType::U8, ValueMap::Normalized { mean: 0.0, std: 1.0 }),
+            (ElementType::F32, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
+            (ElementType::I8, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
+        ];
+        for (element, value) in refused {
+            let result = Levels::new(element, &[ValueMap::Level, ValueMap::Level, value]);
+            let element = target::name(element);
+            assert!(
+                matches!(result, Err(PreprocessError::Values { channel: 2, element: e, .. }) if e == element),
+                "{value:?}"
+            );
+        }
+    }
+}

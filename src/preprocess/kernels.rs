@@ -8,10 +8,12 @@
 //!
 //! Everything here is safe Rust in shapes that LLVM turns into vector code: fixed-size blocks,
 //! 16-bit lanes, no remainders. On x86-64 it is compiled twice, for the baseline (SSE2) and for
-//! AVX2, of which [`Kernels`] picks one at run time; on aarch64 NEON is the baseline.
+//! AVX2, of which [`Kernels`] picks one at run time; on aarch64 NEON is the baseline. What is to be
+//! compiled twice has to be inlined into [`levels`], hence `#[inline(always)]` on each function: a
+//! call that remains is a call of baseline code.
 
 use super::color::{COMPONENT_BITS, LEVEL_SHIFT, NEUTRAL, ToRgb};
-use super::passes::{Group, Pass};
+use super::passes::{Packing, Pass, UNUSED};
 use super::taps::{HORIZONTAL_BITS, HorizontalTaps, RowTap, VERTICAL_BITS};
 use crate::frame::{FrameView, Plane};
 
@@ -36,12 +38,17 @@ impl Kernels {
         let avx2 = is_x86_feature_detected!("avx2").then_some(Self(Isa::Avx2));
         #[cfg(not(target_arch = "x86_64"))]
         let avx2 = None;
-        avx2.into_iter().chain([Self(Isa::Baseline)])
+        avx2.into_iter().chain([Self::baseline()])
+    }
+
+    /// Those that every machine of the target can run.
+    pub fn baseline() -> Self {
+        Self(Isa::Baseline)
     }
 
     /// The fastest that this machine can run.
     pub fn best() -> Self {
-        Self::available().next().unwrap_or(Self(Isa::Baseline))
+        Self::available().next().unwrap_or(Self::baseline())
     }
 
     /// Computes the levels of output row `y` into `rows.rgb`.
@@ -62,13 +69,14 @@ impl Kernels {
     }
 }
 
-/// The rows that one output row passes through.
+/// The rows that one output row passes through. Planned once, because the frame loop must not
+/// allocate; their content does not outlive an output row.
 #[derive(Debug)]
 pub(super) struct Rows {
-    /// Bytes of a plane's row after the vertical half.
+    /// A plane's bytes after the vertical half, in 1/128 of a level.
     sums: Vec<i16>,
-    /// The samples of one component of `sums`.
-    line: Vec<i16>,
+    /// `sums` taken apart; what is in the fourth is not looked at.
+    lines: [Vec<i16>; 4],
     /// The components after the horizontal half.
     components: [Vec<i16>; 3],
     /// Red, green and blue levels.
@@ -81,7 +89,7 @@ impl Rows {
         let line_len = passes.iter().map(Pass::line_len).max().unwrap_or(0);
         Self {
             sums: vec![0; line_len],
-            line: vec![0; line_len],
+            lines: std::array::from_fn(|_| vec![0; line_len]),
             // Chroma that no pass computes stays neutral.
             components: std::array::from_fn(|_| vec![NEUTRAL; columns]),
             rgb: std::array::from_fn(|_| vec![0; columns]),
@@ -96,41 +104,32 @@ fn levels_avx2(frame: &FrameView<'_>, passes: &[Pass], to_rgb: &ToRgb, y: usize,
     levels(frame, passes, to_rgb, y, rows);
 }
 
+/// See [`Kernels::levels`].
 #[inline(always)]
 fn levels(frame: &FrameView<'_>, passes: &[Pass], to_rgb: &ToRgb, y: usize, rows: &mut Rows) {
+    let Rows { sums, lines, components, rgb } = rows;
     for pass in passes {
         let source = frame.plane(pass.plane);
-        vertical(source, pass.first_byte, pass.vertical.of(y), &mut rows.sums[..pass.bytes]);
-        for group in &pass.groups {
-            components(group, pass.bytes, rows);
+        vertical(source, pass.first_byte, pass.vertical.of(y), &mut sums[..pass.bytes]);
+        if let [component] = *pass.order {
+            horizontal(sums, &pass.horizontal, &mut components[component]);
+            continue;
+        }
+        take_apart(pass, &sums[..pass.bytes], lines);
+        let wanted = pass.order.iter().zip(&*lines).filter(|(component, _)| **component != UNUSED);
+        for (component, line) in wanted {
+            horizontal(line, pass.taps(*component), &mut components[*component]);
         }
     }
-    let [first, second, third] = &rows.components;
-    for (channel, levels) in rows.rgb.iter_mut().enumerate() {
-        let (coefficients, bias) = (to_rgb.matrix[channel], to_rgb.bias[channel]);
-        combine(coefficients, bias, [first, second, third], levels);
+    let components = components.each_ref().map(Vec::as_slice);
+    for (channel, levels) in rgb.iter_mut().enumerate() {
+        combine(to_rgb.matrix[channel], to_rgb.bias[channel], components, levels);
     }
 }
 
-/// Resamples the components of one group, out of the first `bytes` sums.
-#[inline(always)]
-fn components(group: &Group, bytes: usize, rows: &mut Rows) {
-    let Rows { sums, line, components, .. } = rows;
-    for component in &group.components {
-        let sums_of_it = &sums[component.offset..bytes];
-        let samples = match component.step {
-            1 => &sums[..],
-            2 => every::<2>(sums_of_it, line),
-            3 => every::<3>(sums_of_it, line),
-            _ => every::<4>(sums_of_it, line),
-        };
-        horizontal(samples, &group.horizontal, &mut components[component.index]);
-    }
-}
-
-/// Bytes that the vertical kernel adds up at a time: their 16-bit sums are four AVX2 registers,
-/// eight of SSE2 or NEON, and stay there until all rows are in.
-const BLOCK: usize = 64;
+/// Bytes that the vertical kernel adds up at a time: their 16-bit sums are eight AVX2 registers or
+/// sixteen of NEON, half of what there is, and stay there until all rows are in.
+const BLOCK: usize = 128;
 
 /// Weighted sums of the rows in `taps`, from byte `first` of each row on.
 #[inline(always)]
@@ -145,8 +144,7 @@ fn vertical(source: Plane<'_>, first: usize, taps: &[RowTap], sums: &mut [i16]) 
     for start in (0..len).step_by(BLOCK) {
         // The last block overlaps the one before instead of being shorter.
         let start = start.min(len - BLOCK);
-        let block: &mut [i16] = &mut sums[start..start + BLOCK];
-        add_rows(source, first + start, taps, &mut block[..BLOCK]);
+        add_rows(source, first + start, taps, &mut sums[start..][..BLOCK]);
     }
 }
 
@@ -162,34 +160,94 @@ fn add_rows(source: Plane<'_>, first: usize, taps: &[RowTap], block: &mut [i16])
         }
     }
     for (to, sum) in block.iter_mut().zip(sums) {
-        *to = (*sum >> (u8::BITS.min(VERTICAL_BITS) - COMPONENT_BITS)) as i16;
+        *to = (*sum >> (VERTICAL_BITS - COMPONENT_BITS)) as i16;
     }
 }
 
-/// Moves every `STEP`th of `sums` to the start of `line`.
+/// Makes a line of each component of `sums`.
 #[inline(always)]
-fn every<'a, const STEP: usize>(sums: &[i16], line: &'a mut [i16]) -> &'a [i16] {
-    for (to, group) in line.iter_mut().zip(sums.chunks(STEP)) {
-        *to = group[0];
+fn take_apart(pass: &Pass, sums: &[i16], lines: &mut [Vec<i16>; 4]) {
+    let [first, second, third, fourth] = lines.each_mut().map(Vec::as_mut_slice);
+    let chroma_len = sums.len() / 2;
+    match (pass.packing, pass.order.len()) {
+        (Packing::LumaFirst, _) => {
+            split(sums, [first, fourth]);
+            split(&fourth[..chroma_len], [second, third]);
+        }
+        (Packing::ChromaFirst, _) => {
+            split(sums, [fourth, first]);
+            split(&fourth[..chroma_len], [second, third]);
+        }
+        (Packing::InTurn, 2) => split(sums, [first, second]),
+        (Packing::InTurn, 3) => split(sums, [first, second, third]),
+        (Packing::InTurn, _) => split(sums, [first, second, third, fourth]),
     }
-    line
+}
+
+/// Deals `sums` out to `lines`, one element to each in turn.
+#[inline(always)]
+fn split<const N: usize>(sums: &[i16], lines: [&mut [i16]; N]) {
+    let groups = sums.as_chunks::<N>().0;
+    // Equal lengths that the compiler can see keep bounds checks out of the loop.
+    let mut lines = lines.map(|line| &mut line[..groups.len()]);
+    for (index, group) in groups.iter().enumerate() {
+        for (line, sum) in lines.iter_mut().zip(group) {
+            line[index] = *sum;
+        }
+    }
 }
 
 /// One dot product for each output column.
 #[inline(always)]
 fn horizontal(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+    const LONG: usize = HorizontalTaps::LONG;
+    // A length known when compiling is worth a sixth of the whole run.
+    match taps.width {
+        8 => columns::<8>(line, taps, out),
+        16 => columns::<16>(line, taps, out),
+        24 => columns::<24>(line, taps, out),
+        LONG => columns::<LONG>(line, taps, out),
+        _ => long_columns(line, taps, out),
+    }
+}
+
+/// [`horizontal`] for columns of `N` taps.
+#[inline(always)]
+fn columns<const N: usize>(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+    let columns = taps.firsts.iter().zip(taps.weights.chunks_exact(N));
+    for (to, (first, weights)) in out.iter_mut().zip(columns) {
+        *to = rounded(dot::<N>(&line[*first as usize..], weights));
+    }
+}
+
+/// [`horizontal`] for columns of any number of blocks.
+#[inline(always)]
+fn long_columns(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+    const LONG: usize = HorizontalTaps::LONG;
     let columns = taps.firsts.iter().zip(taps.weights.chunks_exact(taps.width));
     for (to, (first, weights)) in out.iter_mut().zip(columns) {
-        let samples = &line[*first as usize..][..taps.width];
-        let mut sum = 0_i32;
-        for (samples, weights) in samples.chunks_exact(8).zip(weights.chunks_exact(8)) {
-            for (sample, weight) in samples.iter().zip(weights) {
-                sum += i32::from(*sample) * i32::from(*weight);
-            }
+        let blocks = line[*first as usize..].chunks_exact(LONG).zip(weights.chunks_exact(LONG));
+        let mut sum = 0;
+        for (samples, weights) in blocks {
+            sum += dot::<LONG>(samples, weights);
         }
-        let half = 1 << (HORIZONTAL_BITS - 1);
-        *to = ((sum + half) >> HORIZONTAL_BITS) as i16;
+        *to = rounded(sum);
     }
+}
+
+/// A sum of weighted samples as a sample.
+#[inline(always)]
+fn rounded(sum: i32) -> i16 {
+    const HALF: i32 = 1 << (HORIZONTAL_BITS - 1);
+    ((sum + HALF) >> HORIZONTAL_BITS) as i16
+}
+
+/// The sum of `N` products: at most 255 levels times [`HORIZONTAL_ONE`](super::taps::HORIZONTAL_ONE),
+/// because weights sum to one.
+#[inline(always)]
+fn dot<const N: usize>(samples: &[i16], weights: &[i16]) -> i32 {
+    let products = samples[..N].iter().zip(&weights[..N]);
+    products.map(|(sample, weight)| i32::from(*sample) * i32::from(*weight)).sum()
 }
 
 /// One channel of the colour conversion.
@@ -201,5 +259,63 @@ fn combine(coefficients: [i32; 3], bias: i32, components: [&[i16]; 3], levels: &
             + coefficients[1] * i32::from(*second)
             + coefficients[2] * i32::from(*third);
         *to = ((products + bias) >> LEVEL_SHIFT).clamp(0, 255) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geometry::Axis;
+    use super::*;
+
+    #[test]
+    fn blocks_leave_no_byte_out() {
+        let data: Vec<u8> = (0..3 * 400).map(|index| (index * 7 % 251) as u8).collect();
+        let source = Plane { data: &data, stride: 400 };
+        let taps = [RowTap { row: 0, weight: 56 }, RowTap { row: 2, weight: 200 }];
+        for len in [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK - 1] {
+            let mut sums = vec![-1; len];
+            vertical(source, 5, &taps, &mut sums);
+            for (column, sum) in sums.into_iter().enumerate() {
+                let row = |row: usize| i32::from(data[row * 400 + 5 + column]);
+                assert_eq!(i32::from(sum), (row(0) * 56 + row(2) * 200) / 2, "{column} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn white_fits_every_sum() {
+        let data = [255; 64];
+        let taps = [RowTap { row: 0, weight: 1 }, RowTap { row: 1, weight: 255 }];
+        let mut sums = [0; 32];
+        vertical(Plane { data: &data, stride: 32 }, 0, &taps, &mut sums);
+        assert_eq!(sums, [255 << COMPONENT_BITS; 32]);
+        let axis = Axis { from: 0.0, to: 32.0, start: 0, len: 5 };
+        let mut out = [0; 5];
+        let taps = HorizontalTaps::new(axis, 32);
+        let mut line = sums.to_vec();
+        line.resize(32 + taps.width, 0);
+        horizontal(&line, &taps, &mut out);
+        assert_eq!(out, [255 << COMPONENT_BITS; 5]);
+    }
+
+    #[test]
+    fn every_number_of_taps_gives_the_weighted_sum() {
+        for samples in 1..300 {
+            let axis = Axis { from: 0.0, to: samples as f64, start: 0, len: 2 };
+            let taps = HorizontalTaps::new(axis, samples);
+            let mut line: Vec<i16> =
+                (0..samples).map(|index| (index * 997 % 32_640) as i16).collect();
+            line.resize(samples + taps.width, i16::MAX);
+            let mut out = [0; 2];
+            horizontal(&line, &taps, &mut out);
+            for (index, (first, weights)) in
+                taps.firsts.iter().zip(taps.weights.chunks_exact(taps.width)).enumerate()
+            {
+                let products = line[*first as usize..].iter().zip(weights);
+                let sum: f64 = products.map(|(s, w)| f64::from(*s) * f64::from(*w)).sum();
+                let want = (sum / f64::from(1 << HORIZONTAL_BITS) + 0.5).floor();
+                assert_eq!(f64::from(out[index]), want, "{samples} samples");
+            }
+        }
     }
 }

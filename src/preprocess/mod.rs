@@ -9,13 +9,14 @@
 //! Input is a [`FrameView`], borrowed and never written; output is the model's own tensor. All that
 //! depends on caps and model alone is worked out by [`Preprocessor::new`]:
 //!
+//! - `target`: what the model expects;
 //! - `geometry`: which part of the picture fills which part of the tensor;
 //! - `taps`: the weights of the antialiased resampling filter, as integers;
 //! - `passes`: where each component lies in the planes of each format;
 //! - `color`: matrix and code range as integers, and a table from level to tensor element.
 //!
 //! What is left for each frame are the loops in `kernels`, which go from one output row to the next,
-//! allocate nothing, and read no sample that has no weight.
+//! allocate nothing, and touch only the rows and columns that have a weight.
 
 mod color;
 mod geometry;
@@ -60,11 +61,11 @@ struct Plan {
     format: PixelFormat,
     /// Columns and rows of the tensor.
     tensor: (usize, usize),
-    /// Type of its elements.
-    element: ElementType,
     /// Those of them that show the picture.
     columns: Axis,
     rows: Axis,
+    /// Type of its elements.
+    element: ElementType,
     passes: Vec<Pass>,
     to_rgb: ToRgb,
     kernels: Kernels,
@@ -219,5 +220,85 @@ fn look_up<T: Copy>(pixels: &mut [T], table: &Table<T>, levels: &[Vec<u8>; CHANN
         {
             *element = table[usize::from(*level)];
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::frame::Plane;
+
+    fn target(width: usize, height: usize, element: ElementType) -> TensorTarget {
+        TensorTarget { width, height, element, values: [ValueMap::Level; 3] }
+    }
+
+    fn grey(width: usize, height: usize) -> FrameSpec {
+        FrameSpec::new(PixelFormat::Gray8, width, height)
+    }
+
+    #[test]
+    fn what_is_not_as_planned_is_refused_and_the_tensor_untouched() {
+        let spec = grey(8, 8);
+        let target = target(2, 2, ElementType::U8);
+        let mut plan = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).unwrap();
+        let data = [235; 64];
+        let plane = Plane { data: &data, stride: 8 };
+        let frame = FrameView::new(&spec, &[plane]).unwrap();
+        let mut tensor = [7; 12];
+
+        let mut signed = [0; 12];
+        let result = plan.run(&frame, TensorMut::I8(&mut signed));
+        assert_eq!(result, Err(PreprocessError::TensorElement { got: "int8", want: "uint8" }));
+        let result = plan.run(&frame, TensorMut::U8(&mut tensor[..11]));
+        assert_eq!(result, Err(PreprocessError::TensorLength { got: 11, want: 12 }));
+        let smaller = FrameView::new(&grey(8, 7), &[Plane { data: &data[..56], stride: 8 }]);
+        let result = plan.run(&smaller.unwrap(), TensorMut::U8(&mut tensor));
+        let short = PreprocessError::FramePlane { plane: 0, got: 56, want: 64 };
+        assert_eq!(result, Err(short));
+        let other = FrameView::new(&FrameSpec::new(PixelFormat::Rgb, 1, 1), &[plane]).unwrap();
+        let result = plan.run(&other, TensorMut::U8(&mut tensor));
+        assert!(matches!(result, Err(PreprocessError::FrameFormat { .. })));
+
+        assert_eq!(tensor, [7; 12]);
+        plan.run(&frame, TensorMut::U8(&mut tensor)).unwrap();
+        assert_eq!(tensor, [255; 12]);
+    }
+
+    #[test]
+    fn what_cannot_be_planned_is_refused() {
+        let size = |spec: &FrameSpec, target: &TensorTarget| {
+            let refused = Preprocessor::new(spec, target, ResizeMethod::Crop);
+            matches!(refused, Err(PreprocessError::Size { .. }))
+        };
+        assert!(size(&grey(0, 8), &target(2, 2, ElementType::U8)));
+        assert!(size(&grey(8, MAX_SIDE + 1), &target(2, 2, ElementType::U8)));
+        assert!(size(&grey(8, 8), &target(2, 0, ElementType::U8)));
+        let spec = FrameSpec { pixel_aspect_ratio: (1, 0), ..grey(8, 8) };
+        let target = target(2, 2, ElementType::U8);
+        let refused = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).err();
+        assert_eq!(refused, Some(PreprocessError::PixelAspectRatio { width: 1, height: 0 }));
+    }
+
+    #[test]
+    fn bars_are_black_after_normalisation_too() {
+        let value = ValueMap::Normalized { mean: 127.5, std: 127.5 };
+        let target = TensorTarget { values: [value; 3], ..target(4, 4, ElementType::F32) };
+        let spec = grey(8, 4);
+        let mut plan = Preprocessor::new(&spec, &target, ResizeMethod::Letterbox).unwrap();
+        let data = [235; 32];
+        let frame = FrameView::new(&spec, &[Plane { data: &data, stride: 8 }]).unwrap();
+        let mut tensor = [0.0; 48];
+        plan.run(&frame, TensorMut::F32(&mut tensor)).unwrap();
+        let (bar, picture) = ([-1.0; 12], [1.0; 24]);
+        assert_eq!(tensor[..12], bar);
+        assert_eq!(tensor[12..36], picture);
+        assert_eq!(tensor[36..], bar);
+    }
+
+    #[test]
+    fn a_plan_can_move_to_another_thread() {
+        fn assert_send<T: Send>() {}
+        assert_send::<Preprocessor>();
     }
 }

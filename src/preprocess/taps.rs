@@ -12,7 +12,8 @@
 
 use super::geometry::Axis;
 
-/// Vertical weights are multiples of 1/256, so that 255 x 256 fits 16 bits.
+/// Vertical weights are multiples of 1/256, so that 255 x 256 fits 16 bits. A frame more than 256
+/// times as high as the tensor has rows without weight: a regular sample of rows remains.
 pub(super) const VERTICAL_ONE: u32 = 1 << VERTICAL_BITS;
 pub(super) const VERTICAL_BITS: u32 = 8;
 
@@ -107,8 +108,9 @@ impl VerticalTaps {
 
 /// For each output column, the samples of a line that it is the weighted sum of.
 ///
-/// Every column has the same number of taps, a multiple of [`LANES`](Self::LANES), the last ones
-/// zero: the kernel has no remainder to treat, and its lines are padded by so much.
+/// Every column has the same number of taps, filled up with zeros to one that the kernel has a loop
+/// without remainder for: 8, 16, 24 or a multiple of [`LONG`](Self::LONG). Lines are padded by so
+/// much, because the last column may reach past the last sample.
 #[derive(Debug)]
 pub(super) struct HorizontalTaps {
     /// Taps of each column.
@@ -120,13 +122,13 @@ pub(super) struct HorizontalTaps {
 }
 
 impl HorizontalTaps {
-    /// Multiplications that the kernel does at a time: one 128-bit register of i16.
-    pub const LANES: usize = 8;
+    /// Long columns are a number of blocks of so many taps.
+    pub const LONG: usize = 32;
 
     pub fn new(axis: Axis, samples: usize) -> Self {
         let spans: Vec<Span> = triangle(axis, samples).collect();
         let longest = spans.iter().map(|span| span.weights.len()).max().unwrap_or(0);
-        let width = longest.next_multiple_of(Self::LANES);
+        let width = longest.next_multiple_of(if longest <= 24 { 8 } else { Self::LONG });
         let mut weights = vec![0; width * spans.len()];
         for (span, column) in spans.iter().zip(weights.chunks_exact_mut(width)) {
             let quantised = quantise(&span.weights, HORIZONTAL_ONE);
@@ -136,19 +138,74 @@ impl HorizontalTaps {
         Self { width, firsts, weights }
     }
 
-    /// The samples that the columns read, padding left out: `first..end`.
+    /// The samples that have a weight: `first..end`.
     pub fn samples_read(&self) -> (usize, usize) {
         let end = |(first, weights): (&u32, &[i16])| {
-            let used = weights.iter().rposition(|weight| *weight != 0).map_or(1, |last| last + 1);
-            *first as usize + used
+            let last = weights.iter().rposition(|weight| *weight != 0).unwrap_or(0);
+            *first as usize + last + 1
         };
-        let columns = self.firsts.iter().zip(self.weights.chunks_exact(self.width));
         let first = self.firsts.iter().copied().min().unwrap_or(0);
+        let columns = self.firsts.iter().zip(self.weights.chunks_exact(self.width));
         (first as usize, columns.map(end).max().unwrap_or(0))
     }
 
     /// Counts samples from `origin` on, because the line starts there.
     pub fn rebase(&mut self, origin: usize) {
         self.firsts.iter_mut().for_each(|first| *first -= origin as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(from: f64, to: f64, len: usize) -> Axis {
+        Axis { from, to, start: 0, len }
+    }
+
+    #[test]
+    fn weights_sum_to_one_at_any_scale() {
+        for samples in 1..80 {
+            for len in 1..80 {
+                let axis = axis(0.0, samples as f64, len);
+                let vertical = VerticalTaps::new(axis, samples);
+                for index in 0..len {
+                    let sum: u32 = vertical.of(index).iter().map(|tap| u32::from(tap.weight)).sum();
+                    assert_eq!(sum, VERTICAL_ONE, "{samples} rows to {len}");
+                }
+                assert!(vertical.rows_read() <= samples);
+                let horizontal = HorizontalTaps::new(axis, samples);
+                for column in horizontal.weights.chunks_exact(horizontal.width) {
+                    let sum: u32 = column.iter().map(|weight| *weight as u32).sum();
+                    assert_eq!(sum, HORIZONTAL_ONE, "{samples} columns to {len}");
+                }
+                assert!(horizontal.samples_read().1 <= samples);
+            }
+        }
+    }
+
+    #[test]
+    fn the_filter_is_as_wide_as_the_scale() {
+        // Two to one, away from the edges: 1/8 3/8 3/8 1/8.
+        let taps = VerticalTaps::new(axis(0.0, 16.0, 8), 16);
+        let rows: Vec<_> = taps.of(3).iter().map(|tap| (tap.row, tap.weight)).collect();
+        assert_eq!(rows, [(5, 32), (6, 96), (7, 96), (8, 32)]);
+        // One to two: a quarter and three quarters.
+        let taps = VerticalTaps::new(axis(0.0, 8.0, 16), 8);
+        let rows: Vec<_> = taps.of(4).iter().map(|tap| (tap.row, tap.weight)).collect();
+        assert_eq!(rows, [(1, 64), (2, 192)]);
+    }
+
+    #[test]
+    fn a_row_that_is_copied_fits_the_weight() {
+        let taps = VerticalTaps::new(axis(0.0, 1.0, 1), 1);
+        assert_eq!(taps.of(0), [RowTap { row: 0, weight: 128 }; 2]);
+    }
+
+    #[test]
+    fn chroma_beyond_the_last_sample_repeats_it() {
+        // One chroma sample for a picture of one column, co-sited.
+        let columns = HorizontalTaps::new(axis(0.25, 0.75, 4), 1);
+        assert_eq!(columns.samples_read(), (0, 1));
     }
 }

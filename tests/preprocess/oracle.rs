@@ -1,0 +1,133 @@
+//! Against a version that has nothing but the definition: for each output pixel, the weighted mean
+//! of all samples in reach, in f64, then the textbook matrix.
+
+use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::tensor::{ElementType, TensorMut};
+
+use super::frames::{Frame, Samples};
+
+/// The filter at output position `index` of `outputs`, over a source of `pixels` pixels that has
+/// `samples` samples: (sample, weight), not normalised.
+fn weights(
+    index: usize,
+    outputs: usize,
+    pixels: usize,
+    samples: usize,
+    subsampled: bool,
+    cosited: bool,
+) -> Vec<(usize, f64)> {
+    let factor = if subsampled { 2.0 } else { 1.0 };
+    let step = pixels as f64 / factor / outputs as f64;
+    let shift = if subsampled && cosited { 0.25 } else { 0.0 };
+    let centre = (index as f64 + 0.5) * step + shift;
+    let reach = step.max(1.0);
+    (0..samples)
+        .map(|sample| (sample, 1.0 - (sample as f64 + 0.5 - centre).abs() / reach))
+        .filter(|(_, weight)| *weight > 0.0)
+        .collect()
+}
+
+fn sample(samples: &Samples, columns: &[(usize, f64)], rows: &[(usize, f64)]) -> f64 {
+    let (mut sum, mut total) = (0.0, 0.0);
+    for (y, down) in rows {
+        for (x, across) in columns {
+            let weight = down * across;
+            sum += weight * f64::from(samples.values[y * samples.width + x]);
+            total += weight;
+        }
+    }
+    sum / total
+}
+
+pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
+    let rgb = if spec.format.is_rgb() {
+        [first, second, third]
+    } else {
+        let (y, cb, cr) = match spec.range {
+            ColorRange::Limited => {
+                ((first - 16.0) / 219.0, (second - 128.0) / 224.0, (third - 128.0) / 224.0)
+            }
+            ColorRange::Full => (first / 255.0, (second - 128.0) / 255.0, (third - 128.0) / 255.0),
+        };
+        let ColorMatrix { kr, kb } = spec.matrix;
+        let red = y + 2.0 * (1.0 - kr) * cr;
+        let blue = y + 2.0 * (1.0 - kb) * cb;
+        let green = (y - kr * red - kb * blue) / (1.0 - kr - kb);
+        [red * 255.0, green * 255.0, blue * 255.0]
+    };
+    rgb.map(|level| level.clamp(0.0, 255.0))
+}
+
+/// Levels, not rounded, of the whole picture stretched to `tensor`.
+fn stretch(frame: &Frame, tensor: (usize, usize)) -> Vec<f64> {
+    let spec = &frame.spec;
+    let site = spec.chroma_site;
+    let mut levels = Vec::new();
+    for y in 0..tensor.1 {
+        for x in 0..tensor.0 {
+            let mut components = [128.0; 3];
+            for (index, samples) in frame.components.iter().enumerate() {
+                let halved = |shift: u32| index > 0 && shift == 1;
+                let (shift_x, shift_y) = spec.format.chroma_shift();
+                let (sub_x, sub_y) = (halved(shift_x), halved(shift_y));
+                let width = samples.width;
+                let columns = weights(x, tensor.0, spec.width, width, sub_x, site.h_cosited);
+                let height = samples.height;
+                let rows = weights(y, tensor.1, spec.height, height, sub_y, site.v_cosited);
+                components[index] = sample(samples, &columns, &rows);
+            }
+            levels.extend(convert(spec, components));
+        }
+    }
+    levels
+}
+
+#[test]
+fn all_kernels_meet_the_definition() {
+    let sizes = [(320, 200), (97, 61), (64, 1), (5, 70), (3, 3), (2, 2), (1, 1)];
+    let tensors = [(20, 20), (33, 9), (70, 66)];
+    for (number, format) in PixelFormat::ALL.into_iter().enumerate() {
+        for (size, tensor) in sizes.iter().flat_map(|size| tensors.map(|tensor| (*size, tensor))) {
+            let spec = FrameSpec {
+                matrix: ColorMatrix::BT709,
+                range: [ColorRange::Full, ColorRange::Limited][number % 2],
+                chroma_site: ChromaSite { h_cosited: size.0 % 2 == 0, v_cosited: size.1 > 60 },
+                ..FrameSpec::new(format, size.0, size.1)
+            };
+            let frame = Frame::test_picture(&spec, 5, false);
+            let want = stretch(&frame, tensor);
+            for kernels in Kernels::available() {
+                let got = run(&frame, tensor, kernels);
+                let off = std::iter::zip(&got, &want)
+                    .map(|(got, want)| (f64::from(*got) - want).abs())
+                    .fold(0.0, f64::max);
+                // Half a level is rounding to 8 bits, the rest the integer weights.
+                assert!(off < 1.5, "{format:?} {size:?} to {tensor:?}, {kernels:?}: off by {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_kernels_agree_to_the_bit() {
+    for format in PixelFormat::ALL {
+        let frame = Frame::test_picture(&FrameSpec::new(format, 643, 243), 1, false);
+        let mut tensors = Kernels::available().map(|kernels| run(&frame, (75, 61), kernels));
+        let first = tensors.next().unwrap();
+        tensors.for_each(|other| assert!(other == first, "{format:?}"));
+    }
+}
+
+/// The levels that the preprocessing makes of `frame`.
+pub fn run(frame: &Frame, tensor: (usize, usize), kernels: Kernels) -> Vec<u8> {
+    let (width, height) = tensor;
+    let values = [ValueMap::Level; 3];
+    let target = TensorTarget { width, height, element: ElementType::U8, values };
+    let mut levels = vec![0; width * height * 3];
+    Preprocessor::with_kernels(&frame.spec, &target, ResizeMethod::Stretch, kernels)
+        .unwrap()
+        .run(&frame.view(), TensorMut::U8(&mut levels))
+        .unwrap();
+    levels
+}

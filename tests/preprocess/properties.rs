@@ -1,0 +1,71 @@
+//! What holds for any picture.
+
+use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::tensor::{ElementType, TensorMut};
+use proptest::prelude::*;
+
+use super::frames::Frame;
+use super::oracle;
+
+fn specs() -> impl Strategy<Value = FrameSpec> {
+    let format = prop::sample::select(PixelFormat::ALL.as_slice());
+    let matrix =
+        prop::sample::select(vec![ColorMatrix::BT601, ColorMatrix::BT709, ColorMatrix::BT2020]);
+    let range = prop::sample::select(vec![ColorRange::Limited, ColorRange::Full]);
+    let site = (any::<bool>(), any::<bool>());
+    let aspect = (1_u32..100, 1_u32..100);
+    (format, 1_usize..70, 1_usize..70, matrix, range, site, aspect).prop_map(
+        |(format, width, height, matrix, range, (h_cosited, v_cosited), pixel_aspect_ratio)| {
+            let chroma_site = ChromaSite { h_cosited, v_cosited };
+            FrameSpec { format, width, height, matrix, range, chroma_site, pixel_aspect_ratio }
+        },
+    )
+}
+
+fn kernels() -> impl Strategy<Value = Kernels> {
+    prop::sample::select(Kernels::available().collect::<Vec<_>>())
+}
+
+proptest! {
+    #[test]
+    fn a_flat_picture_stays_flat(
+        spec in specs(),
+        color: [u8; 3],
+        tensor in (1_usize..40, 1_usize..40),
+        kernels in kernels(),
+    ) {
+        let frame = Frame::new(&spec, 2, |index, (width, height)| vec![color[index]; width * height]);
+        let mut components = color.map(f64::from);
+        if spec.format == PixelFormat::Gray8 {
+            components[1..].fill(128.0);
+        }
+        let want = oracle::convert(&spec, components);
+        for pixel in oracle::run(&frame, tensor, kernels).chunks_exact(3) {
+            for (got, want) in pixel.iter().zip(want) {
+                prop_assert!((f64::from(*got) - want).abs() <= 1.0, "{pixel:?} for {want:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_size_stride_and_shape_is_processed(
+        spec in specs(),
+        padding in 0_usize..40,
+        (width, height) in (1_usize..70, 1_usize..70),
+        method in prop::sample::select(
+            vec![ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox],
+        ),
+        kernels in kernels(),
+    ) {
+        let frame = Frame::test_picture(&spec, padding, false);
+        let values = [ValueMap::Level; 3];
+        let target = TensorTarget { width, height, element: ElementType::F32, values };
+        let mut tensor = vec![f32::NAN; width * height * 3];
+        Preprocessor::with_kernels(&spec, &target, method, kernels)
+            .unwrap()
+            .run(&frame.view(), TensorMut::F32(&mut tensor))
+            .unwrap();
+        prop_assert!(tensor.iter().all(|level| (0.0..=255.0).contains(level)));
+    }
+}
