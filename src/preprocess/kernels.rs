@@ -6,11 +6,13 @@
 //! makes one row of each component; those become one row of red, green and blue levels.
 //! No more than these rows is ever held.
 //!
-//! Everything here is safe Rust in shapes that LLVM turns into vector code: fixed-size blocks,
+//! All arithmetic is safe Rust in shapes that LLVM turns into vector code: fixed-size blocks,
 //! 16-bit lanes, no remainders. On x86-64 it is compiled twice, for the baseline (SSE2) and for
 //! AVX2, of which [`Kernels`] picks one at run time; on aarch64 NEON is the baseline. What is to be
 //! compiled twice has to be inlined into [`levels`], hence `#[inline(always)]` on each function: a
 //! call that remains is a call of baseline code.
+
+use std::ops::Range;
 
 use super::color::{COMPONENT_BITS, LEVEL_SHIFT, NEUTRAL, ToRgb};
 use super::passes::{Packing, Pass, UNUSED};
@@ -110,7 +112,13 @@ fn levels(frame: &FrameView<'_>, passes: &[Pass], to_rgb: &ToRgb, y: usize, rows
     let Rows { sums, lines, components, rgb } = rows;
     for pass in passes {
         let source = frame.plane(pass.plane);
-        vertical(source, pass.first_byte, pass.vertical.of(y), &mut sums[..pass.bytes]);
+        vertical(
+            source,
+            pass.first_byte,
+            pass.vertical.of(y),
+            pass.vertical.ahead(y),
+            &mut sums[..pass.bytes],
+        );
         if let [component] = *pass.order {
             horizontal(sums, &pass.horizontal, &mut components[component]);
             continue;
@@ -129,11 +137,21 @@ fn levels(frame: &FrameView<'_>, passes: &[Pass], to_rgb: &ToRgb, y: usize, rows
 
 /// Bytes that the vertical kernel adds up at a time: their 16-bit sums are eight AVX2 registers or
 /// sixteen of NEON, half of what there is, and stay there until all rows are in.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
 /// Weighted sums of the rows in `taps`, from byte `first` of each row on.
+///
+/// The rows in `ahead`, which the next output row will read, are asked for meanwhile. They are some
+/// fifteen streams of a cache line each, more than the processor foresees by itself: with frames
+/// that no cache holds, 1080p I420 to 150x150 takes 0.21 ms so, and 0.53 ms without.
 #[inline(always)]
-fn vertical(source: Plane<'_>, first: usize, taps: &[RowTap], sums: &mut [i16]) {
+fn vertical(
+    source: Plane<'_>,
+    first: usize,
+    taps: &[RowTap],
+    ahead: Range<usize>,
+    sums: &mut [i16],
+) {
     let len = sums.len();
     if len < BLOCK {
         let mut block = [0; BLOCK];
@@ -144,8 +162,25 @@ fn vertical(source: Plane<'_>, first: usize, taps: &[RowTap], sums: &mut [i16]) 
     for start in (0..len).step_by(BLOCK) {
         // The last block overlaps the one before instead of being shorter.
         let start = start.min(len - BLOCK);
+        for row in ahead.clone() {
+            prefetch(source.data, row * source.stride + first + start);
+        }
         add_rows(source, first + start, taps, &mut sums[start..][..BLOCK]);
     }
+}
+
+/// Asks for the cache line of `bytes[index]`, where there is one.
+#[inline(always)]
+fn prefetch(bytes: &[u8], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(byte) = bytes.get(index) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing and cannot fault, about a byte that is there; part
+        // of SSE, which every x86-64 processor has.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, index);
 }
 
 /// [`vertical`] for at most [`BLOCK`] bytes.

@@ -10,6 +10,8 @@
 //! sum* is rounded and its steps are the weights: they sum to 1 exactly, and the error of one weight
 //! is made good by the next, where a picture changes little.
 
+use std::ops::Range;
+
 use super::geometry::Axis;
 
 /// Vertical weights are multiples of 1/256, so that 255 x 256 fits 16 bits. A frame more than 256
@@ -98,6 +100,16 @@ impl VerticalTaps {
     pub fn of(&self, index: usize) -> &[RowTap] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.taps[start..self.ends[index]]
+    }
+
+    /// The rows that output row `index + 1` reads and `index` does not.
+    pub fn ahead(&self, index: usize) -> Range<usize> {
+        let end =
+            |index: usize| self.ends.get(index).map(|&end| self.taps[end - 1].row as usize + 1);
+        match (end(index), end(index + 1)) {
+            (Some(here), Some(next)) => here..next,
+            _ => 0..0,
+        }
     }
 
     /// One more than the last row that any tap reads.
