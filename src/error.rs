@@ -164,11 +164,12 @@ pub enum ModelError {
     #[error("the file is damaged ({0} cannot be right); copy or export the model again")]
     Damaged(&'static str),
     /// Another number of inputs than one.
-    #[error("it has {0} inputs; an image classifier has one, [1, height, width, 3]")]
+    #[error("it has {0} inputs; choose an image classifier, which has one, [1, height, width, 3]")]
     Inputs(usize),
     /// Another number of outputs than one.
     #[error(
-        "it has {0} outputs; an image classifier has one row of scores (detection models have four)"
+        "it has {0} outputs (detection models have four); choose an image classifier, which has \
+         one row of scores"
     )]
     Outputs(usize),
     /// An element type that is not fed or read.
@@ -183,7 +184,9 @@ pub enum ModelError {
         element: &'static str,
     },
     /// An input that is no RGB picture.
-    #[error("its input has shape {shape:?}: {reason}")]
+    #[error(
+        "its input has shape {shape:?}: {reason}; export it with an input of [1, height, width, 3]"
+    )]
     InputShape {
         /// Dimensions as stored.
         shape: Vec<i32>,
@@ -191,7 +194,7 @@ pub enum ModelError {
         reason: &'static str,
     },
     /// An output that is no row of scores.
-    #[error("its output has shape {shape:?}: {reason}")]
+    #[error("its output has shape {shape:?}: {reason}; export it with one row of scores")]
     OutputShape {
         /// Dimensions as stored.
         shape: Vec<i32>,
@@ -252,7 +255,7 @@ pub enum LoadError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// LiteRT does not take it.
-    #[error(transparent)]
+    #[error("{0}; export it again with LiteRT's built-in operators")]
     Engine(#[from] EngineError),
 }
 

@@ -69,7 +69,7 @@ impl Names {
     pub fn new(labels: &[String], unknown_label: String, model: String, element: String) -> Self {
         Self {
             #[cfg(feature = "analytics")]
-            quarks: labels.iter().map(|label| glib::Quark::from_str(label)).collect(),
+            quarks: labels.iter().map(glib::Quark::from_str).collect(),
             labels: labels.to_vec(),
             unknown_label,
             model,
@@ -101,9 +101,7 @@ pub fn attach(
     outcome: &Outcome<'_>,
     names: &Names,
 ) -> Result<(), glib::BoolError> {
-    let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
-    fill(meta.mut_structure(), outcome, names);
-    drop(meta);
+    fill(gst::meta::CustomMeta::add(buffer, META_NAME)?.mut_structure(), outcome, names);
     #[cfg(feature = "analytics")]
     attach_classification(buffer, outcome, names)?;
     Ok(())

@@ -167,8 +167,9 @@ struct Attached {
     overlay: glib::WeakRef<gst::Element>,
     pad: glib::WeakRef<gst::Pad>,
     probe: Option<gst::PadProbeId>,
-    /// What was last written; the overlay's text is ours as long as it is this.
-    written: Arc<Mutex<String>>,
+    /// What was last written; the overlay's text is ours as long as it is this. `None` once it was
+    /// not, or the overlay's text comes from a pad.
+    written: Arc<Mutex<Option<String>>>,
 }
 
 impl Overlays {
@@ -216,13 +217,16 @@ impl Drop for Overlays {
 impl Attached {
     fn new(overlay: &gst::Element, writer: &Arc<Writer>) -> Option<Self> {
         let pad = overlay.static_pad("video_sink")?;
-        let written = Arc::new(Mutex::new(String::new()));
+        let written = Arc::new(Mutex::new(Some(String::new())));
         let probe = pad.add_probe(gst::PadProbeType::BUFFER, {
             let (overlay, writer, written) =
                 (overlay.downgrade(), Arc::clone(writer), Arc::clone(&written));
-            move |_pad, info| match (info.buffer(), overlay.upgrade()) {
-                (Some(buffer), Some(overlay)) => write_text(buffer, &overlay, &writer, &written),
-                _ => gst::PadProbeReturn::Ok,
+            move |_pad, info| {
+                if let (Some(buffer), Some(overlay)) = (info.buffer(), overlay.upgrade()) {
+                    write_text(buffer, &overlay, &writer, &written);
+                }
+                // Also when the overlay is given up: who added the probe removes it, once.
+                gst::PadProbeReturn::Ok
             }
         });
         Some(Self { overlay: overlay.downgrade(), pad: pad.downgrade(), probe, written })
@@ -233,7 +237,7 @@ impl Attached {
             pad.remove_probe(probe);
         }
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(overlay) = self.overlay.upgrade()
+        if let (Some(overlay), Some(written)) = (self.overlay.upgrade(), written.as_ref())
             && !written.is_empty()
             && current_text(&overlay) == *written
         {
@@ -247,22 +251,19 @@ fn write_text(
     buffer: &gst::BufferRef,
     overlay: &gst::Element,
     writer: &Writer,
-    written: &Mutex<String>,
-) -> gst::PadProbeReturn {
+    written: &Mutex<Option<String>>,
+) {
     let format = writer.format.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(text) = text_of(buffer, &writer.element, &format) else {
-        return gst::PadProbeReturn::Ok;
-    };
+    let Some(text) = text_of(buffer, &writer.element, &format) else { return };
     drop(format);
-    let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
-    if current_text(overlay) != *written || text_is_linked(overlay) {
-        return gst::PadProbeReturn::Remove;
-    }
-    if text != *written {
+    let mut ours = written.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(last) = ours.as_ref() else { return };
+    if current_text(overlay) != *last || text_is_linked(overlay) {
+        *ours = None;
+    } else if text != *last {
         overlay.set_property("text", &text);
-        *written = text;
+        *ours = Some(text);
     }
-    gst::PadProbeReturn::Ok
 }
 
 fn current_text(overlay: &gst::Element) -> String {

@@ -309,7 +309,7 @@ mod tests {
         let taps = [RowTap { row: 0, weight: 56 }, RowTap { row: 2, weight: 200 }];
         for len in [1, 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK - 1] {
             let mut sums = vec![-1; len];
-            vertical(source, 5, &taps, &mut sums);
+            vertical(source, 5, &taps, 0..0, &mut sums);
             for (column, sum) in sums.into_iter().enumerate() {
                 let row = |row: usize| i32::from(data[row * 400 + 5 + column]);
                 assert_eq!(i32::from(sum), (row(0) * 56 + row(2) * 200) / 2, "{column} of {len}");
@@ -322,7 +322,7 @@ mod tests {
         let data = [255; 64];
         let taps = [RowTap { row: 0, weight: 1 }, RowTap { row: 1, weight: 255 }];
         let mut sums = [0; 32];
-        vertical(Plane { data: &data, stride: 32 }, 0, &taps, &mut sums);
+        vertical(Plane { data: &data, stride: 32 }, 0, &taps, 0..0, &mut sums);
         assert_eq!(sums, [255 << COMPONENT_BITS; 32]);
         let axis = Axis { from: 0.0, to: 32.0, start: 0, len: 5 };
         let mut out = [0; 5];

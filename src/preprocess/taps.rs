@@ -176,6 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn every_row_is_either_in_the_first_output_row_or_ahead_of_one_once() {
+        for (samples, len) in [(1080, 150), (100, 150), (7, 3), (1, 4)] {
+            let taps = VerticalTaps::new(axis(0.0, samples as f64, len), samples);
+            let mut next = taps.of(0).last().map_or(0, |tap| tap.row as usize + 1);
+            for index in 0..len {
+                let ahead = taps.ahead(index);
+                assert!(ahead.is_empty() || ahead.start == next, "{samples} to {len}, {index}");
+                next = next.max(ahead.end);
+            }
+            assert_eq!(next, taps.rows_read());
+        }
+    }
+
+    #[test]
     fn weights_sum_to_one_at_any_scale() {
         for samples in 1..80 {
             for len in 1..80 {

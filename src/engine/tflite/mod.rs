@@ -242,7 +242,7 @@ fn input_info(
         return Err(wrong("its height, width or channels are left open"));
     }
     if info.shape[1] == 3 && info.shape[3] != 3 {
-        return Err(wrong("its channels come first (NCHW); export it with channels last"));
+        return Err(wrong("its channels come first (NCHW)"));
     }
     if info.shape[3] != 3 {
         return Err(wrong("its last dimension is not the three channels of RGB"));
@@ -269,9 +269,7 @@ fn output_info(
     };
     // A dynamic batch leaves the first dimension open; it follows the input's.
     if leading.iter().any(|&dimension| dimension != 1 && dimension != -1) {
-        return Err(wrong(
-            "a classifier has one row of scores; this may be a detector or a segmenter",
-        ));
+        return Err(wrong("it may be a detector or a segmenter"));
     }
     if !usize::try_from(*scores).is_ok_and(|n| (1..=MAX_SCORES).contains(&n)) {
         return Err(wrong("the number of its scores is left open or absurd"));
