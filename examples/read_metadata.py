@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""Reads what catdogfilter saw, in Python: from the buffers by a pad probe, and from the bus.
+
+Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py MODEL.tflite VIDEO
+
+Prints one line a frame, and one more when the label changes. Needs PyGObject with GStreamer
+(Debian: python3-gi gir1.2-gstreamer-1.0), and nothing of the catdog sources.
+"""
+
+import signal
+import sys
+import warnings
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402 (the version has to be asked for first)
+
+
+# GLib calls GValueArray old, but a GstValueArray reaches Python as one where gst-python is not installed.
+warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
+# Ends quietly when the reader of the output does (| head).
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def say(line):
+    """A whole line at once: buffers and messages come in different threads."""
+    sys.stdout.write(line + "\n")
+
+
+def print_result(_pad, info):
+    """Pad probe: the metadata of one buffer, by its name."""
+    buffer = info.get_buffer()
+    meta = buffer.get_custom_meta("GstCatdogMeta")
+    if meta is None:
+        say("a buffer without a result")
+        return Gst.PadProbeReturn.OK
+    result = meta.get_structure()
+    _, confidence = result.get_double("confidence")
+    _, fresh = result.get_boolean("fresh")
+    # arrays, best class first
+    _, labels = result.get_array("labels")
+    _, confidences = result.get_array("confidences")
+    all_results = ", ".join(
+        f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values)
+    )
+    time = f"{buffer.pts / Gst.SECOND:6.2f} s" if buffer.pts != Gst.CLOCK_TIME_NONE else "no time"
+    how = "inferred" if fresh else "held"
+    say(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
+    return Gst.PadProbeReturn.OK
+
+
+def on_message(_bus, message, loop, failures):
+    """Bus watch: label changes, the end, errors."""
+    if message.type == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "catdog":
+        say(f"now: {message.get_structure().get_string('label')}")
+    elif message.type == Gst.MessageType.EOS:
+        loop.quit()
+    elif message.type == Gst.MessageType.ERROR:
+        failures.append(message.parse_error()[0].message)
+        loop.quit()
+    return True
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        sys.exit("usage: read_metadata.py MODEL.tflite VIDEO")
+    model, video = arguments
+
+    Gst.init(None)
+    pipeline = Gst.parse_launch(
+        "filesrc name=file ! decodebin ! videoconvert ! queue ! "
+        "catdogfilter name=catdog ! fakesink name=sink"
+    )
+    pipeline.get_by_name("file").set_property("location", video)
+    pipeline.get_by_name("catdog").set_property("model-file", model)
+    sink_pad = pipeline.get_by_name("sink").get_static_pad("sink")
+    sink_pad.add_probe(Gst.PadProbeType.BUFFER, print_result)
+
+    loop, failures = GLib.MainLoop(), []
+    bus = pipeline.get_bus()
+    bus.add_signal_watch()
+    bus.connect("message", on_message, loop, failures)
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        loop.run()
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+    if failures:
+        sys.exit(failures[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

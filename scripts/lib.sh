@@ -1,0 +1,268 @@
+# shellcheck shell=bash
+# lib.sh - what run.sh, test.sh, fetch-runtime.sh and .ci/run share: finding out what the machine
+# lacks, installing it, building the plugin and staging it beside its runtime.
+#
+# Usage: source it from a script of this repository, after `set -euo pipefail`:
+#
+#   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#
+# Everything it has to tell goes to stderr, so that stdout belongs to the script. Nothing that is
+# good already is touched, and what will be installed is printed before it is.
+
+CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
+# GST_PLUGIN_PATH points here, and nothing else lives here: the plugin beside its runtime
+CATDOG_STAGE=$CATDOG_TARGET/catdog
+CATDOG_PLUGIN=libgstcatdog.so
+# shellcheck disable=SC2034 # read by fetch-runtime.sh
+CATDOG_RUNTIME=libLiteRt.so
+# Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
+# shellcheck disable=SC2034 # read by fetch-runtime.sh and test.sh
+CATDOG_PYTHON=/usr/bin/python3
+
+# What each job needs, in Debian's names (the same in Debian 12, 13 and Raspberry Pi OS)
+CATDOG_PACKAGES_RUNTIME=(python3 python3-pip ca-certificates)
+CATDOG_PACKAGES_BUILD=(gcc libc6-dev pkg-config ca-certificates
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev)
+# textoverlay and the X11 sinks are in -x, v4l2src and webm in -good, x264enc in -ugly, H.264 decoding in -libav
+CATDOG_PACKAGES_RUN=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x v4l-utils)
+# shellcheck disable=SC2034 # read by test.sh
+CATDOG_PACKAGES_TEST=(xvfb python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0)
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "$(basename "$0"): $*"
+  exit 1
+}
+
+usage_error() {
+  say "$(basename "$0"): $* (see --help)"
+  exit 2
+}
+
+# The header comment of the calling script is its manual.
+print_help() {
+  sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"
+}
+
+# --- the machine -----------------------------------------------------------------------------
+
+# The architecture of the user space, as LiteRT's wheels name it.
+machine_arch() {
+  local arch
+  if arch=$(dpkg --print-architecture 2>/dev/null); then :; else arch=$(uname -m); fi
+  case $arch in
+    amd64 | x86_64) echo x86_64 ;;
+    arm64 | aarch64) echo aarch64 ;;
+    *) die "LiteRT has no build for this user space ($arch): use a 64-bit system (x86_64 or aarch64)" ;;
+  esac
+}
+
+has_apt() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
+
+package_installed() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2 </dev/null
+}
+
+# Package lists as old as the image they came in know versions that the mirror has no longer.
+apt_update() {
+  [ -z "${CATDOG_APT_UPDATED:-}" ] || return 0
+  apt_get update || say "apt-get update failed: going on with the package lists that are here"
+  CATDOG_APT_UPDATED=1
+}
+
+# ensure_packages PACKAGE... : installs those that are missing, and only those.
+ensure_packages() {
+  local package missing=()
+  if ! has_apt; then
+    say "not a Debian system: packages are not checked (Debian would need: $*)"
+    return 0
+  fi
+  for package in "$@"; do
+    package_installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+    die "packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
+  fi
+  say "installing with apt: ${missing[*]}"
+  apt_update
+  apt_get install --no-install-recommends --no-remove "${missing[@]}" ||
+    die "apt-get could not install them (its message is above); by hand: apt-get install ${missing[*]}"
+}
+
+# --- Rust ------------------------------------------------------------------------------------
+
+# version_at_least HAVE WANT
+version_at_least() {
+  [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+rust_wanted() {
+  sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$CATDOG_ROOT/Cargo.toml"
+}
+
+# rust_is_good [TOOLCHAIN] : cargo and rustc answer and rustc is new enough.
+rust_is_good() {
+  local version
+  version=$(RUSTUP_TOOLCHAIN=${1:-${RUSTUP_TOOLCHAIN:-}} run_rust rustc --version) || return 1
+  version=${version#rustc }
+  version_at_least "${version%%[- ]*}" "$(rust_wanted)" &&
+    RUSTUP_TOOLCHAIN=${1:-${RUSTUP_TOOLCHAIN:-}} run_rust cargo --version >/dev/null
+}
+
+# An empty RUSTUP_TOOLCHAIN is not the same as none.
+run_rust() {
+  if [ -n "${RUSTUP_TOOLCHAIN:-}" ]; then "$@" 2>/dev/null; else env -u RUSTUP_TOOLCHAIN "$@" 2>/dev/null; fi
+}
+
+# Puts a good cargo in reach of this script: the one in PATH, another that rustup has, or a new one.
+# The user's default toolchain stays as it is.
+ensure_rust() {
+  local wanted toolchain
+  wanted=$(rust_wanted)
+  case ":$PATH:" in
+    *":${CARGO_HOME:-$HOME/.cargo}/bin:"*) ;;
+    *) PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin ;;
+  esac
+  ! rust_is_good || return 0
+  if command -v rustup >/dev/null; then
+    while read -r toolchain _; do
+      if rust_is_good "$toolchain"; then
+        export RUSTUP_TOOLCHAIN=$toolchain
+        return 0
+      fi
+    done < <(rustup toolchain list 2>/dev/null | grep -v '^no installed')
+    say "installing Rust $wanted with rustup, beside the toolchains that are there"
+    rustup toolchain install "$wanted" --profile minimal --no-self-update >&2 </dev/null ||
+      die "rustup could not install Rust $wanted (its message is above); catdog needs $wanted or newer"
+    export RUSTUP_TOOLCHAIN=$wanted
+  else
+    install_rustup
+  fi
+  rust_is_good || die "Rust $wanted or newer is needed and still not there: see https://rustup.rs"
+}
+
+install_rustup() {
+  if has_apt; then
+    apt_update
+    # Debian 13 has the package; not where it would push out the distribution's own rustc
+    if apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]' &&
+      ! package_installed rustc && ! package_installed cargo; then
+      ensure_packages rustup
+      say "installing the stable Rust toolchain with rustup"
+      rustup toolchain install stable --profile minimal --no-self-update >&2 </dev/null ||
+        die "rustup could not install Rust (its message is above)"
+      # only this script: what `rustup default` names is the user's to choose
+      export RUSTUP_TOOLCHAIN=stable
+      return 0
+    fi
+    ensure_packages curl ca-certificates
+  fi
+  say "installing Rust with the installer of https://rustup.rs into ${CARGO_HOME:-$HOME/.cargo}"
+  local installer
+  installer=$(mktemp)
+  if ! curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$installer" https://sh.rustup.rs; then
+    rm -f "$installer"
+    die "the Rust installer could not be fetched; install Rust $(rust_wanted) or newer by hand: https://rustup.rs"
+  fi
+  RUSTUP_INIT_SKIP_PATH_CHECK=yes sh "$installer" -y --no-modify-path --profile minimal >&2 </dev/null || {
+    rm -f "$installer"
+    die "the Rust installer failed (its message is above)"
+  }
+  rm -f "$installer"
+  # ahead of a distribution's older cargo
+  PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+  hash -r
+}
+
+# ensure_rust_components clippy rustfmt : the minimal profile has neither.
+ensure_rust_components() {
+  local component missing=()
+  for component in "$@"; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || missing+=("$component")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v rustup >/dev/null || die "cargo lacks ${missing[*]}: install them with your distribution's packages"
+  say "adding to the Rust toolchain: ${missing[*]}"
+  rustup component add "${missing[@]}" >&2 </dev/null || die "rustup could not add ${missing[*]}"
+}
+
+# --- build and stage -------------------------------------------------------------------------
+
+# The cargo features this machine can build, as arguments for cargo.
+# Analytics metadata came with GStreamer 1.24.
+cargo_features() {
+  if pkg-config --exists gstreamer-analytics-1.0; then
+    printf '%s\n' --features analytics
+  fi
+}
+
+# place FILE DIR : a rename, because a pipeline that runs may have the old one mapped.
+place() {
+  local name
+  name=$(basename "$1")
+  mkdir -p "$2"
+  ! cmp -s "$1" "$2/$name" || return 0
+  cp "$1" "$2/.$name.new"
+  mv -f "$2/.$name.new" "$2/$name"
+}
+
+# Builds in release and puts the plugin into the stage folder.
+build_plugin() {
+  local features
+  mapfile -t features < <(cargo_features)
+  say "building the plugin (release${features[1]:+, with ${features[1]}})"
+  (cd "$CATDOG_ROOT" && cargo build --release --locked --lib "${features[@]}" >&2 </dev/null) ||
+    die "the build failed (cargo's message is above)"
+  place "$CATDOG_TARGET/release/$CATDOG_PLUGIN" "$CATDOG_STAGE"
+}
+
+# The LiteRT runtime into the stage folder.
+fetch_runtime() {
+  "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_STAGE" >&2
+}
+
+# All of it: packages, Rust, plugin, runtime. Quick where everything is there.
+build_and_stage() {
+  ensure_packages "${CATDOG_PACKAGES_BUILD[@]}" "${CATDOG_PACKAGES_RUN[@]}" "${CATDOG_PACKAGES_RUNTIME[@]}"
+  ensure_rust
+  fetch_runtime
+  build_plugin
+}
+
+# --- models and clips that are not in the repository ---------------------------------------------
+
+# The folder with models/ and data/ to try things on; fails when there is none.
+test_data() {
+  local folder
+  for folder in ${CATDOG_TEST_DATA:+"$CATDOG_TEST_DATA"} "$CATDOG_ROOT/../shared"; do
+    if [ -d "$folder" ]; then
+      (cd "$folder" && pwd)
+      return 0
+    fi
+  done
+  return 1
+}
+
+# first_file PATTERN... : the first file that matches, in the order given.
+first_file() {
+  local file
+  for file in "$@"; do
+    if [ -f "$file" ]; then
+      printf '%s\n' "$file"
+      return 0
+    fi
+  done
+  return 1
+}

@@ -1,0 +1,342 @@
+#!/usr/bin/env bash
+# Classifies video with catdogfilter, with one command and nothing prepared: installs what is missing
+# (apt packages, the LiteRT runtime, Rust), builds in release, and runs the webcam if there is one,
+# else a clip. What it installs it prints first; a second run finds everything in place.
+#
+# Usage: scripts/run.sh [FILE] [--model M] [--labels L] [--device /dev/videoN]
+#                       [--record OUT.mp4|OUT.webm] [--seconds N] [--headless]
+#
+#   FILE           a video or a photo; goes before the webcam
+#   --model M      the .tflite image classifier (default: the one in models/)
+#   --labels L     its labels, as "cat,dog" or as a file with one label per line
+#   --device DEV   this webcam (default: the first that gives a picture)
+#   --record OUT   write the annotated video to OUT (replaced if it exists) instead of showing it
+#   --seconds N    stop after N seconds (default: at the end of the file, or at Ctrl-C)
+#   --headless     never open a window: record, into OUT or a name made from the time
+#
+# With a display it opens a window. Without one (ssh, CI) it records a file and says where. Either way
+# stdout gets one line per change of the label: time, label, confidence. Ctrl-C ends a recording so
+# that it can be played.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+file='' model='' labels='' device='' record='' seconds='' headless=
+while [ $# -gt 0 ]; do
+  option=${1%%=*}
+  case $1 in
+    -h | --help) print_help; exit 0 ;;
+    --headless) headless=1; shift; continue ;;
+    --model=* | --labels=* | --device=* | --record=* | --seconds=*) value=${1#*=} ;;
+    --model | --labels | --device | --record | --seconds)
+      [ $# -ge 2 ] || usage_error "$1 needs a value"
+      value=$2
+      shift
+      ;;
+    --) shift; [ $# -le 1 ] || usage_error "one file, please"; file=${1:-$file}; break ;;
+    -*) usage_error "unknown option $1" ;;
+    *)
+      [ -z "$file" ] || usage_error "one file, please: $file or $1"
+      file=$1
+      shift
+      continue
+      ;;
+  esac
+  [ -n "$value" ] || usage_error "$option needs a value"
+  case $option in
+    --model) model=$value ;;
+    --labels) labels=$value ;;
+    --device) device=$value ;;
+    --record) record=$value ;;
+    --seconds) seconds=$value ;;
+  esac
+  shift
+done
+
+[ -z "$file" ] || [ -f "$file" ] || usage_error "there is no file $file"
+[ -z "$model" ] || [ -f "$model" ] || usage_error "there is no model $model"
+[ -z "$device" ] || [ -c "$device" ] || usage_error "there is no camera $device"
+[ -z "$file" ] || [ -z "$device" ] || usage_error "a file or --device, not both"
+[[ -z $seconds || $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "--seconds needs a whole number, not $seconds"
+case $record in
+  '' | *.mp4 | *.webm) ;;
+  *) usage_error "--record takes a name that ends in .mp4 or .webm, not $record" ;;
+esac
+[ -z "$record" ] || [ -z "$file" ] || [ ! "$record" -ef "$file" ] || usage_error "--record would overwrite $file"
+
+# --- what to classify with, and what ---------------------------------------------------------------
+
+find_model() {
+  local data
+  data=$(test_data) || data=
+  first_file "$CATDOG_ROOT"/models/*.tflite ${data:+"$data"/models/cat-dog-mnv2.tflite} ||
+    die "there is no model yet in models/: pass one with --model FILE.tflite"
+}
+
+find_clip() {
+  local data
+  data=$(test_data) || data=
+  first_file ${data:+"$data"/data/clips/cat_on_chair*} ||
+    die "there is neither a webcam nor a file to classify: plug one in, or pass a video: scripts/run.sh FILE"
+}
+
+# A variable without the socket it names is left over from a session that ended. The socket is not tried:
+# a bare X server restarts when its only client leaves, just as the window is about to open.
+has_display() {
+  local socket=${WAYLAND_DISPLAY:-}
+  if [ -n "$socket" ]; then
+    [[ $socket == /* ]] || socket=${XDG_RUNTIME_DIR:-}/$socket
+    [ ! -S "$socket" ] || return 0
+  fi
+  case ${DISPLAY:-} in
+    '') return 1 ;;
+    :*) socket=${DISPLAY#:} && [ -S "/tmp/.X11-unix/X${socket%%.*}" ] ;;
+    *) return 0 ;; # another machine's, by ssh -X
+  esac
+}
+
+# camera_nodes usb|other : the nodes that say they capture video and are no codec, which a Raspberry Pi
+# has a dozen of. Whether one works, only a picture tells (gives_picture).
+camera_nodes() {
+  local node about bus
+  while read -r node; do
+    about=$(v4l2-ctl --device "$node" --info 2>/dev/null) || continue
+    if [[ $about =~ 'Bus info'[^$'\n']*usb ]]; then bus=usb; else bus=other; fi
+    about=${about#*Device Caps}
+    about=${about%%Media Driver*}
+    if [[ $bus == "$1" && $about == *'Video Capture'* && $about != *Memory-to-Memory* ]]; then
+      printf '%s\n' "$node"
+    fi
+  done < <(compgen -G '/dev/video[0-9]*' | sort -V)
+}
+
+# gives_picture DEVICE CAPS : one buffer within a few seconds.
+gives_picture() {
+  timeout -k 1 6 gst-launch-1.0 -q v4l2src device="$1" num-buffers=1 ! capsfilter caps="$2" ! fakesink \
+    >/dev/null 2>&1 </dev/null
+}
+
+# The first camera that works, USB before others. The nodes of a kind are asked at once, because one
+# that never answers costs seconds.
+find_camera() {
+  local kind index node nodes pids camera=''
+  for kind in usb other; do
+    mapfile -t nodes < <(camera_nodes "$kind")
+    pids=()
+    for node in "${nodes[@]}"; do
+      gives_picture "$node" 'video/x-raw;image/jpeg' &
+      pids+=($!)
+    done
+    for index in "${!nodes[@]}"; do
+      if wait "${pids[index]}"; then
+        camera=${camera:-${nodes[index]}}
+      elif [ "$kind" = usb ]; then
+        say "${nodes[index]} is a camera but gives no picture: in use by another program?"
+      fi
+    done
+    if [ -n "$camera" ]; then
+      printf '%s\n' "$camera"
+      return 0
+    fi
+  done
+  while read -r node; do
+    [ -r "$node" ] && [ -w "$node" ] && continue
+    say "no permission to use $node: join its group (sudo usermod -aG video $(id -un)) and log in again"
+    break
+  done < <(compgen -G '/dev/video[0-9]*' | sort -V)
+  return 1
+}
+
+# camera_source DEVICE : raw video where the camera gives it at a rate worth looking at, else MJPEG (most
+# webcams above 640x480), else whatever it has of the two. No queue behind it: a virtual camera has two buffers
+# in all, and stops when a queue holds both.
+camera_source() {
+  local caps size='width=[160,1280],height=[120,720]' rate='framerate=[15/1,120/1]'
+  from=()
+  for caps in {video/x-raw,image/jpeg}",$size,$rate" {video/x-raw,image/jpeg}",$size" video/x-raw image/jpeg; do
+    if gives_picture "$1" "$caps"; then
+      from=(v4l2src device="$1" ! "$caps")
+      [[ $caps != image/jpeg* ]] || from+=(! jpegdec)
+      break
+    fi
+  done
+  [ ${#from[@]} -gt 0 ] || die "$1 gives no picture: is it a camera, and not in use by another program?"
+}
+
+# file_source FILE : sound is left alone, a phone's clip is turned upright, a photo stands still.
+file_source() {
+  from=(filesrc location="$(quoted "$1")" ! decodebin caps='video/x-raw(ANY)' expose-all-streams=false)
+  case ${1,,} in
+    *.jpg | *.jpeg | *.png | *.webp | *.bmp)
+      from+=(! videoconvert ! imagefreeze)
+      # it has no end of its own
+      [ -z "$record$seconds" ] || from+=(num-buffers=$((25 * ${seconds:-3})))
+      seconds=
+      from+=(! 'video/x-raw,framerate=25/1')
+      ;;
+    *) from+=(! videoflip video-direction=auto) ;;
+  esac
+  from+=(! queue)
+}
+
+# quoted VALUE : as gst-launch-1.0 wants it, whatever is in it.
+quoted() {
+  local value=${1//\\/\\\\}
+  if [[ $1 =~ ^[-[:alnum:]_./]+$ ]]; then
+    printf '%s' "$1"
+    return
+  fi
+  printf '"%s"' "${value//\"/\\\"}"
+}
+
+# as_typed WORD... : the words as a shell wants them typed.
+as_typed() {
+  local word line=''
+  for word in "$@"; do
+    [[ $word =~ ^[-[:alnum:]_./=!]+$ ]] || word=${word@Q}
+    line+=" $word"
+  done
+  printf '%s' "${line# }"
+}
+
+# A window, or the file to record into.
+video_sink() {
+  if [ -z "$record" ]; then
+    to=(autovideosink)
+    return
+  fi
+  to=('video/x-raw,format=I420' ! queue) # x264enc would keep 4:4:4, which few players decode
+  case $record in
+    *.mp4) to+=(! x264enc speed-preset=veryfast key-int-max=60 ! h264parse ! mp4mux) ;;
+    *.webm) to+=(! vp8enc deadline=1 cpu-used=4 threads=2 target-bitrate=2000000 keyframe-max-dist=60 ! webmmux) ;;
+  esac
+  to+=(! filesink location="$(quoted "$record")")
+}
+
+# --- what comes back --------------------------------------------------------------------------------
+
+# The text of a string as GstStructure prints it: quoted, with backslashes and octal codes. Control
+# characters do not reach the terminal.
+plain_text() {
+  local in=$1 out='' char
+  in=${in#\"}
+  in=${in%\"}
+  while [[ $in == *\\* ]]; do
+    out+=${in%%\\*}
+    in=${in#*\\}
+    if [[ $in =~ ^[0-3][0-7][0-7] ]]; then
+      printf -v char '%b' "\\0${in:0:3}"
+      in=${in:3}
+    else
+      char=${in:0:1}
+      in=${in:1}
+    fi
+    out+=$char
+  done
+  out+=$in
+  printf '%s' "${out//[[:cntrl:]]/?}"
+}
+
+# One line per message of catdogfilter in what `gst-launch-1.0 -m` prints:  0:00:03.2  cat  97 %
+# As in the overlay, 100 % is certainty only, and an unknown label has no number.
+print_labels() {
+  local line label percent time
+  local label_field=', label=\(string\)("([^"\\]|\\.)*"|[^,;]*)[,;]'
+  local confidence_field=', confidence=\((double|float)\)([0-9][-+.0-9e]*)'
+  local pts_field=', pts=\(guint64\)([0-9]{1,18})[,;]'
+  trap '' INT TERM HUP # the end comes from gst-launch-1.0, which is told to stop
+  while IFS= read -r line; do
+    [[ $line == *' (element): catdog, '* && $line =~ $label_field ]] || continue
+    label=$(plain_text "${BASH_REMATCH[1]}")
+    percent=
+    if [[ $line != *', index=(int)-1'* && $line =~ $confidence_field ]]; then
+      percent=$(LC_ALL=C awk -v c="${BASH_REMATCH[2]}" \
+        'BEGIN { p = sprintf("%.0f", c * 100); printf "  %s %%", (p > 99 && c < 1) ? 99 : p }')
+    fi
+    time=-:--:--.-
+    if [[ $line =~ $pts_field ]]; then
+      time=$((BASH_REMATCH[1] / 100000000))
+      printf -v time '%d:%02d:%02d.%d' $((time / 36000)) $((time / 600 % 60)) $((time / 10 % 60)) $((time % 10))
+    fi
+    printf '%s  %s%s\n' "$time" "$label" "$percent"
+  done
+}
+
+# What gst-launch-1.0 complains of, as it comes; a window closed by hand is no complaint.
+print_complaints() {
+  local line
+  trap '' INT TERM HUP
+  while IFS= read -r line; do
+    if [[ $line == *'Output window was closed'* ]]; then
+      : >"$scratch/closed"
+    fi
+    [ -e "$scratch/closed" ] || printf '%s\n' "$line" >&2
+  done
+}
+
+# --- run ----------------------------------------------------------------------------------------------
+
+build_and_stage
+model=${model:-$(find_model)}
+
+if [ -z "$record" ] && { [ -n "$headless" ] || ! has_display; }; then
+  record=catdog-$(date +%Y%m%d-%H%M%S).mp4
+  say "no display: recording"
+fi
+if [ -z "$file" ] && [ -z "$device" ]; then
+  device=$(find_camera) || file=$(find_clip)
+fi
+from=() to=()
+if [ -n "$file" ]; then file_source "$file"; else camera_source "$device"; fi
+video_sink
+filter=(catdogfilter model-file="$(quoted "$model")")
+if [ -f "$labels" ]; then
+  filter+=(labels-file="$(quoted "$labels")")
+elif [ -n "$labels" ]; then
+  filter+=(labels="$(quoted "$labels")")
+fi
+pipeline=("${from[@]}" ! videoconvert ! "${filter[@]}" ! textoverlay shaded-background=true ! videoconvert ! "${to[@]}")
+
+# A recording is ended by EOS, or no player opens it. A window just closes.
+options=(-m)
+if [ -n "$record" ]; then
+  options+=(-e)
+  { : >>"$record"; } 2>/dev/null || die "cannot write to $record"
+fi
+say "classifying ${file:-$device} with $(basename "$model")${record:+, recording to $record}"
+say "  $(as_typed "GST_PLUGIN_PATH=$CATDOG_STAGE" gst-launch-1.0 "${options[@]}" "${pipeline[@]}")"
+if [ -z "$file$seconds" ]; then say "Ctrl-C stops"; fi
+
+export GST_PLUGIN_PATH=$CATDOG_STAGE${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkfifo "$scratch/out" "$scratch/err"
+print_labels <"$scratch/out" &
+readers=($!)
+print_complaints <"$scratch/err" &
+readers+=($!)
+# In a process group of its own: a Ctrl-C reaches it once, through the trap.
+set -m
+gst-launch-1.0 "${options[@]}" "${pipeline[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null &
+launch=$!
+set +m
+stopped=
+trap 'stopped=1; kill -INT "$launch" 2>/dev/null || :' INT TERM HUP
+if [ -n "$seconds" ]; then
+  (trap 'kill "$!"; exit' TERM; sleep "$seconds" & wait; kill -INT "$launch") 2>/dev/null &
+  timer=$!
+fi
+# a signal ends `wait` before the pipeline ends
+while kill -0 "$launch" 2>/dev/null; do wait "$launch" || :; done
+status=0
+wait "$launch" || status=$?
+[ -z "${timer:-}" ] || kill "$timer" 2>/dev/null || :
+wait "${readers[@]}" || :
+
+if [ "$status" != 0 ] && [ ! -e "$scratch/closed" ]; then
+  [ -z "$record" ] || [ -s "$record" ] || rm -f "$record"
+  [ -z "$stopped" ] || die "stopped at once${record:+: $record is not complete}"
+  hint=
+  [ -n "$record" ] || hint='; if it is about the display, --headless records instead'
+  die "the pipeline failed (gst-launch-1.0's message is above)$hint"
+fi
+[ -z "$record" ] || say "recorded: $record ($(du -h "$record" | cut -f 1))"

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Every recipe of examples/recipes.md runs as it stands there. The word behind ```sh says what a block
+# needs: nothing, `display` (Xvfb serves, where it is installed), `camera` (not run), or `endless` (runs
+# beside the block before it, until that has ended).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+
+CLIP=$(test_clip) || skip "no test data"
+data=$(dirname "$(dirname "$(dirname "$CLIP")")")
+MODEL=$(compgen -G "$ROOT/models/*.tflite" | head -n 1) || MODEL=$data/models/cat-dog-mnv2.tflite
+PHOTO=$(find "$data/data/heldout" -name '*.jpg' -print -quit)
+[ -f "$MODEL" ] || skip "no model"
+[ -f "$PHOTO" ] || skip "no photo"
+export CLIP MODEL PHOTO
+export GST_PLUGIN_PATH=${GST_PLUGIN_PATH:-$ROOT/target/catdog}
+unset DISPLAY WAYLAND_DISPLAY
+
+# one file per block: NN-KIND.sh; the first block only sets variables
+awk -v out="$SCRATCH" '
+  /^```sh/ { block = sprintf("%s/%02d-%s.sh", out, n++, $2 == "" ? "plain" : $2); next }
+  /^```/ { block = "" }
+  block { print > block }
+' "$ROOT/examples/recipes.md"
+rm "$SCRATCH/00-plain.sh"
+
+# A clip with sound, in the place of the one that may have none.
+gst-launch-1.0 -q filesrc location="$CLIP" ! qtdemux ! h264parse ! mp4mux name=mux ! filesink location="$SCRATCH/sound.mp4" \
+  audiotestsrc num-buffers=100 ! audioconvert ! avenc_aac ! mux. || fail "no clip with sound could be made"
+
+if command -v Xvfb >/dev/null; then
+  Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp -noreset 3>"$SCRATCH/display" 2>/dev/null &
+  server=$!
+  trap 'kill "$server" 2>/dev/null || :; rm -rf "$SCRATCH"' EXIT
+  for _ in $(seq 100); do
+    [ ! -s "$SCRATCH/display" ] || break
+    sleep 0.1
+  done
+fi
+
+cd "$SCRATCH"
+ran=0
+for block in [0-9][0-9]-*.sh; do
+  prefix='' limit=60
+  case $block in
+    *-camera.sh | *-endless.sh) continue ;;
+    *-display.sh)
+      [ -s display ] || continue
+      prefix="export DISPLAY=:$(cat display);"
+      limit=5 # a window with a photo stays until it is closed
+      ;;
+  esac
+  case $(<"$block") in *audio_0*) prefix+="CLIP=$SCRATCH/sound.mp4;" ;; esac
+  after=$(printf '%02d-endless.sh' $((10#${block%%-*} + 1)))
+  receiver=''
+  if [ -f "$after" ]; then
+    timeout -s INT 60 bash -euo pipefail "$after" >receiver.log 2>&1 &
+    receiver=$!
+    sleep 2
+  fi
+  status=0
+  timeout -s INT -k 10 "$limit" bash -euo pipefail -c "$prefix $(<"$block")" >log 2>&1 </dev/null || status=$?
+  if [ -n "$receiver" ]; then
+    kill -0 "$receiver" 2>/dev/null || { cat receiver.log; fail "the receiver ended by itself"; }
+    kill -INT -- "-$receiver" # timeout makes a process group
+    wait "$receiver" || :
+    ! grep ERROR receiver.log || fail "the receiver had an error"
+  fi
+  # 124: a window that was still open
+  [ "$status" = 0 ] || { [ "$status" = 124 ] && [ "$limit" = 5 ]; } || {
+    cat "$block" log
+    fail "status $status"
+  }
+  ! grep -E 'ERROR|CRITICAL' log || fail "an error in $block"
+  ran=$((ran + 1))
+done
+[ "$ran" -ge 12 ] || fail "only $ran recipes were found"
+
+for video in out.mp4 out.webm with-sound.mp4 styled.mp4; do
+  [ "$(stat -c %s "$video")" -gt 50000 ] || fail "$video is too small"
+done
+[ -s annotated.jpg ] || fail "no annotated photo"
+echo "$ran recipes ran"

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# scripts/run.sh: what it refuses, what it records, what it prints.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+run=$ROOT/scripts/run.sh
+
+expect_status 0 "$run" --help
+expect_in stdout "Usage: scripts/run.sh"
+expect_status 2 "$run" no-such-file.mp4
+expect_in stderr "there is no file no-such-file.mp4"
+expect_status 2 "$run" --record clip.avi
+expect_in stderr ".mp4 or .webm"
+expect_status 2 "$run" --seconds soon
+expect_status 2 "$run" --model
+expect_status 2 "$run" --wrong
+expect_status 2 "$run" --device /dev/no-such-camera
+cp "$run" "$SCRATCH/clip.mp4"
+expect_status 2 "$run" "$SCRATCH/clip.mp4" --record "$SCRATCH/clip.mp4"
+expect_in stderr "overwrite"
+
+clip=$(test_clip) || skip "no test data"
+
+# plays VIDEO CAPS : the video can be decoded to its end, and is in that format
+plays() {
+  ln -sf "$1" video # a name that needs no quoting
+  gst-launch-1.0 -q filesrc location=video ! decodebin ! videoconvert ! fakesink || fail "$1 cannot be played"
+  gst-launch-1.0 -v filesrc location=video ! parsebin ! fakesink >caps 2>&1 || fail "$1 cannot be parsed"
+  grep -q "caps = $2" caps || fail "$1 is not $2"
+}
+
+cd "$SCRATCH"
+unset DISPLAY WAYLAND_DISPLAY
+for attempt in first second; do
+  expect_status 0 "$run" "$clip" --record out.mp4
+  expect_in stderr "recorded: out.mp4"
+  grep -qE '^0:00:0[0-9]\.[0-9]  cat  [0-9]+ %$' stdout || fail "no line about a cat in the $attempt run: $(cat stdout)"
+  [ "$(stat -c %s out.mp4)" -gt 100000 ] || fail "the recording is too small"
+done
+plays out.mp4 video/x-h264
+grep -q 'installing' stderr && fail "the second run installed something"
+
+# without --record and without a display: a name of its own
+expect_status 0 "$run" "$clip"
+expect_in stderr "recorded: catdog-"
+compgen -G 'catdog-*.mp4' >/dev/null || fail "no recording under its own name"
+
+# a name that shells and gst-launch-1.0 would like to interpret; webm
+cp "$clip" "a 'clip\" \\ (1)!.mp4"
+expect_status 0 "$run" "a 'clip\" \\ (1)!.mp4" --record "an 'out\" \\.webm"
+plays "an 'out\" \\.webm" video/x-vp8
+
+# not a video, not a model: the reason, and no empty recording
+echo text >text.mp4
+expect_status 1 "$run" text.mp4 --record none.mp4
+expect_in stderr "the pipeline failed"
+[ ! -e none.mp4 ] || fail "an empty recording was left behind"
+expect_status 1 "$run" "$clip" --model text.mp4 --record none.mp4
+expect_in stderr "text.mp4"
+[ ! -e none.mp4 ] || fail "an empty recording was left behind"
+
+# a signal ends a recording so that it plays
+"$run" "$clip" --record cut.mp4 >stdout 2>stderr &
+pid=$!
+for _ in $(seq 100); do
+  [ ! -s cut.mp4 ] || break
+  sleep 0.1
+done
+kill -TERM "$pid" 2>/dev/null || :
+wait "$pid" || fail "status $? after a signal: $(cat stderr)"
+plays cut.mp4 video/x-h264
