@@ -1,0 +1,135 @@
+//! Once a stream runs, classifying a frame allocates nothing: not in the preprocessing, not in the
+//! decision, not in the calls into the runtime. (What the runtime itself does with malloc is its
+//! own; LiteRT plans its memory when the model is loaded.)
+//!
+//! Alone in its program, because it replaces the allocator.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use common::*;
+use gstcatdog::engine::litert::Accelerator;
+use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use gstcatdog::pipeline::{Classifier, Config, LiveConfig, OutputActivation};
+use gstcatdog::preprocess::ResizeMethod;
+
+thread_local! {
+    /// Allocations and reallocations by this thread.
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is the system allocator's; the counter is a plain thread-local integer, whose
+// access allocates nothing and cannot fail (`try_with` while the thread ends).
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: passed on as it came.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: passed on as it came.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: passed on as it came.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count() -> u64 {
+    COUNT.with(Cell::get)
+}
+
+/// Allocations in `frames` frames of `spec` after the warm-up; `interval` frames share a result.
+fn allocations(
+    name: &str,
+    spec: &FrameSpec,
+    resize_method: ResizeMethod,
+    interval: u64,
+    frames: u64,
+) -> u64 {
+    runtime();
+    let config = Config {
+        model_file: model(name),
+        labels: None,
+        labels_file: None,
+        threads: 1,
+        accelerator: Accelerator::Cpu,
+        normalization: None,
+        resize_method,
+        activation: OutputActivation::Auto,
+    };
+    let live = LiveConfig {
+        threshold: 0.7,
+        max_results: 5,
+        inference_interval: interval,
+        result_timeout: Some(Duration::from_millis(100)),
+    };
+    let mut classifier = Classifier::load(&config, live).unwrap();
+    classifier.set_frame_spec(spec).unwrap();
+    let format = spec.format;
+    let memory: Vec<Vec<u8>> = (0..format.n_planes())
+        .map(|plane| {
+            let layout = format.plane_layout(plane, spec.width, spec.height);
+            noise(layout.row_bytes * layout.rows, plane as u64)
+        })
+        .collect();
+    let planes: Vec<Plane<'_>> = memory
+        .iter()
+        .enumerate()
+        .map(|(plane, data)| {
+            let stride = format.plane_layout(plane, spec.width, spec.height).row_bytes;
+            Plane { data, stride }
+        })
+        .collect();
+    let mut frame = |index: u64| {
+        let pts = Some(Duration::from_millis(40 * index));
+        if classifier.due() {
+            let view = FrameView::new(spec, &planes).unwrap();
+            classifier.infer(&view, pts).unwrap();
+        } else {
+            classifier.hold();
+        }
+        assert!(!classifier.outcome(pts).ranked.is_empty());
+    };
+    (0..4).for_each(&mut frame);
+    let before = count();
+    (4..4 + frames).for_each(&mut frame);
+    count() - before
+}
+
+#[test]
+fn a_running_stream_allocates_nothing() {
+    // That the counter counts.
+    let before = count();
+    drop(std::hint::black_box(vec![0_u8; 100]));
+    assert_eq!(count(), before + 1);
+
+    let full_hd = FrameSpec::new(PixelFormat::I420, 1920, 1080);
+    assert_eq!(allocations(MODEL, &full_hd, ResizeMethod::Stretch, 1, 200), 0);
+
+    for (name, format, method) in [
+        ("int8_quant.tflite", PixelFormat::I420, ResizeMethod::Crop),
+        ("float_softmax.tflite", PixelFormat::I420, ResizeMethod::Letterbox),
+        ("large_1001.tflite", PixelFormat::Nv12, ResizeMethod::Stretch),
+        ("uint8_quant.tflite", PixelFormat::Yuy2, ResizeMethod::Stretch),
+        ("non_square.tflite", PixelFormat::Bgrx, ResizeMethod::Stretch),
+    ] {
+        let spec = FrameSpec::new(format, 160, 120);
+        let allocations = allocations(name, &spec, method, 2, 50);
+        assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}");
+    }
+}

@@ -1,0 +1,447 @@
+//! What cannot work says so once, names the file or property, and says what to do: damaged and
+//! unsuitable models, labels, settings, runtimes. After the correction the same element works.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::*;
+use gst::prelude::*;
+
+/// A pipeline whose element is as `settings` say; what they do not name is as in a working one.
+fn with(settings: &[(&str, &str)]) -> Pipeline {
+    let pipeline = launch(
+        "videotestsrc num-buffers=3 ! video/x-raw,format=RGB,width=16,height=16 \
+         ! catdogfilter name=filter model-file={model} ! fakesink name=sink",
+    );
+    for (property, value) in settings {
+        pipeline.get("filter").set_property_from_str(property, value);
+    }
+    pipeline
+}
+
+/// Starts, and returns the one error there must be.
+#[track_caller]
+fn refused(pipeline: &Pipeline, what: &str) -> String {
+    let failed = pipeline.set_state(gst::State::Playing).is_err();
+    let (result, ..) = pipeline.state(PATIENCE);
+    assert!(failed && result.is_err(), "{what}: the state change did not fail");
+    let errors = pipeline.errors();
+    let [(source, text)] = &errors[..] else { panic!("{what}: not one error: {errors:?}") };
+    assert_eq!(source, "filter", "{what}");
+    assert!(!text.contains('\n'), "{what}: more than one line: {text}");
+    text.clone()
+}
+
+/// Sets `corrections` and holds that every buffer is classified now, without another word.
+#[track_caller]
+fn recovers(pipeline: &Pipeline, corrections: &[(&str, &str)], what: &str) {
+    pipeline.begin(gst::State::Null);
+    for (property, value) in corrections {
+        let value = value.replace("{model}", model(MODEL).to_str().unwrap());
+        pipeline.get("filter").set_property_from_str(property, &value);
+    }
+    let seen = collect(&pipeline.pad("sink", "sink"), |buffer| metas(buffer).len());
+    pipeline.run();
+    assert_eq!(taken(&seen), [1; 3], "{what}");
+    assert!(pipeline.errors().is_empty(), "{what}");
+}
+
+#[track_caller]
+fn assert_says(text: &str, parts: &[&str], what: &str) {
+    for part in parts {
+        assert!(text.contains(part), "{what}: \"{part}\" is not in: {text}");
+    }
+}
+
+// Models
+
+/// What the error says of a file in `tests/models/bad`: what is wrong, and what to do. Damaged
+/// graphs (`graph_*`) are one of two kinds.
+const WRONG: [(&str, &[&str]); 15] = [
+    ("batch_4.tflite", &["[4, 8, 8, 3]", "batch", "export it with"]),
+    ("bundle.task", &["ZIP archive", ".task", "export the classifier to .tflite"]),
+    ("empty.tflite", &["empty", "copy the model again"]),
+    ("four_outputs_detection.tflite", &["4 outputs", "detection", "choose an image classifier"]),
+    ("gray_input.tflite", &["[1, 8, 8, 1]", "three channels", "export it with"]),
+    ("int32_input.tflite", &["int32", "float32, uint8 and int8", "convert the model"]),
+    ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
+    ("nchw.tflite", &["NCHW", "[1, 3, 8, 8]", "export it with an input of [1, height, width, 3]"]),
+    ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),
+    ("output_rank_4.tflite", &["[1, 8, 8, 2]", "segmenter", "export it with one row of scores"]),
+    ("rank_2.tflite", &["[1, 192]", "four dimensions", "export it with"]),
+    ("text.tflite", &["not a .tflite file", "check the path"]),
+    ("truncated.tflite", &["damaged", "copy or export the model again"]),
+    ("two_inputs.tflite", &["2 inputs", "choose an image classifier"]),
+    ("unknown_custom_op.tflite", &["CatdogNoSuchOperator", "built-in operators"]),
+];
+
+/// Damage that LiteRT makes nothing of: the model runs.
+const HARMLESS: [&str; 3] = [
+    "graph_depth_multiplier_zero.tflite",
+    "graph_intermediate_shape_wrong.tflite",
+    "graph_sparsity_garbage.tflite",
+];
+
+fn bad_models() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(model("bad")).unwrap();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension != "md"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_unsuitable_model_is_one_error_that_names_it_and_a_remedy() {
+    let files = bad_models();
+    assert!(files.len() >= 60, "{} files in tests/models/bad", files.len());
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if HARMLESS.contains(&name) {
+            continue;
+        }
+        let file = file.to_str().unwrap();
+        let pipeline = with(&[("model-file", file)]);
+        let text = refused(&pipeline, name);
+        assert_says(&text, &["model-file", file], name);
+        match WRONG.iter().find(|(wrong, _)| *wrong == name) {
+            Some((_, parts)) => assert_says(&text, parts, name),
+            None => {
+                assert!(name.starts_with("graph_"), "{name} has no line in the table");
+                let remedies = ["copy or export the model again", "export it", "choose an image"];
+                assert!(remedies.iter().any(|r| text.contains(r)), "{name}: no remedy in {text}");
+            }
+        }
+        recovers(&pipeline, &[("model-file", "{model}")], name);
+    }
+}
+
+#[test]
+fn damage_that_does_no_harm_runs() {
+    for name in HARMLESS {
+        recovers(&with(&[("model-file", model("bad").join(name).to_str().unwrap())]), &[], name);
+    }
+}
+
+#[test]
+fn a_model_file_that_cannot_be_read_is_one_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let huge = folder.path().join("huge.tflite");
+    // Sparse: it takes no room on the disk.
+    std::fs::File::create(&huge).unwrap().set_len(600 << 20).unwrap();
+    let cases = [
+        (folder.path().join("none.tflite"), "No such file"),
+        (folder.path().to_owned(), "not a file"),
+        (PathBuf::from("/dev/zero"), "not a file"),
+        (huge, "too many"),
+    ];
+    for (file, reason) in cases {
+        let file = file.to_str().unwrap();
+        let pipeline = with(&[("model-file", file)]);
+        let text = refused(&pipeline, file);
+        assert_says(&text, &["model-file", file, reason, "check the path"], file);
+        recovers(&pipeline, &[("model-file", "{model}")], file);
+    }
+}
+
+// Labels
+
+#[test]
+fn labels_that_do_not_fit_are_one_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let three = model("float_softmax.tflite");
+    let long = vec![b'x'; (1 << 20) + 1];
+    let files: [(String, &[&str]); 10] = [
+        (folder.path().join("none.txt").to_str().unwrap().into(), &["No such file", "check"]),
+        (folder.path().to_str().unwrap().into(), &["cannot be read", "check labels-file"]),
+        (file("empty", b""), &["line 1", "give every class a name"]),
+        (file("blank", b"\n\n\n"), &["line 1", "give every class a name"]),
+        (file("gap", b"a\n\nc\n"), &["line 2", "give every class a name"]),
+        (file("latin1", b"caf\xe9\nb\nc\n"), &["not UTF-8", "byte 3", "save it as UTF-8"]),
+        (file("utf16", b"\xff\xfea\0\n\0"), &["not UTF-8", "byte 0", "save it as UTF-8"]),
+        (file("few", b"a\nb\n"), &["2 labels", "3 scores", "one label a score"]),
+        (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "one label a score"]),
+        (file("long", &long), &["cannot be read", "too many", "check labels-file"]),
+    ];
+    for (labels, parts) in files {
+        let pipeline = with(&[("model-file", three.to_str().unwrap()), ("labels-file", &labels)]);
+        let text = refused(&pipeline, &labels);
+        assert_says(&text, &["labels file", &labels], &labels);
+        assert_says(&text, parts, &labels);
+        let good = file("good", b"a\nb\nc\n");
+        recovers(&pipeline, &[("labels-file", &good)], &labels);
+    }
+    for (list, parts) in [
+        ("a,b", ["2 labels", "3 scores"]),
+        ("a,b,c,d", ["4 labels", "3 scores"]),
+        ("a,,c", ["empty name", "place 2"]),
+        (",", ["empty name", "place 1"]),
+    ] {
+        let pipeline = with(&[("model-file", three.to_str().unwrap()), ("labels", list)]);
+        let text = refused(&pipeline, list);
+        assert_says(&text, &["the property labels"], list);
+        assert_says(&text, &parts, list);
+        recovers(&pipeline, &[("labels", "a,b,c")], list);
+    }
+}
+
+#[test]
+fn a_labels_file_beside_the_model_is_held_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("m.tflite");
+    std::fs::copy(model("float_softmax.tflite"), &copy).unwrap();
+    let labels = folder.path().join("labels.txt");
+    std::fs::write(&labels, "a\nb\n").unwrap();
+    let pipeline = with(&[("model-file", copy.to_str().unwrap())]);
+    let text = refused(&pipeline, "sidecar");
+    assert_says(&text, &[labels.to_str().unwrap(), "2 labels", "3 scores"], "sidecar");
+    std::fs::write(&labels, "a\r\nb\r\nc\r\n\r\n").unwrap();
+    recovers(&pipeline, &[], "sidecar");
+}
+
+// Settings
+
+#[test]
+fn settings_that_cannot_be_used_are_one_error() {
+    // What is set, what the error must say, what corrects it.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [(&'a str, &'a str)]);
+    let cases: [Case<'_>; 18] = [
+        (&[("threads", "-1")], &["threads=-1", "set it to"], &[("threads", "0")]),
+        (
+            &[("inference-interval", "0")],
+            &["inference-interval=0", "1 or more"],
+            &[("inference-interval", "1")],
+        ),
+        (&[("max-results", "0")], &["max-results=0", "1 or more"], &[("max-results", "1")]),
+        (
+            &[("text-format", "{label} {colour}")],
+            &["text-format", "{colour}", "{label}, {percent}"],
+            &[("text-format", "{label}")],
+        ),
+        (&[("text-format", "{label")], &["text-format", "{label"], &[("text-format", "")]),
+        (
+            &[("output-activation", "softmax")],
+            &["output-activation=softmax", MODEL, "use sigmoid or auto"],
+            &[("output-activation", "sigmoid")],
+        ),
+        (
+            &[("input-mean", "127.5")],
+            &["input-mean", "input-std", "set both or neither"],
+            &[("input-std", "127.5")],
+        ),
+        (
+            &[("input-std", "127.5")],
+            &["input-mean", "input-std", "set both or neither"],
+            &[("input-mean", "127.5")],
+        ),
+        (
+            &[("input-mean", "0"), ("input-std", "0")],
+            &["input-std=\"0\"", "other than 0"],
+            &[("input-std", "1")],
+        ),
+        (
+            &[("input-mean", "0"), ("input-std", "1,0,1")],
+            &["input-std=\"1,0,1\"", "other than 0"],
+            &[("input-std", "1,1,1")],
+        ),
+        (
+            &[("input-mean", "1,2"), ("input-std", "1")],
+            &["input-mean=\"1,2\"", "one number or three"],
+            &[("input-mean", "1,2,3")],
+        ),
+        (
+            &[("input-mean", "grey"), ("input-std", "1")],
+            &["input-mean=\"grey\"", "write it as"],
+            &[("input-mean", "0")],
+        ),
+        (
+            &[("input-mean", "nan"), ("input-std", "1")],
+            &["input-mean=\"nan\"", "write it as"],
+            &[("input-mean", "0")],
+        ),
+        (
+            &[("input-mean", "0"), ("input-std", "inf")],
+            &["input-std=\"inf\"", "write it as"],
+            &[("input-std", "1e0")],
+        ),
+        (
+            &[("input-mean", "0"), ("input-std", "1;1;1")],
+            &["input-std=\"1;1;1\"", "write it as"],
+            &[("input-std", "1, 1, 1")],
+        ),
+        (
+            &[("accelerator", "gpu")],
+            &["accelerator=gpu", MODEL, "set accelerator=cpu"],
+            &[("accelerator", "cpu")],
+        ),
+        (
+            &[("accelerator", "npu")],
+            &["accelerator=npu", MODEL, "set accelerator=cpu"],
+            &[("accelerator", "cpu")],
+        ),
+        // The first of several is said, the others after its correction.
+        (
+            &[("threads", "-7"), ("max-results", "0")],
+            &["threads=-7"],
+            &[("threads", "1"), ("max-results", "1")],
+        ),
+    ];
+    for (settings, parts, corrections) in cases {
+        let what = format!("{settings:?}");
+        let pipeline = with(settings);
+        let text = refused(&pipeline, &what);
+        assert_says(&text, parts, &what);
+        recovers(&pipeline, corrections, &what);
+    }
+}
+
+#[test]
+fn a_start_that_fails_again_and_again_says_so_each_time() {
+    let pipeline = with(&[("threads", "-1")]);
+    let first = refused(&pipeline, "first");
+    for _ in 0..20 {
+        pipeline.begin(gst::State::Null);
+        assert_eq!(refused(&pipeline, "again"), first);
+    }
+    recovers(&pipeline, &[("threads", "1")], "after all");
+}
+
+#[test]
+fn what_is_not_known_of_a_model_is_one_warning() {
+    let pipeline = with(&[("model-file", model("float_softmax.tflite").to_str().unwrap())]);
+    let messages = pipeline.run();
+    let warnings: Vec<String> = messages
+        .iter()
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_says(&warnings[0], &["3 classes", "numbers", "set labels or labels-file"], "labels");
+    assert_says(&warnings[1], &["normalised", "set input-mean and input-std"], "normalisation");
+    // Said, they are gone.
+    let settings = [("labels", "a,b,c"), ("input-mean", "127.5"), ("input-std", "127.5")];
+    pipeline.begin(gst::State::Null);
+    for (property, value) in settings {
+        pipeline.get("filter").set_property_from_str(property, value);
+    }
+    let messages = pipeline.run();
+    assert!(messages.iter().all(|message| message.type_() != gst::MessageType::Warning));
+}
+
+// The runtime; each in a process of its own, because a process loads it once
+
+/// A shared object with these functions, none of which may be called.
+fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
+    let source = folder.join(format!("{name}.c"));
+    let text: String = functions
+        .iter()
+        .map(|function| format!("void {function}(void) {{ __builtin_trap(); }}\n"))
+        .collect();
+    std::fs::write(&source, text).unwrap();
+    let library = folder.join(format!("{name}.so"));
+    let status = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(status.success(), "cc cannot make {}", library.display());
+    library
+}
+
+/// What the element says of the runtime that the environment names; one line on stdout.
+fn say_what_is_wrong_with_the_runtime() {
+    let pipeline = with(&[]);
+    println!("@{}", refused(&pipeline, "runtime"));
+    // A second start looks again and says the same.
+    pipeline.begin(gst::State::Null);
+    println!("@{}", refused(&pipeline, "runtime"));
+}
+
+#[test]
+fn a_runtime_that_cannot_be_used_is_one_error() {
+    if job().is_some() {
+        return say_what_is_wrong_with_the_runtime();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let old =
+        ["LiteRtCreateEnvironment", "LiteRtCreateModelFromFile", "LiteRtCreateModelFromBuffer"];
+    let new = ["LiteRtCreateModelFromFd", "LiteRtCreateEnvironment"];
+    let cases = [
+        (folder.path().join("none.so"), "no such file"),
+        (file("empty.so", b""), "file too short"),
+        (file("text.so", &b"This is not a shared object.\n".repeat(64)), "invalid ELF"),
+        (stub(folder.path(), "other", &["something_else"]), "older than LiteRT 2.1.6"),
+        (stub(folder.path(), "old", &old), "older than LiteRT 2.1.6"),
+        (stub(folder.path(), "half", &new), "has no symbol"),
+    ];
+    for (library, reason) in cases {
+        let output = child("a_runtime_that_cannot_be_used_is_one_error", "runtime")
+            .env("CATDOG_LITERT_LIBRARY", &library)
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let what = library.display().to_string();
+        assert!(output.status.success(), "{what}: {output:?}");
+        // libtest writes the test's name in front of the first.
+        let texts: Vec<&str> =
+            stdout.lines().filter_map(|line| Some(line.split_once('@')?.1)).collect();
+        assert_eq!(texts.len(), 2, "{stdout}");
+        assert_eq!(texts[0], texts[1]);
+        let remedies = ["scripts/fetch-runtime.sh", "CATDOG_LITERT_LIBRARY", "LiteRT runtime"];
+        assert_says(texts[0], &remedies, &what);
+        assert_says(texts[0], &[&what, reason], &what);
+    }
+}
+
+#[test]
+fn without_a_runtime_the_plugin_can_be_inspected() {
+    init();
+    let inspect = |arguments: &[&str], plugins: &Path| {
+        Command::new("gst-inspect-1.0")
+            .args(arguments)
+            .env("GST_PLUGIN_PATH", plugins)
+            .env("GST_PLUGIN_SYSTEM_PATH", "")
+            .env("GST_REGISTRY", plugins.join("registry.bin"))
+            .env("CATDOG_LITERT_LIBRARY", "/nowhere/libLiteRt.so")
+            .env("G_DEBUG", "fatal_warnings")
+            .output()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    if inspect(&["--version"], folder.path()).is_err() {
+        say("SKIPPED without_a_runtime_the_plugin_can_be_inspected: no gst-inspect-1.0 here");
+        return;
+    }
+    // cargo builds the plugin together with the library that this program links.
+    let program = std::env::current_exe().unwrap();
+    let plugin = program.with_file_name("libgstcatdog.so");
+    assert!(plugin.is_file(), "{} was not built", plugin.display());
+    std::os::unix::fs::symlink(plugin, folder.path().join("libgstcatdog.so")).unwrap();
+    let output = inspect(&["catdogfilter"], folder.path()).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_says(
+        &text,
+        &["Filter/Analyzer/Video", "model-file", "class-confidence-threshold", "YUY2"],
+        "gst-inspect-1.0 catdogfilter",
+    );
+    let output = inspect(&["catdog"], folder.path()).unwrap();
+    assert_says(&String::from_utf8_lossy(&output.stdout), &["catdogfilter: ", "MIT"], "catdog");
+}

@@ -1,0 +1,43 @@
+//! Starting and stopping a thousand times leaves nothing behind: no memory, no thread. Alone in its
+//! program, because it measures the process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+
+const WARM_UP: usize = 200;
+const ROUNDS: usize = 1000;
+/// 1 KiB a start, less than the smallest model takes.
+const MAX_GROWTH_KIB: u64 = 1000;
+
+#[test]
+fn a_thousand_starts_and_stops_leave_nothing_behind() {
+    let pipeline = launch(
+        "videotestsrc ! video/x-raw,format=I420,width=64,height=48 \
+         ! catdogfilter name=filter model-file={model} ! textoverlay ! fakesink name=sink",
+    );
+    let seen = collect(&pipeline.pad("sink", "sink"), |buffer| metas(buffer).len());
+    let round = || {
+        pipeline.play();
+        pipeline.reach(gst::State::Ready);
+        let seen = taken(&seen);
+        assert!(!seen.is_empty() && seen.iter().all(|count| *count == 1));
+        assert!(pipeline.errors().is_empty());
+    };
+    for _ in 0..WARM_UP {
+        round();
+    }
+    let (memory_before, threads_before) = footprint();
+    for _ in 0..ROUNDS {
+        round();
+    }
+    let (memory_after, threads_after) = footprint();
+    let growth = memory_after.saturating_sub(memory_before);
+    say(&format!("{ROUNDS} starts: {memory_before} KiB before, {memory_after} KiB after"));
+    assert!(growth <= MAX_GROWTH_KIB, "{growth} KiB more after {ROUNDS} starts");
+    // GLib keeps a few threads of its pool for the next task, now more, now fewer.
+    let more = threads_after.saturating_sub(threads_before);
+    assert!(more <= 3, "{threads_before} threads before, {threads_after} after");
+}

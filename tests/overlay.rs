@@ -1,0 +1,447 @@
+//! The text of a textoverlay downstream: it belongs to the very frame that it is drawn on, whatever
+//! lies between, and a text that is the user's own is never touched.
+//!
+//! Every frame has a colour that the model tells apart, so the text of each frame is known. It is
+//! read where the drawn frame leaves the textoverlay - only the streaming thread that draws sets
+//! it - and once the drawn pixels themselves are compared.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+use gst::prelude::*;
+
+const FRAMES: u64 = 60;
+
+/// A colour for each frame, without a pattern.
+fn color(index: u64) -> [u8; 3] {
+    [GREEN, BLUE, RED][Random(index).below(3)]
+}
+
+/// What the textoverlay shows on a frame of `color`, with the threshold of [`FILTER`].
+fn text_for(color: [u8; 3]) -> &'static str {
+    match color {
+        GREEN => "cat 71 %",
+        BLUE => "dog 75 %",
+        _ => "unknown",
+    }
+}
+
+const FILTER: &str = "catdogfilter name=filter model-file={model} class-confidence-threshold=0.6";
+
+fn source() -> String {
+    appsrc(&caps("RGBx", 64, 48))
+}
+
+fn picture(index: u64) -> gst::Buffer {
+    frame(index, packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color(index)))
+}
+
+/// The text as the property has it.
+fn text(overlay: &gst::Element) -> String {
+    overlay.property::<Option<String>>("text").unwrap_or_default()
+}
+
+/// Frame and text of each buffer that leaves the textoverlay called `name`.
+fn drawn(pipeline: &Pipeline, name: &str) -> Seen<(u64, String)> {
+    let overlay = pipeline.get(name).downgrade();
+    collect(&pipeline.pad(name, "src"), move |buffer| {
+        let index = buffer.pts().unwrap().nseconds() / FRAME.nseconds();
+        (index, text(&overlay.upgrade().unwrap()))
+    })
+}
+
+fn feed(pipeline: &Pipeline) {
+    pipeline.begin(gst::State::Playing);
+    for index in 0..FRAMES {
+        assert_eq!(push(pipeline, &picture(index)), gst::FlowReturn::Ok);
+    }
+    end(pipeline);
+    pipeline.wait_for_eos();
+}
+
+#[track_caller]
+fn assert_exact(drawn: &Seen<(u64, String)>, what: &str) {
+    let drawn = taken(drawn);
+    assert_eq!(drawn.len() as u64, FRAMES, "{what}");
+    for (index, (frame, text)) in drawn.iter().enumerate() {
+        assert_eq!((*frame, &**text), (index as u64, text_for(color(*frame))), "{what}");
+    }
+}
+
+// Frame-exact
+
+#[test]
+fn the_text_is_that_of_the_frame_it_is_drawn_on() {
+    for between in [
+        "",
+        "queue max-size-buffers=1 !",
+        "queue max-size-buffers=50 max-size-time=0 !",
+        "videoscale ! video/x-raw,width=40,height=30 !",
+        "videoconvert ! video/x-raw,format=I420 !",
+        "queue ! videoconvert ! video/x-raw,format=BGRx ! queue ! videoscale ! queue !",
+        "tee ! queue !",
+        "identity ! videorate drop-only=true ! capsfilter !",
+    ] {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} ! {between} textoverlay name=overlay ! queue ! fakesink sync=false",
+            source()
+        ));
+        let drawn = drawn(&pipeline, "overlay");
+        feed(&pipeline);
+        assert_exact(&drawn, between);
+        assert!(pipeline.warnings().is_empty());
+    }
+}
+
+#[test]
+fn both_branches_of_a_tee_show_it() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! tee name=t \
+         t. ! queue max-size-buffers=50 max-size-time=0 ! textoverlay name=one ! fakesink \
+         t. ! queue max-size-buffers=3 ! videoscale ! video/x-raw,width=32 \
+         ! textoverlay name=two ! fakesink \
+         t. ! queue ! fakesink",
+        source()
+    ));
+    let (one, two) = (drawn(&pipeline, "one"), drawn(&pipeline, "two"));
+    feed(&pipeline);
+    assert_exact(&one, "first branch");
+    assert_exact(&two, "second branch");
+}
+
+/// A bin whose pads are those of the elements "first" and "last".
+fn bin(description: &str) -> gst::Bin {
+    let description = description.replace("{model}", model(MODEL).to_str().unwrap());
+    let bin = gst::parse::bin_from_description(&description, false).unwrap();
+    for (element, pad) in [("first", "sink"), ("last", "src")] {
+        let Some(target) = bin.by_name(element).unwrap().static_pad(pad) else { continue };
+        bin.add_pad(&gst::GhostPad::with_target(&target).unwrap()).unwrap();
+    }
+    bin
+}
+
+#[test]
+fn it_is_found_inside_bins_and_out_of_them() {
+    init();
+    // The overlay two bins deep, the filter in a bin of its own.
+    let inner = bin("queue name=first ! textoverlay name=overlay ! identity name=last");
+    let outer = gst::Bin::new();
+    outer.add(&inner).unwrap();
+    for name in ["sink", "src"] {
+        let target = inner.static_pad(name).unwrap();
+        outer.add_pad(&gst::GhostPad::with_target(&target).unwrap()).unwrap();
+    }
+    let filter = bin(&format!("queue name=first ! {FILTER} ! identity name=last"));
+    let pipeline = launch(&format!("{} ! identity name=before fakesink name=sink", source()));
+    pipeline.add_many([&filter, &outer]).unwrap();
+    gst::Element::link_many([
+        &pipeline.get("before"),
+        filter.upcast_ref(),
+        outer.upcast_ref(),
+        &pipeline.get("sink"),
+    ])
+    .unwrap();
+    let drawn = drawn(&pipeline, "overlay");
+    feed(&pipeline);
+    assert_exact(&drawn, "bins");
+}
+
+/// The pixels that `elements` make of all frames.
+fn rendered(elements: &str, frames: std::ops::Range<u64>) -> Vec<Vec<u8>> {
+    let pipeline = launch(&format!(
+        "{} ! {elements} ! fakesink name=sink sync=false",
+        appsrc(&caps("RGBx", 320, 240))
+    ));
+    let seen =
+        collect(&pipeline.pad("sink", "sink"), |buffer| buffer.map_readable().unwrap().to_vec());
+    pipeline.begin(gst::State::Playing);
+    for index in frames {
+        let bytes = packed(gst_video::VideoFormat::Rgbx, 320, 240, |_, _| color(index));
+        assert_eq!(push(&pipeline, &frame(index, bytes)), gst::FlowReturn::Ok);
+    }
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    taken(&seen)
+}
+
+#[test]
+fn the_pixels_are_those_of_the_text_set_by_hand() {
+    let drawn =
+        rendered(&format!("{FILTER} ! queue max-size-buffers=9 ! textoverlay ! queue"), 0..12);
+    assert_eq!(drawn.len(), 12);
+    for (index, drawn) in drawn.iter().enumerate() {
+        let index = index as u64;
+        let text = text_for(color(index));
+        let by_hand = &rendered(&format!("textoverlay text=\"{text}\""), index..index + 1)[0];
+        let bare = &rendered("identity", index..index + 1)[0];
+        assert!(drawn == by_hand, "frame {index} does not show \"{text}\"");
+        assert!(drawn != bare, "frame {index} shows nothing");
+    }
+}
+
+#[test]
+fn a_label_with_pango_markup_is_shown_as_it_is_written() {
+    let labels = "labels=\"R&D <b>cat</b>,d'\\\"g\"";
+    let drawn = rendered(&format!("{FILTER} {labels} ! textoverlay"), 0..6);
+    for (index, drawn) in drawn.iter().enumerate() {
+        let index = index as u64;
+        let text = match color(index) {
+            GREEN => "R&amp;D &lt;b&gt;cat&lt;/b&gt; 71 %",
+            BLUE => "d&apos;&quot;g 75 %",
+            _ => "unknown",
+        };
+        let by_hand = &rendered(&format!("textoverlay text=\"{text}\""), index..index + 1)[0];
+        assert!(drawn == by_hand, "frame {index} does not show \"{text}\"");
+    }
+}
+
+// The format
+
+/// `appsrc ! catdogfilter ! textoverlay ! appsink`, playing.
+fn fed(filter: &str, overlay: &str) -> Pipeline {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} {filter} ! textoverlay name=overlay {overlay} \
+         ! appsink name=sink sync=false",
+        appsrc(&caps("RGBx", 64, 48))
+    ));
+    pipeline.begin(gst::State::Playing);
+    pipeline
+}
+
+/// The text after a frame of `color` went through.
+fn shown(pipeline: &Pipeline, color: [u8; 3]) -> String {
+    let mut buffer =
+        gst::Buffer::from_mut_slice(packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color));
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    buffer.get_mut().unwrap().set_duration(FRAME);
+    through(pipeline, buffer);
+    text(&pipeline.get("overlay"))
+}
+
+#[test]
+fn the_format_takes_effect_while_playing() {
+    let pipeline = fed("text-format=\"<b>{label}</b> {confidence}\"", "");
+    assert_eq!(shown(&pipeline, BLUE), "<b>dog</b> 0.75");
+    let filter = pipeline.get("filter");
+    filter.set_property("text-format", "{results}");
+    assert_eq!(shown(&pipeline, BLUE), "dog 75 %\ncat 25 %");
+    // A format that cannot be used is left aside.
+    filter.set_property("text-format", "{result}");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %\ndog 29 %");
+    filter.set_property("text-format", "it is a {label}");
+    assert_eq!(shown(&pipeline, GREEN), "it is a cat");
+    filter.set_property("unknown-label", "");
+    assert_eq!(shown(&pipeline, RED), "");
+    assert_eq!(shown(&pipeline, GREEN), "it is a cat");
+    filter.set_property("text-format", None::<&str>);
+    assert_eq!(shown(&pipeline, GREEN), "");
+}
+
+// Whose text it is
+
+#[test]
+fn a_text_set_before_is_the_users() {
+    let pipeline = fed("", "text=mine");
+    for color in [GREEN, BLUE, RED] {
+        assert_eq!(shown(&pipeline, color), "mine");
+    }
+    pipeline.reach(gst::State::Ready);
+    assert_eq!(text(&pipeline.get("overlay")), "mine");
+}
+
+#[test]
+fn a_text_set_while_playing_is_the_users_from_then_on() {
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    let overlay = pipeline.get("overlay");
+    overlay.set_property("text", "mine");
+    for color in [GREEN, BLUE, RED] {
+        assert_eq!(shown(&pipeline, color), "mine");
+    }
+    // An empty text is a text, too: the overlay was given up.
+    overlay.set_property("text", "");
+    assert_eq!(shown(&pipeline, BLUE), "");
+    overlay.set_property("text", "mine again");
+    pipeline.reach(gst::State::Ready);
+    assert_eq!(text(&overlay), "mine again");
+}
+
+#[test]
+fn an_overlay_whose_text_comes_from_elsewhere_is_not_touched() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! textoverlay name=overlay wait-text=false ! fakesink sync=false \
+         appsrc name=words format=time caps=text/x-raw,format=utf8 ! overlay.text_sink",
+        source()
+    ));
+    let drawn = drawn(&pipeline, "overlay");
+    feed_words(&pipeline);
+    feed(&pipeline);
+    let drawn = taken(&drawn);
+    assert_eq!(drawn.len() as u64, FRAMES);
+    assert!(drawn.iter().all(|(_, text)| text.is_empty()), "{drawn:?}");
+}
+
+fn feed_words(pipeline: &Pipeline) {
+    let words = pipeline.get("words");
+    let mut buffer = gst::Buffer::from_slice("subtitles");
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    buffer.get_mut().unwrap().set_duration(FRAME * FRAMES);
+    let _ = words.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+    let _ = words.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+}
+
+#[test]
+fn with_overlay_none_nothing_is_written_and_both_ways_work_while_playing() {
+    let pipeline = fed("overlay=none", "");
+    assert_eq!(shown(&pipeline, GREEN), "");
+    let filter = pipeline.get("filter");
+    filter.set_property_from_str("overlay", "auto");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    filter.set_property_from_str("overlay", "none");
+    assert_eq!(shown(&pipeline, BLUE), "", "it is left as it was found");
+    filter.set_property_from_str("overlay", "auto");
+    assert_eq!(shown(&pipeline, BLUE), "dog 75 %");
+}
+
+#[test]
+fn the_text_is_empty_again_after_the_stop_and_comes_back_with_the_start() {
+    let pipeline = fed("", "");
+    for _ in 0..3 {
+        assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+        pipeline.reach(gst::State::Ready);
+        assert_eq!(text(&pipeline.get("overlay")), "");
+        pipeline.begin(gst::State::Playing);
+    }
+}
+
+// Links that change
+
+/// Puts `new` where `old` is, behind `before` and in front of the sink.
+fn replace(pipeline: &Pipeline, before: &str, old: &gst::Element, new: &gst::Element) {
+    let (before, sink) = (pipeline.get(before), pipeline.get("sink"));
+    before.unlink(old);
+    old.unlink(&sink);
+    pipeline.add(new).unwrap();
+    gst::Element::link_many([&before, new, &sink]).unwrap();
+    new.sync_state_with_parent().unwrap();
+}
+
+#[test]
+fn an_overlay_linked_while_playing_is_noticed() {
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    let old = pipeline.get("overlay");
+    let new = gst::ElementFactory::make("textoverlay").name("new").build().unwrap();
+    replace(&pipeline, "filter", &old, &new);
+    shown(&pipeline, BLUE);
+    assert_eq!(text(&new), "dog 75 %");
+    assert_eq!(text(&old), "", "the one that is gone was let go");
+    // And back again.
+    pipeline.remove(&old).unwrap();
+    old.set_state(gst::State::Null).unwrap();
+    replace(&pipeline, "filter", &new, &old);
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    assert_eq!(text(&new), "");
+}
+
+#[test]
+fn an_overlay_linked_behind_a_queue_while_playing_is_noticed() {
+    for between in ["queue", "tee", "videoconvert", "queue ! videoscale ! identity"] {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} ! {between} ! identity name=before ! identity name=overlay \
+             ! appsink name=sink sync=false",
+            source()
+        ));
+        pipeline.begin(gst::State::Playing);
+        through(&pipeline, picture(0));
+        let new = gst::ElementFactory::make("textoverlay").build().unwrap();
+        replace(&pipeline, "before", &pipeline.get("overlay"), &new);
+        for index in 1..5 {
+            through(&pipeline, picture(index));
+            assert_eq!(text(&new), text_for(color(index)), "behind {between}, frame {index}");
+        }
+    }
+}
+
+#[test]
+fn a_branch_added_to_a_tee_while_playing_is_noticed() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! tee name=t ! queue ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    through(&pipeline, picture(0));
+    let branch = bin("queue name=first ! textoverlay name=late ! fakesink name=last async=false");
+    pipeline.add(&branch).unwrap();
+    branch.sync_state_with_parent().unwrap();
+    pipeline.get("t").link(&branch).unwrap();
+    let drawn = drawn(&pipeline, "late");
+    for index in 1..20 {
+        through(&pipeline, picture(index));
+    }
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    let drawn = taken(&drawn);
+    assert_eq!(drawn.len(), 19);
+    for (frame, text) in drawn {
+        assert_eq!(text, text_for(color(frame)), "frame {frame}");
+    }
+}
+
+// More than one
+
+#[test]
+fn of_two_filters_each_writes_to_the_overlay_behind_it() {
+    let pipeline = launch(&format!(
+        "{} ! catdogfilter name=one model-file={{model}} labels=a,b class-confidence-threshold=0.6 \
+         ! textoverlay name=first \
+         ! catdogfilter name=two model-file={{model}} labels=c,d class-confidence-threshold=0.6 \
+         inference-interval=1 overlay=auto ! textoverlay name=second \
+         ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    through(&pipeline, picture(0));
+    let (first, second) = (text(&pipeline.get("first")), text(&pipeline.get("second")));
+    assert!(first.starts_with(['a', 'b', 'u']), "{first}");
+    assert!(second.starts_with(['c', 'd', 'u']), "{second}");
+    assert!(first != second || first == "unknown");
+    // Nothing between them: the one nearer to the overlay writes.
+    let pipeline = launch(&format!(
+        "{} ! catdogfilter name=one model-file={{model}} labels=a,b ! \
+         catdogfilter name=two model-file={{model}} labels=c,d class-confidence-threshold=0 \
+         ! textoverlay name=overlay ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    assert_eq!(shown(&pipeline, GREEN), "c 71 %");
+    assert_eq!(shown(&pipeline, BLUE), "d 75 %");
+}
+
+#[test]
+fn of_two_overlays_in_a_row_the_first_shows_it() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! textoverlay name=overlay ! textoverlay name=second \
+         ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    assert_eq!(text(&pipeline.get("second")), "");
+}
+
+#[test]
+fn the_line_for_which_it_exists_needs_only_the_model() {
+    let pipeline = launch(
+        "videotestsrc num-buffers=30 pattern=solid-color foreground-color=0xff0000ff \
+         ! videoconvert ! catdogfilter model-file={model} ! textoverlay name=overlay \
+         ! fakesink sync=false",
+    );
+    let drawn = drawn(&pipeline, "overlay");
+    pipeline.run();
+    let drawn = taken(&drawn);
+    assert_eq!(drawn.len(), 30);
+    assert!(drawn.iter().all(|(_, text)| text.starts_with("dog 7")), "{drawn:?}");
+}
