@@ -4,7 +4,7 @@
 //!
 //! The runtime could be asked for most of this, but only after it has accepted the file; reading
 //! it here gives one error that says what is wrong with the model instead of a status number, and
-//! keeps files away from the runtime that it is known to crash on ([`verify`]).
+//! keeps files away from the runtime that it is known to crash on (`verify`).
 //!
 //! Field numbers: `schema.fbs` of TensorFlow Lite (version 3) and `metadata_schema.fbs` of TFLite
 //! Support.
