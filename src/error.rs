@@ -201,17 +201,6 @@ pub enum ModelError {
         /// What is wrong with them.
         reason: &'static str,
     },
-    /// Labels in the metadata that do not fit the scores.
-    #[error(
-        "its metadata has {labels} labels for {scores} scores; set the property labels or \
-         labels-file, or correct the metadata"
-    )]
-    MetadataLabels {
-        /// Number of labels.
-        labels: usize,
-        /// Number of scores.
-        scores: usize,
-    },
     /// A labels file that the metadata names and that cannot be unpacked.
     #[error("its metadata names the labels file '{name}', which cannot be read: {reason}")]
     MetadataFile {
@@ -298,12 +287,24 @@ pub enum LabelsError {
         /// The place, counted from 1.
         index: usize,
     },
+    /// A label that no GStreamer string or line of text can hold.
+    #[error("{source_name}: label {index} has a control character in it; remove it")]
+    Unprintable {
+        /// The property, file or metadata.
+        source_name: String,
+        /// The label, counted from 1.
+        index: usize,
+    },
+    /// The labels in the model's own metadata.
+    #[error("the model's labels cannot be used: {0}; set labels or labels-file")]
+    Metadata(ModelError),
     /// Too few or too many names.
     #[error(
-        "{source_name} has {got} labels where the model has {scores} scores; give one label a score"
+        "{source_name} has {got} labels where the model has {scores} scores; give one label a \
+         score, by labels or labels-file"
     )]
     Count {
-        /// The property or file.
+        /// The property, file or metadata.
         source_name: String,
         /// Names there are.
         got: usize,
@@ -359,6 +360,12 @@ pub enum ConfigError {
         format: String,
         /// What is unknown in it.
         placeholder: String,
+    },
+    /// A text that is none.
+    #[error("{property} is not UTF-8 text and stays as it was; set it to text")]
+    NotUtf8 {
+        /// The property.
+        property: String,
     },
     /// Softmax of a single score is always 1.
     #[error(
@@ -425,10 +432,13 @@ pub enum FrameFault {
     #[error("a buffer does not fit the caps: {0}; look at the element upstream")]
     Frame(#[from] FrameError),
     /// The preprocessing refuses it.
-    #[error("a frame cannot be preprocessed: {0}")]
+    #[error("a frame cannot be preprocessed: {0}; look at the caps upstream")]
     Preprocess(#[from] PreprocessError),
+    /// The result cannot be put on the buffer.
+    #[error("the result cannot be attached: {0}; load catdog as a GStreamer plugin")]
+    Metadata(String),
     /// The engine failed.
-    #[error(transparent)]
+    #[error("{0}; CATDOG_LITERT_LOG=1 in the environment shows what LiteRT says of it")]
     Engine(#[from] EngineError),
 }
 

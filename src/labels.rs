@@ -4,11 +4,11 @@
 //! own metadata, a `labels.txt` beside the model, and for one logit or two classes the names
 //! "cat" and "dog". Anything else is numbered.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::tflite::Normalization;
-use crate::error::LabelsError;
+use crate::error::{LabelsError, ModelError};
+use crate::files;
 
 /// What a model of one logit or two classes is taken for when nothing names its classes: class 0
 /// (or a negative logit) and class 1 (or a positive one).
@@ -28,8 +28,8 @@ pub struct LabelSources<'a> {
     pub list: Option<&'a str>,
     /// The property `labels-file`: one name a line.
     pub file: Option<&'a Path>,
-    /// Names in the model's metadata.
-    pub metadata: Option<&'a [String]>,
+    /// Names in the model's metadata, or why they cannot be used.
+    pub metadata: Option<&'a Result<Vec<String>, ModelError>>,
     /// The model's own file, for a `labels.txt` beside it.
     pub model: Option<&'a Path>,
 }
@@ -53,17 +53,18 @@ impl LabelSources<'_> {
     pub fn resolve(&self, scores: usize) -> Result<Labels, LabelsError> {
         let named = |names| Ok(Labels { names, numbered: false });
         if let Some(list) = self.list {
-            return named(check_count(parse_list(list)?, scores, "the property labels".into())?);
+            return named(check(parse_list(list)?, scores, "the property labels".into())?);
         }
         if let Some(file) = self.file {
-            return named(check_count(read_file(file)?, scores, quoted(file))?);
+            return named(check(read_file(file)?, scores, quoted(file))?);
         }
         if let Some(names) = self.metadata {
-            return named(names.to_vec());
+            let names = names.clone().map_err(LabelsError::Metadata)?;
+            return named(check(names, scores, "the model's metadata".into())?);
         }
         let sidecar = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
         if let Some(file) = sidecar.filter(|file| file.is_file()) {
-            return named(check_count(read_file(&file)?, scores, quoted(&file))?);
+            return named(check(read_file(&file)?, scores, quoted(&file))?);
         }
         if scores <= CAT_AND_DOG.len() {
             return named(CAT_AND_DOG.map(str::to_owned).to_vec());
@@ -77,11 +78,12 @@ fn quoted(file: &Path) -> String {
     format!("labels file '{}'", file.display())
 }
 
-fn check_count(
-    names: Vec<String>,
-    scores: usize,
-    source: String,
-) -> Result<Vec<String>, LabelsError> {
+fn check(names: Vec<String>, scores: usize, source: String) -> Result<Vec<String>, LabelsError> {
+    // GStreamer's strings end at a NUL, and a line of text has no room for other controls.
+    let unprintable = |name: &String| name.chars().any(char::is_control);
+    if let Some(index) = names.iter().position(unprintable) {
+        return Err(LabelsError::Unprintable { source_name: source, index: index + 1 });
+    }
     // One logit separates two classes, or tells one from everything else.
     let fits = names.len() == scores || scores == 1 && names.len() == 2;
     if fits {
@@ -103,12 +105,8 @@ fn parse_list(list: &str) -> Result<Vec<String>, LabelsError> {
 /// the line's own index in front of every name ("0 cat", "1 dog"), as Teachable Machine and Coral
 /// write it.
 fn read_file(file: &Path) -> Result<Vec<String>, LabelsError> {
-    let unreadable = |reason: String| LabelsError::Unreadable { file: file.to_owned(), reason };
-    let size = fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(unreadable(format!("{size} bytes are too many for a list of labels")));
-    }
-    let bytes = fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = files::read(file, MAX_FILE_BYTES)
+        .map_err(|reason| LabelsError::Unreadable { file: file.to_owned(), reason })?;
     let text = String::from_utf8(bytes).map_err(|error| LabelsError::NotUtf8 {
         file: file.to_owned(),
         position: error.utf8_error().valid_up_to(),
@@ -134,41 +132,64 @@ fn without_index(line: &str, index: usize) -> Option<&str> {
 }
 
 /// The normalisation in GStreamer's `.modelinfo` beside `model` (`model.tflite.modelinfo`): in the
-/// section of an input, `ranges` gives the values of black and white, once or for each channel.
-/// The format has no place for labels.
+/// section of an input, `ranges` gives the elements that stand for black and white, once or for
+/// each channel, in the tensor's own stored units. The format has no place for labels. `None` where
+/// there is no such file, or it says nothing of ranges.
 ///
 /// Source: the documentation of GstAnalyticsModelInfo.
-pub fn modelinfo_normalization(model: &Path) -> Option<Normalization> {
+///
+/// # Errors
+///
+/// In words, where the file is there and cannot be understood.
+pub fn modelinfo_normalization(model: &Path) -> Result<Option<Normalization>, String> {
     let mut path = model.as_os_str().to_owned();
     path.push(SIDECAR_MODELINFO);
-    let text = fs::read_to_string(PathBuf::from(path)).ok()?;
-    let mut input_ranges = None;
-    for section in text.split("\n[") {
-        let value_of = |key: &str| {
-            let mut lines = section.lines().filter_map(|line| line.split_once('='));
-            lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
-        };
-        if value_of("dir") == Some("input") {
-            input_ranges = value_of("ranges");
-        }
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        return Ok(None);
     }
-    let ranges = input_ranges?.split(';').filter(|range| !range.trim().is_empty());
+    let in_file = |reason: &str| format!("'{}' is not used: {reason}", path.display());
+    let bytes = files::read(&path, MAX_FILE_BYTES).map_err(|reason: String| in_file(&reason))?;
+    let text = String::from_utf8(bytes).map_err(|_| in_file("it is not UTF-8 text"))?;
+    let inputs: Vec<&str> =
+        text.split("\n[").filter(|section| value_of(section, "dir") == Some("input")).collect();
+    let Some(ranges) = inputs.first().and_then(|input| value_of(input, "ranges")) else {
+        return Ok(None);
+    };
+    if inputs.len() > 1 {
+        return Err(in_file("it has several inputs"));
+    }
+    parse_ranges(ranges)
+        .map(Some)
+        .ok_or_else(|| in_file("its ranges are not one or three pairs such as -1.0,1.0"))
+}
+
+/// The value of `key` in a section of an INI file.
+fn value_of<'a>(section: &'a str, key: &str) -> Option<&'a str> {
+    let mut lines = section.lines().filter_map(|line| line.split_once('='));
+    lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+}
+
+/// `black,white;black,white;...` as mean and standard deviation:
+/// level / 255 * (white - black) + black is (level - mean) / std.
+fn parse_ranges(ranges: &str) -> Option<Normalization> {
     let mut normalization = Normalization { mean: Vec::new(), std: Vec::new() };
-    for range in ranges {
+    for range in ranges.split(';').filter(|range| !range.trim().is_empty()) {
         let (black, white) = range.split_once(',')?;
         let (black, white): (f32, f32) = (black.trim().parse().ok()?, white.trim().parse().ok()?);
-        // level / 255 * (white - black) + black, written as (level - mean) / std.
         let std = 255.0 / (white - black);
         normalization.std.push(std);
         normalization.mean.push(-black * std);
     }
-    let sane = normalization.std.iter().chain(&normalization.mean).all(|value| value.is_finite());
+    let sane = normalization.std.iter().all(|std| std.is_normal())
+        && normalization.mean.iter().all(|mean| mean.is_finite());
     (sane && matches!(normalization.std.len(), 1 | 3)).then_some(normalization)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn file_with(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -242,12 +263,44 @@ mod tests {
     }
 
     #[test]
+    fn a_modelinfo_that_cannot_be_understood_is_not_ignored_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("m.tflite");
+        assert_eq!(modelinfo_normalization(&model), Ok(None));
+        let wrong = ["ranges=1", "ranges=1,1", "ranges=0,1;0,1", "ranges=a,b"];
+        for ranges in wrong {
+            let info = format!("[modelinfo]\nversion=1.0\n\n[in]\ndir=input\n{ranges}\n");
+            fs::write(folder.path().join("m.tflite.modelinfo"), info).unwrap();
+            assert!(modelinfo_normalization(&model).unwrap_err().contains("m.tflite.modelinfo"));
+        }
+    }
+
+    #[test]
+    fn a_label_with_a_control_character_is_refused() {
+        let sources = LabelSources { list: Some("cat,do\u{0}g"), ..Default::default() };
+        let error = sources.resolve(2).unwrap_err();
+        assert_eq!(
+            error,
+            LabelsError::Unprintable { source_name: "the property labels".into(), index: 2 }
+        );
+    }
+
+    #[test]
+    fn labels_that_the_metadata_spoils_can_be_set_by_hand() {
+        let spoilt = Err(ModelError::Damaged("its TFLite metadata"));
+        let sources = LabelSources { metadata: Some(&spoilt), ..Default::default() };
+        assert!(sources.resolve(2).unwrap_err().to_string().contains("set labels"));
+        let by_hand = LabelSources { list: Some("a,b"), ..sources };
+        assert_eq!(by_hand.resolve(2).unwrap().names, ["a", "b"]);
+    }
+
+    #[test]
     fn modelinfo_ranges_become_mean_and_standard_deviation() {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("m.tflite");
         let info = "[modelinfo]\nversion=1.0\n\n[in]\ndir=input\ndims=1,8,8,3\nranges=-1.0,1.0\n\n[out]\ndir=output\nranges=0,5\n";
         fs::write(folder.path().join("m.tflite.modelinfo"), info).unwrap();
         let normalization = modelinfo_normalization(&model).unwrap();
-        assert_eq!(normalization, Normalization { mean: vec![127.5], std: vec![127.5] });
+        assert_eq!(normalization, Some(Normalization { mean: vec![127.5], std: vec![127.5] }));
     }
 }

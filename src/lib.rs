@@ -4,20 +4,24 @@
 //! are plain Rust, usable without GStreamer; [`metadata`], [`overlay`] and [`element`] are the way
 //! into a media pipeline.
 
-pub mod decision;
-pub mod element;
-pub mod engine;
-pub mod error;
 pub mod frame;
+pub mod tensor;
+pub mod preprocess;
+pub mod engine;
+pub mod files;
 pub mod labels;
+pub mod decision;
+pub mod stats;
+pub mod pipeline;
 pub mod metadata;
 pub mod overlay;
-pub mod pipeline;
-pub mod preprocess;
-pub mod stats;
-pub mod tensor;
+pub mod element;
+pub mod error;
 
 use gst::glib;
+
+/// The element's name in a pipeline description.
+pub const FACTORY_NAME: &str = "catdogfilter";
 
 pub use plugin::plugin_register_static;
 

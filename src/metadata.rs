@@ -18,7 +18,8 @@ pub const MESSAGE_NAME: &str = "catdog";
 
 /// String: the label of the best class, or the unknown label.
 pub const FIELD_LABEL: &str = "label";
-/// Double, 0..1: confidence of the best class, believed or not; 0 before the first inference.
+/// Double, 0..1: confidence of the best class, believed or not; 0 where there is no result, before
+/// the first inference and after a timeout.
 pub const FIELD_CONFIDENCE: &str = "confidence";
 /// Int: index of the best class; -1 where it is unknown.
 pub const FIELD_INDEX: &str = "index";
@@ -86,7 +87,6 @@ impl Names {
     }
 
     fn class(&self, class: usize) -> &str {
-        // A model of one score may have one label: what is not of this class is unknown.
         self.labels.get(class).map_or(&self.unknown_label, String::as_str)
     }
 }
@@ -163,15 +163,17 @@ fn attach_classification(
 }
 
 /// Reads the metadata that the element called `element` put on `buffer`; `None` where there is
-/// none of it. (A buffer may carry the metadata of several elements.)
+/// none of it. A buffer may carry the metadata of several elements, also of several of one name,
+/// in bins of their own: the last one is that of the nearest.
 pub fn read<T>(
     buffer: &gst::BufferRef,
     element: &str,
     reader: impl Fn(&gst::StructureRef) -> T,
 ) -> Option<T> {
-    buffer.iter_meta::<gst::Meta>().find_map(|meta| {
+    let of_element = buffer.iter_meta::<gst::Meta>().filter_map(|meta| {
         let meta = meta.try_as_custom_meta().filter(|meta| meta.has_name(META_NAME))?;
         let structure = meta.structure();
         (structure.get::<&str>(FIELD_ELEMENT) == Ok(element)).then(|| reader(structure))
-    })
+    });
+    of_element.last()
 }

@@ -6,7 +6,9 @@
 //! somebody else sets its text, it is let go for good.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use gst::glib;
 use gst::prelude::*;
@@ -15,7 +17,7 @@ use crate::error::ConfigError;
 use crate::metadata;
 
 /// The text-format property, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextFormat {
     pieces: Vec<Piece>,
 }
@@ -167,10 +169,14 @@ struct Attached {
     overlay: glib::WeakRef<gst::Element>,
     pad: glib::WeakRef<gst::Pad>,
     probe: Option<gst::PadProbeId>,
-    /// What was last written; the overlay's text is ours as long as it is this. `None` once it was
-    /// not, or the overlay's text comes from a pad.
-    written: Arc<Mutex<Option<String>>>,
+    /// Set when the probe is no longer to write; it may be running meanwhile.
+    detached: Arc<AtomicBool>,
+    text: SharedText,
 }
+
+/// What was last written to one overlay, by whichever element: the overlay's text is theirs as long
+/// as it is this. `None` once it was not, or the text comes from a pad.
+type SharedText = Arc<Mutex<Option<String>>>;
 
 impl Overlays {
     /// Looks again at what is linked downstream of `source`: takes the overlays that have come,
@@ -189,7 +195,7 @@ impl Overlays {
         for overlay in found {
             let known =
                 self.attached.iter().any(|a| a.overlay.upgrade().as_ref() == Some(&overlay));
-            if known || !is_free(&overlay) {
+            if known {
                 continue;
             }
             if let Some(attached) = Attached::new(&overlay, writer) {
@@ -215,78 +221,114 @@ impl Drop for Overlays {
 }
 
 impl Attached {
+    /// Takes `overlay` where its text is empty, or written by another element of this kind.
     fn new(overlay: &gst::Element, writer: &Arc<Writer>) -> Option<Self> {
+        let text = shared_text(overlay);
+        let ours = lock(&text).as_deref().is_some_and(|written| is_text(overlay, written));
+        if !ours || text_is_linked(overlay) {
+            return None;
+        }
         let pad = overlay.static_pad("video_sink")?;
-        let written = Arc::new(Mutex::new(Some(String::new())));
+        let detached = Arc::new(AtomicBool::new(false));
         let probe = pad.add_probe(gst::PadProbeType::BUFFER, {
-            let (overlay, writer, written) =
-                (overlay.downgrade(), Arc::clone(writer), Arc::clone(&written));
+            let (overlay, writer) = (overlay.downgrade(), Arc::clone(writer));
+            let (text, detached) = (Arc::clone(&text), Arc::clone(&detached));
             move |_pad, info| {
                 if let (Some(buffer), Some(overlay)) = (info.buffer(), overlay.upgrade()) {
-                    write_text(buffer, &overlay, &writer, &written);
+                    write_text(buffer, &overlay, &writer, &text, &detached);
                 }
                 // Also when the overlay is given up: who added the probe removes it, once.
                 gst::PadProbeReturn::Ok
             }
         });
-        Some(Self { overlay: overlay.downgrade(), pad: pad.downgrade(), probe, written })
+        Some(Self { overlay: overlay.downgrade(), pad: pad.downgrade(), probe, detached, text })
     }
 
     fn detach(mut self) {
-        if let (Some(pad), Some(probe)) = (self.pad.upgrade(), self.probe.take()) {
-            pad.remove_probe(probe);
-        }
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(overlay), Some(written)) = (self.overlay.upgrade(), written.as_ref())
+        let mut text = lock(&self.text);
+        self.detached.store(true, Ordering::Release);
+        if let (Some(overlay), Some(written)) = (self.overlay.upgrade(), text.as_ref())
+            && is_text(&overlay, written)
             && !written.is_empty()
-            && current_text(&overlay) == *written
         {
             overlay.set_property("text", "");
+            *text = Some(String::new());
+        }
+        drop(text);
+        if let (Some(pad), Some(probe)) = (self.pad.upgrade(), self.probe.take()) {
+            pad.remove_probe(probe);
         }
     }
 }
 
-/// Sets the overlay's text to that of `buffer`; gives up for good when somebody else has set it.
+/// The one [`SharedText`] of `overlay` in this process: several elements may feed it, through a
+/// selector or a mixer, and must know each other's texts from a user's.
+fn shared_text(overlay: &gst::Element) -> SharedText {
+    type Entry = (glib::WeakRef<gst::Element>, Weak<Mutex<Option<String>>>);
+    static TEXTS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+    let mut texts = lock(&TEXTS);
+    texts.retain(|(overlay, text)| overlay.upgrade().is_some() && text.strong_count() > 0);
+    let known = texts.iter().find(|(other, _)| other.upgrade().as_ref() == Some(overlay));
+    if let Some(text) = known.and_then(|(_, text)| text.upgrade()) {
+        return text;
+    }
+    let text = Arc::new(Mutex::new(Some(String::new())));
+    texts.push((overlay.downgrade(), Arc::downgrade(&text)));
+    text
+}
+
+/// Sets the overlay's text to that of `buffer`: none, where no element of this kind has said
+/// anything of it. Gives up for good when somebody else has set it.
 fn write_text(
     buffer: &gst::BufferRef,
     overlay: &gst::Element,
     writer: &Writer,
-    written: &Mutex<Option<String>>,
+    shared: &Mutex<Option<String>>,
+    detached: &AtomicBool,
 ) {
-    let format = writer.format.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(text) = text_of(buffer, &writer.element, &format) else { return };
-    drop(format);
-    let mut ours = written.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(last) = ours.as_ref() else { return };
-    if current_text(overlay) != *last || text_is_linked(overlay) {
-        *ours = None;
+    let text = match text_of(buffer, &writer.element, &lock(&writer.format)) {
+        Some(text) => text,
+        // Another element's result, for its own probe to draw.
+        None if gst::meta::CustomMeta::from_buffer(buffer, metadata::META_NAME).is_ok() => return,
+        None => String::new(),
+    };
+    let mut written = lock(shared);
+    let Some(last) = written.as_ref() else { return };
+    if detached.load(Ordering::Acquire) {
+        return;
+    }
+    if !is_text(overlay, last) || text_is_linked(overlay) {
+        *written = None;
     } else if text != *last {
         overlay.set_property("text", &text);
-        *ours = Some(text);
+        *written = Some(text);
     }
 }
 
-fn current_text(overlay: &gst::Element) -> String {
-    overlay.property::<Option<String>>("text").unwrap_or_default()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the overlay's text is `text`. Read as a path, because an application's may be no UTF-8,
+/// which a `String` from a property does not survive.
+fn is_text(overlay: &gst::Element, text: &str) -> bool {
+    let current = overlay.property::<Option<PathBuf>>("text").unwrap_or_default();
+    current.as_os_str() == text
 }
 
 fn text_is_linked(overlay: &gst::Element) -> bool {
     overlay.static_pad("text_sink").is_some_and(|pad| pad.is_linked())
 }
 
-fn is_free(overlay: &gst::Element) -> bool {
-    current_text(overlay).is_empty() && !text_is_linked(overlay)
-}
-
-/// Longest chain of elements that is followed; a bound for loops that application code may build.
-const MAX_DEPTH: usize = 256;
+/// Most pads that are looked at; a bound for what application code may build.
+const MAX_PADS: usize = 4096;
 
 /// Collects the first `textoverlay` on every branch below the source pad `source`: through
 /// whatever passes video on, into bins and out of them, up to another element of this kind, which
 /// writes to the overlays behind it.
 fn find_overlays(source: &gst::Pad, found: &mut Vec<gst::Element>, visited: &mut Vec<gst::Pad>) {
     let Some(sink) = source.peer() else { return };
-    if visited.contains(&sink) || visited.len() >= MAX_DEPTH {
+    if visited.contains(&sink) || visited.len() >= MAX_PADS {
         return;
     }
     visited.push(sink.clone());
@@ -306,7 +348,7 @@ fn find_overlays(source: &gst::Pad, found: &mut Vec<gst::Element>, visited: &mut
                 found.push(element);
             }
         }
-        Some(crate::element::FACTORY_NAME) => {}
+        Some(crate::FACTORY_NAME) => {}
         // All source pads, not the internal links alone: whoever writes to an overlay that other
         // frames reach finds no metadata of its own on them, and leaves the text alone.
         _ => element.src_pads().iter().for_each(|pad| find_overlays(pad, found, visited)),

@@ -4,7 +4,6 @@
 //! resolve to, validated once; a [`Classifier`] is what runs. After the first frame of a format the
 //! path of a frame allocates nothing.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,11 +12,12 @@ use crate::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
 use crate::engine::tflite::{GraphActivation, ModelInfo, Normalization};
 use crate::engine::{Engine, fake::FakeEngine};
 use crate::error::{ConfigError, FrameFault, LoadError, StartError};
+use crate::files;
 use crate::frame::{FrameSpec, FrameView};
 use crate::labels::{LabelSources, modelinfo_normalization};
 use crate::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
 use crate::stats::Durations;
-use crate::tensor::{ElementType, TensorInfo};
+use crate::tensor::{ElementType, Quantization, TensorInfo};
 
 /// How scores become confidences: read from the graph, or said by the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Config {
 }
 
 /// What may change from one frame to the next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveConfig {
     /// The least confidence that is believed, 0..1.
     pub threshold: f32,
@@ -60,7 +60,7 @@ pub struct LiveConfig {
     pub max_results: usize,
     /// Every how many frames an inference is run, at least 1.
     pub inference_interval: u64,
-    /// How long a held result stays valid in stream time; `None` for ever.
+    /// How much older than its frame a held result may be; `None` for ever.
     pub result_timeout: Option<Duration>,
 }
 
@@ -180,7 +180,7 @@ impl Classifier {
         let sources = LabelSources {
             list: config.labels.as_deref(),
             file: config.labels_file.as_deref(),
-            metadata: info.labels.as_deref(),
+            metadata: info.labels.as_ref(),
             model: Some(path),
         };
         let labels = sources.resolve(scores)?;
@@ -191,12 +191,8 @@ impl Classifier {
                 path.display()
             ));
         }
-        let normalization = config
-            .normalization
-            .clone()
-            .or_else(|| info.normalization.clone())
-            .or_else(|| modelinfo_normalization(path));
-        if normalization.is_none() && info.input.element == ElementType::F32 {
+        let scaling = input_scaling(config, &info, &mut warnings);
+        if scaling == Scaling::Unknown && info.input.element == ElementType::F32 {
             warnings.push(format!(
                 "nothing says how '{}' wants its float input normalised, so levels 0..255 become \
                  -1..1; set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)",
@@ -212,7 +208,7 @@ impl Classifier {
         };
         Ok(Self::compose(
             Box::new(engine),
-            normalization.as_ref(),
+            &scaling,
             config.resize_method,
             activation,
             labels.names,
@@ -225,7 +221,7 @@ impl Classifier {
     pub fn fake(engine: FakeEngine, live: LiveConfig) -> Self {
         Self::compose(
             Box::new(engine),
-            None,
+            &Scaling::Unknown,
             ResizeMethod::Stretch,
             Activation::None,
             ["red", "green", "blue"].map(str::to_owned).to_vec(),
@@ -241,7 +237,7 @@ impl Classifier {
 
     fn compose(
         engine: Box<dyn Engine>,
-        normalization: Option<&Normalization>,
+        scaling: &Scaling,
         resize_method: ResizeMethod,
         activation: Activation,
         labels: Vec<String>,
@@ -260,7 +256,7 @@ impl Classifier {
         );
         let held = Held { ranked: Vec::with_capacity(labels.len().max(scores)), ..Held::default() };
         Self {
-            target: tensor_target(engine.input_info(), normalization),
+            target: tensor_target(engine.input_info(), scaling),
             engine,
             resize_method,
             preprocessor: None,
@@ -295,7 +291,9 @@ impl Classifier {
 
     /// Drops the held result: after a flush, a seek, a new format.
     pub fn forget(&mut self) {
-        self.held.ranked.clear();
+        let mut ranked = std::mem::take(&mut self.held.ranked);
+        ranked.clear();
+        self.held = Held { ranked, ..Held::default() };
         self.since_inference = None;
     }
 
@@ -362,7 +360,8 @@ impl Classifier {
     /// the held one.
     pub fn outcome(&self, pts: Option<Duration>) -> Outcome<'_> {
         let held = &self.held;
-        let age = pts.zip(held.pts).map(|(now, then)| now.saturating_sub(then));
+        // Backwards in time, where a stream is played in reverse.
+        let age = pts.zip(held.pts).map(|(now, then)| now.abs_diff(then));
         let expired = age.zip(self.live.result_timeout).is_some_and(|(age, limit)| age > limit);
         Outcome {
             ranked: if expired { &[] } else { &held.ranked },
@@ -378,15 +377,40 @@ impl Classifier {
 /// Reads the whole model; 512 MiB is a hundred times the largest image classifier in use.
 fn read_model(path: &Path) -> Result<Vec<u8>, StartError> {
     const MAX_BYTES: u64 = 512 << 20;
-    let unreadable = |reason: String| StartError::ModelFile { file: path.to_owned(), reason };
-    let metadata = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
+    files::read(path, MAX_BYTES)
+        .map_err(|reason| StartError::ModelFile { file: path.to_owned(), reason })
+}
+
+/// What the elements of a model's input stand for.
+#[derive(Clone, Debug, PartialEq)]
+enum Scaling {
+    /// Nothing says.
+    Unknown,
+    /// Real numbers, which a quantised input stores by its own scale.
+    Real(Normalization),
+    /// What is stored, whatever it stands for.
+    Stored(Normalization),
+}
+
+/// The user's word, else the metadata's, else that of a `.modelinfo`.
+fn input_scaling(config: &Config, info: &ModelInfo, warnings: &mut Vec<String>) -> Scaling {
+    if let Some(normalization) = &config.normalization {
+        // Integers without a scale stand for nothing but themselves.
+        let stored = info.input.element != ElementType::F32 && info.input.quantization.is_none();
+        let scaling = if stored { Scaling::Stored } else { Scaling::Real };
+        return scaling(normalization.clone());
     }
-    if metadata.len() > MAX_BYTES {
-        return Err(unreadable(format!("{} bytes are too many for a classifier", metadata.len())));
+    if let Some(normalization) = &info.normalization {
+        return Scaling::Real(normalization.clone());
     }
-    fs::read(path).map_err(|error| unreadable(error.to_string()))
+    match modelinfo_normalization(&config.model_file) {
+        Ok(Some(normalization)) => Scaling::Stored(normalization),
+        Ok(None) => Scaling::Unknown,
+        Err(reason) => {
+            warnings.push(reason);
+            Scaling::Unknown
+        }
+    }
 }
 
 fn resolve_activation(
@@ -412,27 +436,133 @@ fn resolve_activation(
 /// -1..1, as the MobileNet family was trained.
 const FLOAT_CENTRE: f32 = 127.5;
 
-fn tensor_target(input: &TensorInfo, normalization: Option<&Normalization>) -> TensorTarget {
-    let channel = |values: &[f32], index: usize| values.get(index).or(values.first()).copied();
-    let value_map = |index| {
-        let given =
-            normalization.and_then(|n| Some((channel(&n.mean, index)?, channel(&n.std, index)?)));
-        match (input.element, given, input.quantization) {
-            (ElementType::F32, given, _) => {
-                let (mean, std) = given.unwrap_or((FLOAT_CENTRE, FLOAT_CENTRE));
-                ValueMap::Normalized { mean, std }
-            }
-            (_, Some((mean, std)), Some(quantization)) => {
-                ValueMap::Quantized { mean, std, quantization }
-            }
-            // Without a normalisation or a scale, the tensor's bytes are the levels.
-            _ => ValueMap::Level,
-        }
-    };
+fn tensor_target(input: &TensorInfo, scaling: &Scaling) -> TensorTarget {
     TensorTarget {
         width: input.shape.get(2).copied().unwrap_or(0),
         height: input.shape.get(1).copied().unwrap_or(0),
         element: input.element,
-        values: [value_map(0), value_map(1), value_map(2)],
+        values: std::array::from_fn(|channel| value_map(input, scaling, channel)),
+    }
+}
+
+/// What a level of `channel` (0 red, 1 green, 2 blue) becomes.
+fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap {
+    let of_channel = |normalization: &Normalization| {
+        // One number holds for all channels.
+        let pick = |values: &[f32]| values.get(channel).or(values.first()).copied();
+        Some((pick(&normalization.mean)?, pick(&normalization.std)?))
+    };
+    if input.element == ElementType::F32 {
+        let (mean, std) = match scaling {
+            Scaling::Real(normalization) | Scaling::Stored(normalization) => {
+                of_channel(normalization)
+            }
+            Scaling::Unknown => None,
+        }
+        .unwrap_or((FLOAT_CENTRE, FLOAT_CENTRE));
+        return ValueMap::Normalized { mean, std };
+    }
+    /// Stored values taken as they are.
+    const IDENTITY: Quantization = Quantization { scale: 1.0, zero_point: 0 };
+    let mapped = match scaling {
+        Scaling::Real(normalization) => of_channel(normalization).zip(input.quantization),
+        Scaling::Stored(normalization) => of_channel(normalization).zip(Some(IDENTITY)),
+        Scaling::Unknown => None,
+    };
+    // Without a normalisation or a scale, the tensor's bytes are the levels.
+    mapped.map_or(ValueMap::Level, |((mean, std), quantization)| ValueMap::Quantized {
+        mean,
+        std,
+        quantization,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(element: ElementType, quantization: Option<Quantization>) -> TensorInfo {
+        TensorInfo { name: "input".into(), shape: vec![1, 8, 8, 3], element, quantization }
+    }
+
+    #[test]
+    fn ranges_of_a_modelinfo_are_in_stored_units() {
+        let passthrough = Scaling::Stored(Normalization { mean: vec![0.0], std: vec![1.0] });
+        let quantization = Some(Quantization { scale: 1.0 / 127.5, zero_point: 127 });
+        // 0..255 stored as 0..255, whatever the tensor's own scale is.
+        let want = ValueMap::Quantized {
+            mean: 0.0,
+            std: 1.0,
+            quantization: Quantization { scale: 1.0, zero_point: 0 },
+        };
+        assert_eq!(value_map(&input(ElementType::U8, quantization), &passthrough, 0), want);
+    }
+
+    #[test]
+    fn what_nothing_is_said_of_is_stored_as_levels_or_centred() {
+        assert_eq!(value_map(&input(ElementType::I8, None), &Scaling::Unknown, 0), ValueMap::Level);
+        let centred = ValueMap::Normalized { mean: 127.5, std: 127.5 };
+        assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centred);
+    }
+
+    #[test]
+    fn each_channel_has_its_own_numbers_where_there_are_three() {
+        let normalization = Normalization { mean: vec![1.0, 2.0, 3.0], std: vec![4.0] };
+        let map = value_map(&input(ElementType::F32, None), &Scaling::Real(normalization), 1);
+        assert_eq!(map, ValueMap::Normalized { mean: 2.0, std: 4.0 });
+    }
+
+    fn live() -> LiveConfig {
+        LiveConfig { threshold: 0.1, max_results: 3, inference_interval: 2, result_timeout: None }
+    }
+
+    fn red() -> (FrameSpec, Vec<u8>) {
+        (FrameSpec::new(crate::frame::PixelFormat::Rgb, 4, 4), [255, 0, 0].repeat(16))
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_nothing_behind() {
+        let (spec, data) = red();
+        let plane = crate::frame::Plane { data: &data, stride: 12 };
+        let view = FrameView::new(&spec, &[plane]).unwrap();
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), live());
+        classifier.set_frame_spec(&spec).unwrap();
+        let second = Some(Duration::from_secs(1));
+        classifier.infer(&view, second).unwrap();
+        assert!(classifier.outcome(second).known && classifier.outcome(second).fresh);
+        classifier.forget();
+        let outcome = classifier.outcome(second);
+        assert!(outcome.ranked.is_empty() && !outcome.known && !outcome.fresh);
+        assert_eq!((outcome.inference_pts, outcome.age), (None, None));
+    }
+
+    #[test]
+    fn age_counts_in_reverse_too() {
+        let (spec, data) = red();
+        let plane = crate::frame::Plane { data: &data, stride: 12 };
+        let view = FrameView::new(&spec, &[plane]).unwrap();
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), live());
+        classifier.set_frame_spec(&spec).unwrap();
+        classifier.infer(&view, Some(Duration::from_secs(3))).unwrap();
+        assert!(!classifier.due());
+        classifier.hold();
+        let outcome = classifier.outcome(Some(Duration::from_secs(1)));
+        assert!(outcome.known && !outcome.fresh);
+        assert_eq!(outcome.age, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_failing_engine_says_so_and_what_was_held_stays() {
+        let (spec, data) = red();
+        let plane = crate::frame::Plane { data: &data, stride: 12 };
+        let view = FrameView::new(&spec, &[plane]).unwrap();
+        let mut engine = FakeEngine::new(4, 4);
+        engine.fail_from = Some(1);
+        let mut classifier = Classifier::fake(engine, live());
+        classifier.set_frame_spec(&spec).unwrap();
+        classifier.infer(&view, None).unwrap();
+        assert!(matches!(classifier.infer(&view, None), Err(FrameFault::Engine(_))));
+        assert!(classifier.outcome(None).known);
+        assert_eq!(classifier.counters().inferences, 1);
     }
 }

@@ -136,9 +136,9 @@ fn a_model_file_that_cannot_be_read_is_one_error() {
     std::fs::File::create(&huge).unwrap().set_len(600 << 20).unwrap();
     let cases = [
         (folder.path().join("none.tflite"), "No such file"),
-        (folder.path().to_owned(), "not a file"),
-        (PathBuf::from("/dev/zero"), "not a file"),
-        (huge, "too many"),
+        (folder.path().to_owned(), "not a regular file"),
+        (PathBuf::from("/dev/zero"), "not a regular file"),
+        (huge, "more than 1048576 bytes"),
     ];
     for (file, reason) in cases {
         let file = file.to_str().unwrap();
@@ -171,7 +171,7 @@ fn labels_that_do_not_fit_are_one_error() {
         (file("utf16", b"\xff\xfea\0\n\0"), &["not UTF-8", "byte 0", "save it as UTF-8"]),
         (file("few", b"a\nb\n"), &["2 labels", "3 scores", "one label a score"]),
         (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "one label a score"]),
-        (file("long", &long), &["cannot be read", "too many", "check labels-file"]),
+        (file("long", &long), &["cannot be read", "more than 1048576 bytes", "check labels-file"]),
     ];
     for (labels, parts) in files {
         let pipeline = with(&[("model-file", three.to_str().unwrap()), ("labels-file", &labels)]);

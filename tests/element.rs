@@ -296,10 +296,13 @@ fn planes_in_memories_of_their_own_and_planes_across_memories_are_read() {
         let mut at_planes: Vec<usize> = info.offset()[1..info.n_planes() as usize].to_vec();
         let mut within: Vec<usize> = info.offset()[..info.n_planes() as usize].to_vec();
         within.iter_mut().for_each(|offset| *offset += 333);
+        // The first plane whole, and the others across memories: a mapping beside a copy.
+        let second = info.offset()[..info.n_planes() as usize].get(1).copied().unwrap_or(0);
+        let mixed = vec![second + 100, bytes.len()];
         at_planes.push(bytes.len());
         within.push(bytes.len());
         let mut buffers = vec![gst::Buffer::from_mut_slice(bytes.clone())];
-        for cuts in [&at_planes, &within] {
+        for cuts in [&at_planes, &within, &mixed] {
             let mut buffer = gst::Buffer::new();
             let mut start = 0;
             for &cut in cuts {
@@ -314,7 +317,7 @@ fn planes_in_memories_of_their_own_and_planes_across_memories_are_read() {
             buffers.push(buffer);
         }
         let said = classify_all(format, width, height, buffers);
-        assert_eq!(said.len(), 5);
+        assert_eq!(said.len(), 7);
         for meta in &said {
             assert_eq!(meta.confidences, said[0].confidences, "{name}");
         }

@@ -75,8 +75,8 @@ fn report_late(pipeline: &Pipeline, timestamp: gst::ClockTime, jitter: gst::Cloc
 fn a_late_frame_goes_on_without_an_inference() {
     let pipeline = fed("");
     assert!(see(&pipeline, 0, GREEN).fresh);
-    // Late by 60 ms at 0: frames before 120 ms will not make it.
-    report_late(&pipeline, gst::ClockTime::ZERO, gst::ClockTime::from_mseconds(60));
+    // Late by 59 ms at 0: frames up to 118 ms will not make it.
+    report_late(&pipeline, gst::ClockTime::ZERO, gst::ClockTime::from_mseconds(59));
     for index in 1..3 {
         let held = see(&pipeline, index, BLUE);
         assert!(!held.fresh, "{held:?}");
@@ -484,6 +484,74 @@ fn the_last_result_and_the_statistics_can_be_read() {
     assert_eq!(stats.get::<&str>("model"), Ok(MODEL));
     assert_eq!(stats.get::<u32>("threads"), Ok(2));
     assert_eq!(stats.get::<&str>("accelerator"), Ok("cpu"));
+}
+
+#[test]
+fn a_wrong_value_does_not_keep_later_ones_from_taking_effect() {
+    let pipeline = fed("");
+    see(&pipeline, 0, GREEN);
+    let filter = pipeline.get("filter");
+    filter.set_property("max-results", 0_u32);
+    filter.set_property("unknown-label", "neither");
+    assert_eq!(see(&pipeline, 1, RED).label, "neither");
+    assert_eq!(see(&pipeline, 2, GREEN).labels.len(), 2, "what was set before stays");
+}
+
+#[test]
+fn a_synchronous_bus_handler_may_call_back_into_the_element() {
+    let pipeline = fed("post-messages=every");
+    let filter = pipeline.get("filter");
+    let heard = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    pipeline.bus().set_sync_handler({
+        let (filter, heard) = (filter.downgrade(), heard.clone());
+        move |_, message| {
+            let filter = filter.upgrade().unwrap();
+            let ours = message.src().is_some_and(|source| source.name() == "filter");
+            if ours
+                && matches!(message.type_(), gst::MessageType::Element | gst::MessageType::Warning)
+            {
+                filter.set_property("unknown-label", "changed");
+                filter.property::<gst::Structure>("stats");
+                heard.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+            gst::BusSyncReply::Pass
+        }
+    });
+    see(&pipeline, 0, GREEN);
+    filter.set_property("max-results", 0_u32);
+    see(&pipeline, 1, GREEN);
+    assert_eq!(see(&pipeline, 2, RED).label, "changed");
+    assert!(heard.load(std::sync::atomic::Ordering::SeqCst) >= 4);
+}
+
+#[test]
+fn a_string_that_is_no_utf_8_is_refused_and_a_path_may_be_one() {
+    use std::os::unix::ffi::OsStrExt;
+    let latin1 = std::path::Path::new(std::ffi::OsStr::from_bytes(b"/nowhere/chat\xe9.tflite"));
+    let pipeline = fed("");
+    see(&pipeline, 0, GREEN);
+    let filter = pipeline.get("filter");
+    filter.set_property("unknown-label", latin1);
+    assert_eq!(see(&pipeline, 1, RED).label, "unknown");
+    let warnings = pipeline.warnings();
+    assert!(warnings[0].1.contains("unknown-label is not UTF-8"), "{warnings:?}");
+
+    let filter = gst::ElementFactory::make("catdogfilter").build().unwrap();
+    filter.set_property("model-file", latin1);
+    assert_eq!(filter.property::<std::path::PathBuf>("model-file"), latin1);
+    assert!(filter.set_state(gst::State::Paused).is_err());
+}
+
+#[test]
+fn an_empty_gap_is_held_through() {
+    let pipeline = fed("");
+    let first = see(&pipeline, 0, GREEN);
+    let mut gap = gst::Buffer::new();
+    gap.get_mut().unwrap().set_pts(FRAME);
+    gap.get_mut().unwrap().set_flags(gst::BufferFlags::GAP);
+    let seen = meta(&through(&pipeline, gap));
+    assert!(first.fresh && !seen.fresh);
+    assert_eq!(seen.label, first.label);
 }
 
 #[test]

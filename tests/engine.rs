@@ -185,7 +185,7 @@ fn labels_and_normalisation_come_from_the_metadata() {
     // Stored with offsets from the start of the file, deflated with offsets from the archive.
     for name in ["metadata_labels.tflite", "metadata_labels_deflated.tflite"] {
         let info = info(name);
-        assert_eq!(info.labels.as_deref().unwrap(), ["heron", "otter", "newt"], "{name}");
+        assert_eq!(info.labels.clone().unwrap().unwrap(), ["heron", "otter", "newt"], "{name}");
         let normalization = info.normalization.unwrap();
         assert_eq!((&*normalization.mean, &*normalization.std), (&[127.5][..], &[127.5][..]));
         load(name);

@@ -252,6 +252,64 @@ fn a_text_set_before_is_the_users() {
 }
 
 #[test]
+fn a_text_that_is_no_utf_8_is_the_users() {
+    use std::os::unix::ffi::OsStrExt;
+    let latin1 = std::path::Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    let overlay = pipeline.get("overlay");
+    // The overlay itself would draw it; here it is only asked whose text it is.
+    overlay.set_property("silent", true);
+    overlay.set_property("text", latin1);
+    let mut buffer =
+        gst::Buffer::from_mut_slice(packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| BLUE));
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    through(&pipeline, buffer);
+    assert_eq!(overlay.property::<std::path::PathBuf>("text"), latin1);
+    overlay.set_property("text", "");
+}
+
+#[test]
+fn a_frame_without_a_result_shows_no_text() {
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    pipeline.get("filter").set_property("active", false);
+    assert_eq!(shown(&pipeline, GREEN), "");
+    pipeline.get("filter").set_property("active", true);
+    assert_eq!(shown(&pipeline, BLUE), "dog 75 %");
+}
+
+#[test]
+fn two_filters_that_share_an_overlay_each_show_their_own_frames() {
+    let branch = |index: u32| {
+        let source = appsrc(&caps("RGBx", 64, 48)).replace("name=src", &format!("name=src{index}"));
+        format!(
+            "{source} ! catdogfilter name=filter{index} model-file={{model}} \
+             text-format=\"{index} {{label}}\" ! funnel. "
+        )
+    };
+    let pipeline = launch(&format!(
+        "funnel name=funnel ! textoverlay name=overlay ! appsink name=sink sync=false {}{}",
+        branch(0),
+        branch(1)
+    ));
+    pipeline.begin(gst::State::Playing);
+    for _ in 0..3 {
+        for (source, color, text_of_it) in [("src0", GREEN, "0 cat"), ("src1", BLUE, "1 dog")] {
+            let frame = packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color);
+            let mut buffer = gst::Buffer::from_mut_slice(frame);
+            buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+            let pushed: gst::FlowReturn =
+                pipeline.get(source).emit_by_name("push-buffer", &[&buffer]);
+            assert_eq!(pushed, gst::FlowReturn::Ok);
+            drop(buffer);
+            pull(&pipeline);
+            assert_eq!(text(&pipeline.get("overlay")), text_of_it);
+        }
+    }
+}
+
+#[test]
 fn a_text_set_while_playing_is_the_users_from_then_on() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");

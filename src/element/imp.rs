@@ -1,12 +1,15 @@
 //! The vtable of `catdogfilter`.
 //!
-//! Three locks, never one inside another's wait: `settings` for what the user asked, `streaming`
-//! for what runs, held by the streaming thread for the length of a frame and by nobody else while
-//! data flows, and `readings` for what the user may read meanwhile.
+//! `streaming` guards what runs: the streaming thread holds it for the length of a frame, and
+//! nobody else while data flows. Whatever calls into the application - messages, notifications -
+//! comes after it is released. Under it the streaming thread takes, for an instant each and never
+//! two at once, `settings` (what the user asked for), `lateness` (what downstream reports) and
+//! `readings` (what the user may read meanwhile).
 
 // The accessors that the derive makes are documented by the properties' blurbs.
 #![allow(missing_docs)]
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,13 +20,14 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
-use gst_video::VideoInfo;
+use gst_video::{VideoCropMeta, VideoInfo};
 
 use super::caps;
 use super::mapping;
 use super::qos::Lateness;
 use super::settings::*;
-use crate::error::{FrameFault, StartError};
+use crate::FACTORY_NAME;
+use crate::error::{ConfigError, FrameFault, StartError};
 use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
@@ -31,11 +35,15 @@ use crate::pipeline::{Classifier, Counters, Outcome};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
-        super::FACTORY_NAME,
+        FACTORY_NAME,
         gst::DebugColorFlags::empty(),
         Some("LiteRT image classification"),
     )
 });
+
+/// After so many frames the overlays are looked for again, unasked: a second or two, for a few
+/// microseconds.
+const FRAMES_BETWEEN_SEARCHES: u32 = 48;
 
 /// The one property that is a structure.
 const STATS: &str = "stats";
@@ -43,9 +51,9 @@ const STATS: &str = "stats";
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::CatdogFilter)]
 pub struct CatdogFilter {
-    #[property(name = "model-file", get, set, type = Option<String>, member = model_file,
+    #[property(name = "model-file", get, set, type = Option<PathBuf>, member = model_file,
         nick = "Model file", blurb = "The .tflite image classifier", mutable_ready)]
-    #[property(name = "labels-file", get, set, type = Option<String>, member = labels_file,
+    #[property(name = "labels-file", get, set, type = Option<PathBuf>, member = labels_file,
         nick = "Labels file", blurb = "A text file with the name of one class a line (default: \
         the model's metadata, else labels.txt beside the model)", mutable_ready)]
     #[property(name = "labels", get, set, type = Option<String>, member = labels,
@@ -84,7 +92,7 @@ pub struct CatdogFilter {
         those between carry the held result", default = DEFAULT_INFERENCE_INTERVAL,
         mutable_playing)]
     #[property(name = "result-timeout", get, set, type = u64, member = result_timeout,
-        nick = "Result timeout", blurb = "After this long in stream time a held result becomes \
+        nick = "Result timeout", blurb = "A held result this much older than its frame becomes \
         unknown, in ns (0 = never)", default = DEFAULT_RESULT_TIMEOUT, mutable_playing)]
     #[property(name = "overlay", get, set, type = OverlayMode, member = overlay,
         nick = "Overlay", blurb = "Whether a textoverlay downstream shows the result",
@@ -131,6 +139,7 @@ struct Streaming {
     writer: Arc<Writer>,
     /// The label of the last message.
     posted: Option<String>,
+    frames_since_search: u32,
 }
 
 /// What the user may read while data flows.
@@ -184,6 +193,15 @@ impl ObjectImpl for CatdogFilter {
             );
             return;
         }
+        // The derived setter takes any string for UTF-8. A path may be anything, so it is read as
+        // one to find out.
+        let bytes = value.get::<Option<PathBuf>>().ok().flatten();
+        let is_path = matches!(pspec.name(), "model-file" | "labels-file");
+        if !is_path && bytes.is_some_and(|bytes| bytes.to_str().is_none()) {
+            let error = ConfigError::NotUtf8 { property: pspec.name().to_owned() };
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{error}"));
+            return;
+        }
         self.derived_set_property(id, value, pspec);
         self.settings_changed.store(true, Ordering::Release);
     }
@@ -234,10 +252,14 @@ impl BaseTransformImpl for CatdogFilter {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let streaming = self.load().map_err(|error| error_message(&error))?;
+        // From here on, what needs READY is refused: it would come too late for this start.
+        self.started.store(true, Ordering::Release);
+        let streaming = self.load().map_err(|error| {
+            self.started.store(false, Ordering::Release);
+            error_message(&error)
+        })?;
         *lock(&self.lateness) = Lateness::default();
         *lock(&self.streaming) = Some(streaming);
-        self.started.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -261,7 +283,7 @@ impl BaseTransformImpl for CatdogFilter {
                 (
                     "caps {caps} cannot be classified; put videoconvert before {}, which takes \
                      video/x-raw in {}",
-                    super::FACTORY_NAME,
+                    FACTORY_NAME,
                     caps::format_names()
                 )
             );
@@ -274,35 +296,39 @@ impl BaseTransformImpl for CatdogFilter {
         let spec = caps::frame_spec(&info)
             .ok_or_else(|| gst::loggable_error!(CAT, "{incaps} is not in the pad template"))?;
         gst::debug!(CAT, imp = self, "frames are {spec:?}");
-        let mut streaming = lock(&self.streaming);
-        let streaming = streaming
-            .as_mut()
-            .ok_or_else(|| gst::loggable_error!(CAT, "caps came before the element was started"))?;
-        streaming.classifier.set_frame_spec(&spec).map_err(|fault| {
+        let result = match lock(&self.streaming).as_mut() {
+            Some(running) => running.classifier.set_frame_spec(&spec).map(|()| {
+                running.format = Some((info, spec));
+            }),
+            None => Err(FrameFault::NoFormat),
+        };
+        self.relinked.store(true, Ordering::Release);
+        result.map_err(|fault| {
             self.post_fault(&fault);
             gst::loggable_error!(CAT, "{fault}")
-        })?;
-        streaming.format = Some((info, spec));
-        Ok(())
+        })
     }
 
-    /// Whoever is downstream gets the memory as it is, so upstream's allocation is theirs to say.
-    fn propose_allocation(
-        &self,
-        _decide_query: Option<&gst::query::Allocation>,
-        query: &mut gst::query::Allocation,
-    ) -> Result<(), gst::LoggableError> {
-        if self.obj().src_pad().peer_query(query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "downstream does not answer the allocation query"))
+    /// Whoever is downstream gets the memory as it is, so upstream's allocation is theirs to say:
+    /// all but the crop meta, which this element does not look at.
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction != gst::PadDirection::Sink || query.type_() != gst::QueryType::Allocation {
+            return BaseTransformImplExt::parent_query(self, direction, query);
         }
+        let answered = self.obj().src_pad().peer_query(query);
+        if let gst::QueryViewMut::Allocation(allocation) = query.view_mut()
+            && let Some(index) = allocation.find_allocation_meta::<VideoCropMeta>()
+        {
+            allocation.remove_nth_allocation_meta(index);
+        }
+        answered
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Segment(segment) => {
                 lock(&self.lateness).set_segment(segment.segment());
+                self.relinked.store(true, Ordering::Release);
             }
             gst::EventView::FlushStop(_) => {
                 lock(&self.lateness).reset();
@@ -340,45 +366,38 @@ impl BaseTransformImpl for CatdogFilter {
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut streaming = lock(&self.streaming);
-        let Some(streaming) = streaming.as_mut() else {
+        let Some(running) = streaming.as_mut() else {
             return Err(gst::FlowError::Flushing);
         };
-        self.follow_settings(streaming);
-        if !streaming.live.active {
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        self.follow_links(streaming);
-        self.classify(streaming, buffer).map_err(|fault| {
+        let mut news = News { warning: self.follow_settings(running), ..News::default() };
+        self.follow_links(running);
+        let result = match running.live.active {
+            true => self.annotate(running, buffer, &mut news),
+            false => Ok(()),
+        };
+        // The application may do anything when it hears of it, also flush this very stream.
+        drop(streaming);
+        self.tell(news);
+        result.map(|()| gst::FlowSuccess::Ok).map_err(|fault| {
             self.post_fault(&fault);
             gst::FlowError::Error
-        })?;
-        let pts = buffer.pts();
-        let outcome = streaming.classifier.outcome(pts.map(Duration::from));
-        if let Err(error) = metadata::attach(buffer, &outcome, &streaming.names) {
-            gst::element_imp_error!(self, gst::LibraryError::Failed, ("no metadata: {error}"));
-            return Err(gst::FlowError::Error);
-        }
-        let label = streaming.names.label(&outcome);
-        let wanted = match streaming.live.post_messages {
-            PostMessages::None => false,
-            PostMessages::Change => streaming.posted.as_deref() != Some(label),
-            PostMessages::Every => outcome.fresh,
-        };
-        if wanted {
-            streaming.posted = Some(label.to_owned());
-            let message = metadata::message(&*self.obj(), &outcome, &streaming.names, pts);
-            // It fails while the element is being shut down, when nobody listens any more.
-            let _ = self.obj().post_message(message);
-        }
-        self.publish(&streaming.names, &outcome, streaming.classifier.counters());
-        Ok(gst::FlowSuccess::Ok)
+        })
     }
+}
+
+/// What the application is to hear of a frame.
+#[derive(Default)]
+struct News {
+    warning: Option<ConfigError>,
+    message: Option<gst::Message>,
+    label_changed: bool,
 }
 
 impl CatdogFilter {
     fn load(&self) -> Result<Streaming, StartError> {
-        let settings = lock(&self.settings).clone();
+        // Before the settings are read, so that a change meanwhile is seen by the first frame.
         self.settings_changed.store(false, Ordering::Release);
+        let settings = lock(&self.settings).clone();
         self.relinked.store(true, Ordering::Release);
         let config = settings.config()?;
         let live = settings.live()?;
@@ -410,49 +429,72 @@ impl CatdogFilter {
             overlays: Overlays::default(),
             writer: Arc::new(writer),
             posted: None,
+            frames_since_search: 0,
         })
     }
 
-    /// Takes over what was set since the last frame. A value that cannot be used is said and left
-    /// aside; what runs stays.
-    fn follow_settings(&self, streaming: &mut Streaming) {
+    /// Takes over what was set since the last frame. Returns what cannot be used; there, what was
+    /// set before stays in force.
+    fn follow_settings(&self, running: &mut Streaming) -> Option<ConfigError> {
         if !self.settings_changed.swap(false, Ordering::AcqRel) {
-            return;
+            return None;
         }
-        let live = match lock(&self.settings).live() {
-            Ok(live) => live,
-            Err(error) => {
-                gst::element_imp_warning!(
-                    self,
-                    gst::LibraryError::Settings,
-                    ("{error}; what was set before stays in use")
-                );
-                return;
-            }
-        };
-        streaming.classifier.set_live(live.pipeline.clone());
-        streaming.names.unknown_label.clone_from(&live.unknown_label);
-        lock(&streaming.writer.format).clone_from(&live.text_format);
-        if live.overlay != streaming.live.overlay {
+        let (live, error) = lock(&self.settings).live_or(&running.live);
+        running.classifier.set_live(live.pipeline.clone());
+        running.names.unknown_label.clone_from(&live.unknown_label);
+        lock(&running.writer.format).clone_from(&live.text_format);
+        if live.overlay != running.live.overlay {
             self.relinked.store(true, Ordering::Release);
         }
-        streaming.live = live;
+        running.live = live;
+        error
     }
 
-    /// Looks for overlays when something was linked.
-    fn follow_links(&self, streaming: &mut Streaming) {
-        if !self.relinked.swap(false, Ordering::AcqRel) {
+    /// Looks for overlays when something was linked, and now and then in between: not every change
+    /// downstream sends word up here (a pad that is flushing lets no event pass).
+    fn follow_links(&self, running: &mut Streaming) {
+        running.frames_since_search += 1;
+        let relinked = self.relinked.swap(false, Ordering::AcqRel);
+        if !relinked && running.frames_since_search < FRAMES_BETWEEN_SEARCHES {
             return;
         }
-        match streaming.live.overlay {
-            OverlayMode::None => streaming.overlays.clear(),
+        running.frames_since_search = 0;
+        match running.live.overlay {
+            OverlayMode::None => running.overlays.clear(),
             OverlayMode::Auto => {
                 let source = self.obj().src_pad().clone();
-                for name in streaming.overlays.update(&source, &streaming.writer) {
+                for name in running.overlays.update(&source, &running.writer) {
                     gst::info!(CAT, imp = self, "the text of {name} shows the result");
                 }
             }
         }
+    }
+
+    /// Classifies `buffer` and puts the result on it.
+    fn annotate(
+        &self,
+        running: &mut Streaming,
+        buffer: &mut gst::BufferRef,
+        news: &mut News,
+    ) -> Result<(), FrameFault> {
+        self.classify(running, buffer)?;
+        let pts = buffer.pts();
+        let outcome = running.classifier.outcome(pts.map(Duration::from));
+        metadata::attach(buffer, &outcome, &running.names)
+            .map_err(|error| FrameFault::Metadata(error.to_string()))?;
+        let label = running.names.label(&outcome);
+        let wanted = match running.live.post_messages {
+            PostMessages::None => false,
+            PostMessages::Change => running.posted.as_deref() != Some(label),
+            PostMessages::Every => outcome.fresh,
+        };
+        if wanted {
+            running.posted = Some(label.to_owned());
+            let message = metadata::message(&*self.obj(), &outcome, &running.names, pts);
+            news.message = Some(message);
+        }
+        news.label_changed = self.publish(label, &outcome, running.classifier.counters());
+        Ok(())
     }
 
     /// Infers `buffer`, or holds the last result where it is not due or too late.
@@ -463,8 +505,10 @@ impl CatdogFilter {
     ) -> Result<(), FrameFault> {
         let Streaming { classifier, format, live, .. } = streaming;
         let late = live.qos && lock(&self.lateness).is_late(buffer.pts());
-        if late || !classifier.due() {
-            gst::log!(CAT, imp = self, "held, late: {late}");
+        // A gap has a time and no picture.
+        let gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
+        if late || gap || !classifier.due() {
+            gst::log!(CAT, imp = self, "held, late: {late}, gap: {gap}");
             classifier.hold();
             return Ok(());
         }
@@ -479,9 +523,8 @@ impl CatdogFilter {
         }
     }
 
-    /// Shows the outcome to whoever reads the properties.
-    fn publish(&self, names: &Names, outcome: &Outcome<'_>, counters: &Counters) {
-        let label = names.label(outcome);
+    /// Shows the outcome to whoever reads the properties; whether the label is another one.
+    fn publish(&self, label: &str, outcome: &Outcome<'_>, counters: &Counters) -> bool {
         let mut readings = lock(&self.readings);
         readings.confidence = outcome.ranked.first().map_or(0.0, |best| best.confidence.into());
         readings.counters.clone_from(counters);
@@ -489,8 +532,23 @@ impl CatdogFilter {
         if changed {
             readings.label = Some(label.to_owned());
         }
-        drop(readings);
-        if changed {
+        changed
+    }
+
+    /// Tells the application, with no lock held.
+    fn tell(&self, news: News) {
+        if let Some(error) = news.warning {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{error}; what was set before stays in use")
+            );
+        }
+        if let Some(message) = news.message {
+            // It fails while the element is being shut down, when nobody listens any more.
+            let _ = self.obj().post_message(message);
+        }
+        if news.label_changed {
             self.obj().notify("last-label");
         }
     }

@@ -38,13 +38,13 @@ pub fn with_frame<T>(
         None => locate(places, info.offset(), info.stride()),
     }
 
+    let mut planes = [Plane { data: &[], stride: 0 }; 3];
     let mut maps: [Option<(MemoryMap<'_, Readable>, usize)>; 3] = [None, None, None];
     for (index, place) in places.iter().enumerate() {
         let layout = spec.format.plane_layout(index, spec.width, spec.height);
         let bytes = place.stride.max(layout.row_bytes) * (layout.rows - 1) + layout.row_bytes;
         maps[index] = map_plane(buffer, *place, bytes)?;
     }
-    let mut planes = [Plane { data: &[], stride: 0 }; 3];
     if maps[..count].iter().all(Option::is_some) {
         for ((plane, place), map) in planes.iter_mut().zip(places).zip(&maps) {
             let data = map.as_ref().and_then(|(map, start)| map.as_slice().get(*start..));
@@ -52,10 +52,12 @@ pub fn with_frame<T>(
         }
         return reader(&FrameView::new(spec, &planes[..count])?);
     }
-    // A plane that runs over several memories: GStreamer joins them in a copy.
-    let map = buffer.map_readable().map_err(|_| FrameError::Map)?;
+    // A plane that runs over several memories, which no camera or decoder makes. Mapping the whole
+    // buffer would replace its memories by their copy, so the copy is made here.
+    let mut bytes = vec![0; buffer.size()];
+    buffer.copy_to_slice(0, &mut bytes).map_err(|_| FrameError::Map)?;
     for (plane, place) in planes.iter_mut().zip(places) {
-        let data = map.as_slice().get(place.offset..).unwrap_or_default();
+        let data = bytes.get(place.offset..).unwrap_or_default();
         *plane = Plane { data, stride: place.stride };
     }
     reader(&FrameView::new(spec, &planes[..count])?)

@@ -10,8 +10,7 @@ mod settings;
 use gst::glib;
 use gst::prelude::*;
 
-/// The element's name in a pipeline description.
-pub const FACTORY_NAME: &str = "catdogfilter";
+use crate::FACTORY_NAME;
 
 glib::wrapper! {
     /// Classifies every video buffer with a LiteRT model and attaches the result.

@@ -19,7 +19,8 @@ impl Lateness {
         let (_, _, jitter, timestamp) = event.get();
         self.earliest = timestamp.map(|timestamp| {
             if jitter > 0 {
-                timestamp + gst::ClockTime::from_nseconds(2 * jitter.unsigned_abs())
+                let delay = jitter.unsigned_abs().saturating_mul(2);
+                timestamp.saturating_add(gst::ClockTime::from_nseconds(delay))
             } else {
                 timestamp.saturating_sub(gst::ClockTime::from_nseconds(jitter.unsigned_abs()))
             }
@@ -40,7 +41,7 @@ impl Lateness {
     pub fn is_late(&self, pts: Option<gst::ClockTime>) -> bool {
         let running_time =
             pts.zip(self.segment.as_ref()).and_then(|(pts, segment)| segment.to_running_time(pts));
-        running_time.zip(self.earliest).is_some_and(|(time, earliest)| time < earliest)
+        running_time.zip(self.earliest).is_some_and(|(time, earliest)| time <= earliest)
     }
 }
 
@@ -63,8 +64,8 @@ mod tests {
     #[test]
     fn frames_are_late_until_twice_the_reported_delay() {
         let lateness = late_by(100_000_000);
-        assert!(lateness.is_late(Some(gst::ClockTime::from_mseconds(1199))));
-        assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(1200))));
+        assert!(lateness.is_late(Some(gst::ClockTime::from_mseconds(1200))));
+        assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(1201))));
     }
 
     #[test]

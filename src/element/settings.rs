@@ -16,6 +16,8 @@ use crate::preprocess;
 
 /// Automatic.
 pub const DEFAULT_THREADS: i32 = 0;
+/// More than any processor has that runs a pipeline; beyond, LiteRT runs out of memory.
+const MAX_THREADS: u32 = 256;
 /// Below this confidence nothing is claimed.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
 /// What is said when nothing is claimed.
@@ -116,8 +118,8 @@ pub enum PostMessages {
 /// The properties.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub model_file: Option<String>,
-    pub labels_file: Option<String>,
+    pub model_file: Option<PathBuf>,
+    pub labels_file: Option<PathBuf>,
     pub labels: Option<String>,
     pub threads: i32,
     pub accelerator: AcceleratorChoice,
@@ -164,7 +166,7 @@ impl Default for Settings {
 }
 
 /// What may change from one frame to the next, resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Live {
     pub pipeline: LiveConfig,
     pub text_format: TextFormat,
@@ -182,16 +184,18 @@ impl Settings {
     ///
     /// [`ConfigError`], which names the property.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let model_file = non_empty(&self.model_file).ok_or(ConfigError::NoModel)?;
-        let threads = u32::try_from(self.threads).map_err(|_| ConfigError::Range {
+        let file = |file: &Option<PathBuf>| file.clone().filter(|f| !f.as_os_str().is_empty());
+        let model_file = file(&self.model_file).ok_or(ConfigError::NoModel)?;
+        let threads = u32::try_from(self.threads).ok().filter(|&threads| threads <= MAX_THREADS);
+        let threads = threads.ok_or_else(|| ConfigError::Range {
             property: "threads",
             value: self.threads.to_string(),
-            range: "0 (automatic) or a number of threads",
+            range: "0 (automatic) to 256",
         })?;
         Ok(Config {
-            model_file: PathBuf::from(model_file),
+            model_file,
             labels: non_empty(&self.labels).map(str::to_owned),
-            labels_file: non_empty(&self.labels_file).map(PathBuf::from),
+            labels_file: file(&self.labels_file),
             threads,
             accelerator: match self.accelerator {
                 AcceleratorChoice::Cpu => Accelerator::Cpu,
@@ -217,30 +221,49 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which names the property.
+    /// The first [`ConfigError`], which names the property.
     pub fn live(&self) -> Result<Live, ConfigError> {
-        let at_least_1 = |property, value: u32| match value {
-            0 => Err(ConfigError::Range { property, value: "0".into(), range: "1 or more" }),
-            value => Ok(value),
-        };
-        let pipeline = LiveConfig {
-            threshold: self.class_confidence_threshold,
-            max_results: at_least_1("max-results", self.max_results)? as usize,
-            inference_interval: at_least_1("inference-interval", self.inference_interval)?.into(),
-            result_timeout: match self.result_timeout {
-                0 => None,
-                nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        match self.live_or(&Live::default()) {
+            (live, None) => Ok(live),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// What each frame is treated with from now on: a value that cannot be used leaves that of
+    /// `running` in place, and nothing else. Also returns the first error.
+    pub fn live_or(&self, running: &Live) -> (Live, Option<ConfigError>) {
+        let mut live = Live {
+            pipeline: LiveConfig {
+                threshold: self.class_confidence_threshold,
+                result_timeout: match self.result_timeout {
+                    0 => None,
+                    nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+                },
+                ..running.pipeline.clone()
             },
-        };
-        Ok(Live {
-            pipeline,
-            text_format: TextFormat::parse(self.text_format.as_deref().unwrap_or_default())?,
+            text_format: running.text_format.clone(),
             unknown_label: self.unknown_label.clone().unwrap_or_default(),
             overlay: self.overlay,
             post_messages: self.post_messages,
             active: self.active,
             qos: self.qos,
-        })
+        };
+        let zero =
+            |property| Some(ConfigError::Range { property, value: "0".into(), range: "1 or more" });
+        let mut error = None;
+        match self.max_results {
+            0 => error = error.or(zero("max-results")),
+            count => live.pipeline.max_results = count as usize,
+        }
+        match self.inference_interval {
+            0 => error = error.or(zero("inference-interval")),
+            frames => live.pipeline.inference_interval = frames.into(),
+        }
+        match TextFormat::parse(self.text_format.as_deref().unwrap_or_default()) {
+            Ok(format) => live.text_format = format,
+            Err(unknown) => error = error.or(Some(unknown)),
+        }
+        (live, error)
     }
 
     fn normalization(&self) -> Result<Option<Normalization>, ConfigError> {
@@ -251,7 +274,7 @@ impl Settings {
             (None, Some(_)) => half("input-std", "input-mean"),
             (Some(mean), Some(std)) => {
                 let mean = numbers("input-mean", mean, "", |_| true)?;
-                let std = numbers("input-std", std, " other than 0", |std| std != 0.0)?;
+                let std = numbers("input-std", std, " other than 0", f32::is_normal)?;
                 Ok(Some(Normalization { mean, std }))
             }
         }
@@ -285,7 +308,7 @@ mod tests {
     use super::*;
 
     fn with_model() -> Settings {
-        Settings { model_file: Some("m.tflite".into()), ..Settings::default() }
+        Settings { model_file: Some(PathBuf::from("m.tflite")), ..Settings::default() }
     }
 
     #[test]
@@ -299,10 +322,21 @@ mod tests {
     fn numbers_out_of_range_are_named() {
         let negative = Settings { threads: -1, ..with_model() };
         assert!(negative.config().unwrap_err().to_string().starts_with("threads=-1"));
+        let many = Settings { threads: 20_000, ..with_model() };
+        assert!(many.config().unwrap_err().to_string().starts_with("threads=20000"));
         let never = Settings { inference_interval: 0, ..with_model() };
         assert!(never.live().unwrap_err().to_string().starts_with("inference-interval=0"));
         let none = Settings { max_results: 0, ..with_model() };
         assert!(none.live().unwrap_err().to_string().starts_with("max-results=0"));
+    }
+
+    #[test]
+    fn a_wrong_value_leaves_all_others_in_force() {
+        let running = Settings { max_results: 3, ..with_model() }.live().unwrap();
+        let wrong = Settings { max_results: 0, active: false, qos: false, ..with_model() };
+        let (live, error) = wrong.live_or(&running);
+        assert!(error.is_some());
+        assert_eq!((live.pipeline.max_results, live.active, live.qos), (3, false, false));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! picture file would hold it, because that is what models are trained on, and because it makes
 //! every normalisation and quantisation a table of 256 entries.
 
-use super::target::{self, ValueMap};
+use super::target::ValueMap;
 use crate::error::PreprocessError;
 use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
 use crate::tensor::{ElementType, Quantization};
@@ -97,7 +97,7 @@ impl Levels {
     pub fn new(element: ElementType, values: &[ValueMap; 3]) -> Result<Self, PreprocessError> {
         for (channel, value) in values.iter().enumerate() {
             if let Some(reason) = value.fault(element) {
-                let element = target::name(element);
+                let element = element.name();
                 return Err(PreprocessError::Values { channel, element, reason });
             }
         }
@@ -255,7 +255,7 @@ mod tests {
         ];
         for (element, value) in refused {
             let result = Levels::new(element, &[ValueMap::Level, ValueMap::Level, value]);
-            let element = target::name(element);
+            let element = element.name();
             assert!(
                 matches!(result, Err(PreprocessError::Values { channel: 2, element: e, .. }) if e == element),
                 "{value:?}"

@@ -184,12 +184,7 @@ impl Plan {
     }
 
     fn wrong_element(&self, tensor: &TensorMut<'_>) -> PreprocessError {
-        let got = match tensor {
-            TensorMut::F32(_) => ElementType::F32,
-            TensorMut::U8(_) => ElementType::U8,
-            TensorMut::I8(_) => ElementType::I8,
-        };
-        PreprocessError::TensorElement { got: target::name(got), want: target::name(self.element) }
+        PreprocessError::TensorElement { got: tensor.element().name(), want: self.element.name() }
     }
 }
 

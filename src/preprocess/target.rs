@@ -37,12 +37,3 @@ pub struct TensorTarget {
     /// What a level becomes: for red, green and blue.
     pub values: [ValueMap; 3],
 }
-
-/// The type's name in TensorFlow.
-pub(super) const fn name(element: ElementType) -> &'static str {
-    match element {
-        ElementType::F32 => "float32",
-        ElementType::U8 => "uint8",
-        ElementType::I8 => "int8",
-    }
-}

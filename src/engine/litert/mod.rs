@@ -163,7 +163,8 @@ unsafe impl Send for Environment {}
 unsafe impl Sync for Environment {}
 
 impl Environment {
-    /// One environment for all engines of the process that want no more than this accelerator.
+    /// One environment for all engines of the process that run on the same accelerator at the same
+    /// time.
     fn shared(accelerator: Accelerator) -> Result<Arc<Self>, LoadError> {
         static SHARED: Mutex<Weak<Environment>> = Mutex::new(Weak::new());
         let accelerators = ffi::ACCELERATOR_CPU | accelerator.bit();
@@ -622,7 +623,8 @@ impl AlignedBytes {
     fn zeroed(bytes: usize) -> Self {
         let count = bytes.div_ceil(size_of::<CacheLine>()) + 1;
         let lines = Box::leak(vec![CacheLine([0; 64]); count].into_boxed_slice());
-        Self { lines: NonNull::from(&mut lines[0]), count }
+        // Of the slice, not of its first line: the pointer is to reach all of them.
+        Self { lines: NonNull::from(lines).cast(), count }
     }
 
     fn as_ptr(&self) -> *const u8 {

@@ -7,6 +7,12 @@
 //! vectors and strings are a u32 count and their elements, and references are u32 distances
 //! forward. Source: the "Internals" page of the FlatBuffers documentation.
 
+/// Most tables of one vector, ten times the tensors of the largest classifiers. All the references
+/// of a hostile file may lead to the same table, so that its size is no bound.
+const MAX_TABLES: usize = 1 << 16;
+/// Most numbers of a shape or of an operator's tensors.
+const MAX_INDICES: usize = 1 << 10;
+
 /// The whole file.
 #[derive(Clone, Copy)]
 pub struct Bytes<'a>(pub &'a [u8]);
@@ -112,9 +118,15 @@ impl<'a> Table<'a> {
         self.vector(id, 1).map(|(bytes, _)| bytes)
     }
 
-    /// A vector of i32; empty where absent or damaged.
+    /// A vector of i32: a shape, or the tensors of an operator; empty where absent, damaged, or
+    /// longer than [`MAX_INDICES`].
     pub fn i32_vector(self, id: usize) -> Vec<i32> {
-        self.scalars(id, i32::from_le_bytes)
+        match self.vector(id, 4) {
+            Some((bytes, _)) if bytes.len() / 4 <= MAX_INDICES => {
+                self.scalars(id, i32::from_le_bytes)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// A vector of f32; empty where absent or damaged.
@@ -127,9 +139,13 @@ impl<'a> Table<'a> {
         self.scalars(id, i64::from_le_bytes)
     }
 
-    /// The tables of a vector; empty where absent, or where one of them is damaged.
+    /// The tables of a vector; empty where absent, where one of them is damaged, or where there are
+    /// more than [`MAX_TABLES`].
     pub fn tables(self, id: usize) -> Vec<Table<'a>> {
         let Some((references, start)) = self.vector(id, 4) else { return Vec::new() };
+        if references.len() / 4 > MAX_TABLES {
+            return Vec::new();
+        }
         let table = |index| Table::at(self.bytes, self.bytes.follow(start + 4 * index)?);
         let tables: Option<Vec<_>> = (0..references.len() / 4).map(table).collect();
         tables.unwrap_or_default()

@@ -20,7 +20,7 @@ pub struct Normalization {
 
 #[derive(Default)]
 pub(super) struct Metadata {
-    pub labels: Option<Vec<String>>,
+    pub labels: Option<Result<Vec<String>, ModelError>>,
     pub normalization: Option<Normalization>,
 }
 
@@ -42,24 +42,19 @@ const FILE_TENSOR_AXIS_LABELS: u8 = 2;
 const MAX_LABELS_BYTES: u64 = 1 << 20;
 
 /// Reads what metadata there is; none at all is no error.
-pub(super) fn read(file: &[u8], model: Table<'_>, scores: usize) -> Result<Metadata, ModelError> {
-    let Some(bytes) = metadata_buffer(model) else { return Ok(Metadata::default()) };
-    let damaged = || ModelError::Damaged("its TFLite metadata");
-    let root = Bytes(bytes).root(b"M001").ok_or_else(damaged)?;
-    let graphs = root.tables(MODEL_SUBGRAPHS);
-    let Some(graph) = graphs.first() else { return Ok(Metadata::default()) };
-    let normalization = graph.tables(GRAPH_INPUTS).first().and_then(|t| normalization(*t));
-    let outputs = graph.tables(GRAPH_OUTPUTS);
-    let Some(name) = outputs.first().and_then(|t| labels_file(*t)) else {
-        return Ok(Metadata { labels: None, normalization });
+pub(super) fn read(file: &[u8], model: Table<'_>) -> Metadata {
+    let Some(bytes) = metadata_buffer(model) else { return Metadata::default() };
+    let Some(root) = Bytes(bytes).root(b"M001") else {
+        let damaged = Err(ModelError::Damaged("its TFLite metadata"));
+        return Metadata { labels: Some(damaged), normalization: None };
     };
-    let labels = unpack_labels(file, name)?;
-    // One logit may carry one or two names; the decision knows how to read both.
-    let fits = labels.len() == scores || scores == 1 && labels.len() == 2;
-    if !fits {
-        return Err(ModelError::MetadataLabels { labels: labels.len(), scores });
+    let graphs = root.tables(MODEL_SUBGRAPHS);
+    let Some(graph) = graphs.first() else { return Metadata::default() };
+    let outputs = graph.tables(GRAPH_OUTPUTS);
+    Metadata {
+        labels: outputs.first().and_then(|t| labels_file(*t)).map(|name| unpack_labels(file, name)),
+        normalization: graph.tables(GRAPH_INPUTS).first().and_then(|t| normalization(*t)),
     }
-    Ok(Metadata { labels: Some(labels), normalization })
 }
 
 fn metadata_buffer(model: Table<'_>) -> Option<&[u8]> {
@@ -76,7 +71,7 @@ fn normalization(tensor: Table<'_>) -> Option<Normalization> {
     let sane = [&mean, &std].iter().all(|values| {
         matches!(values.len(), 1 | 3) && values.iter().all(|value| value.is_finite())
     });
-    (sane && std.iter().all(|&std| std != 0.0)).then_some(Normalization { mean, std })
+    (sane && std.iter().all(|std| std.is_normal())).then_some(Normalization { mean, std })
 }
 
 fn labels_file(tensor: Table<'_>) -> Option<&str> {

@@ -44,8 +44,9 @@ pub struct ModelInfo {
     pub output: TensorInfo,
     /// What the graph ends in.
     pub activation: GraphActivation,
-    /// Labels in the file's metadata.
-    pub labels: Option<Vec<String>>,
+    /// Labels in the file's metadata, or why they cannot be read: no reason to refuse a model whose
+    /// labels come from elsewhere.
+    pub labels: Option<Result<Vec<String>, ModelError>>,
     /// Normalisation in the file's metadata.
     pub normalization: Option<Normalization>,
 }
@@ -69,7 +70,7 @@ impl ModelInfo {
         let (output_name, output_index) = one(&entry.outputs, ModelError::Outputs)?;
         let (input, dynamic_batch) = input_info(&tensors, input_name, *input_index)?;
         let output = output_info(&tensors, output_name, *output_index)?;
-        let metadata = metadata::read(file, model, output.len())?;
+        let metadata = metadata::read(file, model);
         Ok(Self {
             signature: entry.key,
             input,
@@ -280,12 +281,15 @@ fn output_info(
     Ok(info)
 }
 
+/// More operators than any exporter puts behind the activation.
+const MAX_TRAILING_OPERATORS: usize = 16;
+
 /// Walks back from the output over operators that only change type or shape.
 fn graph_activation(model: Table<'_>, graph: Table<'_>, output: usize) -> GraphActivation {
     let codes = model.tables(OPERATOR_CODES);
     let operators = graph.tables(GRAPH_OPERATORS);
     let mut tensor = i32::try_from(output).unwrap_or(-1);
-    for _ in 0..operators.len() {
+    for _ in 0..MAX_TRAILING_OPERATORS {
         let producer = operators.iter().find(|o| o.i32_vector(OPERATOR_OUTPUTS).contains(&tensor));
         let Some(producer) = producer else { break };
         match builtin_code(&codes, *producer) {
@@ -300,12 +304,15 @@ fn graph_activation(model: Table<'_>, graph: Table<'_>, output: usize) -> GraphA
     GraphActivation::None
 }
 
-/// The operator's `BuiltinOperator`. The schema keeps codes up to 127 in a byte of their own for
-/// old readers; the larger of the two fields is the code.
 fn builtin_code(codes: &[Table<'_>], operator: Table<'_>) -> Option<i32> {
-    let code = codes.get(operator.u32(OPERATOR_CODE) as usize)?;
+    codes.get(operator.u32(OPERATOR_CODE) as usize).map(|code| builtin_operator(*code))
+}
+
+/// The `BuiltinOperator` of an operator code. The schema keeps codes up to 127 in a byte of their
+/// own for old readers; the larger of the two fields is the code.
+fn builtin_operator(code: Table<'_>) -> i32 {
     let deprecated = i32::from(code.u8(CODE_DEPRECATED_BUILTIN) as i8);
-    Some(code.i32(CODE_BUILTIN, 0).max(deprecated))
+    code.i32(CODE_BUILTIN, 0).max(deprecated)
 }
 
 /// `TensorType` as text.

@@ -14,11 +14,11 @@ use std::collections::HashSet;
 
 use super::flatbuffer::Table;
 use super::{
-    BUFFERS, CODE_BUILTIN, CODE_DEPRECATED_BUILTIN, GRAPH_INPUTS, GRAPH_OPERATORS, GRAPH_OUTPUTS,
-    GRAPH_TENSORS, METADATA, OPERATOR_CODE, OPERATOR_CODES, OPERATOR_INPUTS, OPERATOR_OUTPUTS,
-    QUANTIZATION_SCALE, QUANTIZATION_ZERO_POINT, SIGNATURE_INPUTS, SIGNATURE_KEY,
-    SIGNATURE_OUTPUTS, SIGNATURE_SUBGRAPH, SIGNATURES, TENSOR_BUFFER, TENSOR_QUANTIZATION,
-    TENSOR_SHAPE, TENSOR_SHAPE_SIGNATURE, TENSOR_TYPE,
+    BUFFERS, GRAPH_INPUTS, GRAPH_OPERATORS, GRAPH_OUTPUTS, GRAPH_TENSORS, METADATA, OPERATOR_CODE,
+    OPERATOR_CODES, OPERATOR_INPUTS, OPERATOR_OUTPUTS, QUANTIZATION_SCALE, QUANTIZATION_ZERO_POINT,
+    SIGNATURE_INPUTS, SIGNATURE_KEY, SIGNATURE_OUTPUTS, SIGNATURE_SUBGRAPH, SIGNATURES,
+    TENSOR_BUFFER, TENSOR_QUANTIZATION, TENSOR_SHAPE, TENSOR_SHAPE_SIGNATURE, TENSOR_TYPE,
+    builtin_operator,
 };
 use crate::error::ModelError;
 
@@ -51,6 +51,9 @@ const MAX_TENSOR_BYTES: u64 = 1 << 30;
 const MAX_INPUT_BYTES: u64 = 256 << 20;
 /// Most multiplications of one convolution: seconds of work. The largest in MobileNetV2 has 1.4e7.
 const MAX_CONVOLUTION: i128 = 1 << 40;
+/// Most scales of all tensors together. Each channel of a weight has one; a file whose tensors all
+/// share one long vector would take minutes to read.
+const MAX_SCALES: usize = 1 << 24;
 /// Most of a stride, dilation or window; images are no larger.
 const MAX_STEP: i32 = 4096;
 
@@ -126,8 +129,7 @@ pub(super) fn verify(
 
 fn operator_codes(model: Table<'_>) -> Result<Vec<i32>, ModelError> {
     let code = |code: Table<'_>| {
-        let deprecated = i32::from(code.u8(CODE_DEPRECATED_BUILTIN) as i8);
-        let builtin = code.i32(CODE_BUILTIN, 0).max(deprecated);
+        let builtin = builtin_operator(code);
         let named = code.string(CODE_CUSTOM).is_some_and(|name| !name.is_empty());
         let version = code.i32(CODE_VERSION, 1);
         require(builtin >= 0 && version >= 1 && (builtin != CUSTOM || named), "an operator code")?;
@@ -310,10 +312,13 @@ struct Graph {
 impl Graph {
     fn verify(graph: Table<'_>, codes: &[i32], buffers: &[u64]) -> Result<Self, ModelError> {
         let tables = graph.tables(GRAPH_TENSORS);
-        let mut tensors: Vec<Tensor> = tables
-            .iter()
-            .map(|tensor| Tensor::verify(*tensor, buffers, tables.len()))
-            .collect::<Result<_, _>>()?;
+        let mut tensors: Vec<Tensor> = Vec::with_capacity(tables.len());
+        let mut scales = 0;
+        for tensor in &tables {
+            tensors.push(Tensor::verify(*tensor, buffers, tables.len())?);
+            scales += tensors.last().map_or(0, |tensor| tensor.scales.len());
+            require(scales <= MAX_SCALES, "the number of its scales")?;
+        }
         let inputs = distinct(&graph.i32_vector(GRAPH_INPUTS), tensors.len())?;
         let outputs = distinct(&graph.i32_vector(GRAPH_OUTPUTS), tensors.len())?;
         for &input in &inputs {
@@ -560,8 +565,11 @@ impl<'a> Operator<'a> {
         let four = [input, weights, output].iter().all(|tensor| tensor.shape.len() == 4);
         require(four && weights.shape.iter().all(|&size| size >= 1), what)?;
         let channels = weights.shape[if self.code == CONV_2D { 0 } else { 3 }];
-        let product = |shape: &[i32]| shape.iter().map(|&size| i128::from(size)).product::<i128>();
-        let work = product(&output.shape) * product(&weights.shape) / i128::from(channels);
+        let product = |shape: &[i32]| {
+            shape.iter().fold(1i128, |product, &size| product.saturating_mul(size.into()))
+        };
+        let work = product(&output.shape).saturating_mul(product(&weights.shape));
+        let work = work / i128::from(channels);
         require(work <= MAX_CONVOLUTION, "the size of a convolution")?;
         match self.input(tensors, 2) {
             Some(bias) => {
