@@ -15,11 +15,16 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     if !metadata.is_file() {
         return Err("it is not a regular file".into());
     }
+    let too_large = || format!("it has more than {limit} bytes");
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    // Read with a limit all the same: the file may grow meanwhile.
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > limit {
-        return Err(format!("it has more than {limit} bytes"));
+        return Err(too_large());
     }
     Ok(bytes)
 }

@@ -138,7 +138,7 @@ fn a_model_file_that_cannot_be_read_is_one_error() {
         (folder.path().join("none.tflite"), "No such file"),
         (folder.path().to_owned(), "not a regular file"),
         (PathBuf::from("/dev/zero"), "not a regular file"),
-        (huge, "more than 1048576 bytes"),
+        (huge, "more than 536870912 bytes"),
     ];
     for (file, reason) in cases {
         let file = file.to_str().unwrap();

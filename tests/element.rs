@@ -439,7 +439,7 @@ fn camera_formats_reach_the_element_without_conversion() {
 // Queries
 
 #[test]
-fn the_allocation_query_is_downstreams_to_answer() {
+fn the_allocation_query_is_downstreams_to_answer_but_for_crop_meta() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
@@ -449,6 +449,7 @@ fn the_allocation_query_is_downstreams_to_answer() {
             && let gst::QueryViewMut::Allocation(allocation) = query.view_mut()
         {
             allocation.add_allocation_meta::<VideoMeta>(None);
+            allocation.add_allocation_meta::<gst_video::VideoCropMeta>(None);
             allocation.add_allocation_pool(gst::BufferPool::NONE, 4711, 3, 9);
             return gst::PadProbeReturn::Handled;
         }
@@ -462,6 +463,8 @@ fn the_allocation_query_is_downstreams_to_answer() {
     let mut query = gst::query::Allocation::new(Some(&caps), true);
     assert!(sink.query(query.query_mut()));
     assert!(query.find_allocation_meta::<VideoMeta>().is_some());
+    // All but what the element does not look at.
+    assert!(query.find_allocation_meta::<gst_video::VideoCropMeta>().is_none());
     let pools: Vec<_> = query.allocation_pools().collect();
     assert_eq!(pools, [(None, 4711, 3, 9)]);
 }
