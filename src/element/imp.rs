@@ -143,7 +143,7 @@ struct Streaming {
 }
 
 /// What the user may read while data flows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Readings {
     label: Option<String>,
     confidence: f64,
@@ -281,8 +281,9 @@ impl BaseTransformImpl for CatdogFilter {
                 self,
                 gst::StreamError::WrongType,
                 (
-                    "caps {caps} cannot be classified; put videoconvert before {}, which takes \
-                     video/x-raw in {}",
+                    "caps {caps} cannot be classified; put videoconvert (behind a download element, \
+                     where the frames lie in a GPU's memory) before {}, which takes video/x-raw in \
+                     {}",
                     FACTORY_NAME,
                     caps::format_names()
                 )
@@ -554,21 +555,22 @@ impl CatdogFilter {
     }
 
     fn stats(&self) -> gst::Structure {
-        let readings = lock(&self.readings);
-        let Counters { frames, inferences, skipped, preprocess, invoke } = &readings.counters;
+        // Sorting for the percentiles takes longer than the streaming thread should wait.
+        let Readings { counters, model, threads, accelerator, .. } = lock(&self.readings).clone();
+        let Counters { frames, inferences, skipped, preprocess, invoke } = counters;
         gst::Structure::builder("catdog-stats")
-            .field("frames", *frames)
-            .field("inferences", *inferences)
-            .field("skipped", *skipped)
+            .field("frames", frames)
+            .field("inferences", inferences)
+            .field("skipped", skipped)
             .field("preprocess-p50", preprocess.percentile(50))
             .field("preprocess-p95", preprocess.percentile(95))
             .field("preprocess-max", preprocess.max())
             .field("invoke-p50", invoke.percentile(50))
             .field("invoke-p95", invoke.percentile(95))
             .field("invoke-max", invoke.max())
-            .field("model", &readings.model)
-            .field("threads", readings.threads)
-            .field("accelerator", readings.accelerator)
+            .field("model", model)
+            .field("threads", threads)
+            .field("accelerator", accelerator)
             .build()
     }
 
