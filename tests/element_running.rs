@@ -540,6 +540,7 @@ fn a_string_that_is_no_utf_8_is_refused_and_a_path_may_be_one() {
     filter.set_property("model-file", latin1);
     assert_eq!(filter.property::<std::path::PathBuf>("model-file"), latin1);
     assert!(filter.set_state(gst::State::Paused).is_err());
+    filter.set_state(gst::State::Null).unwrap();
 }
 
 #[test]
