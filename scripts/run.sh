@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Classifies video with catdogfilter, with one command and nothing prepared: installs what is missing
-# (apt packages, the LiteRT runtime, Rust), builds in release, and runs the webcam if there is one,
-# else a clip. What it installs it prints first; a second run finds everything in place.
+# Classifies video with catdogfilter, with one command: installs what is missing (apt packages, the
+# LiteRT runtime, Rust), builds in release, and runs FILE, else the webcam if there is one, else a clip
+# of the test data. What it installs it prints first; a second run finds everything in place.
 #
 # Usage: scripts/run.sh [FILE] [--model M] [--labels L] [--device /dev/videoN]
 #                       [--record OUT.mp4|OUT.webm] [--seconds N] [--headless]
 #
 #   FILE           a video or a photo; goes before the webcam
-#   --model M      the .tflite image classifier (default: the one in models/)
+#   --model M      the .tflite image classifier (default: one in models/, which is empty yet, else
+#                  that of the test data in $CATDOG_TEST_DATA or ../shared)
 #   --labels L     its labels, as "cat,dog" or as a file with one label per line
 #   --device DEV   this webcam (default: the first that gives a picture)
 #   --record OUT   write the annotated video to OUT (replaced if it exists) instead of showing it
-#   --seconds N    stop after N seconds (default: at the end of the file, or at Ctrl-C)
+#   --seconds N    stop after running for N seconds; a file is recorded faster than it plays (default:
+#                  at the end of the file, or at Ctrl-C)
 #   --headless     never open a window: record, into OUT or a name made from the time
 #
 # With a display it opens a window. Without one (ssh, CI) it records a file and says where. Either way
@@ -55,6 +57,7 @@ done
 [ -z "$file" ] || [ -f "$file" ] || usage_error "there is no file $file"
 [ -z "$model" ] || [ -f "$model" ] || usage_error "there is no model $model"
 [ -z "$device" ] || [ -c "$device" ] || usage_error "there is no camera $device"
+[[ $labels != *,* && $labels == *.txt && ! -f $labels ]] && usage_error "there is no labels file $labels; names are given as \"cat,dog\""
 [ -z "$file" ] || [ -z "$device" ] || usage_error "a file or --device, not both"
 [[ -z $seconds || $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "--seconds needs a whole number, not $seconds"
 case $record in
@@ -204,10 +207,11 @@ video_sink() {
     to=(autovideosink)
     return
   fi
-  to=('video/x-raw,format=I420' ! queue) # x264enc would keep 4:4:4, which few players decode
+  # x264enc would keep 4:4:4, which few players decode, and takes no odd sizes
+  local even='[2,32766,2]'
   case $record in
-    *.mp4) to+=(! x264enc speed-preset=veryfast key-int-max=60 ! h264parse ! mp4mux) ;;
-    *.webm) to+=(! vp8enc deadline=1 cpu-used=4 threads=2 target-bitrate=2000000 keyframe-max-dist=60 ! webmmux) ;;
+    *.mp4) to=(videoscale ! "video/x-raw,format=I420,width=$even,height=$even" ! queue ! x264enc speed-preset=veryfast key-int-max=60 ! h264parse ! mp4mux) ;;
+    *.webm) to=('video/x-raw,format=I420' ! queue ! vp8enc deadline=1 cpu-used=4 threads=2 target-bitrate=2000000 keyframe-max-dist=60 ! webmmux) ;;
   esac
   to+=(! filesink location="$(quoted "$record")")
 }
@@ -250,7 +254,7 @@ print_labels() {
     percent=
     if [[ $line != *', index=(int)-1'* && $line =~ $confidence_field ]]; then
       percent=$(LC_ALL=C awk -v c="${BASH_REMATCH[2]}" \
-        'BEGIN { p = sprintf("%.0f", c * 100); printf "  %s %%", (p > 99 && c < 1) ? 99 : p }')
+        'BEGIN { p = sprintf("%.0f", c * 100); printf "  %d %%", (p + 0 > 99 && c < 1) ? 99 : p }')
     fi
     time=-:--:--.-
     if [[ $line =~ $pts_field ]]; then
@@ -275,8 +279,8 @@ print_complaints() {
 
 # --- run ----------------------------------------------------------------------------------------------
 
-build_and_stage
 model=${model:-$(find_model)}
+build_and_stage
 
 if [ -z "$record" ] && { [ -n "$headless" ] || ! has_display; }; then
   record=catdog-$(date +%Y%m%d-%H%M%S).mp4

@@ -300,16 +300,19 @@ pub enum LabelsError {
     Metadata(ModelError),
     /// Too few or too many names.
     #[error(
-        "{source_name} has {got} labels where the model has {scores} scores; give one label a \
-         score, by labels or labels-file"
+        "{source_name} has {got} labels where the model has {classes} classes ({scores} scores); give \
+         {classes} names, by labels or labels-file{}",
+        if *.scores == 1 { ", that of a score below zero first" } else { "" }
     )]
     Count {
         /// The property, file or metadata.
         source_name: String,
         /// Names there are.
         got: usize,
-        /// Names needed.
+        /// Scores of the model.
         scores: usize,
+        /// Names needed: one a score, two for a single one.
+        classes: usize,
     },
 }
 

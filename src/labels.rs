@@ -37,7 +37,7 @@ pub struct LabelSources<'a> {
 /// Labels as found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
-    /// As many as scores; one or two for a model of one score.
+    /// As many as scores; two for a model of one score.
     pub names: Vec<String>,
     /// Whether nothing named them, so that they are numbers.
     pub numbered: bool,
@@ -84,12 +84,12 @@ fn check(names: Vec<String>, scores: usize, source: String) -> Result<Vec<String
     if let Some(index) = names.iter().position(unprintable) {
         return Err(LabelsError::Unprintable { source_name: source, index: index + 1 });
     }
-    // One logit separates two classes, or tells one from everything else.
-    let fits = names.len() == scores || scores == 1 && names.len() == 2;
-    if fits {
+    // One score separates two classes.
+    let classes = if scores == 1 { 2 } else { scores };
+    if names.len() == classes {
         Ok(names)
     } else {
-        Err(LabelsError::Count { source_name: source, got: names.len(), scores })
+        Err(LabelsError::Count { source_name: source, got: names.len(), scores, classes })
     }
 }
 
@@ -254,6 +254,15 @@ mod tests {
         let missing =
             LabelSources { file: Some(Path::new("/nowhere/l.txt")), ..Default::default() };
         assert!(missing.resolve(2).unwrap_err().to_string().contains("/nowhere/l.txt"));
+    }
+
+    #[test]
+    fn one_score_wants_the_names_of_two_classes() {
+        let one = LabelSources { list: Some("cat"), ..Default::default() };
+        let text = one.resolve(1).unwrap_err().to_string();
+        assert!(text.contains("2 classes") && text.contains("below zero first"), "{text}");
+        let two = LabelSources { list: Some("cat,dog"), ..Default::default() };
+        assert_eq!(two.resolve(1).unwrap().names, ["cat", "dog"]);
     }
 
     #[test]

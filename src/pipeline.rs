@@ -297,7 +297,7 @@ impl Classifier {
         self.since_inference = None;
     }
 
-    /// The names of the classes, one or two for a model of one score.
+    /// The names of the classes, two for a model of one score.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }

@@ -169,8 +169,8 @@ fn labels_that_do_not_fit_are_one_error() {
         (file("gap", b"a\n\nc\n"), &["line 2", "give every class a name"]),
         (file("latin1", b"caf\xe9\nb\nc\n"), &["not UTF-8", "byte 3", "save it as UTF-8"]),
         (file("utf16", b"\xff\xfea\0\n\0"), &["not UTF-8", "byte 0", "save it as UTF-8"]),
-        (file("few", b"a\nb\n"), &["2 labels", "3 scores", "one label a score"]),
-        (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "one label a score"]),
+        (file("few", b"a\nb\n"), &["2 labels", "3 scores", "give 3 names"]),
+        (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "give 3 names"]),
         (file("long", &long), &["cannot be read", "more than 1048576 bytes", "check labels-file"]),
     ];
     for (labels, parts) in files {
