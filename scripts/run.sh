@@ -82,7 +82,7 @@ find_clip() {
     die "there is neither a webcam nor a file to classify: plug one in, or pass a video: scripts/run.sh FILE"
 }
 
-# A variable without the socket it names is left over from a session that ended. The socket is not tried:
+# A variable without the socket it names is left over from a desktop that ended. The socket is not tried:
 # a bare X server restarts when its only client leaves, just as the window is about to open.
 has_display() {
   local socket=${WAYLAND_DISPLAY:-}
