@@ -8,13 +8,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use gst::glib;
 use gst::prelude::*;
 
 use crate::error::ConfigError;
 use crate::metadata;
+use crate::sync::lock;
 
 /// The text-format property, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -303,10 +304,6 @@ fn write_text(
         overlay.set_property("text", &text);
         *written = Some(text);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the overlay's text is `text`. Read as a path, because an application's may be no UTF-8,

@@ -516,17 +516,28 @@ mod tests {
         LiveConfig { threshold: 0.1, max_results: 3, inference_interval: 2, result_timeout: None }
     }
 
-    fn red() -> (FrameSpec, Vec<u8>) {
-        (FrameSpec::new(crate::frame::PixelFormat::Rgb, 4, 4), [255, 0, 0].repeat(16))
+    static RED: [u8; 48] = {
+        let mut pixels = [0; 48];
+        let mut at = 0;
+        while at < pixels.len() {
+            pixels[at] = 255;
+            at += 3;
+        }
+        pixels
+    };
+
+    /// A classifier for red frames of 4x4 pixels, and one of them.
+    fn with_red_frame(engine: FakeEngine) -> (Classifier, FrameView<'static>) {
+        let spec = FrameSpec::new(crate::frame::PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(engine, live());
+        classifier.set_frame_spec(&spec).unwrap();
+        let plane = crate::frame::Plane { data: &RED, stride: 12 };
+        (classifier, FrameView::new(&spec, &[plane]).unwrap())
     }
 
     #[test]
     fn what_is_forgotten_leaves_nothing_behind() {
-        let (spec, data) = red();
-        let plane = crate::frame::Plane { data: &data, stride: 12 };
-        let view = FrameView::new(&spec, &[plane]).unwrap();
-        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), live());
-        classifier.set_frame_spec(&spec).unwrap();
+        let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
         let second = Some(Duration::from_secs(1));
         classifier.infer(&view, second).unwrap();
         assert!(classifier.outcome(second).known && classifier.outcome(second).fresh);
@@ -538,11 +549,7 @@ mod tests {
 
     #[test]
     fn age_counts_in_reverse_too() {
-        let (spec, data) = red();
-        let plane = crate::frame::Plane { data: &data, stride: 12 };
-        let view = FrameView::new(&spec, &[plane]).unwrap();
-        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), live());
-        classifier.set_frame_spec(&spec).unwrap();
+        let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
         classifier.infer(&view, Some(Duration::from_secs(3))).unwrap();
         assert!(!classifier.due());
         classifier.hold();
@@ -553,13 +560,9 @@ mod tests {
 
     #[test]
     fn a_failing_engine_says_so_and_what_was_held_stays() {
-        let (spec, data) = red();
-        let plane = crate::frame::Plane { data: &data, stride: 12 };
-        let view = FrameView::new(&spec, &[plane]).unwrap();
         let mut engine = FakeEngine::new(4, 4);
         engine.fail_from = Some(1);
-        let mut classifier = Classifier::fake(engine, live());
-        classifier.set_frame_spec(&spec).unwrap();
+        let (mut classifier, view) = with_red_frame(engine);
         classifier.infer(&view, None).unwrap();
         assert!(matches!(classifier.infer(&view, None), Err(FrameFault::Engine(_))));
         assert!(classifier.outcome(None).known);

@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use gst::glib;
@@ -32,6 +32,7 @@ use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
 use crate::pipeline::{Classifier, Counters, Outcome};
+use crate::sync::lock;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -151,11 +152,6 @@ struct Readings {
     model: String,
     threads: u32,
     accelerator: &'static str,
-}
-
-/// A lock whose holder panicked still guards what it guarded: nothing is left half-written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

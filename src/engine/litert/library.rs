@@ -11,12 +11,13 @@
 use std::ffi::{CStr, OsStr};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use libloading::os::unix::{Library as UnixLibrary, RTLD_LOCAL, RTLD_NOW};
 
 use super::ffi;
 use crate::error::{RefusedLibrary, RuntimeError};
+use crate::sync::lock;
 
 /// Names the one runtime to use.
 pub const LIBRARY_VARIABLE: &str = "CATDOG_LITERT_LIBRARY";
@@ -47,7 +48,7 @@ impl LiteRtLibrary {
     /// [`RuntimeError`], which lists every place that was looked at and what was wrong there.
     pub fn shared() -> Result<Arc<Self>, RuntimeError> {
         static SHARED: Mutex<Weak<LiteRtLibrary>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&SHARED);
         if let Some(library) = shared.upgrade() {
             return Ok(library);
         }

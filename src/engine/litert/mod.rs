@@ -27,11 +27,12 @@ mod library;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::Engine;
 use super::tflite::ModelInfo;
 use crate::error::{EngineError, LoadError};
+use crate::sync::lock;
 use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
 
 pub use library::{LIBRARY_VARIABLE, LiteRtLibrary};
@@ -168,7 +169,7 @@ impl Environment {
     fn shared(accelerator: Accelerator) -> Result<Arc<Self>, LoadError> {
         static SHARED: Mutex<Weak<Environment>> = Mutex::new(Weak::new());
         let accelerators = ffi::ACCELERATOR_CPU | accelerator.bit();
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&SHARED);
         if let Some(environment) = shared.upgrade()
             && environment.accelerators == accelerators
         {
