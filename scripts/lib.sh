@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# lib.sh - what run.sh, test.sh, fetch-runtime.sh and .ci/run share: finding out what the machine
+# lib.sh - what run.sh, test.sh, fetch-runtime.sh, models/evaluate and .ci/run share: finding out what the machine
 # lacks, installing it, building the plugin and staging it beside its runtime.
 #
 # Usage: source it from a script of this repository, after `set -euo pipefail`:
@@ -17,7 +17,7 @@ CATDOG_PLUGIN=libgstcatdog.so
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
 # Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
-# shellcheck disable=SC2034 # read by fetch-runtime.sh and test.sh
+# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh and models/evaluate
 CATDOG_PYTHON=/usr/bin/python3
 
 # What each job needs, in Debian's names (the same in Debian 12, 13 and Raspberry Pi OS)
@@ -28,7 +28,7 @@ CATDOG_PACKAGES_BUILD=(gcc libc6-dev pkg-config ca-certificates
 CATDOG_PACKAGES_RUN=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x v4l-utils)
 # shellcheck disable=SC2034 # read by test.sh
-CATDOG_PACKAGES_TEST=(xvfb python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0)
+CATDOG_PACKAGES_TEST=(xvfb python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-matplotlib python3-numpy)
 
 say() { printf '%s\n' "$*" >&2; }
 

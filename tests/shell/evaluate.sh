@@ -1,0 +1,315 @@
+#!/usr/bin/env bash
+# models/evaluate: its numbers against the same ones made again from its rows, and what it refuses.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+evaluate=$ROOT/models/evaluate
+python=/usr/bin/python3
+plugin=$(cut -d : -f 1 <<<"${GST_PLUGIN_PATH:-$ROOT/target/catdog}")
+export GST_PLUGIN_PATH=$plugin
+[ -f "$plugin/libgstcatdog.so" ] || fail "no plugin in $plugin: scripts/test.sh builds it"
+model=$ROOT/tests/models/metadata_labels.tflite # heron, otter, newt
+
+# a test installs nothing
+stand_in dpkg-query 'printf installed'
+cd "$SCRATCH"
+
+# picture PATTERN FILE
+picture() {
+  local encoder=jpegenc
+  [[ $2 != *.png ]] || encoder=pngenc
+  gst-launch-1.0 -q videotestsrc num-buffers=1 pattern="$1" ! video/x-raw,width=64,height=48 ! videoconvert ! "$encoder" ! filesink location="$2"
+}
+
+# clip PATTERN PATTERN FILE : five frames of each
+clip() {
+  gst-launch-1.0 -q concat name=both ! jpegenc ! avimux ! filesink location="$3" \
+    videotestsrc num-buffers=5 pattern="$1" ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! both. \
+    videotestsrc num-buffers=5 pattern="$2" ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! both.
+}
+
+# The untrained model is sure of some patterns and unsure of others, far from the threshold of 0.7.
+mkdir -p birds/{Herons,newt,neither}
+picture smpte birds/Herons/heron-1.jpg
+picture red birds/Herons/heron-2.jpg
+picture black birds/Herons/newt.jpg
+picture white birds/Herons/.hidden.jpg
+picture white "birds/Herons/un'sure \"é.png"
+picture ball birds/newt/newt-1.jpg
+picture blue birds/newt/newt-2.png
+picture snow birds/newt/unsure.JPG
+picture green birds/neither/unsure-1.jpg
+picture white birds/neither/unsure-2.jpg
+picture smpte birds/neither/heron.jpg
+echo "where they are from" >birds/newt/source.txt
+
+# recomputed JSON : every number of the summary again from the rows, in other words than the tool's
+recomputed() {
+  $python - "$1" <<'PYTHON'
+import json, sys
+
+result = json.load(open(sys.argv[1]))
+rows, folders, summary = result["pictures"], result["folders"], result["summary"]
+none = {"neither", "none", "other", "background", "nothing"}
+
+def near(a, b, what):
+    assert abs(a - b) < 1e-9, f"{what}: {a} instead of {b}"
+
+for row in rows:
+    best = max(row["confidences"].values())
+    near(row["confidence"], best, "confidence")
+    assert row["confidences"][row["top"]] == best
+    assert sorted(row["confidences"]) == sorted(result["labels"])
+    assert row["label"] == (row["top"] if best >= result["threshold"] else "unknown"), row
+    assert row["element_ms"] >= row["inference_ms"] > 0, row
+
+truth = [folders[row["folder"]] for row in rows]
+near(summary["accuracy"]["share"], sum(row["top"] == t for row, t in zip(rows, truth)) / len(rows), "accuracy")
+
+ece = 0
+for b in range(15):
+    inside = [i for i, row in enumerate(rows) if b / 15 < row["confidence"] <= (b + 1) / 15]
+    if inside:
+        right = sum(rows[i]["top"] == truth[i] for i in inside) / len(inside)
+        ece += len(inside) / len(rows) * abs(right - sum(rows[i]["confidence"] for i in inside) / len(inside))
+near(summary["ece"], ece, "ECE")
+
+brier = 0
+for row, t in zip(rows, truth):
+    for label in result["labels"]:
+        brier += (row["confidences"][label] - (1 if label == t else 0)) ** 2 / len(rows)
+near(summary["brier"], brier, "Brier score")
+
+columns = summary["confusion"]["columns"]
+assert columns[-1] == "unknown" and sorted(columns[:-1]) == sorted(result["labels"])
+for folder, cells in summary["confusion"]["rows"].items():
+    again = [sum(row["folder"] == folder and row["label"] == column for row in rows) for column in columns]
+    assert cells == again, f"confusion of {folder}: {cells} instead of {again}"
+    total, quiet = sum(cells), sum(n for c, n in zip(columns, cells) if c in none | {"unknown"})
+    claims_nothing = folders[folder] is None or folders[folder] in none
+    right = quiet if claims_nothing else cells[columns.index(folders[folder])]
+    assert (summary["right"][folder]["count"], summary["right"][folder]["of"]) == (right, total)
+    if claims_nothing:
+        assert summary["false_claims"][folder]["count"] == total - quiet
+    else:
+        named = [max((c, l) for l, c in row["confidences"].items() if l not in none)[1]
+                 for row in rows if row["folder"] == folder]
+        assert summary["ignoring_neither"][folder]["count"] == named.count(folders[folder])
+missed = [row["label"] in none | {"unknown"} for row, t in zip(rows, truth) if t is not None and t not in none]
+assert (summary["missed"]["count"], summary["missed"]["of"]) == (sum(missed), len(missed))
+
+stills = [row["element_ms"] for row in rows if not any(c["file"] == row["file"] for c in result["clips"])]
+later = [row["element_ms"] for row in rows if row["element_ms"] not in stills and row["frame"] > 0]
+for kind, values in (("stills", sorted(stills)), ("clips", sorted(later))):
+    assert (kind in summary["time"]) == bool(values), kind
+    if values:
+        half = len(values) // 2
+        median = values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
+        near(summary["time"][kind]["element_median_ms"], median, "median time")
+        near(summary["time"][kind]["frames_per_second"], 1000 / median, "frames/s")
+PYTHON
+}
+
+# rows_say JSON EXPRESSION : of `r`, the whole JSON, and `s`, its summary
+rows_say() {
+  $python -c 'import json, sys; r = json.load(open(sys.argv[1])); s = r["summary"]; assert eval(sys.argv[2]), sys.argv[2]' "$1" "$2" ||
+    fail "$1: not so: $2"
+}
+
+expect_status 0 "$evaluate" --help
+expect_in stdout "Usage: models/evaluate DIR"
+expect_in stdout "nothing is written then"
+
+# --- what it finds -------------------------------------------------------------------------------------
+
+expect_status 0 "$evaluate" birds --model "$model" --json birds.json
+recomputed birds.json || fail "the numbers of birds.json"
+expect_in stdout "model metadata_labels.tflite: heron, newt, otter; threshold 0.7"
+expect_in stdout "50.0 %  15.0 to 85.0   2 of 4" # Wilson, by hand
+expect_in stdout "Herons called heron ignoring neither"
+expect_in stdout "neither called something with confidence >= 0.7"
+expect_in stdout "Herons and newt called neither or unknown"
+rows_say birds.json 'r["folders"] == {"Herons": "heron", "neither": None, "newt": "newt"}'
+rows_say birds.json '{f: (p["count"], p["of"]) for f, p in s["right"].items()} == {"Herons": (2, 4), "newt": (2, 3), "neither": (2, 3)}'
+rows_say birds.json 's["confusion"] == {"columns": ["heron", "newt", "otter", "unknown"], "rows": {"Herons": [2, 1, 0, 1], "neither": [1, 0, 0, 2], "newt": [0, 2, 0, 1]}}'
+rows_say birds.json '(s["accuracy"]["count"], s["accuracy"]["of"]) == (6, 10) and s["missed"]["count"] == 2 and not r["clips"]'
+
+# the confidences are those of the element, for the same file
+gst-launch-1.0 -m filesrc location=birds/newt/newt-1.jpg ! decodebin ! videoconvert ! \
+  catdogfilter model-file="$model" ! fakesink >bus 2>&1
+confidence=$(sed -n 's/.*catdog, .* confidence=(double)\([0-9.]*\),.*/\1/p' bus)
+[ -n "$confidence" ] || fail "no result on the bus: $(cat bus)"
+rows_say birds.json "abs([p for p in r['pictures'] if p['file'] == 'newt/newt-1.jpg'][0]['confidence'] - $confidence) < 1e-6"
+
+# a model that knows neither; a reader that leaves early
+expect_status 0 "$evaluate" birds --model "$model" --labels heron,Background,newt --json named.json
+recomputed <(sed 's/"Background"/"background"/' named.json) || fail "the numbers of named.json"
+expect_in stdout "Background or unknown"
+rows_say named.json 'r["folders"]["neither"] == "Background" and s["right"]["neither"]["count"] == 2'
+printf 'heron\notter\nnewt\n' >names.txt
+expect_status 0 "$evaluate" birds --model "$model" --labels=names.txt
+expect_in stdout "heron, newt, otter"
+"$evaluate" birds --model "$model" 2>stderr | true || :
+! grep -i -E 'pipe|Traceback' stderr || fail "not quiet when nobody reads"
+
+# videos: one result a frame, a line each, and never the first frame's time
+mkdir -p moving/{heron,newt}
+cp birds/newt/newt-1.jpg moving/newt/
+clip smpte ball moving/heron/both.avi
+expect_status 0 "$evaluate" moving --model "$model" --json moving.json
+recomputed moving.json || fail "the numbers of moving.json"
+expect_in stdout "heron/both.avi  heron       10  50.0 %              1"
+expect_in stdout "are not independent"
+rows_say moving.json 'r["clips"] == [{"file": "heron/both.avi", "folder": "heron", "frames": 10, "right": 0.5, "changes": 1}]'
+rows_say moving.json '(lambda times: times != sorted(times))([p["element_ms"] for p in r["pictures"] if "both" in p["file"]])'
+rows_say moving.json 's["time"]["clips"]["frames"] == 9 and s["time"]["stills"]["frames"] == 1'
+
+# classes by name
+mkdir flat
+cp moving/heron/both.avi flat/heron_then_newt.avi
+clip ball ball flat/Newt_1.avi
+expect_status 0 "$evaluate" --model "$model" --json flat.json flat
+recomputed flat.json || fail "the numbers of flat.json"
+rows_say flat.json 'r["folders"] == {"Newt": "newt", "heron": "heron"} and [c["right"] for c in r["clips"]] == [1.0, 0.5]'
+
+# without --model: the built-in one, or the element's word that there is none
+mkdir pets
+cp -r birds/Herons pets/cats
+cp -r birds/newt pets/dogs
+if "$evaluate" pets --json pets.json >stdout 2>stderr; then
+  recomputed pets.json || fail "the numbers of pets.json"
+  rows_say pets.json 'r["folders"] == {"cats": "cat", "dogs": "dog"}'
+  rm pets.json
+else
+  expect_in stderr "evaluate: catdogfilter: no model is set"
+fi
+
+# --- what it refuses -----------------------------------------------------------------------------------
+
+# refused TEXT ARGUMENT... : exit code 2, one line that says it, and no file. LiteRT has a line of its own.
+refused() {
+  local text=$1
+  shift
+  expect_status 2 "$evaluate" "$@"
+  expect_in stderr "$text"
+  grep -vE '^INFO: |^evaluating the plugin in |^evaluate: [0-9]+ files with ' stderr >lines || :
+  { [ "$(wc -l <lines)" = 1 ] && grep -q '^evaluate: ' lines; } || fail "not one line: $(cat stderr)"
+  [ ! -s stdout ] || fail "a report all the same: $(cat stdout)"
+  [ -z "$(find . -name '*out.json*' -o -name 'drawn*')" ] || fail "a file was left behind"
+}
+out=(--json out.json --model "$model")
+
+refused "which folder" --model "$model"
+refused "there is no folder nowhere" nowhere "${out[@]}"
+refused "one folder" birds moving
+refused "unknown option --clip" birds --clip
+refused "--model needs a value" birds --model
+refused "there is no model none.tflite" birds --model none.tflite
+refused "there is no labels file none.txt" birds "${out[@]}" --labels none.txt
+refused "there is no folder for --json" birds --model "$model" --json nowhere/out.json
+refused "--json takes the name of a file" birds --model "$model" --json moving
+refused "--plots takes a folder" birds "${out[@]}" --plots birds.json
+refused "would be taken for pictures" birds "${out[@]}" --plots birds/drawn
+
+mkdir -p empty one/heron hollow/{heron,newt} other/{lion,tiger} deep/{heron,newt/more}
+for folder in one/heron hollow/heron other/lion other/tiger deep/heron deep/newt/more; do cp birds/newt/newt-1.jpg "$folder"; done
+echo "not a picture" >hollow/newt/notes.md
+refused "empty is empty" empty "${out[@]}"
+refused "one has one class only, heron" one "${out[@]}"
+refused "hollow/newt has no pictures" hollow "${out[@]}"
+refused "folders: lion, tiger; classes: heron, newt, otter" other "${out[@]}"
+refused "deep/newt/more is a folder" deep "${out[@]}"
+refused "no class" one/heron "${out[@]}"
+
+# not a picture, no picture in it, cut short; the good ones before it are not written either
+cp -r birds damaged
+for kind in text sound cut nothing; do
+  case $kind in
+    text) echo text ;;
+    sound) gst-launch-1.0 -q audiotestsrc num-buffers=20 ! wavenc ! fdsink ;;
+    cut) head -c 200 birds/newt/newt-1.jpg ;;
+    nothing) ;;
+  esac >damaged/newt/bad.jpg
+  refused "damaged/newt/bad.jpg cannot be read: " damaged "${out[@]}"
+done
+
+for bad in text truncated two_inputs graph_no_outputs; do
+  refused "evaluate: catdogfilter: model-file " birds --json out.json --model "$ROOT/tests/models/bad/$bad.tflite"
+done
+refused "catdogfilter: " birds "${out[@]}" --labels one,two
+
+mkdir without
+echo 'raise ImportError' >without/matplotlib.py
+PYTHONPATH=$SCRATCH/without refused "needs matplotlib" birds "${out[@]}" --plots drawn
+
+# an earlier file stays when there is no new one
+cp birds.json kept.json
+expect_status 2 "$evaluate" damaged --model "$model" --json kept.json
+cmp -s birds.json kept.json || fail "a good file was replaced"
+
+# Ctrl-C
+mkdir -p long/{heron,newt}
+for i in $(seq 1000); do ln -s ../../birds/newt/newt-1.jpg "long/newt/$i.jpg"; done
+cp birds/Herons/heron-1.jpg long/heron
+set -m # or a background job ignores it
+"$evaluate" long "${out[@]}" >stdout 2>stderr &
+pid=$!
+set +m
+for _ in $(seq 300); do
+  ! grep -q 'files with' stderr || break
+  sleep 0.1
+done
+kill -INT -- "-$pid"
+status=0
+wait "$pid" || status=$?
+[ "$status" = 130 ] || fail "status $status after Ctrl-C: $(cat stderr)"
+expect_in stderr "stopped, nothing is written"
+[ -z "$(find . -name '*out.json*')" ] || fail "a file was left behind"
+
+# --- with what is not everywhere -----------------------------------------------------------------------
+
+# without GST_PLUGIN_PATH it builds and stages, as run.sh does; cargo is a stand-in
+mkdir -p target/{release,catdog}
+cp "$plugin/libgstcatdog.so" target/release/
+cp "$plugin/libLiteRt.so" target/catdog/
+(
+  stand_in cargo 'exit 0'
+  stand_in rustc 'echo rustc 99.0.0'
+  unset GST_PLUGIN_PATH
+  CARGO_TARGET_DIR=$SCRATCH/target expect_status 0 "$evaluate" birds --model "$model"
+)
+expect_in stderr "building the plugin"
+expect_in stdout "10 files, 10 frames"
+
+if $python -c 'import matplotlib' 2>/dev/null; then
+  expect_status 0 "$evaluate" birds --model "$model" --plots new/drawn
+  expect_status 0 "$evaluate" birds --model "$model" --plots again
+  for name in confusion precision-recall reliability; do
+    [ "$(head -c 4 "new/drawn/$name.png" | tail -c 3)" = PNG ] || fail "$name.png is no PNG"
+    [ "$(stat -c %s "new/drawn/$name.png")" -lt 100000 ] || fail "$name.png is too large"
+    cmp "new/drawn/$name.png" "again/$name.png" || fail "$name.png is another one each time"
+  done
+  [ "$(find new/drawn again -type f | wc -l)" = 6 ] || fail "more than the drawings: $(ls -A new/drawn)"
+  # one that cannot be written: none of them is
+  mkdir -p taken/confusion.png
+  expect_status 2 "$evaluate" birds "${out[@]}" --plots taken
+  expect_in stderr "evaluate: "
+  [ -z "$(find taken -type f)" ] || fail "half of it was written: $(find taken)"
+  [ ! -e out.json ] || fail "half of it was written"
+else
+  echo "not tested: --plots (matplotlib is not installed)"
+fi
+
+data=${CATDOG_TEST_DATA:-$ROOT/../shared}
+if [ -d "$data/data/heldout" ] && [ -f "$data/models/cat-dog-mnv2.tflite" ]; then
+  for class in cats dogs neither; do
+    mkdir -p "photos/$class"
+    find "$data/data/heldout/$class" -name '*.jpg' | sort | head -n 10 | while read -r photo; do
+      ln -s "$(realpath "$photo")" "photos/$class/"
+    done
+  done
+  expect_status 0 "$evaluate" photos --model "$data/models/cat-dog-mnv2.tflite" --json photos.json
+  recomputed photos.json || fail "the numbers of photos.json"
+  rows_say photos.json 's["files"] == 30 and all(p["count"] >= 9 for p in s["ignoring_neither"].values())'
+else
+  echo "not tested: photos (no test data)"
+fi
