@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Trains an image classifier and writes it as an int8 .tflite that catdogfilter runs.
+
+    models/train/train --data DIR --out OUT
+
+DIR holds one sub-folder of pictures for each class (or such folders in DIR/train and DIR/train_extra, and the
+network's first weights in DIR/backbone). OUT receives classifier.tflite, labels.txt, report.json, and what is needed
+to go on after a stop: the same command resumes. Nothing outside OUT is written.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import sys
+
+if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+    print(f"train: TensorFlow 2.21 needs Python 3.10 to 3.13, this is {sys.version.split()[0]}", file=sys.stderr)
+    sys.exit(2)
+try:
+    import dataset
+    from dataset import BadInput
+except ImportError as error:
+    print(f"train: {error}: pip install -r {pathlib.Path(__file__).parent}/requirements.txt", file=sys.stderr)
+    sys.exit(2)
+
+# Settings that were chosen by measurement (README.md says how) for the two models that are shipped.
+PRESETS = {
+    "catdog": dict(size=224, cut="out_relu", channels=512, epochs=8),
+    "nano": dict(size=128, cut="block_12_add", channels=None, epochs=20),
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", action="append", required=True, metavar="DIR", help="pictures; may be repeated")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the model and the state go")
+    parser.add_argument("--preset", choices=PRESETS, default="catdog", help="settings of a shipped model (%(default)s)")
+    parser.add_argument("--size", type=int, help="width and height of the input in pixels, a multiple of 32")
+    parser.add_argument("--cut", help="the last layer of MobileNetV2 that is kept")
+    parser.add_argument("--channels", type=int, help="how many channels of the last convolution are kept")
+    parser.add_argument("--epochs", type=int, help="how often every picture is seen")
+    parser.add_argument("--first-layer", default="Conv1", help="the first layer that learns (%(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="pictures in one step (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=1e-4, help="the highest; it warms up and falls to zero")
+    parser.add_argument("--label-smoothing", type=float, default=0.05, help="(%(default)s)")
+    parser.add_argument("--dropout", type=float, default=0.2, help="before the last layer (%(default)s)")
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
+    parser.add_argument("--validation", type=float, default=0.1, help="share of the pictures that is not trained on")
+    parser.add_argument("--labels", help="class names in the order of the sub-folders, as cat,dog,neither")
+    parser.add_argument("--background", default="neither", help="class of pictures that others are shown in front of")
+    parser.add_argument("--backbone", help="weights file, imagenet (Keras' own, downloaded) or none")
+    parser.add_argument("--teacher", metavar="FILE", help="a trained .keras whose opinion is learnt as well")
+    parser.add_argument("--name", default="classifier", help="name inside the model's metadata")
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    for key, value in PRESETS[given.preset].items():
+        if getattr(given, key) is None:
+            setattr(given, key, value)
+    if given.size % 32 or given.size <= 0:
+        parser.error(f"--size must be a multiple of 32, not {given.size}")
+    if given.backbone is None:
+        found = sorted(p for folder in given.data for p in pathlib.Path(folder).glob("backbone/*.h5"))
+        given.backbone = str(found[0]) if found else "imagenet"
+    return given
+
+
+def main():
+    given = arguments()
+    for file in (given.backbone, given.teacher):
+        if file not in (None, "imagenet", "none") and not pathlib.Path(file).is_file():
+            raise BadInput(f"{file} cannot be read: there is no such file")
+    folders = [part for folder in given.data for part in dataset.data_folders(folder)]
+    lines = (pathlib.Path(__file__).parent / "exclude.txt").read_text().splitlines()
+    pictures, folder_names = dataset.find(folders, {line for line in lines if not line.startswith("#")})
+    labels = given.labels.split(",") if given.labels else folder_names
+    if len(labels) != len(folder_names):
+        raise BadInput(f"--labels names {len(labels)} classes, but the folders are {', '.join(folder_names)}")
+    background = folder_names.index(given.background) if given.background in folder_names else None
+    to_train, to_validate = dataset.split(pictures, given.validation)
+    print(f"{len(to_train)} pictures to train with, {len(to_validate)} to validate with:", flush=True)
+    for label, name in enumerate(labels):
+        counts = [sum(p.label == label for p in part) for part in (to_train, to_validate)]
+        print(f"  {name}: {counts[0]}, {counts[1]}")
+    raws = [[dataset.read(p, given.size) for p in part] for part in (to_train, to_validate)]
+    targets = [[p.label for p in part] for part in (to_train, to_validate)]
+    task = dataset.Task(labels, background, raws[0], targets[0], raws[1], targets[1])
+
+    # Only now what takes seconds to import, and talks while it does.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # the same result on every machine
+    try:
+        import training
+    except ImportError as error:
+        raise BadInput(f"{error}: pip install -r {pathlib.Path(__file__).parent}/requirements.txt") from None
+
+    out = output_folder(given, labels)
+    model = training.trained(given, out, task)
+    training.deliver(given, out, task, model)
+
+
+def output_folder(given, labels):
+    """Makes the folder, and refuses to resume with other settings than those it was begun with."""
+    out = pathlib.Path(given.out)
+    settings = {k: v for k, v in vars(given).items() if k not in ("out", "name")} | {"class_names": labels}
+    known = out / "settings.json"
+    if known.exists() and json.loads(known.read_text()) != settings:
+        raise BadInput(f"{out} was begun with other settings: use another --out, or remove it")
+    out.mkdir(parents=True, exist_ok=True)
+    dataset.write(known, json.dumps(settings, indent=2).encode())
+    return out
+
+
+def interrupted(_signal, _frame):
+    """At once: an exception would get lost in TensorFlow's callbacks, and no file is ever half-written."""
+    print("\ntrain: stopped; the same command goes on after the last whole epoch", file=sys.stderr, flush=True)
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        main()
+    except BadInput as error:
+        print(f"train: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The training program on a synthetic set of three colours: it stops and resumes to the same model, the model
+# names the colours in the real element, and what it cannot use is one line and status 2.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+
+train=$ROOT/models/train/train
+# Python 3.10 to 3.13 is asked for before anything is installed
+stand_in python2 'echo 2.7'
+if [ -x "${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python" ]; then :; else
+  PYTHON=python2 expect_status 2 "$train" --data "$SCRATCH" --out "$SCRATCH/none"
+  expect_in stderr "Python 3.10 to 3.13"
+fi
+expect_status 0 "$train" --help
+venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
+
+cd "$SCRATCH"
+"$venv" - <<'PICTURES'
+import pathlib
+import numpy as np
+from PIL import Image
+
+random = np.random.default_rng(5)
+for folder, count in (("data", 40), ("fresh", 12)):
+    for name, channel in (("blue", 2), ("green", 1), ("red", 0)):
+        place = pathlib.Path(folder, name)
+        place.mkdir(parents=True)
+        for number in range(count):
+            height, width = random.integers(40, 90, 2)
+            picture = random.integers(0, 90, (height, width, 3))
+            picture[..., channel] += random.integers(90, 160)
+            # of every kind that is read: large, grey of mode, transparent, turned by EXIF
+            image = Image.fromarray(picture.astype(np.uint8))
+            if number == 0:
+                image = image.resize((900, 700))
+            image.save(place / f"{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}.{'jpg' if number % 3 else 'png'}")
+PICTURES
+
+options=(--data data --preset nano --size 32 --cut block_2_add --epochs 12 --batch 16 --backbone none --name colours)
+expect_status 0 "$train" "${options[@]}" --out whole
+expect_in stdout "epoch 12/12"
+
+# stopped after the first epoch, and resumed
+setsid "$train" "${options[@]}" --out resumed >first 2>&1 &
+pid=$!
+for _ in $(seq 6000); do
+  [ ! -f resumed/state.json ] || break
+  kill -0 "$pid" 2>/dev/null || fail "the training ended: $(tail -n 5 first)"
+  sleep 0.05
+done
+kill -TERM -- "-$pid"
+status=0
+wait "$pid" || status=$?
+[ "$status" = 130 ] || fail "status $status instead of 130 after a signal: $(tail -n 5 first)"
+[ ! -e resumed/classifier.tflite ] || fail "a stopped training left a model"
+expect_status 0 "$train" "${options[@]}" --out resumed
+expect_in stdout "going on after epoch"
+cmp whole/classifier.tflite resumed/classifier.tflite || fail "a resumed training gives another model"
+
+# in the real element: labels, normalisation and quantisation are in the file
+expect_status 0 "$ROOT/models/evaluate" fresh --model whole/classifier.tflite --json report.json
+"$venv" - <<'REPORT'
+import json
+report = json.load(open("report.json"))
+right = [p["top"] == p["folder"] for p in report["pictures"]]
+assert len(right) == 36 and sum(right) >= 34, f"{sum(right)} of {len(right)}"
+REPORT
+
+# other settings do not go on where these stopped
+expect_status 2 "$train" "${options[@]}" --out whole --epochs 13
+expect_in stderr "other settings"
+
+# bad input: one line, status 2, nothing written
+refused() {
+  expect_status 2 "$train" "${@:2}" --preset nano --size 32 --backbone none --out none
+  expect_in stderr "$1"
+  [ "$(grep -c . stderr)" = 1 ] || fail "more than one line: $(cat stderr)"
+  [ ! -e none ] || fail "something was written for: ${*:2}"
+}
+refused "there is no folder missing" --data missing
+mkdir -p empty single/only broken/{a,b} hollow/{a,b}
+refused "no sub-folders" --data empty
+cp data/red/* single/only
+refused "one class only" --data single
+cp data/red/* broken/a
+cp data/blue/* broken/b
+head -c 300 data/red/b1.jpg >broken/b/cut.jpg
+refused "broken/b/cut.jpg cannot be read" --data broken
+cp data/red/* hollow/a
+refused "hollow/b holds no pictures" --data hollow
+refused "--labels names 2 classes" --data data --labels cat,dog
+refused "text.h5 cannot be read" --data data --backbone text.h5
