@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Reads what catdogfilter saw, in Python: from the buffers by a pad probe, and from the bus.
 
-Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py MODEL.tflite VIDEO
+Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py VIDEO [MODEL.tflite]
 
 Prints one line a frame, and one more when the label changes. Needs PyGObject with GStreamer
 (Debian: python3-gi gir1.2-gstreamer-1.0), and nothing of the catdog sources.
@@ -63,9 +63,9 @@ def on_message(_bus, message, loop, failures):
 
 
 def main(arguments):
-    if len(arguments) != 2:
-        sys.exit("usage: read_metadata.py MODEL.tflite VIDEO")
-    model, video = arguments
+    if len(arguments) not in (1, 2):
+        sys.exit("usage: read_metadata.py VIDEO [MODEL.tflite]")
+    video, *model = arguments
 
     Gst.init(None)
     pipeline = Gst.parse_launch(
@@ -73,7 +73,8 @@ def main(arguments):
         "catdogfilter name=catdog ! fakesink name=sink"
     )
     pipeline.get_by_name("file").set_property("location", video)
-    pipeline.get_by_name("catdog").set_property("model-file", model)
+    for file in model:
+        pipeline.get_by_name("catdog").set_property("model-file", file)
     sink_pad = pipeline.get_by_name("sink").get_static_pad("sink")
     sink_pad.add_probe(Gst.PadProbeType.BUFFER, print_result)
 

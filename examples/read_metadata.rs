@@ -2,7 +2,7 @@
 //! probe gets the metadata by name, with nothing of the catdog sources. The same works on the samples
 //! of an appsink.
 //!
-//! Usage: `GST_PLUGIN_PATH=target/catdog cargo run --example read_metadata MODEL.tflite VIDEO`
+//! Usage: `GST_PLUGIN_PATH=target/catdog cargo run --example read_metadata VIDEO [MODEL.tflite]`
 //!
 //! Prints one line a frame: time, label, confidence, and whether this frame was inferred or carries a
 //! held result.
@@ -13,9 +13,8 @@ use gst::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(model), Some(video), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
-        return Err("usage: read_metadata MODEL.tflite VIDEO".into());
+    let (Some(video), model, None) = (arguments.next(), arguments.next(), arguments.next()) else {
+        return Err("usage: read_metadata VIDEO [MODEL.tflite]".into());
     };
 
     gst::init()?;
@@ -27,7 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     .map_err(|_| "the description is not of a pipeline")?;
     let element = |name| pipeline.by_name(name).ok_or("an element of the description is missing");
     element("file")?.set_property("location", &video);
-    element("catdog")?.set_property("model-file", &model);
+    if let Some(model) = &model {
+        element("catdog")?.set_property("model-file", model);
+    }
 
     let pad = element("sink")?.static_pad("sink").ok_or("a sink without a sink pad")?;
     pad.add_probe(gst::PadProbeType::BUFFER, |_, info| {

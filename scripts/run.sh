@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Classifies video with catdogfilter, with one command: installs what is missing (apt packages, the
-# LiteRT runtime, Rust), builds in release, and runs FILE, else the webcam if there is one, else a clip
-# of the test data. What it installs it prints first; a second run finds everything in place.
+# LiteRT runtime, Rust), builds in release, and runs FILE, else the webcam if there is one, else the
+# demo clip. What it installs it prints first; a second run finds everything in place.
 #
 # Usage: scripts/run.sh [FILE] [--model M] [--labels L] [--device /dev/videoN]
 #                       [--record OUT.mp4|OUT.webm] [--seconds N] [--headless]
 #
 #   FILE           a video or a photo; goes before the webcam
-#   --model M      the .tflite image classifier (default: one in models/, which is empty yet, else
-#                  that of the test data in $CATDOG_TEST_DATA or ../shared)
+#   --model M      the .tflite image classifier (default: the one in the plugin: cat, dog, neither)
 #   --labels L     its labels, as "cat,dog" or as a file with one label per line
 #   --device DEV   this webcam (default: the first that gives a picture)
 #   --record OUT   write the annotated video to OUT (replaced if it exists) instead of showing it
@@ -67,20 +66,6 @@ esac
 [ -z "$record" ] || [ -z "$file" ] || [ ! "$record" -ef "$file" ] || usage_error "--record would overwrite $file"
 
 # --- what to classify with, and what ---------------------------------------------------------------
-
-find_model() {
-  local data
-  data=$(test_data) || data=
-  first_file "$CATDOG_ROOT"/models/*.tflite ${data:+"$data"/models/cat-dog-mnv2.tflite} ||
-    die "there is no model yet in models/: pass one with --model FILE.tflite"
-}
-
-find_clip() {
-  local data
-  data=$(test_data) || data=
-  first_file ${data:+"$data"/data/clips/cat_on_chair*} ||
-    die "there is neither a webcam nor a file to classify: plug one in, or pass a video: scripts/run.sh FILE"
-}
 
 # A variable without the socket it names is left over from a desktop that ended. The socket is not tried:
 # a bare X server restarts when its only client leaves, just as the window is about to open.
@@ -279,7 +264,6 @@ print_complaints() {
 
 # --- run ----------------------------------------------------------------------------------------------
 
-model=${model:-$(find_model)}
 build_and_stage
 
 if [ -z "$record" ] && { [ -n "$headless" ] || ! has_display; }; then
@@ -287,12 +271,16 @@ if [ -z "$record" ] && { [ -n "$headless" ] || ! has_display; }; then
   say "no display: recording"
 fi
 if [ -z "$file" ] && [ -z "$device" ]; then
-  device=$(find_camera) || file=$(find_clip)
+  device=$(find_camera) || {
+    file=$CATDOG_ROOT/models/demo/demo.mp4
+    say "no webcam: the demo clip"
+  }
 fi
 from=() to=()
 if [ -n "$file" ]; then file_source "$file"; else camera_source "$device"; fi
 video_sink
-filter=(catdogfilter model-file="$(quoted "$model")")
+filter=(catdogfilter)
+[ -z "$model" ] || filter+=(model-file="$(quoted "$model")")
 if [ -f "$labels" ]; then
   filter+=(labels-file="$(quoted "$labels")")
 elif [ -n "$labels" ]; then
@@ -306,7 +294,7 @@ if [ -n "$record" ]; then
   options+=(-e)
   { : >>"$record"; } 2>/dev/null || die "cannot write to $record"
 fi
-say "classifying ${file:-$device} with $(basename "$model")${record:+, recording to $record}"
+say "classifying ${file:-$device}${model:+ with $(basename "$model")}${record:+, recording to $record}"
 say "  $(as_typed "GST_PLUGIN_PATH=$CATDOG_STAGE" gst-launch-1.0 "${options[@]}" "${pipeline[@]}")"
 if [ -z "$file$seconds" ]; then say "Ctrl-C stops"; fi
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::frame::PixelFormat;
+use crate::model::ModelSource;
 
 /// A buffer that does not hold the frame its caps promise.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -319,9 +320,6 @@ pub enum LabelsError {
 /// Settings that contradict themselves or each other.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// No model.
-    #[error("no model is set; set model-file to a .tflite image classifier")]
-    NoModel,
     /// A number outside its range.
     #[error("{property}={value} is out of range; set it to {range}")]
     Range {
@@ -372,12 +370,11 @@ pub enum ConfigError {
     },
     /// Softmax of a single score is always 1.
     #[error(
-        "output-activation=softmax makes 1 of the single score of '{}'; use sigmoid or auto",
-        .file.display()
+        "output-activation=softmax makes 1 of the single score of {model}; use sigmoid or auto"
     )]
     SoftmaxOfOne {
         /// The model.
-        file: PathBuf,
+        model: ModelSource,
     },
 }
 
@@ -388,10 +385,10 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The model file cannot be read.
-    #[error("model-file '{}' cannot be read: {reason}; check the path", .file.display())]
-    ModelFile {
-        /// The file.
-        file: PathBuf,
+    #[error("{model} cannot be read: {reason}; check the path")]
+    Unreadable {
+        /// The model.
+        model: ModelSource,
         /// What the system says.
         reason: String,
     },
@@ -400,23 +397,22 @@ pub enum StartError {
     Runtime(#[from] RuntimeError),
     /// The accelerator is not there, or does not take the model.
     #[error(
-        "accelerator={name} cannot run '{}': {source}; set accelerator=cpu, or put LiteRT's \
-         accelerator library beside libLiteRt.so",
-        .file.display()
+        "accelerator={name} cannot run {model}: {source}; set accelerator=cpu, or put LiteRT's \
+         accelerator library beside libLiteRt.so"
     )]
     Accelerator {
         /// Its name.
         name: &'static str,
         /// The model.
-        file: PathBuf,
+        model: ModelSource,
         /// What LiteRT says.
         source: EngineError,
     },
     /// The model cannot be loaded.
-    #[error("model-file '{}': {source}", .file.display())]
+    #[error("{model}: {source}")]
     Model {
-        /// The file.
-        file: PathBuf,
+        /// The model.
+        model: ModelSource,
         /// Why.
         source: LoadError,
     },

@@ -9,6 +9,7 @@ pub mod tensor;
 pub mod preprocess;
 pub mod engine;
 pub mod files;
+pub mod model;
 pub mod sync;
 pub mod labels;
 pub mod decision;

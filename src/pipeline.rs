@@ -4,7 +4,7 @@
 //! resolve to, validated once; a [`Classifier`] is what runs. After the first frame of a format the
 //! path of a frame allocates nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::decision::{Activation, Decider, Decision, Scored};
@@ -12,9 +12,9 @@ use crate::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
 use crate::engine::tflite::{GraphActivation, ModelInfo, Normalization};
 use crate::engine::{Engine, fake::FakeEngine};
 use crate::error::{ConfigError, FrameFault, LoadError, StartError};
-use crate::files;
 use crate::frame::{FrameSpec, FrameView};
 use crate::labels::{LabelSources, modelinfo_normalization};
+use crate::model::ModelSource;
 use crate::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
 use crate::stats::Durations;
 use crate::tensor::{ElementType, Quantization, TensorInfo};
@@ -33,8 +33,8 @@ pub enum OutputActivation {
 /// What cannot change while a model is loaded.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The `.tflite` file.
-    pub model_file: PathBuf,
+    /// The `.tflite` classifier.
+    pub model: ModelSource,
     /// Names separated by commas; they go before any file.
     pub labels: Option<String>,
     /// A file with one name a line.
@@ -160,19 +160,21 @@ impl Classifier {
     ///
     /// [`StartError`] where one of them is missing, damaged, or contradicts another.
     pub fn load(config: &Config, live: LiveConfig) -> Result<Self, StartError> {
-        let path = &config.model_file;
+        let model = &config.model;
         let in_model = |error| match error {
             LoadError::Runtime(error) => StartError::Runtime(error),
             LoadError::Engine(source) if config.accelerator != Accelerator::Cpu => {
                 let name = config.accelerator.name();
-                StartError::Accelerator { name, file: path.clone(), source }
+                StartError::Accelerator { name, model: model.clone(), source }
             }
-            source => StartError::Model { file: path.clone(), source },
+            source => StartError::Model { model: model.clone(), source },
         };
-        let file = read_model(path)?;
+        let bytes = model
+            .read()
+            .map_err(|reason| StartError::Unreadable { model: model.clone(), reason })?;
         let threads = if config.threads == 0 { automatic_threads() } else { config.threads };
         let options = LiteRtOptions { threads, accelerator: config.accelerator };
-        let engine = LiteRtEngine::new(&file, &options).map_err(in_model)?;
+        let engine = LiteRtEngine::new(&bytes, &options).map_err(in_model)?;
         let info = engine.info().clone();
         let scores = info.output.len();
 
@@ -181,27 +183,25 @@ impl Classifier {
             list: config.labels.as_deref(),
             file: config.labels_file.as_deref(),
             metadata: info.labels.as_ref(),
-            model: Some(path),
+            model: model.file(),
         };
         let labels = sources.resolve(scores)?;
         if labels.numbered {
             warnings.push(format!(
-                "nothing names the {scores} classes of '{}', so they are shown as numbers; set \
+                "nothing names the {scores} classes of {model}, so they are shown as numbers; set \
                  labels or labels-file",
-                path.display()
             ));
         }
         let scaling = input_scaling(config, &info, &mut warnings);
         if scaling == Scaling::Unknown && info.input.element == ElementType::F32 {
             warnings.push(format!(
-                "nothing says how '{}' wants its float input normalised, so levels 0..255 become \
-                 -1..1; set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)",
-                path.display()
+                "nothing says how {model} wants its float input normalised, so levels 0..255 \
+                 become -1..1; set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)",
             ));
         }
-        let activation = resolve_activation(config.activation, &info, path)?;
+        let activation = resolve_activation(config.activation, &info, model)?;
         let description = Description {
-            model: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            model: model.name().into_owned(),
             threads,
             accelerator: config.accelerator,
             warnings,
@@ -374,13 +374,6 @@ impl Classifier {
     }
 }
 
-/// Reads the whole model; 512 MiB is a hundred times the largest image classifier in use.
-fn read_model(path: &Path) -> Result<Vec<u8>, StartError> {
-    const MAX_BYTES: u64 = 512 << 20;
-    files::read(path, MAX_BYTES)
-        .map_err(|reason| StartError::ModelFile { file: path.to_owned(), reason })
-}
-
 /// What the elements of a model's input stand for.
 #[derive(Clone, Debug, PartialEq)]
 enum Scaling {
@@ -403,7 +396,7 @@ fn input_scaling(config: &Config, info: &ModelInfo, warnings: &mut Vec<String>) 
     if let Some(normalization) = &info.normalization {
         return Scaling::Real(normalization.clone());
     }
-    match modelinfo_normalization(&config.model_file) {
+    match config.model.file().map_or(Ok(None), modelinfo_normalization) {
         Ok(Some(normalization)) => Scaling::Stored(normalization),
         Ok(None) => Scaling::Unknown,
         Err(reason) => {
@@ -416,12 +409,12 @@ fn input_scaling(config: &Config, info: &ModelInfo, warnings: &mut Vec<String>) 
 fn resolve_activation(
     wanted: OutputActivation,
     info: &ModelInfo,
-    path: &Path,
+    model: &ModelSource,
 ) -> Result<Activation, StartError> {
     let scores = info.output.len();
     match wanted {
         OutputActivation::Fixed(Activation::Softmax) if scores == 1 => {
-            Err(ConfigError::SoftmaxOfOne { file: path.to_owned() }.into())
+            Err(ConfigError::SoftmaxOfOne { model: model.clone() }.into())
         }
         OutputActivation::Fixed(activation) => Ok(activation),
         OutputActivation::Auto => Ok(match info.activation {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use common::*;
 use gstcatdog::engine::litert::Accelerator;
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use gstcatdog::model::ModelSource;
 use gstcatdog::pipeline::{Classifier, Config, LiveConfig, OutputActivation};
 use gstcatdog::preprocess::ResizeMethod;
 
@@ -63,7 +64,7 @@ fn allocations(
 ) -> u64 {
     runtime();
     let config = Config {
-        model_file: model(name),
+        model: ModelSource::File(model(name)),
         labels: None,
         labels_file: None,
         threads: 1,

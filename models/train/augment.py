@@ -1,7 +1,8 @@
 """What a camera does to a picture, done to the training pictures.
 
-Geometry first, one picture at a time: a random part of it, stretched to the network's square as the element stretches
-a frame. The aspect is jittered because frames come in 4:3 and 16:9 and some training photos were squashed before.
+Geometry first, one picture at a time: a random part of it, in the shape of some camera's frame, stretched to the
+network's square as the element stretches a frame. Frames come in 4:3 and 16:9, and some training photos were squashed
+before.
 Then light, a batch at a time: exposure, contrast, white balance, saturation down to grey, blur, noise, dark rooms.
 Some pictures are shown small in front of a picture of the background class: an animal seldom fills a webcam's frame,
 and the room behind it must not decide. Some get a patch of noise, as a partly hidden animal.
@@ -14,11 +15,11 @@ import math
 
 import tensorflow as tf
 
-# Parts of the picture: at least this share of its area, and this much narrower or wider than it is.
+# Parts of the picture: at least this share of its area, and so wide for their height, in pixels.
 SMALLEST_PART = 0.35
-LARGEST_ASPECT_CHANGE = 1.5
+NARROWEST, WIDEST = 0.7, 2.1
 # Share of the pictures that each change meets
-SMALL_ON_BACKGROUND = 0.25
+SMALL_ON_BACKGROUND = 0.35
 GREY = 0.12
 DARK = 0.12
 BLURRED = 0.2
@@ -32,8 +33,9 @@ def geometry(raw, size, seed):
     height, width = tf.unstack(tf.cast(tf.shape(picture)[:2], tf.float32))
     u = tf.random.stateless_uniform([5], seed)
     area = SMALLEST_PART + (1 - SMALLEST_PART) * u[0]
-    stretch = tf.exp((2 * u[1] - 1) * math.log(LARGEST_ASPECT_CHANGE) / 2)
-    high, wide = tf.minimum(tf.sqrt(area) / stretch, 1), tf.minimum(tf.sqrt(area) * stretch, 1)
+    # As a share of the picture's own width for its height; what does not fit is cut off.
+    aspect = NARROWEST * tf.exp(u[1] * math.log(WIDEST / NARROWEST)) * height / width
+    high, wide = tf.minimum(tf.sqrt(area / aspect), 1), tf.minimum(tf.sqrt(area * aspect), 1)
     top, left = (1 - high) * u[2] * height, (1 - wide) * u[3] * width
     part = tf.image.crop_to_bounding_box(
         picture,

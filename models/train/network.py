@@ -5,6 +5,8 @@ convolution separate a thousand classes; for a few, most of their parameters can
 is kept; `channels` keeps that many of the 1280 channels of the last convolution.
 """
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -22,7 +24,9 @@ def backbone(size, source):
     if source in ("imagenet", "none"):
         weights = None if source == "none" else "imagenet"
         try:
-            return keras.applications.MobileNetV2(weights=weights, include_top=False, input_shape=(size, size, 3))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of sizes that have no weights of their own: those for 224 serve all
+                return keras.applications.MobileNetV2(weights=weights, include_top=False, input_shape=(size, size, 3))
         except Exception as error:  # whatever the download raises
             raise BadInput(f"Keras' ImageNet weights could not be loaded ({error}); give a file: --backbone") from None
     network = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(size, size, 3))

@@ -22,8 +22,8 @@ from dataset import write
 CALIBRATION_PICTURES = 400
 
 
-def trained(given, out, task):
-    """The network with its averaged weights, after all epochs; resumes where `out` has a state."""
+def trained(given, out, task, base):
+    """The network with its averaged weights, after all epochs. Begins with `base`, or where `out` has a state, there."""
     steps = max(1, len(task.raws) // given.batch)
     state = out / "state.json"
     if state.exists():
@@ -31,7 +31,7 @@ def trained(given, out, task):
         model = keras.models.load_model(out / f"epoch-{done}.keras", compile=False)
         print(f"going on after epoch {done}", flush=True)
     else:
-        done, model = 0, started(given, task)
+        done, model = 0, started(given, task, base)
     network.freeze(model, given.first_layer)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * given.epochs, warmup_target=given.learning_rate, warmup_steps=max(1, steps // 2)
@@ -56,10 +56,9 @@ def trained(given, out, task):
     return model
 
 
-def started(given, task):
+def started(given, task, base):
     """The network, its last layer fitted to the features of the whole pictures as they come."""
     keras.utils.set_random_seed(given.seed)
-    base = network.backbone(given.size, given.backbone)
     classes, targets = len(task.labels), np.array(task.targets)
     probe = network.classifier(base, network.LAST_LAYER if given.channels else given.cut, None, classes, given.dropout)
     features = keras.Model(probe.input, probe.get_layer("pool").output)

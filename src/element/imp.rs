@@ -53,7 +53,8 @@ const STATS: &str = "stats";
 #[properties(wrapper_type = super::CatdogFilter)]
 pub struct CatdogFilter {
     #[property(name = "model-file", get, set, type = Option<PathBuf>, member = model_file,
-        nick = "Model file", blurb = "The .tflite image classifier", mutable_ready)]
+        nick = "Model file", blurb = "The .tflite image classifier (default: \
+        the built-in one: cat, dog, neither)", mutable_ready)]
     #[property(name = "labels-file", get, set, type = Option<PathBuf>, member = labels_file,
         nick = "Labels file", blurb = "A text file with the name of one class a line (default: \
         the model's metadata, else labels.txt beside the model)", mutable_ready)]
@@ -584,7 +585,7 @@ impl CatdogFilter {
 fn error_message(error: &StartError) -> gst::ErrorMessage {
     match error {
         StartError::Config(_) => gst::error_msg!(gst::LibraryError::Settings, ("{error}")),
-        StartError::ModelFile { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
+        StartError::Unreadable { .. } => gst::error_msg!(gst::ResourceError::NotFound, ("{error}")),
         StartError::Runtime(_) | StartError::Accelerator { .. } => {
             gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }

@@ -10,6 +10,7 @@ use crate::decision::Activation;
 use crate::engine::litert::Accelerator;
 use crate::engine::tflite::Normalization;
 use crate::error::ConfigError;
+use crate::model::ModelSource;
 use crate::overlay::TextFormat;
 use crate::pipeline::{Config, LiveConfig, OutputActivation};
 use crate::preprocess;
@@ -185,7 +186,6 @@ impl Settings {
     /// [`ConfigError`], which names the property.
     pub fn config(&self) -> Result<Config, ConfigError> {
         let file = |file: &Option<PathBuf>| file.clone().filter(|f| !f.as_os_str().is_empty());
-        let model_file = file(&self.model_file).ok_or(ConfigError::NoModel)?;
         let threads = u32::try_from(self.threads).ok().filter(|&threads| threads <= MAX_THREADS);
         let threads = threads.ok_or_else(|| ConfigError::Range {
             property: "threads",
@@ -193,7 +193,7 @@ impl Settings {
             range: "0 (automatic) to 256",
         })?;
         Ok(Config {
-            model_file,
+            model: file(&self.model_file).map_or(ModelSource::BuiltIn, ModelSource::File),
             labels: non_empty(&self.labels).map(str::to_owned),
             labels_file: file(&self.labels_file),
             threads,
@@ -315,7 +315,7 @@ mod tests {
     fn the_defaults_resolve() {
         assert_eq!(with_model().config().unwrap().threads, 0);
         assert_eq!(Settings::default().live().unwrap().pipeline.inference_interval, 1);
-        assert_eq!(Settings::default().config().unwrap_err(), ConfigError::NoModel);
+        assert_eq!(Settings::default().config().unwrap().model, ModelSource::BuiltIn);
     }
 
     #[test]

@@ -42,15 +42,3 @@ stand_in() {
   chmod +x "$SCRATCH/bin/$1"
   PATH=$SCRATCH/bin:$PATH
 }
-
-# The clip of the test data that the shell tests use, or skip.
-test_clip() {
-  local clip
-  for clip in "${CATDOG_TEST_DATA:-$ROOT/../shared}"/data/clips/cat_on_chair*; do
-    if [ -f "$clip" ]; then
-      printf '%s\n' "$clip"
-      return
-    fi
-  done
-  return 1
-}
