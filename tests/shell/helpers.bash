@@ -2,6 +2,7 @@
 # helpers.bash - sourced by the shell tests: a scratch folder, and assertions that name what was expected.
 # A test is a script that exits 0 (passed), 77 (skipped, with the reason on stdout) or anything else.
 
+# shellcheck disable=SC2034 # read by the tests
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
