@@ -1,8 +1,8 @@
 """What a camera does to a picture, done to the training pictures.
 
 Geometry first, one picture at a time: a random part of it, in the shape of some camera's frame, stretched to the
-network's square as the element stretches a frame. Frames come in 4:3 and 16:9, and some training photos were squashed
-before.
+network's square as the element stretches a frame. Frames come in 4:3 and 16:9, of cameras held upright as well, and
+some training photos were squashed before.
 Then light, a batch at a time: exposure, contrast, white balance, saturation down to grey, blur, noise, dark rooms.
 Some pictures are shown small in front of a picture of the background class: an animal seldom fills a webcam's frame,
 and the room behind it must not decide. Some get a patch of noise, as a partly hidden animal.
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 # Parts of the picture: at least this share of its area, and so wide for their height, in pixels.
 SMALLEST_PART = 0.35
-NARROWEST, WIDEST = 0.7, 2.1
+NARROWEST, WIDEST = 0.45, 2.1
 # Share of the pictures that each change meets
 SMALL_ON_BACKGROUND = 0.35
 GREY = 0.12
@@ -25,6 +25,8 @@ DARK = 0.12
 BLURRED = 0.2
 NOISY = 0.3
 HIDDEN = 0.2
+# A number no epoch has, for the random numbers of first_pictures()
+FIRST_EPOCH = 999
 
 
 def geometry(raw, size, seed):
@@ -130,3 +132,9 @@ def whole_pictures(raws, labels, size, batch):
     pictures = tf.data.Dataset.from_tensor_slices((tf.constant(raws), tf.constant(labels, tf.int32)))
     pictures = pictures.map(lambda raw, label: (stretched(raw, size) / 127.5 - 1, label), 2)
     return pictures.batch(batch).prefetch(3)
+
+
+def first_pictures(task, size, batch, seed):
+    """What a last layer is fitted to before anything else learns: every picture whole, and once as augmented."""
+    augmented = training_set(task, size, batch, seed, FIRST_EPOCH)
+    return whole_pictures(task.raws, task.targets, size, batch).concatenate(augmented)

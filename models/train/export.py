@@ -7,7 +7,9 @@ The converter is given the Keras model with a batch of one (a dynamic batch has 
 file). Flatbuffer tables follow metadata_schema.fbs of tflite-support (identifier M001).
 """
 
+import contextlib
 import io
+import warnings
 import zipfile
 
 import flatbuffers
@@ -30,7 +32,10 @@ def quantised(model, size, samples):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    return converter.convert()
+    # It talks of folders that are gone and of statistics that it has.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return converter.convert()
 
 
 def finished(flatbuffer, name, description, author, licence, labels, size):

@@ -27,9 +27,12 @@ except ImportError as error:
 
 # Settings that were chosen by measurement (README.md says how) for the two models that are shipped.
 PRESETS = {
-    "catdog": dict(size=224, cut="out_relu", channels=512, epochs=8),
+    "catdog": dict(size=224, cut="block_16_expand_relu,out_relu", channels=512, epochs=3),
     "nano": dict(size=160, cut="block_12_expand_relu", channels=None, epochs=14),
 }
+
+IMAGENET_HELP = """ImageNet's classes, 0 to 999, of what the folders show, as cats=281-285,dogs=151-268: what the first
+    weights know of these is kept"""
 
 
 def arguments():
@@ -38,19 +41,21 @@ def arguments():
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model and the state go")
     parser.add_argument("--preset", choices=PRESETS, default="catdog", help="settings of a shipped model (%(default)s)")
     parser.add_argument("--size", type=int, help="width and height of the input in pixels, a multiple of 32")
-    parser.add_argument("--cut", help="the last layer of MobileNetV2 that is kept")
+    parser.add_argument("--cut", help="the layers of MobileNetV2 whose averages the last layer sees, with commas")
     parser.add_argument("--channels", type=int, help="how many channels of the last convolution are kept")
     parser.add_argument("--epochs", type=int, help="how often every picture is seen")
     parser.add_argument("--first-layer", default="Conv1", help="the first layer that learns (%(default)s)")
     parser.add_argument("--batch", type=int, default=32, help="pictures in one step (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=1e-4, help="the highest; it warms up and falls to zero")
+    parser.add_argument("--learning-rate", type=float, default=6e-5, help="the highest; it warms up and falls to zero")
     parser.add_argument("--label-smoothing", type=float, default=0.05, help="(%(default)s)")
     parser.add_argument("--dropout", type=float, default=0.2, help="before the last layer (%(default)s)")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
+    parser.add_argument("--blend", type=float, default=0.75, help="share of that average; the first weights are the rest")
     parser.add_argument("--validation", type=float, default=0.1, help="share of the pictures that is not trained on")
     parser.add_argument("--labels", help="class names in the order of the sub-folders, as cat,dog,neither")
     parser.add_argument("--background", default="neither", help="class of pictures that others are shown in front of")
     parser.add_argument("--backbone", help="weights file, imagenet (Keras' own, downloaded) or none")
+    parser.add_argument("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
     parser.add_argument("--teacher", metavar="FILE", help="a trained .keras whose opinion is learnt as well")
     parser.add_argument("--name", default="classifier", help="name inside the model's metadata")
     parser.add_argument("--seed", type=int, default=7)
@@ -66,6 +71,22 @@ def arguments():
     return given
 
 
+def groups(text):
+    """`cats=281-285,dogs=151-268` -> {"cats": [281, ..., 285], "dogs": [151, ..., 268]}."""
+    found = {}
+    for part in text.split(","):
+        name, _, numbers = part.partition("=")
+        first, _, last = numbers.partition("-")
+        try:
+            chosen = list(range(int(first), int(last or first) + 1))
+        except ValueError:
+            chosen = []
+        if not chosen or chosen[0] < 0 or chosen[-1] > 999 or not set(chosen).isdisjoint(sum(found.values(), [])):
+            raise argparse.ArgumentTypeError(f"not folder=first-last in 0 to 999, each number once: {part}")
+        found.setdefault(name, []).extend(chosen)
+    return found
+
+
 def main():
     given = arguments()
     for file in (given.backbone, given.teacher):
@@ -77,6 +98,9 @@ def main():
     labels = given.labels.split(",") if given.labels else folder_names
     if len(labels) != len(folder_names):
         raise BadInput(f"--labels names {len(labels)} classes, but the folders are {', '.join(folder_names)}")
+    for name in given.imagenet:
+        if name not in folder_names:
+            raise BadInput(f"--imagenet names {name}, but the folders are {', '.join(folder_names)}")
     background = folder_names.index(given.background) if given.background in folder_names else None
     to_train, to_validate = dataset.split(pictures, given.validation)
     print(f"{len(to_train)} pictures to train with, {len(to_validate)} to validate with:", flush=True)
@@ -97,9 +121,11 @@ def main():
         raise BadInput(f"{error}: pip install -r {pathlib.Path(__file__).parent}/requirements.txt") from None
 
     begun = (pathlib.Path(given.out) / "state.json").exists()
-    base = None if begun else network.backbone(given.size, given.backbone)
+    base, head = (None, None) if begun else network.backbone(given.size, given.backbone, given.seed)
+    if base:
+        network.check(base, given.cut, given.channels, given.first_layer)
     out = output_folder(given, labels)
-    model = training.trained(given, out, task, base)
+    model = training.trained(given, out, task, base, head)
     training.deliver(given, out, task, model)
 
 

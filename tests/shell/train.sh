@@ -36,7 +36,8 @@ for folder, count in (("data", 40), ("fresh", 12)):
             image.save(place / f"{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}.{'jpg' if number % 3 else 'png'}")
 PICTURES
 
-options=(--data data --preset nano --size 32 --cut block_2_add --epochs 12 --batch 16 --backbone none --name colours)
+options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --epochs 12 --batch 16 --backbone none
+  --imagenet "blue=0-99,red=100-149" --name colours)
 expect_status 0 "$train" "${options[@]}" --out whole
 expect_in stdout "epoch 12/12"
 
@@ -89,4 +90,11 @@ refused "broken/b/cut.jpg cannot be read" --data broken
 cp data/red/* hollow/a
 refused "hollow/b holds no pictures" --data hollow
 refused "--labels names 2 classes" --data data --labels cat,dog
+refused "--imagenet names yellow" --data data --imagenet yellow=1-2
+for wrong in blue blue=x blue=9-8 blue=1000 blue=1-5,red=5-9; do
+  expect_status 2 "$train" --data data --out none --imagenet "$wrong"
+  expect_in stderr "not folder=first-last in 0 to 999, each number once"
+done
+refused "the network has no layer block_99" --data data --cut block_2_add,block_99
+refused "the network has no layer Conv_9" --data data --first-layer Conv_9
 refused "text.h5 cannot be read" --data data --backbone text.h5
