@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# lib.sh - what run.sh, test.sh, fetch-runtime.sh, models/evaluate and .ci/run share: finding out what the machine
-# lacks, installing it, building the plugin and staging it beside its runtime.
+# lib.sh - what run.sh, test.sh, fetch-runtime.sh, models/evaluate, models/train/train and .ci/run share: finding out
+# what the machine lacks, installing it, building the plugin and staging it beside its runtime.
 #
 # Usage: source it from a script of this repository, after `set -euo pipefail`:
 #
@@ -17,7 +17,7 @@ CATDOG_PLUGIN=libgstcatdog.so
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
 # Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
-# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh and models/evaluate
+# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train/train
 CATDOG_PYTHON=/usr/bin/python3
 
 # What each job needs, in Debian's names (the same in Debian 12, 13 and Raspberry Pi OS)

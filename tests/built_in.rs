@@ -30,12 +30,15 @@ fn demo_results(properties: &str) -> Vec<(f64, Meta)> {
     taken(&seen)
 }
 
+fn assert_no_warning(messages: &[gst::Message]) {
+    assert!(messages.iter().all(|m| m.type_() != gst::MessageType::Warning), "{messages:?}");
+}
+
 #[test]
 fn with_no_property_set_every_buffer_is_classified() {
     let pipeline = launch("videotestsrc num-buffers=3 ! catdogfilter ! fakesink name=sink");
     let seen = collect(&pipeline.pad("sink", "sink"), meta);
-    pipeline.run();
-    assert!(pipeline.warnings().is_empty(), "{:?}", pipeline.warnings());
+    assert_no_warning(&pipeline.run());
     let seen = taken(&seen);
     assert_eq!(seen.len(), 3);
     for meta in seen {
@@ -76,8 +79,7 @@ fn every_model_that_is_shipped_names_its_classes_itself() {
             alone.display()
         ));
         let seen = collect(&pipeline.pad("sink", "sink"), meta);
-        pipeline.run();
-        assert!(pipeline.warnings().is_empty(), "{:?}", pipeline.warnings());
+        assert_no_warning(&pipeline.run());
         let names: BTreeSet<String> = taken(&seen).remove(0).labels.into_iter().collect();
         assert_eq!(names, BTreeSet::from(NAMES.map(str::to_owned)), "{}", model.display());
         let listed = std::fs::read_to_string(manifest().join("models/labels.txt")).unwrap();
@@ -107,14 +109,20 @@ fn the_demo_clip_is_labelled_right() {
         *right += usize::from(meta.label == span.2);
     }
     say(&format!("frames right: {counts:?}"));
+    assert_eq!(counts.len(), NAMES.len());
     for (name, (right, all)) in counts {
         assert!(all >= 80 && right == all, "{name}: {right} of {all} frames");
     }
 }
 
-/// How far a confidence may be from Python's: 8-bit Y'CbCr to RGB and the scaling differ in
-/// their rounding, and the network's activations are 8-bit as well.
-const TOLERANCE: f64 = 0.08;
+/// How far the logarithm of a confidence may be from that of Python's, in the mean and at most: the
+/// decoder's and converter's rounding differ, and the network's activations have 8 bits. It is the
+/// logarithm that tells: where one class has nearly everything, a difference of confidences is small
+/// whatever was done to the frame.
+const MEAN_DIFFERENCE: f64 = 0.3;
+const LARGEST_DIFFERENCE: f64 = 1.5;
+/// Confidences below this count as this.
+const SMALLEST: f64 = 1e-4;
 
 #[test]
 fn confidences_are_those_of_python() {
@@ -123,17 +131,22 @@ fn confidences_are_those_of_python() {
         serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     assert!(golden.len() >= 12);
     let seen = demo_results("class-confidence-threshold=0");
+    let mut differences = Vec::new();
     for (frame, want) in &golden {
         let meta = &seen[*frame].1;
-        let of = |name| meta.labels.iter().position(|label| label == name);
         for (name, want) in NAMES.iter().zip(want) {
-            let got = meta.confidences[of(name).unwrap()];
+            let got = meta.confidences[meta.labels.iter().position(|label| label == name).unwrap()];
+            let difference = (got.max(SMALLEST).ln() - want.max(SMALLEST).ln()).abs();
             assert!(
-                (got - want).abs() < TOLERANCE,
-                "frame {frame}: {name} {got:.3} instead of {want:.3}"
+                difference < LARGEST_DIFFERENCE,
+                "frame {frame}: {name} {got:.5} instead of {want:.5}"
             );
+            differences.push(difference);
         }
     }
+    let mean = differences.iter().sum::<f64>() / differences.len() as f64;
+    say(&format!("mean difference of logarithms {mean:.3}"));
+    assert!(mean < MEAN_DIFFERENCE, "{mean}");
 }
 
 /// What `models/README.md` claims, less what another JPEG decoder changes.
@@ -148,27 +161,11 @@ fn held_out_photos_are_told_apart() {
     let Some(photos) = outside_data(test, "data/heldout") else { return };
     let mut found = BTreeMap::new();
     for folder in ["cats", "dogs", "neither"] {
-        let links = tempfile::tempdir().unwrap();
-        let mut files: Vec<PathBuf> = std::fs::read_dir(photos.join(folder))
+        let files: Vec<PathBuf> = std::fs::read_dir(photos.join(folder))
             .unwrap()
-            .map(|entry| entry.unwrap().path().canonicalize().unwrap())
+            .map(|entry| entry.unwrap().path())
             .collect();
-        files.sort();
-        // multifilesrc counts, so the photos get numbers.
-        for (number, file) in files.iter().enumerate() {
-            std::os::unix::fs::symlink(file, links.path().join(format!("{number:05}.jpg")))
-                .unwrap();
-        }
-        let pipeline = launch(&format!(
-            "multifilesrc location={}/%05d.jpg caps=image/jpeg,framerate=25/1 ! jpegdec \
-             ! catdogfilter ! fakesink name=sink",
-            links.path().display()
-        ));
-        let seen = collect(&pipeline.pad("sink", "sink"), meta);
-        pipeline.run();
-        let seen = taken(&seen);
-        assert_eq!(seen.len(), files.len(), "{folder}");
-        found.insert(folder, seen);
+        found.insert(folder, classified(&files, "jpegdec", ""));
     }
     let share = |seen: &[Meta], holds: &dyn Fn(&Meta) -> bool| {
         seen.iter().filter(|meta| holds(meta)).count() as f64 / seen.len() as f64

@@ -17,7 +17,6 @@ import report
 
 # Not pictures; what lies beside them in many data sets
 LEFT_OUT = {".txt", ".csv", ".json", ".md"}
-STILLS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 # A pipeline that brings nothing for so long is stuck (seconds)
 PATIENCE = 60
 
@@ -109,10 +108,9 @@ class Runner:
     def frames(self, path, most=None):
         """The results of one file: of all its frames, or of the first `most`."""
         gst = self.gst
-        upright = "" if path.suffix.lower() in STILLS else "! videoflip video-direction=auto "
         pipeline = gst.parse_launch(
-            "filesrc name=file ! decodebin caps=video/x-raw(ANY) expose-all-streams=false ! "
-            f"videoconvert {upright}! catdogfilter name=filter ! fakesink"
+            f"filesrc name=file ! {self.parser(path)}decodebin caps=video/x-raw(ANY) expose-all-streams=false ! "
+            "videoconvert ! videoflip video-direction=auto ! catdogfilter name=filter ! fakesink"
         )
         pipeline.get_by_name("file").set_property("location", str(path))
         element = pipeline.get_by_name("filter")
@@ -146,6 +144,12 @@ class Runner:
         if not frames:
             raise Unusable(f"{path} cannot be read: no picture came out of it")
         return frames
+
+    def parser(self, path):
+        """What tells how a photo was held: decodebin decodes JPEG without it."""
+        with open(path, "rb") as file:
+            jpeg = file.read(2) == b"\xff\xd8"
+        return "jpegparse ! " if jpeg and self.gst.ElementFactory.find("jpegparse") else ""
 
     def wait(self, path, bus, element, count, most):
         """Until the end of the file, or `most` frames."""
@@ -296,6 +300,8 @@ def write(files):
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
     try:
         for path, part in parts.items():
+            if path.is_dir():
+                raise Unusable(f"{path} is a folder: it is in the way of a file")
             part.write_bytes(files[path])
         for path, part in parts.items():
             part.replace(path)

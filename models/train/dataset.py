@@ -5,20 +5,23 @@ class. Pictures are checked once, when they are read, so that a damaged one is a
 exception after an hour. They stay in memory as they are stored (JPEG or PNG); photos much larger than the network's
 input are scaled down first.
 
-The split is by name, not by chance: the same picture is on the same side whatever else is in the folder. Pictures
-whose names differ in digits only (`burst_1.jpg`, `burst_2.jpg`) are kept together where there are at most
-`LARGEST_GROUP` of them: a validation set of the next frames of what was trained on would find every model good.
+The split is by name, not by chance: the same folder is split the same way again. Pictures whose names differ in the
+last number only (`burst_1.jpg`, `burst_2.jpg`) are kept together where there are at most `LARGEST_GROUP` of them: a
+validation set of the next frames of what was trained on would find every model good.
 """
 
 import collections
+import fnmatch
 import hashlib
 import io
+import os
 import pathlib
 import re
 import warnings
 
 from PIL import Image, ImageOps
 
+BACKBONE = "backbone"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 LARGEST_GROUP = 20
 # Pictures larger than this many times the input are scaled down when they are read: random crops are still sharp.
@@ -40,38 +43,49 @@ def data_folders(folder):
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder {folder}")
-    parts = [folder / name for name in ("train", "train_extra") if (folder / name).is_dir()]
-    return parts or [folder]
+    parts = [folder / name for name in ("train", "train_extra")]
+    return [part for part in parts if part.is_dir() and inside(part)[0]] or [folder]
+
+
+def inside(folder):
+    """(folders, files) in `folder`, sorted, without those that are hidden."""
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    return [p for p in entries if p.is_dir()], [p for p in entries if not p.is_dir()]
 
 
 def find(folders, exclude=()):
-    """All pictures below `folders`, sorted, and the class names, sorted: (pictures, classes).
+    """All pictures below `folders`, sorted, the class names, sorted, and the files that are no pictures: three lists.
 
-    `exclude` names pictures to leave out, as `class/file`. Raises BadInput for a folder without classes or
-    pictures, and for fewer than two classes.
+    `exclude`: patterns of pictures to leave out, as `class/file`. A folder BACKBONE is no class. Raises BadInput for a
+    folder without classes or pictures, for one inside a class, and for fewer than two classes.
     """
-    by_class = collections.defaultdict(list)
+    by_class, others = collections.defaultdict(list), []
     for folder in folders:
-        classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        classes = [p for p in inside(folder)[0] if p.name != BACKBONE]
         if not classes:
             raise BadInput(f"{folder} has no sub-folders: put the pictures of each class into one of its own")
         for sub in classes:
-            files = sorted(p for p in sub.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-            if not files:
+            deeper, files = inside(sub)
+            if deeper:
+                raise BadInput(f"{deeper[0]} is a folder inside a class: put its pictures into {sub} itself")
+            pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
+            if not pictures:
                 raise BadInput(f"{sub} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-            by_class[sub.name] += [p for p in files if f"{sub.name}/{p.name}" not in exclude]
+            others += [p for p in files if p.suffix.lower() not in SUFFIXES]
+            names = ((p, f"{sub.name}/{p.name}") for p in pictures)
+            by_class[sub.name] += [p for p, name in names if not any(fnmatch.fnmatchcase(name, e) for e in exclude)]
     if len(by_class) < 2:
         raise BadInput(f"there is one class only, {next(iter(by_class))}: a classifier needs two or more sub-folders")
     classes = sorted(by_class)
     pictures = []
     for label, name in enumerate(classes):
-        stems = [re.sub(r"[\d_]+", "", p.stem) for p in by_class[name]]
+        stems = [re.sub(r"\d+$", "", p.stem) for p in by_class[name]]
         sizes = collections.Counter(stems)
         pictures += [
             Picture(path, label, stem if stem and sizes[stem] <= LARGEST_GROUP else path.stem)
             for path, stem in zip(by_class[name], stems)
         ]
-    return pictures, classes
+    return pictures, classes, others
 
 
 def split(pictures, share):
@@ -89,7 +103,7 @@ def split(pictures, share):
 
 def place(picture):
     """A number in 0..1 that depends on class and group only."""
-    digest = hashlib.sha256(f"{picture.label}/{picture.group}".encode()).digest()
+    digest = hashlib.sha256(f"{picture.path.parent.name}/{picture.group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
@@ -118,8 +132,20 @@ def read(picture, size):
     return out.getvalue()
 
 
+def fingerprint(*parts):
+    """Of the names in each part of a split: whether a later run has the same."""
+    names = ["\n".join(f"{p.path.parent.name}/{p.path.name}" for p in part) for part in parts]
+    return hashlib.sha256("\n\n".join(names).encode()).hexdigest()
+
+
 def write(path, content):
-    """All or nothing."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
+    """All or nothing: bytes, or what `content`, a function, writes into the file it is given."""
+    temporary = path.with_name("part-" + path.name)
+    if callable(content):
+        content(temporary)
+    else:
+        temporary.write_bytes(content)
+    # On the disk before its name is: a power cut else leaves the name of an empty file.
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
     temporary.replace(path)

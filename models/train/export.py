@@ -136,10 +136,12 @@ def description_table(name, description, author, licence, size, mean, std):
         1: text(description),
         2: text("1"),
         3: vector("table", [graph]),
-        4: text(author),
-        5: text(licence),
         7: text("1.0.0"),
     }
+    if author:
+        root[4] = text(author)
+    if licence:
+        root[5] = text(licence)
     b.Finish(table(8, root), file_identifier=b"M001")
     return bytes(b.Output())
 

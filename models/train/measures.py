@@ -10,9 +10,23 @@ THRESHOLD = 0.7
 
 
 def best_temperature(logits, targets, weights):
-    """The divisor of the logits that makes the targets most likely (Guo et al., ICML 2017)."""
-    candidates = np.geomspace(0.25, 4, 161)
-    return candidates[np.argmin([negative_log_likelihood(logits / t, targets, weights) for t in candidates])]
+    """The divisor of the logits that makes the targets most likely (Guo et al., ICML 2017).
+
+    The targets are not quite certain, the less so the fewer there are: (n + 1) / (n + 2) for n pictures of a class, as
+    Platt ("Probabilistic outputs for support vector machines", 1999) has it. Ten right ones out of ten do not make a
+    model sure of everything.
+    """
+    classes = logits.shape[1]
+    counts = np.bincount(targets, minlength=classes)
+    sure = ((counts + 1) / (counts + 2))[targets]
+    wanted = np.repeat((1 - sure)[:, None] / (classes - 1), classes, 1)
+    wanted[np.arange(len(targets)), targets] = sure
+
+    def loss(temperature):
+        likelihood = wanted * np.log(probabilities(logits / temperature) + 1e-9)
+        return -np.average(likelihood.sum(1), weights=weights[targets])
+
+    return min(np.geomspace(0.1, 10, 321), key=loss)
 
 
 def negative_log_likelihood(logits, targets, weights):

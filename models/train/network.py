@@ -70,7 +70,7 @@ def classifier(base, cuts, channels, classes, dropout, importance=None):
     return keras.Model(base.input, logits, name="classifier")
 
 
-def features(base, cuts, channels=None, importance=None):
+def features(base, cuts, channels=None, importance=None, name="features"):
     """The averages of the outputs of the layers `cuts` over the picture, side by side: a tensor (n, features).
 
     `channels`: of LAST_LAYER, where it is among `cuts`, keep only those channels whose `importance`, one number for
@@ -79,14 +79,14 @@ def features(base, cuts, channels=None, importance=None):
     pooled = []
     for cut in cuts:
         x = narrowed(base, channels, importance) if cut == LAST_LAYER and channels else layer(base, cut).output
-        pooled.append(keras.layers.GlobalAveragePooling2D(name=f"pool_{cut}")(x))
-    return keras.layers.Concatenate(name="features")(pooled) if len(pooled) > 1 else pooled[0]
+        pooled.append(keras.layers.GlobalAveragePooling2D(name=f"{name}_{cut}")(x))
+    return keras.layers.Concatenate(name=name)(pooled) if len(pooled) > 1 else pooled[0]
 
 
 def layer(base, name):
     names = [part.name for part in base.layers]
     if name not in names:
-        raise BadInput(f"the network has no layer {name}: one of {', '.join(names)}")
+        raise BadInput(f"the network has no layer {name}; it has block_1_expand_relu, block_15_add, {LAST_LAYER} ...")
     return base.get_layer(name)
 
 

@@ -47,8 +47,12 @@ def certain(targets, classes):
     return np.eye(classes, dtype=np.float32)[np.array(targets)]
 
 
-def seen(batches, *functions):
-    """What each of `functions` makes of all pictures, and their labels: arrays, in the order of the batches."""
-    compiled = [tf.function(function, reduce_retracing=True) for function in functions]
-    rows = [[*(function(pictures) for function in compiled), labels] for pictures, labels in batches]
+def seen(batches, model, *others):
+    """Arrays, in the order of the batches (augment.Batch): what `model` makes of the pictures, and of them as they
+    were; what each of the functions `others` makes of them as they were; and their labels."""
+    before = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
+    others = [tf.function(other, reduce_retracing=True) for other in others]
+    rows = [
+        [before(b.pictures), before(b.natural), *(other(b.natural) for other in others), b.labels] for b in batches
+    ]
     return [np.concatenate(column) for column in zip(*rows)]

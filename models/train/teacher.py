@@ -1,10 +1,13 @@
-"""What the network knew before it was trained: a teacher for it.
+"""What the network knew before it was trained, kept while it learns.
 
-ImageNet has 118 breeds of dogs and 5 of cats; who trains on a few thousand pictures of pets forgets some of what the
-network learnt from a million. The teacher is the network as it came. Its last layer sees the same features as the
-pupil's, and how likely the network finds the groups of ImageNet's classes that are ours (`dogs=151-268`) and all
-others. It is fitted to our pictures once; then the pupil learns its opinion of each picture, along with the label
-(Hinton et al., "Distilling the knowledge in a neural network", 2015).
+Who trains on a few thousand pictures of pets forgets some of what the network learnt from a million pictures. The
+teacher is the network as it came. The pupil sees frames as cameras and the element make them, stretched, dark and
+noisy; the teacher sees what is in them as it was. The pupil learns to find the same features, and the teacher's
+opinion beside the label (Hinton et al., "Distilling the knowledge in a neural network", 2015; Li and Hoiem, "Learning
+without forgetting", ECCV 2016).
+
+The opinion is that of a last layer, fitted to our pictures. It may see, beside the features, how likely the network
+finds the groups of ImageNet's classes that are ours (`dogs=151-268`) and all others: ImageNet has 118 breeds of dogs.
 """
 
 import keras
@@ -14,13 +17,16 @@ import tensorflow as tf
 import augment
 import network
 import regression
+from dataset import BadInput, write
 
-# The logits of three groups stand against thousands of features: so many times the weight of one of these, squared,
+# The logits of a few groups stand against thousands of features: so many times the weight of one of these, squared,
 # before the penalty on large weights. By leaving out breeds: 20 to 300 do equally well, 1 is worse.
 EMPHASIS = 20.0
-# How much its opinion counts beside the label, and how much it is softened.
-SHARE = 0.7
+# How much its opinion counts beside the label, how much it is softened, as the second best says a lot, and how much
+# a difference of features counts beside a wrong label.
+SHARE = 0.5
 TEMPERATURE = 2.0
+FEATURES = 1.0
 FILE = "teacher.keras"
 
 
@@ -46,46 +52,71 @@ class Groups(keras.layers.Layer):
         return super().get_config() | {"groups": self.groups}
 
 
-def made(given, out, task, base, head):
-    """The teacher that is asked for: a file, one fitted to the training pictures, or None. A fitted one is saved."""
-    if given.imagenet and not given.teacher:
-        saved = out / FILE
-        fitted(given, task, base, head).save(saved.with_name("part-" + saved.name))
-        saved.with_name("part-" + saved.name).replace(saved)
-    return load(given, out)
+@keras.saving.register_keras_serializable("catdog")
+class Scale(keras.layers.Layer):
+    """(n, features), each multiplied by a number of its own, its weight."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False, name="scale")
+
+    def call(self, features):
+        return features * self.scale
 
 
-def load(given, out):
-    file = given.teacher or (out / FILE if given.imagenet else None)
-    return keras.models.load_model(file, compile=False) if file else None
+def seen_by(base, head, cuts, groups):
+    """The network as it came: a picture -> its features, and behind them the logits of the groups."""
+    x = network.features(base, cuts, name="before")
+    if groups:
+        pool = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
+        imagenet = keras.layers.Dense(network.IMAGENET_CLASSES, name="imagenet")
+        known = Groups(groups, name="groups")(imagenet(pool))
+        imagenet.set_weights(head)
+        x = keras.layers.Concatenate(name="features_and_groups")([x, known])
+    return keras.Model(base.input, x, name="as_it_came")
 
 
-def probabilities(tutor, pictures):
-    """What it says of pictures (n, any, any, 3) in -1..1: (n, classes), softened, as the second best says a lot."""
-    side = tutor.input_shape[1]
-    logits = tutor(tf.image.resize(pictures, (side, side)), training=False)
+def last_layer(natural, features, wanted, weights):
+    """(kernel, bias) of the teacher's last layer. `natural`: what seen_by() found in the pictures as they were, the
+    first `features` columns of which are features."""
+    emphasis = np.ones(natural.shape[1], np.float32)
+    emphasis[features:] = np.sqrt(EMPHASIS)
+    return regression.fitted(natural, wanted, weights, emphasis)
+
+
+def finished(before, base, pupil_sees, spread, layer):
+    """The teacher: a picture -> what the pupil sees of it, in units of `spread`, and the logits of the classes.
+
+    `pupil_sees`: the pupil's features, as a tensor behind `base`; `layer`: from last_layer().
+    """
+    scale = Scale(name="scale")
+    logits = keras.layers.Dense(len(layer[1]), name="logits")
+    tutor = keras.Model(base.input, [scale(pupil_sees), logits(before.output)], name="teacher")
+    scale.set_weights([1 / spread])
+    logits.set_weights(layer)
+    return tutor
+
+
+def opinion(logits):
     return tf.nn.softmax(logits / TEMPERATURE)
 
 
-def fitted(given, task, base, head):
-    """The network as it came, (n, size, size, 3) in -1..1 -> (n, classes) logits of the training pictures' classes.
+def save(out, tutor):
+    write(out / FILE, tutor.save)
 
-    `base` and `head` are from network.backbone().
+
+def load(given, out, classes):
+    """A function, pictures as they were -> (features or None, logits), and the layer that scales features or None.
+
+    Raises BadInput for a `given.teacher` that is no network for so many classes.
     """
-    groups = list(given.imagenet.values())
-    pupil_sees = network.features(base, network.layer_names(given.cut))
-    pool = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
-    imagenet = keras.layers.Dense(network.IMAGENET_CLASSES, name="imagenet")
-    known = Groups(groups, name="groups")(imagenet(pool))
-    imagenet.set_weights(head)
-    features = keras.layers.Concatenate(name="all_features")([pupil_sees, known])
-    pictures = augment.first_pictures(task, given.size, given.batch, given.seed)
-    x, targets = regression.seen(pictures, keras.Model(base.input, features))
-    emphasis = np.ones(x.shape[1], np.float32)
-    emphasis[-known.shape[1] :] = np.sqrt(EMPHASIS)
-    classes = len(task.labels)
-    weights = regression.class_weights(targets, classes)[targets]
-    logits = keras.layers.Dense(classes, name="logits")
-    model = keras.Model(base.input, logits(features), name="teacher")
-    logits.set_weights(regression.fitted(x, regression.certain(targets, classes), weights, emphasis))
-    return model
+    file = given.teacher or out / FILE
+    try:
+        tutor = keras.models.load_model(file, compile=False)
+    except Exception as error:  # whatever a damaged file raises
+        raise BadInput(f"the teacher {file} cannot be read: {str(error).splitlines()[0]}") from None
+    if not given.teacher:
+        return lambda natural: tutor(natural, training=False), tutor.get_layer("scale")
+    if tutor.output_shape != (None, classes):
+        raise BadInput(f"the teacher {file} knows {tutor.output_shape[-1]} classes, not {classes}")
+    side = tutor.input_shape[1]
+    return lambda natural: (None, tutor(tf.image.resize(natural, (side, side)), training=False)), None

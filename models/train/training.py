@@ -4,6 +4,7 @@ After each epoch the folder holds what is needed to go on: the network, the opti
 is written last and says which of them belong together.
 """
 
+import argparse
 import hashlib
 import json
 import sys
@@ -22,64 +23,78 @@ from dataset import write
 
 # Pictures that tell the converter how large activations get: half as they are, half as augmented.
 CALIBRATION_PICTURES = 400
+STATE = "state.json"
 
 
 def trained(given, out, task, base, head):
     """The network with its averaged weights, after all epochs. Begins with `base` and `head` (network.backbone()), or
     where `out` has a state, there."""
     steps = max(1, len(task.raws) // given.batch)
-    state = out / "state.json"
+    state = out / STATE
     if state.exists():
         done = json.loads(state.read_text())["epochs"]
         model = keras.models.load_model(out / f"epoch-{done}.keras", compile=False)
-        tutor = teacher.load(given, out)
         print(f"going on after epoch {done}", flush=True)
     else:
         keras.utils.set_random_seed(given.seed)
-        tutor = teacher.made(given, out, task, base, head)
-        done, model = 0, started(given, task, base, tutor)
+        done, model = 0, started(given, out, task, base, head)
     network.freeze(model, given.first_layer)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * given.epochs, warmup_target=given.learning_rate, warmup_steps=max(1, steps // 2)
     )
     weights = regression.class_weights(task.targets, len(task.labels))
-    trainer = Trainer(model, schedule, given, weights, tutor)
+    trainer = Trainer(model, schedule, given, weights, teacher.load(given, out, len(task.labels)))
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
     whole = augment.whole_pictures(task.validation_raws, task.validation_targets, given.size, given.batch)
     for epoch in range(done, given.epochs):
-        batches = augment.training_set(task, given.size, given.batch, given.seed, epoch)
-        model.get_layer("dropout").seed_generator.state.assign([given.seed, epoch])
-        trainer.epoch(batches, f"epoch {epoch + 1}/{given.epochs}", steps)
+        if given.dropout:
+            model.get_layer("dropout").seed_generator.state.assign([given.seed, epoch])
+        trainer.epoch(augment.training_set(task, given, epoch), f"epoch {epoch + 1}/{given.epochs}", steps)
         scores = trainer.averaged_scores(whole)
         print("   " + measures.summary(scores, np.array(task.validation_targets), task.background), flush=True)
         trainer.save(out / f"epoch-{epoch + 1}")
         write(state, json.dumps({"epochs": epoch + 1}).encode())
-        for suffix in (".keras", ".npz"):
-            (out / f"epoch-{epoch}{suffix}").unlink(missing_ok=True)
+        for old in out.glob("epoch-*"):
+            if old.stem != f"epoch-{epoch + 1}":
+                old.unlink()
     trainer.use_average()
     return model
 
 
-def started(given, task, base, tutor):
-    """The network, its last layer fitted to the features as they come."""
-    classes, cuts, channels = len(task.labels), network.layer_names(given.cut), given.channels
-    pictures = augment.first_pictures(task, given.size, given.batch, given.seed)
-    as_it_comes = keras.Model(base.input, network.features(base, cuts))
-    if tutor:
-        x, wanted, targets = regression.seen(pictures, as_it_comes, lambda some: teacher.probabilities(tutor, some))
+def started(given, out, task, base, head):
+    """The network, its last layer fitted to the features as they come; writes the teacher, if it is not given."""
+    classes, cuts = len(task.labels), network.layer_names(given.cut)
+    before = teacher.seen_by(base, head, cuts, list(given.imagenet.values()))
+    found = before.output_shape[-1] - (len(given.imagenet) + 1 if given.imagenet else 0)
+    batches = augment.training_set(task, given, augment.FIRST_EPOCH)
+    if given.teacher:
+        tutor, _ = teacher.load(given, out, classes)
+        stretched, natural, opinions, targets = regression.seen(batches, before, lambda some: tutor(some)[1])
     else:
-        x, targets = regression.seen(pictures, as_it_comes)
-        wanted = regression.certain(targets, classes)
+        stretched, natural, targets = regression.seen(batches, before)
+    labels = regression.certain(targets, classes)
     weights = regression.class_weights(targets, classes)[targets]
-    last_layer, importance = regression.fitted(x, wanted, weights), None
-    if channels and network.LAST_LAYER in cuts:
-        importance = (np.abs(last_layer[0]).max(1) * x.std(0))[-network.LAST_CHANNELS :]
-        others = np.arange(x.shape[1] - network.LAST_CHANNELS)
-        chosen = len(others) + network.kept(importance, channels)
-        last_layer = regression.fitted(x[:, np.concatenate([others, chosen])], wanted, weights)
-    model = network.classifier(base, cuts, channels, classes, given.dropout, importance)
-    model.get_layer("logits").set_weights(last_layer)
+    if not given.teacher:
+        last_layer = teacher.last_layer(natural, found, labels, weights)
+        opinions = natural @ last_layer[0] + last_layer[1]
+    wanted = (1 - teacher.SHARE) * labels + teacher.SHARE * teacher.opinion(opinions).numpy()
+    # Of the pictures as cameras see them, and as they were: the same is wanted.
+    x = np.concatenate([stretched[:, :found], natural[:, :found]])
+    wanted, weights = np.concatenate([wanted, wanted]), np.concatenate([weights, weights])
+
+    layer, importance, chosen = regression.fitted(x, wanted, weights), None, np.arange(found)
+    if given.channels and network.LAST_LAYER in cuts:
+        importance = (np.abs(layer[0]).max(1) * x.std(0))[-network.LAST_CHANNELS :]
+        others = found - network.LAST_CHANNELS
+        chosen = np.concatenate([np.arange(others), others + network.kept(importance, given.channels)])
+        layer = regression.fitted(x[:, chosen], wanted, weights)
+    if not given.teacher:
+        pupil_sees = network.features(base, cuts, given.channels, importance)
+        spread = natural[:, chosen].std(0) + 1e-3
+        teacher.save(out, teacher.finished(before, base, pupil_sees, spread, last_layer))
+    model = network.classifier(base, cuts, given.channels, classes, given.dropout, importance)
+    model.get_layer("logits").set_weights(layer)
     return model
 
 
@@ -90,23 +105,27 @@ class Trainer:
 
     def __init__(self, model, schedule, given, weights, tutor):
         self.model, self.average, self.blend = model, given.average, given.blend
+        self.features_and_logits = keras.Model(model.input, [model.get_layer("dropout").input, model.output])
         self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, global_clipnorm=5.0)
         self.optimizer.build(model.trainable_variables)
         self.first = [tf.Variable(v) for v in model.trainable_variables]
         self.shadow = [tf.Variable(v) for v in model.trainable_variables]
         self.step = tf.function(self._step, reduce_retracing=True)
-        self.smoothing, self.weights, self.tutor = given.label_smoothing, tf.constant(weights), tutor
+        self.smoothing, self.weights = given.label_smoothing, tf.constant(weights)
+        self.tutor, self.scale = tutor
 
-    def _step(self, pictures, labels):
-        classes = self.weights.shape[0]
+    def _step(self, batch):
+        classes, labels = self.weights.shape[0], batch.labels
+        taught, opinions = self.tutor(batch.natural)
         wanted = tf.one_hot(labels, classes) * (1 - self.smoothing) + self.smoothing / classes
-        if self.tutor is not None:
-            opinion = teacher.probabilities(self.tutor, pictures)
-            wanted = (1 - teacher.SHARE) * wanted + teacher.SHARE * opinion
+        wanted = (1 - teacher.SHARE) * wanted + teacher.SHARE * teacher.opinion(opinions)
         with tf.GradientTape() as tape:
-            logits = self.model(pictures, training=True)
+            features, logits = self.features_and_logits(batch.pictures, training=True)
             loss = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
             loss = tf.reduce_mean(loss * tf.gather(self.weights, labels))
+            if taught is not None:
+                apart = tf.reduce_mean(tf.square(self.scale(features) - taught), 1)
+                loss += teacher.FEATURES * tf.reduce_mean(batch.alone * apart)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         # In the first steps the average follows faster: it would remember where they began.
@@ -120,8 +139,8 @@ class Trainer:
     def epoch(self, batches, name, steps):
         bar = keras.utils.Progbar(steps, unit_name=name, interval=1.0 if sys.stdout.isatty() else 60.0)
         print(name, flush=True)
-        for pictures, labels in batches:
-            loss, right = self.step(pictures, labels)
+        for batch in batches:
+            loss, right = self.step(batch)
             bar.add(1, [("loss", float(loss)), ("right", float(right))])
 
     def averaged_scores(self, batches):
@@ -140,8 +159,8 @@ class Trainer:
         return [*self.optimizer.variables, *self.first, *self.shadow]
 
     def save(self, path):
-        self.model.save(path.with_suffix(".keras"))
-        np.savez(path.with_suffix(".npz"), *[v.numpy() for v in self.state()])
+        write(path.with_suffix(".keras"), self.model.save)
+        write(path.with_suffix(".npz"), lambda file: np.savez(file, *[v.numpy() for v in self.state()]))
 
     def restore(self, state_file):
         saved = np.load(state_file)
@@ -165,11 +184,11 @@ def deliver(given, out, task, model):
     dense = model.get_layer("logits")
     kernel, bias = (w / temperature for w in dense.get_weights())
     dense.set_weights([kernel, bias])
-    model.save(out / "averaged.keras")
+    write(out / "averaged.keras", model.save)
     dense.set_weights([kernel, bias + shift / temperature])
     description = f"MobileNetV2 1.0, {given.size} x {given.size}, int8: {', '.join(labels)}."
     raw = export.quantised(model, given.size, samples)
-    flatbuffer = export.finished(raw, given.name, description, "catdog", "MIT OR Apache-2.0", labels, given.size)
+    flatbuffer = export.finished(raw, given.name, description, given.author, given.licence, labels, given.size)
 
     scores = np.log(export.run(flatbuffer, whole) + 1e-9)
     report = {
@@ -192,5 +211,5 @@ def calibration_pictures(given, task):
     every = max(1, 2 * len(task.raws) // CALIBRATION_PICTURES)
     some = task._replace(raws=task.raws[::every], targets=task.targets[::every])
     whole = augment.whole_pictures(some.raws, some.targets, given.size, 1)
-    changed = augment.training_set(some, given.size, 1, given.seed, 0)
-    return [x.numpy() for x, _ in whole] + [x.numpy() for x, _ in changed]
+    changed = augment.training_set(some, argparse.Namespace(**vars(given) | {"batch": 1}), 0)
+    return [x.numpy() for x, _ in whole] + [batch.pictures.numpy() for batch in changed]

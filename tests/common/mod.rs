@@ -399,6 +399,28 @@ pub fn taken<T>(seen: &Seen<T>) -> Vec<T> {
     std::mem::take(&mut *seen.lock().unwrap())
 }
 
+/// What `catdogfilter` with these properties says of JPEG photos, each decoded by `decoder`.
+pub fn classified(photos: &[PathBuf], decoder: &str, properties: &str) -> Vec<Meta> {
+    // multifilesrc counts, so the photos get numbers.
+    let folder = tempfile::tempdir().unwrap();
+    for (number, photo) in photos.iter().enumerate() {
+        let photo = photo.canonicalize().unwrap_or_else(|e| panic!("{}: {e}", photo.display()));
+        std::os::unix::fs::symlink(photo, folder.path().join(format!("{number:05}.jpg"))).unwrap();
+    }
+    let pipeline = launch(&format!(
+        "multifilesrc location={}/%05d.jpg caps=image/jpeg,framerate=25/1 ! {decoder} \
+         ! catdogfilter {properties} ! fakesink name=sink",
+        folder.path().display()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), meta);
+    let messages = pipeline.run();
+    let undecoded = messages.iter().filter(|m| m.type_() == gst::MessageType::Warning).count();
+    assert_eq!(undecoded, 0, "{messages:?}");
+    let seen = taken(&seen);
+    assert_eq!(seen.len(), photos.len());
+    seen
+}
+
 // Metadata
 
 /// One `GstCatdogMeta`, read.

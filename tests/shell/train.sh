@@ -29,11 +29,16 @@ for folder, count in (("data", 40), ("fresh", 12)):
             height, width = random.integers(40, 90, 2)
             picture = random.integers(0, 90, (height, width, 3))
             picture[..., channel] += random.integers(90, 160)
-            # of every kind that is read: large, grey of mode, transparent, turned by EXIF
+            # small and large, as they come and transparent, upright and turned
             image = Image.fromarray(picture.astype(np.uint8))
-            if number == 0:
+            if number % 10 == 0:
                 image = image.resize((900, 700))
-            image.save(place / f"{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}.{'jpg' if number % 3 else 'png'}")
+            if number % 9 == 0:
+                image.putalpha(200)
+            turned = Image.Exif()
+            turned[0x0112] = 6
+            suffix = "jpg" if number % 3 else "png"
+            image.save(place / f"{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}.{suffix}", exif=turned if number % 7 else b"")
 PICTURES
 
 options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --epochs 12 --batch 16 --backbone none
@@ -44,6 +49,7 @@ expect_in stdout "epoch 12/12"
 # stopped after the first epoch, and resumed
 setsid "$train" "${options[@]}" --out resumed >first 2>&1 &
 pid=$!
+trap 'kill -KILL -- "-$pid" 2>/dev/null || true; rm -rf "$SCRATCH"' EXIT
 for _ in $(seq 6000); do
   [ ! -f resumed/state.json ] || break
   kill -0 "$pid" 2>/dev/null || fail "the training ended: $(tail -n 5 first)"
@@ -52,7 +58,7 @@ done
 kill -TERM -- "-$pid"
 status=0
 wait "$pid" || status=$?
-[ "$status" = 130 ] || fail "status $status instead of 130 after a signal: $(tail -n 5 first)"
+[ "$status" = 143 ] || fail "status $status instead of 143 after a signal: $(tail -n 5 first)"
 [ ! -e resumed/classifier.tflite ] || fail "a stopped training left a model"
 expect_status 0 "$train" "${options[@]}" --out resumed
 expect_in stdout "going on after epoch"
@@ -67,13 +73,22 @@ right = [p["top"] == p["folder"] for p in report["pictures"]]
 assert len(right) == 36 and sum(right) >= 34, f"{sum(right)} of {len(right)}"
 REPORT
 
+# what the preset of the larger model does, with a teacher, and with nothing dropped
+expect_status 0 "$train" --data data --size 32 --epochs 1 --backbone none --channels 64 --dropout 0 \
+  --teacher whole/averaged.keras --out taught
+[ "$(stat -c %s taught/classifier.tflite)" -gt "$(stat -c %s whole/classifier.tflite)" ] || fail "not the larger network"
+
 # other settings do not go on where these stopped
 expect_status 2 "$train" "${options[@]}" --out whole --epochs 13
-expect_in stderr "other settings"
+expect_in stderr "begun with other epochs"
+cp data/red/a0.png data/red/new.png
+expect_status 2 "$train" "${options[@]}" --out whole
+expect_in stderr "begun with other pictures"
+rm data/red/new.png
 
 # bad input: one line, status 2, nothing written
 refused() {
-  expect_status 2 "$train" "${@:2}" --preset nano --size 32 --backbone none --out none
+  expect_status 2 "$train" --preset nano --size 32 --backbone none --out none "${@:2}"
   expect_in stderr "$1"
   [ "$(grep -c . stderr)" = 1 ] || fail "more than one line: $(cat stderr)"
   [ ! -e none ] || fail "something was written for: ${*:2}"
@@ -97,4 +112,20 @@ for wrong in blue blue=x blue=9-8 blue=1000 blue=1-5,red=5-9; do
 done
 refused "the network has no layer block_99" --data data --cut block_2_add,block_99
 refused "the network has no layer Conv_9" --data data --first-layer Conv_9
+refused "none.h5 cannot be read: there is no such file" --data data --backbone none.h5
+echo text >text.h5
 refused "text.h5 cannot be read" --data data --backbone text.h5
+cp text.h5 text.keras
+refused "the teacher text.keras cannot be read" --data data --teacher text.keras
+mkdir -p nested/{a,b/more}
+cp data/red/* nested/a
+cp data/blue/* nested/b
+refused "nested/b/more is a folder inside a class" --data nested
+for wrong in "--size 33" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" \
+  "--teacher text.keras --imagenet blue=1"; do
+  # shellcheck disable=SC2086 # two words and more
+  expect_status 2 "$train" --data data --out none $wrong
+done
+touch taken
+expect_status 2 "$train" --data data --preset nano --size 32 --backbone none --out taken
+expect_in stderr "train: --out: "
