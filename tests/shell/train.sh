@@ -12,6 +12,8 @@ if [ -x "${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python" ]; then :; els
   expect_in stderr "Python 3.10 to 3.13"
 fi
 expect_status 0 "$train" --help
+expect_in stdout "--data DIR"
+expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs what is missing
 venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
 
 cd "$SCRATCH"
