@@ -150,6 +150,7 @@ def main():
     try:
         with silence():
             import network
+            import teacher
             import training
     except ImportError as error:
         raise BadInput(f"{error}: pip install -r {pathlib.Path(__file__).parent}/requirements.txt") from None
@@ -158,6 +159,8 @@ def main():
     base, head = (None, None) if begun else network.backbone(given.size, given.backbone, given.seed)
     if base:
         network.check(base, given.cut, given.channels, given.first_layer)
+    if given.teacher:
+        teacher.load(given, out, len(labels))
     try:
         out.mkdir(parents=True, exist_ok=True)
         dataset.write(out / SETTINGS, json.dumps(settings, indent=2).encode())
