@@ -150,10 +150,10 @@ fn confidences_are_those_of_python() {
 }
 
 /// What `models/README.md` claims, less what another JPEG decoder changes.
-const LEAST_CATS: f64 = 0.97;
+const LEAST_CATS: f64 = 0.98;
 const LEAST_DOGS: f64 = 0.97;
-const MOST_CLAIMED: f64 = 0.04;
-const MOST_MISSED: f64 = 0.03;
+const MOST_CLAIMED: f64 = 0.03;
+const MOST_MISSED: f64 = 0.035;
 
 #[test]
 fn held_out_photos_are_told_apart() {

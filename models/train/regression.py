@@ -47,12 +47,8 @@ def certain(targets, classes):
     return np.eye(classes, dtype=np.float32)[np.array(targets)]
 
 
-def seen(batches, model, *others):
-    """Arrays, in the order of the batches (augment.Batch): what `model` makes of the pictures, and of them as they
-    were; what each of the functions `others` makes of them as they were; and their labels."""
-    before = tf.function(lambda pictures: model(pictures, training=False), reduce_retracing=True)
-    others = [tf.function(other, reduce_retracing=True) for other in others]
-    rows = [
-        [before(b.pictures), before(b.natural), *(other(b.natural) for other in others), b.labels] for b in batches
-    ]
+def seen(batches, *models):
+    """Arrays: what each of the models makes of the pictures, and their labels. `batches`: of (pictures, labels)."""
+    models = [tf.function(model, reduce_retracing=True) for model in models]
+    rows = [[*(model(pictures) for model in models), labels] for pictures, labels in batches]
     return [np.concatenate(column) for column in zip(*rows)]

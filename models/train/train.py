@@ -28,7 +28,7 @@ except ImportError as error:
 
 # Settings that were chosen by measurement (../README.md says how) for the two models that are shipped.
 PRESETS = {
-    "catdog": dict(size=224, cut="block_16_expand_relu,out_relu", channels=512, epochs=4),
+    "catdog": dict(size=224, cut="block_16_expand_relu,out_relu", channels=512, epochs=3),
     "nano": dict(size=160, cut="block_12_expand_relu", channels=None, epochs=14),
 }
 
@@ -50,7 +50,7 @@ def arguments():
     parser.add_argument("--epochs", type=positive, help="how often every picture is seen")
     parser.add_argument("--first-layer", default="Conv1", help="the first layer that learns (%(default)s)")
     parser.add_argument("--batch", type=positive, default=32, help="pictures in one step (%(default)s)")
-    parser.add_argument("--learning-rate", type=share, default=1.5e-4, help="the highest; it warms up and falls to zero")
+    parser.add_argument("--learning-rate", type=share, default=1e-4, help="the highest; it warms up and falls to zero")
     parser.add_argument("--label-smoothing", type=share, default=0.05, help="(%(default)s)")
     parser.add_argument("--dropout", type=share, default=0.2, help="before the last layer (%(default)s)")
     parser.add_argument("--average", type=share, default=0.998, help="decay of the moving average of the weights")

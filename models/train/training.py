@@ -6,6 +6,7 @@ is written last and says which of them belong together.
 
 import argparse
 import hashlib
+import itertools
 import json
 import sys
 
@@ -67,21 +68,22 @@ def started(given, out, task, base, head):
     classes, cuts = len(task.labels), network.layer_names(given.cut)
     before = teacher.seen_by(base, head, cuts, list(given.imagenet.values()))
     found = before.output_shape[-1] - (len(given.imagenet) + 1 if given.imagenet else 0)
-    batches = augment.training_set(task, given, augment.FIRST_EPOCH)
+    models = [lambda pictures: before(pictures, training=False)]
     if given.teacher:
         tutor, _ = teacher.load(given, out, classes)
-        stretched, natural, opinions, targets = regression.seen(batches, before, lambda some: tutor(some)[1])
-    else:
-        stretched, natural, targets = regression.seen(batches, before)
-    labels = regression.certain(targets, classes)
+        models.append(lambda pictures: tutor(pictures)[1])
+    # Parts as they were and whole pictures as the element stretches them. Small, dark or noisy ones are for the layers
+    # that can learn to see them: of left-out sources, a last layer fitted to these too got 2.7 % of the cats wrong, not 1.3.
+    parts = ((batch.natural, batch.labels) for batch in augment.training_set(task, given, augment.FIRST_EPOCH))
+    whole = augment.whole_pictures(task.raws, task.targets, given.size, given.batch)
+    x, *opinions, targets = regression.seen(itertools.chain(parts, whole), *models)
     weights = regression.class_weights(targets, classes)[targets]
-    if not given.teacher:
-        last_layer = teacher.last_layer(natural, found, labels, weights)
-        opinions = natural @ last_layer[0] + last_layer[1]
-    wanted = (1 - teacher.SHARE) * labels + teacher.SHARE * teacher.opinion(opinions).numpy()
-    # Of the pictures as cameras see them, and as they were: the same is wanted.
-    x = np.concatenate([stretched[:, :found], natural[:, :found]])
-    wanted, weights = np.concatenate([wanted, wanted]), np.concatenate([weights, weights])
+    if given.teacher:
+        opinions = opinions[0]
+    else:
+        last_layer = teacher.last_layer(x, found, regression.certain(targets, classes), weights)
+        opinions = x @ last_layer[0] + last_layer[1]
+    x, wanted = x[:, :found], tf.nn.softmax(opinions).numpy()
 
     layer, importance, chosen = regression.fitted(x, wanted, weights), None, np.arange(found)
     if given.channels and network.LAST_LAYER in cuts:
@@ -91,7 +93,7 @@ def started(given, out, task, base, head):
         layer = regression.fitted(x[:, chosen], wanted, weights)
     if not given.teacher:
         pupil_sees = network.features(base, cuts, given.channels, importance)
-        spread = natural[:, chosen].std(0) + 1e-3
+        spread = x[:, chosen].std(0) + 1e-3
         teacher.save(out, teacher.finished(before, base, pupil_sees, spread, last_layer))
     model = network.classifier(base, cuts, given.channels, classes, given.dropout, importance)
     model.get_layer("logits").set_weights(layer)
@@ -118,7 +120,7 @@ class Trainer:
         classes, labels = self.weights.shape[0], batch.labels
         taught, opinions = self.tutor(batch.natural)
         wanted = tf.one_hot(labels, classes) * (1 - self.smoothing) + self.smoothing / classes
-        wanted = (1 - teacher.SHARE) * wanted + teacher.SHARE * teacher.opinion(opinions)
+        wanted = (1 - teacher.SHARE) * wanted + teacher.SHARE * tf.nn.softmax(opinions)
         with tf.GradientTape() as tape:
             features, logits = self.features_and_logits(batch.pictures, training=True)
             loss = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
