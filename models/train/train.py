@@ -26,10 +26,12 @@ except ImportError as error:
     print(f"train: {error}: pip install -r {pathlib.Path(__file__).parent}/requirements.txt", file=sys.stderr)
     sys.exit(2)
 
-# Settings that were chosen by measurement (../README.md says how) for the two models that are shipped.
+# `catdog`: as the model that is shipped, chosen by measurement (../README.md says how). `nano`: for slow machines.
 PRESETS = {
-    "catdog": dict(size=224, cut="block_16_expand_relu,out_relu", channels=512, epochs=3),
-    "nano": dict(size=160, cut="block_12_expand_relu", channels=None, epochs=14),
+    "catdog": dict(
+        size=224, cut="block_16_expand_relu,out_relu", channels=512, epochs=3, learning_rate=1e-4, blend=0.5
+    ),
+    "nano": dict(size=160, cut="block_12_expand_relu", channels=None, epochs=8, learning_rate=3e-4, blend=1.0),
 }
 
 SETTINGS = "settings.json"
@@ -43,18 +45,18 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", action="append", required=True, metavar="DIR", help="pictures; may be repeated")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the model and the state go")
-    parser.add_argument("--preset", choices=PRESETS, default="catdog", help="settings of a shipped model (%(default)s)")
+    parser.add_argument("--preset", choices=PRESETS, default="catdog", help="what is set where nothing else is said (%(default)s)")
     parser.add_argument("--size", type=positive, help="width and height of the input in pixels, a multiple of 32")
     parser.add_argument("--cut", help="the layers of MobileNetV2 whose averages the last layer sees, with commas")
     parser.add_argument("--channels", type=positive, help="how many channels of the last convolution are kept")
     parser.add_argument("--epochs", type=positive, help="how often every picture is seen")
     parser.add_argument("--first-layer", default="Conv1", help="the first layer that learns (%(default)s)")
     parser.add_argument("--batch", type=positive, default=32, help="pictures in one step (%(default)s)")
-    parser.add_argument("--learning-rate", type=share, default=1e-4, help="the highest; it warms up and falls to zero")
+    parser.add_argument("--learning-rate", type=share, help="the highest; it warms up and falls to zero")
     parser.add_argument("--label-smoothing", type=share, default=0.05, help="(%(default)s)")
     parser.add_argument("--dropout", type=share, default=0.2, help="before the last layer (%(default)s)")
     parser.add_argument("--average", type=share, default=0.998, help="decay of the moving average of the weights")
-    parser.add_argument("--blend", type=share, default=0.5, help="share of that average; the first weights are the rest")
+    parser.add_argument("--blend", type=share, help="share of that average; the first weights are the rest")
     parser.add_argument("--validation", type=share, default=0.1, help="share of the pictures that is not trained on")
     parser.add_argument("--labels", help="class names in the order of the sub-folders, as cat,dog,neither")
     parser.add_argument("--unsquash", type=float, default=1.0, metavar="RATIO", help=UNSQUASH_HELP)

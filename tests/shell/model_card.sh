@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # models/README.md is about the models that are there: name, size and SHA-256 of each stand in it, and the pictures it
-# shows exist. The limits on the size are those the models were made for.
+# shows exist. The limit on the size is what the model was made for.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 
 cd "$ROOT/models"
-declare -A most=([catdog.tflite]=2500000 [catdog-nano.tflite]=800000)
+declare -A most=([catdog.tflite]=2500000)
 for model in *.tflite; do
   size=$(stat -c %s "$model")
   sum=$(sha256sum "$model")
