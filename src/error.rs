@@ -233,6 +233,12 @@ pub enum EngineError {
         /// LiteRT's own text, if any.
         detail: String,
     },
+    /// A bug, in the runtime or here.
+    #[error("inference panicked{}; please report it", after_colon(.detail))]
+    Panicked {
+        /// What the panic said.
+        detail: String,
+    },
 }
 
 /// A model could not be made ready.

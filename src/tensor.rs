@@ -103,6 +103,63 @@ impl TensorMut<'_> {
     }
 }
 
+impl TensorMut<'_> {
+    /// Copies the elements of `source`, which must be of the same type and number: it stands for
+    /// the same tensor of the same model.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not.
+    pub fn copy_from(&mut self, source: TensorRef<'_>) {
+        match (self, source) {
+            (Self::F32(to), TensorRef::F32(from)) => to.copy_from_slice(from),
+            (Self::U8(to), TensorRef::U8(from)) => to.copy_from_slice(from),
+            (Self::I8(to), TensorRef::I8(from)) => to.copy_from_slice(from),
+            (to, from) => unreachable!("{:?} from {:?}", to.element(), from.element()),
+        }
+    }
+}
+
+/// A tensor with memory of its own.
+#[derive(Clone, Debug)]
+pub enum Tensor {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// Unsigned bytes.
+    U8(Vec<u8>),
+    /// Signed bytes.
+    I8(Vec<i8>),
+}
+
+impl Tensor {
+    /// A tensor as `info` says, all zero.
+    pub fn zeroed(info: &TensorInfo) -> Self {
+        match info.element {
+            ElementType::F32 => Self::F32(vec![0.0; info.len()]),
+            ElementType::U8 => Self::U8(vec![0; info.len()]),
+            ElementType::I8 => Self::I8(vec![0; info.len()]),
+        }
+    }
+
+    /// To be written.
+    pub fn elements_mut(&mut self) -> TensorMut<'_> {
+        match self {
+            Self::F32(elements) => TensorMut::F32(elements),
+            Self::U8(elements) => TensorMut::U8(elements),
+            Self::I8(elements) => TensorMut::I8(elements),
+        }
+    }
+
+    /// To be read.
+    pub fn elements(&self) -> TensorRef<'_> {
+        match self {
+            Self::F32(elements) => TensorRef::F32(elements),
+            Self::U8(elements) => TensorRef::U8(elements),
+            Self::I8(elements) => TensorRef::I8(elements),
+        }
+    }
+}
+
 /// A tensor's memory to be read.
 #[derive(Clone, Copy, Debug)]
 pub enum TensorRef<'a> {
@@ -115,6 +172,15 @@ pub enum TensorRef<'a> {
 }
 
 impl TensorRef<'_> {
+    /// Type of the elements.
+    pub fn element(&self) -> ElementType {
+        match self {
+            Self::F32(_) => ElementType::F32,
+            Self::U8(_) => ElementType::U8,
+            Self::I8(_) => ElementType::I8,
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {

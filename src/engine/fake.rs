@@ -1,14 +1,18 @@
 //! A deterministic engine for timing and fault tests: no model, no runtime.
 
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Engine;
 use crate::error::EngineError;
+use crate::sync::lock;
 use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
 
 /// Answers with the mean of its input: output 0 is the mean of red, 1 of green, 2 of blue, each
-/// divided by 255. It takes `delay` a run and fails on every run from `fail_from` on.
-#[derive(Debug)]
+/// divided by 255. It takes `delay` a run, fails on every run from `fail_from` on, and panics at
+/// `panic_at`.
+#[derive(Clone, Debug)]
 pub struct FakeEngine {
     input_info: TensorInfo,
     output_info: TensorInfo,
@@ -19,7 +23,11 @@ pub struct FakeEngine {
     pub delay: Duration,
     /// The run, counted from 0, from which on every run fails.
     pub fail_from: Option<u64>,
+    /// The run that panics, counted from 0.
+    pub panic_at: Option<u64>,
 }
+
+static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
 
 impl FakeEngine {
     /// An engine with a `[1, height, width, 3]` uint8 input and three float outputs.
@@ -38,7 +46,24 @@ impl FakeEngine {
             runs: 0,
             delay: Duration::ZERO,
             fail_from: None,
+            panic_at: None,
         }
+    }
+
+    /// From now on, whatever runs the model file `path` in this process runs a copy of this engine,
+    /// with the labels "red", "green" and "blue". For tests of the element: nothing that its users
+    /// can set does this.
+    pub fn stand_in_for(self, path: impl Into<PathBuf>) {
+        let path = path.into();
+        let mut stand_ins = lock(&STAND_INS);
+        stand_ins.retain(|(other, _)| *other != path);
+        stand_ins.push((path, self));
+    }
+
+    /// The engine that stands in for the model file `path`.
+    pub fn stand_in(path: &Path) -> Option<Self> {
+        let stand_ins = lock(&STAND_INS);
+        stand_ins.iter().find(|(other, _)| other == path).map(|(_, engine)| engine.clone())
     }
 
     /// How often `run` was called.
@@ -66,6 +91,7 @@ impl Engine for FakeEngine {
         }
         let run = self.runs;
         self.runs += 1;
+        assert!(self.panic_at != Some(run), "the fake engine was told to panic");
         if self.fail_from.is_some_and(|from| run >= from) {
             return Err(EngineError::Invoke {
                 status: 3,

@@ -5,7 +5,12 @@
 
 pub mod fake;
 pub mod litert;
+pub mod pool;
+pub mod shared;
 pub mod tflite;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::EngineError;
 use crate::tensor::{TensorInfo, TensorMut, TensorRef};
@@ -33,4 +38,20 @@ pub trait Engine: Send {
 
     /// The output of the last successful run, `output_info().len()` elements.
     fn output(&self) -> TensorRef<'_>;
+}
+
+/// Runs `engine`; the host must not go down with a bug in it.
+///
+/// # Errors
+///
+/// As [`Engine::run`], and [`EngineError::Panicked`].
+pub fn run(engine: &mut dyn Engine) -> Result<(), EngineError> {
+    catch_unwind(AssertUnwindSafe(|| engine.run()))
+        .unwrap_or_else(|panic| Err(EngineError::Panicked { detail: text_of(&*panic) }))
+}
+
+/// What a panic said.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default().to_owned()
 }

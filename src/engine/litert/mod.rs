@@ -77,14 +77,24 @@ pub struct LiteRtOptions {
     pub accelerator: Accelerator,
 }
 
+/// A verified model, from which engines are made.
+pub struct LiteRtModel {
+    info: Arc<ModelInfo>,
+    model: Arc<Model>,
+    signature: usize,
+    options: LiteRtOptions,
+    /// LiteRT does not say that two may be compiled from one model at a time.
+    compiling: Mutex<()>,
+}
+
 /// A model compiled by LiteRT, with its input and output tensors.
 pub struct LiteRtEngine {
-    info: ModelInfo,
+    info: Arc<ModelInfo>,
     // Dropped from here downwards: buffers before the compiled model, the model after it.
     input: HostTensor,
     output: HostTensor,
     compiled: CompiledModel,
-    _model: Model,
+    _model: Arc<Model>,
 }
 
 // SAFETY: LiteRT objects are bound to no thread; the API asks only that one compiled model is
@@ -97,9 +107,9 @@ impl fmt::Debug for LiteRtEngine {
     }
 }
 
-impl LiteRtEngine {
-    /// Loads the runtime where that has not happened yet, and compiles the model in `file` (the
-    /// bytes of a `.tflite` file, copied).
+impl LiteRtModel {
+    /// Loads the runtime where that has not happened yet, and the model in `file` (the bytes of a
+    /// `.tflite` file, copied).
     ///
     /// # Errors
     ///
@@ -110,14 +120,58 @@ impl LiteRtEngine {
         let environment = Environment::shared(options.accelerator)?;
         let model = Model::new(environment, file)?;
         let signature = model.signature_index(info.signature.as_deref())?;
-        let compiled = CompiledModel::new(&model, signature, options)?;
+        Ok(Self {
+            info: Arc::new(info),
+            model: Arc::new(model),
+            signature,
+            options: *options,
+            compiling: Mutex::new(()),
+        })
+    }
+
+    /// Compiles the model: packs its weights, plans its memory.
+    ///
+    /// # Errors
+    ///
+    /// LiteRT's refusal.
+    pub fn engine(&self) -> Result<LiteRtEngine, EngineError> {
+        let compiling = lock(&self.compiling);
+        let compiled = CompiledModel::new(&self.model, self.signature, &self.options)?;
+        drop(compiling);
+        let info = Arc::clone(&self.info);
         if info.dynamic_batch {
             compiled.resize_input(&info.input.shape)?;
         }
         compiled.check_shapes(&info)?;
         let input = HostTensor::for_input(&compiled, &info.input)?;
         let output = HostTensor::for_output(&compiled, &info.output)?;
-        Ok(Self { info, input, output, compiled, _model: model })
+        Ok(LiteRtEngine { info, input, output, compiled, _model: Arc::clone(&self.model) })
+    }
+
+    /// What the model's file says of itself.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// How its engines run.
+    pub fn options(&self) -> &LiteRtOptions {
+        &self.options
+    }
+
+    /// The bytes of the file.
+    pub fn file(&self) -> &[u8] {
+        self.model.file.as_slice(self.model.length)
+    }
+}
+
+impl LiteRtEngine {
+    /// The one engine of a model that nobody shares.
+    ///
+    /// # Errors
+    ///
+    /// As [`LiteRtModel::new`] and [`LiteRtModel::engine`].
+    pub fn new(file: &[u8], options: &LiteRtOptions) -> Result<Self, LoadError> {
+        Ok(LiteRtModel::new(file, options)?.engine()?)
     }
 
     /// What the model's file says of itself.
@@ -219,9 +273,17 @@ impl Drop for Environment {
 struct Model {
     handle: NonNull<ffi::Model>,
     /// `LiteRtCreateModelFromBuffer` does not copy.
-    _file: AlignedBytes,
+    file: AlignedBytes,
+    /// Bytes of the file.
+    length: usize,
     environment: Arc<Environment>,
 }
+
+// SAFETY: LiteRT reads the model once it is made; what is made of it is made one at a time
+// (`LiteRtModel::compiling`).
+unsafe impl Send for Model {}
+// SAFETY: as above.
+unsafe impl Sync for Model {}
 
 impl Model {
     fn new(environment: Arc<Environment>, file: &[u8]) -> Result<Self, EngineError> {
@@ -239,7 +301,7 @@ impl Model {
             )
         };
         let handle = created("model", status, handle)?;
-        Ok(Self { handle, _file: bytes, environment })
+        Ok(Self { handle, file: bytes, length: file.len(), environment })
     }
 
     /// The index by which LiteRT knows the signature `key`; a model without signatures has one
@@ -619,6 +681,8 @@ struct CacheLine([u8; 64]);
 
 // SAFETY: plain bytes with one owner.
 unsafe impl Send for AlignedBytes {}
+// SAFETY: shared, they are only read.
+unsafe impl Sync for AlignedBytes {}
 
 impl AlignedBytes {
     fn zeroed(bytes: usize) -> Self {
@@ -630,6 +694,14 @@ impl AlignedBytes {
 
     fn as_ptr(&self) -> *const u8 {
         self.lines.as_ptr().cast()
+    }
+
+    /// The first `length` bytes.
+    fn as_slice(&self, length: usize) -> &[u8] {
+        assert!(length <= self.count * size_of::<CacheLine>());
+        // SAFETY: owned, initialised memory of at least that length, which nobody writes while the
+        // model is read.
+        unsafe { std::slice::from_raw_parts(self.as_ptr(), length) }
     }
 
     fn as_mut_ptr(&mut self) -> *mut u8 {
