@@ -1,7 +1,9 @@
-//! From the output tensor to a decision: dequantise, activation, ranking, threshold.
+//! From the output tensor to a decision: dequantise, activation, average, ranking, threshold, hold.
 //!
 //! Input is the engine's output tensor, output a [`Decision`]: the classes by falling confidence,
-//! and whether the best reaches the threshold. Nothing is allocated after [`Decider::new`].
+//! and which of them is believed. Nothing is allocated after [`Decider::new`].
+
+use std::time::Duration;
 
 use crate::tensor::{Quantization, TensorRef};
 
@@ -25,14 +27,30 @@ pub struct Scored {
     pub confidence: f32,
 }
 
-/// What one inference says.
+/// What one inference says, in the light of those before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision<'a> {
     /// The classes by falling confidence, the lower index first among equals; at most
     /// `max_results`, at least one.
     pub ranked: &'a [Scored],
-    /// Whether the best reaches the threshold.
-    pub known: bool,
+    /// The class that is believed; `None` where none is. While a new one has not won for long
+    /// enough, this is the one before, which need not be the first of `ranked`.
+    pub believed: Option<Scored>,
+}
+
+/// When a class is believed, and how steady that is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// The least confidence that is believed, 0..1.
+    pub threshold: f32,
+    /// By how much the best must be ahead of the second best, 0..1.
+    pub margin: f32,
+    /// Time constant of the exponential average over the confidences; zero: none.
+    pub smoothing: Duration,
+    /// How long another class must have been the believed one before it is shown.
+    pub hold: Duration,
+    /// How many classes are ranked; at least 1, whatever is set.
+    pub max_results: usize,
 }
 
 /// Turns the outputs of one model into decisions.
@@ -40,47 +58,50 @@ pub struct Decision<'a> {
 pub struct Decider {
     activation: Activation,
     quantization: Option<Quantization>,
-    threshold: f32,
-    max_results: usize,
+    rules: Rules,
     /// One score of two classes: its confidence is that of class 1, the rest that of class 0.
     binary: bool,
+    /// Of one inference.
     scored: Vec<Scored>,
+    average: Average,
+    steady: Steady,
 }
 
 impl Decider {
     /// A decider for `scores` scores that stand for `classes` classes: as many, or two for one.
-    /// `threshold` is the least confidence that is believed.
     pub fn new(
         scores: usize,
         classes: usize,
         activation: Activation,
         quantization: Option<Quantization>,
-        threshold: f32,
-        max_results: usize,
+        rules: Rules,
     ) -> Self {
         let binary = scores == 1 && classes == 2;
         Self {
             activation,
             quantization,
-            threshold,
-            max_results: max_results.max(1),
+            rules,
             binary,
             scored: Vec::with_capacity(classes.max(scores)),
+            average: Average { confidences: Vec::with_capacity(classes.max(scores)), at: None },
+            steady: Steady::default(),
         }
     }
 
-    /// Changes the least confidence that is believed.
-    pub fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = threshold;
+    /// Other rules from the next decision on.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
     }
 
-    /// Changes how many classes are ranked, at least 1.
-    pub fn set_max_results(&mut self, max_results: usize) {
-        self.max_results = max_results.max(1);
+    /// What comes next is of another picture.
+    pub fn forget(&mut self) {
+        self.average.forget();
+        self.steady = Steady::default();
     }
 
-    /// Decides on one output, which must be as long as `new` was told.
-    pub fn decide(&mut self, output: TensorRef<'_>) -> Decision<'_> {
+    /// Decides on one output, which must be as long as `new` was told, of a frame shown at `at`.
+    /// Where frames have no time, every output stands for itself.
+    pub fn decide(&mut self, output: TensorRef<'_>, at: Option<Duration>) -> Decision<'_> {
         self.read_scores(output);
         match self.activation {
             Activation::None => self.map(|score| score.clamp(0.0, 1.0)),
@@ -90,10 +111,18 @@ impl Decider {
         if self.binary {
             self.split_binary();
         }
-        let results = self.max_results.min(self.scored.len());
-        rank(&mut self.scored, results);
-        let known = self.scored.first().is_some_and(|best| best.confidence >= self.threshold);
-        Decision { ranked: &self.scored[..results], known }
+        self.average.add(&mut self.scored, at, self.rules.smoothing);
+        let classes = self.scored.len();
+        let results = self.rules.max_results.max(1).min(classes);
+        // The second is needed for the margin, listed or not.
+        rank(&mut self.scored, results.max(2).min(classes));
+        let best = self.scored.first().filter(|best| {
+            let second = self.scored.get(1).map_or(0.0, |second| second.confidence);
+            best.confidence >= self.rules.threshold && best.confidence - second >= self.rules.margin
+        });
+        let class = self.steady.follow(best.map(|best| best.class), at, self.rules.hold);
+        let believed = class.map(|class| Scored { class, confidence: self.average.of(class) });
+        Decision { ranked: &self.scored[..results], believed }
     }
 
     fn read_scores(&mut self, output: TensorRef<'_>) {
@@ -117,6 +146,97 @@ impl Decider {
         let positive = one.confidence;
         one.confidence = 1.0 - positive;
         self.scored.push(Scored { class: 1, confidence: positive });
+    }
+}
+
+/// The exponential average of each class' confidence over time.
+#[derive(Clone, Debug, Default)]
+struct Average {
+    /// By class; empty before the first.
+    confidences: Vec<f32>,
+    /// Of the last frame.
+    at: Option<Duration>,
+}
+
+impl Average {
+    /// Averages `scored`, which is in the order of the classes, with what came before.
+    ///
+    /// The weight of what is new is 1 - e^(-t / time constant), t being the time since the last
+    /// frame: the same picture for a second weighs the same, whether in five frames or in fifty.
+    fn add(&mut self, scored: &mut [Scored], at: Option<Duration>, time_constant: Duration) {
+        // Backwards in time, where a stream is played in reverse.
+        let passed = at.zip(self.at).map(|(now, then)| now.abs_diff(then));
+        self.at = at;
+        if self.confidences.len() != scored.len() {
+            self.confidences.clear();
+            self.confidences.extend(scored.iter().map(|scored| scored.confidence));
+            return;
+        }
+        let weight = match passed {
+            Some(passed) if !time_constant.is_zero() => {
+                -(-passed.as_secs_f32() / time_constant.as_secs_f32()).exp_m1()
+            }
+            _ => 1.0,
+        };
+        for (average, scored) in self.confidences.iter_mut().zip(scored) {
+            // Written so that the weight 1 gives the new value exactly.
+            *average = weight * scored.confidence + (1.0 - weight) * *average;
+            scored.confidence = *average;
+        }
+    }
+
+    fn of(&self, class: usize) -> f32 {
+        self.confidences.get(class).copied().unwrap_or(0.0)
+    }
+
+    fn forget(&mut self) {
+        self.confidences.clear();
+        self.at = None;
+    }
+}
+
+/// Keeps to a class until another one has won for some time. `None` is a class too: unknown.
+#[derive(Clone, Debug, Default)]
+struct Steady {
+    /// What is shown; `None` before the first decision.
+    shown: Option<Option<usize>>,
+    /// Who would be shown instead, and since when.
+    challenger: Option<(Option<usize>, Duration)>,
+    /// Time of the last decision.
+    at: Option<Duration>,
+}
+
+impl Steady {
+    fn follow(
+        &mut self,
+        class: Option<usize>,
+        at: Option<Duration>,
+        hold: Duration,
+    ) -> Option<usize> {
+        // A challenger has won since the last frame that it did not win: where frames are far apart,
+        // one is enough.
+        let before = std::mem::replace(&mut self.at, at).or(at);
+        let (Some(shown), Some(before), Some(now)) = (self.shown, before, at) else {
+            return self.show(class);
+        };
+        if shown == class || hold.is_zero() {
+            return self.show(class);
+        }
+        let since = match self.challenger {
+            Some((challenger, since)) if challenger == class => since,
+            _ => before,
+        };
+        if now.abs_diff(since) >= hold {
+            return self.show(class);
+        }
+        self.challenger = Some((class, since));
+        shown
+    }
+
+    fn show(&mut self, class: Option<usize>) -> Option<usize> {
+        self.shown = Some(class);
+        self.challenger = None;
+        class
     }
 }
 
@@ -158,28 +278,36 @@ mod tests {
     use proptest::prelude::*;
 
     fn decider(scores: usize, activation: Activation) -> Decider {
-        Decider::new(scores, scores, activation, None, 0.5, usize::MAX)
+        with_rules(scores, scores, activation, rules(0.5, usize::MAX))
+    }
+
+    fn rules(threshold: f32, max_results: usize) -> Rules {
+        Rules { threshold, max_results, ..Rules::default() }
+    }
+
+    fn with_rules(scores: usize, classes: usize, activation: Activation, rules: Rules) -> Decider {
+        Decider::new(scores, classes, activation, None, rules)
     }
 
     #[test]
     fn one_logit_separates_two_classes() {
-        let mut decider = Decider::new(1, 2, Activation::Sigmoid, None, 0.7, 5);
-        let dog = decider.decide(TensorRef::F32(&[2.0]));
+        let mut decider = with_rules(1, 2, Activation::Sigmoid, rules(0.7, 5));
+        let dog = decider.decide(TensorRef::F32(&[2.0]), None);
         assert_eq!(dog.ranked[0].class, 1);
         // 1 / (1 + e^-2)
         assert!((dog.ranked[0].confidence - 0.880_797).abs() < 1e-6);
-        assert!(dog.known);
-        let cat = decider.decide(TensorRef::F32(&[-2.0]));
+        assert!(dog.believed.is_some());
+        let cat = decider.decide(TensorRef::F32(&[-2.0]), None);
         assert_eq!(cat.ranked[0].class, 0);
         assert!((cat.ranked[0].confidence - 0.880_797).abs() < 1e-6);
-        assert!(!decider.decide(TensorRef::F32(&[0.5])).known);
+        assert!(decider.decide(TensorRef::F32(&[0.5]), None).believed.is_none());
     }
 
     #[test]
     fn quantised_scores_are_dequantised_before_the_activation() {
         let quantization = Some(Quantization { scale: 0.5, zero_point: -10 });
-        let mut decider = Decider::new(3, 3, Activation::Softmax, quantization, 0.0, 3);
-        let decision = decider.decide(TensorRef::I8(&[-10, -8, -12]));
+        let mut decider = Decider::new(3, 3, Activation::Softmax, quantization, rules(0.0, 3));
+        let decision = decider.decide(TensorRef::I8(&[-10, -8, -12]), None);
         // softmax(0, 1, -1), computed with NumPy.
         let want = [(1, 0.665_241), (0, 0.244_728), (2, 0.090_031)];
         for (scored, (class, confidence)) in decision.ranked.iter().zip(want) {
@@ -190,24 +318,110 @@ mod tests {
 
     #[test]
     fn the_threshold_itself_is_reached() {
-        let mut decider = Decider::new(2, 2, Activation::None, None, 0.75, 2);
-        assert!(decider.decide(TensorRef::F32(&[0.25, 0.75])).known);
-        decider.set_threshold(0.76);
-        assert!(!decider.decide(TensorRef::F32(&[0.25, 0.75])).known);
+        let mut decider = with_rules(2, 2, Activation::None, rules(0.75, 2));
+        assert!(decider.decide(TensorRef::F32(&[0.25, 0.75]), None).believed.is_some());
+        decider.set_rules(rules(0.76, 2));
+        assert!(decider.decide(TensorRef::F32(&[0.25, 0.75]), None).believed.is_none());
     }
 
     #[test]
     fn no_more_classes_are_ranked_than_asked_for() {
-        let mut decider = Decider::new(4, 4, Activation::None, None, 0.5, 2);
-        let decision = decider.decide(TensorRef::F32(&[0.1, 0.4, 0.2, 0.3]));
+        let mut decider = with_rules(4, 4, Activation::None, rules(0.5, 2));
+        let decision = decider.decide(TensorRef::F32(&[0.1, 0.4, 0.2, 0.3]), None);
         assert_eq!(decision.ranked.iter().map(|s| s.class).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]
     fn among_equals_the_lower_index_comes_first() {
         let mut decider = decider(3, Activation::Softmax);
-        let decision = decider.decide(TensorRef::F32(&[1.0, 1.0, 1.0]));
+        let decision = decider.decide(TensorRef::F32(&[1.0, 1.0, 1.0]), None);
         assert_eq!(decision.ranked.iter().map(|s| s.class).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    fn at(milliseconds: u64) -> Option<Duration> {
+        Some(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn the_average_follows_time_and_not_frames() {
+        let smoothed = Rules { smoothing: Duration::from_millis(200), ..rules(0.5, 2) };
+        let dog = TensorRef::F32(&[0.0, 1.0]);
+        let after = |times: &[u64]| {
+            let mut decider = with_rules(2, 2, Activation::None, smoothed.clone());
+            decider.decide(TensorRef::F32(&[1.0, 0.0]), at(0));
+            times.iter().map(|t| decider.decide(dog, at(*t)).ranked[0]).last().unwrap()
+        };
+        // 1 - e^(-t / 200 ms), computed with NumPy: after 100 ms 0.393469, after 400 ms 0.864665.
+        for times in [&[100][..], &[20, 40, 60, 80, 100]] {
+            let best = after(times);
+            assert_eq!(best.class, 0, "{times:?}");
+            assert!((best.confidence - 0.606_531).abs() < 1e-5, "{times:?}: {best:?}");
+        }
+        for times in [&[400][..], &[10, 390, 400]] {
+            let best = after(times);
+            assert_eq!(best.class, 1, "{times:?}");
+            assert!((best.confidence - 0.864_665).abs() < 1e-5, "{times:?}: {best:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_or_has_no_time_is_not_averaged() {
+        let rules = Rules { smoothing: Duration::from_secs(9), ..rules(0.5, 2) };
+        let mut decider = with_rules(2, 2, Activation::None, rules);
+        decider.decide(TensorRef::F32(&[1.0, 0.0]), at(0));
+        decider.forget();
+        assert_eq!(decider.decide(TensorRef::F32(&[0.25, 0.75]), at(1)).ranked[0].confidence, 0.75);
+        assert_eq!(decider.decide(TensorRef::F32(&[0.0, 1.0]), None).ranked[0].confidence, 1.0);
+    }
+
+    #[test]
+    fn the_best_must_be_ahead_by_the_margin() {
+        let rules = Rules { margin: 0.25, ..rules(0.5, 1) };
+        let mut decider = with_rules(3, 3, Activation::None, rules);
+        assert_eq!(
+            decider.decide(TensorRef::F32(&[0.5, 0.75, 0.0]), None).believed.unwrap().class,
+            1
+        );
+        let close = decider.decide(TensorRef::F32(&[0.625, 0.75, 0.0]), None);
+        assert_eq!((close.believed, close.ranked.len()), (None, 1));
+    }
+
+    /// The classes shown for one output after another, 100 ms apart.
+    fn shown(hold: u64, outputs: &[[f32; 2]]) -> Vec<Option<usize>> {
+        let rules = Rules { hold: Duration::from_millis(hold), ..rules(0.7, 2) };
+        let mut decider = with_rules(2, 2, Activation::None, rules);
+        let mut time = 0;
+        let mut decide = |output: &[f32; 2]| {
+            time += 100;
+            decider.decide(TensorRef::F32(output), at(time)).believed.map(|scored| scored.class)
+        };
+        outputs.iter().map(&mut decide).collect()
+    }
+
+    const CAT: [f32; 2] = [0.9, 0.1];
+    const DOG: [f32; 2] = [0.1, 0.9];
+    const NOTHING: [f32; 2] = [0.5, 0.5];
+
+    #[test]
+    fn a_class_is_shown_until_another_has_won_for_long_enough() {
+        let (cat, dog) = (Some(0), Some(1));
+        let outputs = [CAT, DOG, CAT, DOG, DOG, DOG, DOG, NOTHING, CAT, NOTHING, NOTHING, NOTHING];
+        let unsteady = [cat, dog, cat, dog, dog, dog, dog, None, cat, None, None, None];
+        assert_eq!(shown(0, &outputs), unsteady);
+        let steady = [cat, cat, cat, cat, dog, dog, dog, dog, dog, dog, None, None];
+        assert_eq!(shown(200, &outputs), steady);
+        // Frames 100 ms apart, so one is enough.
+        assert_eq!(shown(100, &outputs), unsteady);
+    }
+
+    #[test]
+    fn the_first_class_is_shown_at_once_and_its_confidence_is_its_own() {
+        let rules = Rules { hold: Duration::from_secs(1), ..rules(0.7, 2) };
+        let mut decider = with_rules(2, 2, Activation::None, rules);
+        decider.decide(TensorRef::F32(&CAT), at(0));
+        let held = decider.decide(TensorRef::F32(&DOG), at(100));
+        assert_eq!(held.believed, Some(Scored { class: 0, confidence: 0.1 }));
+        assert_eq!(held.ranked[0].class, 1);
     }
 
     fn any_score() -> impl Strategy<Value = f32> {
@@ -229,7 +443,7 @@ mod tests {
             activation in any_activation(),
         ) {
             let mut decider = decider(scores.len(), activation);
-            for scored in decider.decide(TensorRef::F32(&scores)).ranked {
+            for scored in decider.decide(TensorRef::F32(&scores), None).ranked {
                 prop_assert!((0.0..=1.0).contains(&scored.confidence), "{scored:?}");
             }
         }
@@ -237,15 +451,15 @@ mod tests {
         #[test]
         fn softmax_sums_to_1(scores in prop::collection::vec(any_score(), 1..1200)) {
             let mut decider = decider(scores.len(), Activation::Softmax);
-            let decision = decider.decide(TensorRef::F32(&scores));
+            let decision = decider.decide(TensorRef::F32(&scores), None);
             let sum: f64 = decision.ranked.iter().map(|s| f64::from(s.confidence)).sum();
             prop_assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         }
 
         #[test]
         fn a_binary_decision_sums_to_1(score in any_score(), activation in any_activation()) {
-            let mut decider = Decider::new(1, 2, activation, None, 0.5, 2);
-            let decision = decider.decide(TensorRef::F32(&[score]));
+            let mut decider = with_rules(1, 2, activation, rules(0.5, 2));
+            let decision = decider.decide(TensorRef::F32(&[score]), None);
             let sum: f32 = decision.ranked.iter().map(|s| s.confidence).sum();
             // Softmax over one score is 1 whatever the score, and 0 remains for the other class.
             prop_assert!((sum - 1.0).abs() < 1e-6, "{sum}");
@@ -257,7 +471,7 @@ mod tests {
             activation in prop::sample::select(vec![Activation::Sigmoid, Activation::Softmax]),
         ) {
             let mut decider = decider(scores.len(), activation);
-            let decision = decider.decide(TensorRef::F32(&scores));
+            let decision = decider.decide(TensorRef::F32(&scores), None);
             let mut confidences = vec![0.0; scores.len()];
             for scored in decision.ranked {
                 confidences[scored.class] = scored.confidence;
@@ -276,8 +490,8 @@ mod tests {
             max_results in 1usize..50,
         ) {
             let count = scores.len();
-            let mut decider = Decider::new(count, count, activation, None, 0.5, max_results);
-            let ranked = decider.decide(TensorRef::F32(&scores)).ranked.to_vec();
+            let mut decider = with_rules(count, count, activation, rules(0.5, max_results));
+            let ranked = decider.decide(TensorRef::F32(&scores), None).ranked.to_vec();
             prop_assert_eq!(ranked.len(), max_results.min(count));
             prop_assert!(ranked.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence));
             let mut classes: Vec<_> = ranked.iter().map(|s| s.class).collect();

@@ -14,6 +14,7 @@ pub mod sync;
 pub mod labels;
 pub mod decision;
 pub mod stats;
+pub mod live;
 pub mod pipeline;
 pub mod metadata;
 pub mod overlay;

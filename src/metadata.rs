@@ -16,12 +16,12 @@ pub const META_NAME: &str = "GstCatdogMeta";
 /// Name of the structure in the element message.
 pub const MESSAGE_NAME: &str = "catdog";
 
-/// String: the label of the best class, or the unknown label.
+/// String: the label of the class that is believed, or the unknown label.
 pub const FIELD_LABEL: &str = "label";
-/// Double, 0..1: confidence of the best class, believed or not; 0 where there is no result, before
-/// the first inference and after a timeout.
+/// Double, 0..1: confidence of the believed class, else of the best one; 0 where there is no
+/// result, before the first inference and after a timeout.
 pub const FIELD_CONFIDENCE: &str = "confidence";
-/// Int: index of the best class; -1 where it is unknown.
+/// Int: index of the class that is believed; -1 where none is.
 pub const FIELD_INDEX: &str = "index";
 /// Array of string: the labels by falling confidence.
 pub const FIELD_LABELS: &str = "labels";
@@ -80,10 +80,7 @@ impl Names {
 
     /// The label to show for `outcome`.
     pub fn label(&self, outcome: &Outcome<'_>) -> &str {
-        match outcome.ranked.first() {
-            Some(best) if outcome.known => self.class(best.class),
-            _ => &self.unknown_label,
-        }
+        outcome.believed.map_or(&self.unknown_label, |believed| self.class(believed.class))
     }
 
     fn class(&self, class: usize) -> &str {
@@ -122,10 +119,9 @@ pub fn message(
 
 fn fill(structure: &mut gst::StructureRef, outcome: &Outcome<'_>, names: &Names) {
     let nanoseconds = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-    let best = outcome.ranked.first();
-    let index = best.filter(|_| outcome.known).map_or(-1, |best| best.class as i32);
+    let index = outcome.believed.map_or(-1, |believed| believed.class as i32);
     structure.set(FIELD_LABEL, names.label(outcome));
-    structure.set(FIELD_CONFIDENCE, best.map_or(0.0, |best| f64::from(best.confidence)));
+    structure.set(FIELD_CONFIDENCE, f64::from(outcome.confidence()));
     structure.set(FIELD_INDEX, index);
     let labels = outcome.ranked.iter().map(|scored| names.class(scored.class));
     structure.set(FIELD_LABELS, gst::Array::new(labels));
@@ -150,10 +146,14 @@ fn attach_classification(
 ) -> Result<(), glib::BoolError> {
     use gst_analytics::{AnalyticsRelationMeta, AnalyticsRelationMetaClassificationExt as _};
 
-    let named = outcome.ranked.iter().filter(|scored| scored.class < names.quarks.len());
+    let Some(believed) = outcome.believed else { return Ok(()) };
+    // The believed one first, whichever is best in this frame: a reader may look no further.
+    let others = outcome.ranked.iter().filter(|scored| scored.class != believed.class);
+    let named = std::iter::once(&believed).chain(others);
+    let named = named.filter(|scored| scored.class < names.quarks.len());
     let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) =
         named.map(|scored| (scored.confidence, names.quarks[scored.class])).unzip();
-    if !outcome.known || quarks.is_empty() {
+    if quarks.is_empty() {
         return Ok(());
     }
     if let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() {

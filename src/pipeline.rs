@@ -1,23 +1,29 @@
-//! The stages composed: frame -> tensor -> inference -> decision, synchronous, without GStreamer.
+//! The stages composed: frame -> tensor -> inference -> decision, without GStreamer.
+//!
+//! In [`Mode::Sync`] a frame carries its own result, in [`Mode::Async`] the latest there is.
 //!
 //! The element drives this, and so do benches and tests. [`Config`] is what the user's settings
 //! resolve to, validated once; a [`Classifier`] is what runs. After the first frame of a format the
 //! path of a frame allocates nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::decision::{Activation, Decider, Decision, Scored};
-use crate::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
+use crate::decision::{Activation, Decider, Decision, Rules, Scored};
+use crate::engine::litert::{Accelerator, LiteRtOptions};
+use crate::engine::pool::EnginePool;
+use crate::engine::shared::SharedModel;
 use crate::engine::tflite::{GraphActivation, ModelInfo, Normalization};
-use crate::engine::{Engine, fake::FakeEngine};
+use crate::engine::{self, fake::FakeEngine};
 use crate::error::{ConfigError, FrameFault, LoadError, StartError};
 use crate::frame::{FrameSpec, FrameView};
 use crate::labels::{LabelSources, modelinfo_normalization};
+use crate::live::{AsyncInference, Finished};
 use crate::model::ModelSource;
 use crate::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
 use crate::stats::Durations;
-use crate::tensor::{ElementType, Quantization, TensorInfo};
+use crate::tensor::{ElementType, Quantization, TensorInfo, TensorRef};
 
 /// How scores become confidences: read from the graph, or said by the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,12 +60,12 @@ pub struct Config {
 /// What may change from one frame to the next.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveConfig {
-    /// The least confidence that is believed, 0..1.
-    pub threshold: f32,
-    /// How many classes a result lists, at least 1.
-    pub max_results: usize,
+    /// When a class is believed.
+    pub rules: Rules,
     /// Every how many frames an inference is run, at least 1.
     pub inference_interval: u64,
+    /// The least time between the frames that are inferred; `None`: none.
+    pub least_period: Option<Duration>,
     /// How much older than its frame a held result may be; `None` for ever.
     pub result_timeout: Option<Duration>,
 }
@@ -74,13 +80,26 @@ pub fn automatic_threads() -> u32 {
     (processors / 2).clamp(1, MAX_AUTOMATIC_THREADS) as u32
 }
 
+/// When the result of a frame is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Before the frame goes on.
+    #[default]
+    Sync,
+    /// Some frames later: no frame waits for an inference.
+    Async,
+}
+
+/// Time stamps are rounded, to milliseconds in some containers.
+const TIME_TOLERANCE: Duration = Duration::from_millis(1);
+
 /// A result, as it goes onto a buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
     /// The classes by falling confidence; empty where there has been no inference yet.
     pub ranked: &'a [Scored],
-    /// Whether the best is believed.
-    pub known: bool,
+    /// The class that is believed; `None` where none is.
+    pub believed: Option<Scored>,
     /// Whether this very frame was inferred.
     pub fresh: bool,
     /// Presentation time of the inferred frame, where it had one.
@@ -91,23 +110,22 @@ pub struct Outcome<'a> {
     pub inference_time: Duration,
 }
 
-/// Whether a frame may be inferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
-    /// There is time for an inference.
-    Infer,
-    /// The frame is late already: attach what is held.
-    Skip,
+impl Outcome<'_> {
+    /// Of the class that is believed, else of the best, 0..1; 0 where there is no result.
+    pub fn confidence(&self) -> f32 {
+        self.believed.or(self.ranked.first().copied()).map_or(0.0, |scored| scored.confidence)
+    }
 }
 
-/// Counters since the model was loaded.
+/// What was counted: frames and inferences since the start, durations since the model was loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Frames seen.
     pub frames: u64,
     /// Inferences run.
     pub inferences: u64,
-    /// Frames that were due for an inference and too late for it.
+    /// Frames that were due for an inference and got none: too late for it, or replaced by the
+    /// next one before a worker was free.
     pub skipped: u64,
     /// What preprocessing took.
     pub preprocess: Durations,
@@ -119,14 +137,18 @@ pub struct Counters {
 #[derive(Debug, Default)]
 struct Held {
     ranked: Vec<Scored>,
-    known: bool,
+    believed: Option<Scored>,
     pts: Option<Duration>,
     inference_time: Duration,
 }
 
 /// A model, its preprocessing and its decision, with the last result.
 pub struct Classifier {
-    engine: Box<dyn Engine>,
+    pool: Arc<EnginePool>,
+    /// Keeps the model in memory for whoever else runs it; none on a fake engine.
+    _model: Option<Arc<SharedModel>>,
+    /// In [`Mode::Async`].
+    beside: Option<AsyncInference>,
     target: TensorTarget,
     resize_method: ResizeMethod,
     preprocessor: Option<Preprocessor>,
@@ -136,6 +158,10 @@ pub struct Classifier {
     held: Held,
     /// Frames since the last inference; `None` before the first.
     since_inference: Option<u64>,
+    /// From which time on the next frame may be inferred, by the least period.
+    next_inference: Option<Duration>,
+    /// In [`Mode::Async`], the result of the latest frame handed over has not been fetched yet.
+    awaited: bool,
     counters: Counters,
     description: Description,
 }
@@ -149,6 +175,8 @@ pub struct Description {
     pub threads: u32,
     /// Where the graph runs.
     pub accelerator: Accelerator,
+    /// What an inference took when the model was loaded.
+    pub inference_time: Duration,
     /// What the user may want to know about choices made for want of information.
     pub warnings: Vec<String>,
 }
@@ -161,6 +189,9 @@ impl Classifier {
     /// [`StartError`] where one of them is missing, damaged, or contradicts another.
     pub fn load(config: &Config, live: LiveConfig) -> Result<Self, StartError> {
         let model = &config.model;
+        if let Some(engine) = model.file().and_then(FakeEngine::stand_in) {
+            return Ok(Self::fake(engine, live));
+        }
         let in_model = |error| match error {
             LoadError::Runtime(error) => StartError::Runtime(error),
             LoadError::Engine(source) if config.accelerator != Accelerator::Cpu => {
@@ -174,8 +205,8 @@ impl Classifier {
             .map_err(|reason| StartError::Unreadable { model: model.clone(), reason })?;
         let threads = if config.threads == 0 { automatic_threads() } else { config.threads };
         let options = LiteRtOptions { threads, accelerator: config.accelerator };
-        let engine = LiteRtEngine::new(&bytes, &options).map_err(in_model)?;
-        let info = engine.info().clone();
+        let shared = SharedModel::load(&bytes, &options).map_err(in_model)?;
+        let info = shared.info();
         let scores = info.output.len();
 
         let mut warnings = Vec::new();
@@ -192,22 +223,24 @@ impl Classifier {
                  labels or labels-file",
             ));
         }
-        let scaling = input_scaling(config, &info, &mut warnings);
+        let scaling = input_scaling(config, info, &mut warnings);
         if scaling == Scaling::Unknown && info.input.element == ElementType::F32 {
             warnings.push(format!(
                 "nothing says how {model} wants its float input normalised, so levels 0..255 \
                  become -1..1; set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)",
             ));
         }
-        let activation = resolve_activation(config.activation, &info, model)?;
+        let activation = resolve_activation(config.activation, info, model)?;
         let description = Description {
             model: model.name().into_owned(),
             threads,
             accelerator: config.accelerator,
+            inference_time: shared.inference_time(),
             warnings,
         };
+        let pool = Arc::clone(shared.pool());
         Ok(Self::compose(
-            Box::new(engine),
+            (pool, Some(shared)),
             &scaling,
             config.resize_method,
             activation,
@@ -219,8 +252,9 @@ impl Classifier {
 
     /// A classifier on the deterministic [`FakeEngine`], with the labels "red", "green", "blue".
     pub fn fake(engine: FakeEngine, live: LiveConfig) -> Self {
+        let inference_time = engine.delay;
         Self::compose(
-            Box::new(engine),
+            (Arc::new(EnginePool::new(Box::new(engine))), None),
             &Scaling::Unknown,
             ResizeMethod::Stretch,
             Activation::None,
@@ -230,13 +264,14 @@ impl Classifier {
                 model: "fake".into(),
                 threads: 1,
                 accelerator: Accelerator::Cpu,
+                inference_time,
                 warnings: Vec::new(),
             },
         )
     }
 
     fn compose(
-        engine: Box<dyn Engine>,
+        (pool, model): (Arc<EnginePool>, Option<Arc<SharedModel>>),
         scaling: &Scaling,
         resize_method: ResizeMethod,
         activation: Activation,
@@ -244,20 +279,16 @@ impl Classifier {
         live: LiveConfig,
         description: Description,
     ) -> Self {
-        let output = engine.output_info();
+        let output = pool.output_info();
         let scores = output.len();
-        let decider = Decider::new(
-            scores,
-            labels.len(),
-            activation,
-            output.quantization,
-            live.threshold,
-            live.max_results,
-        );
+        let decider =
+            Decider::new(scores, labels.len(), activation, output.quantization, live.rules.clone());
         let held = Held { ranked: Vec::with_capacity(labels.len().max(scores)), ..Held::default() };
         Self {
-            target: tensor_target(engine.input_info(), scaling),
-            engine,
+            target: tensor_target(pool.input_info(), scaling),
+            pool,
+            _model: model,
+            beside: None,
             resize_method,
             preprocessor: None,
             decider,
@@ -265,6 +296,8 @@ impl Classifier {
             live,
             held,
             since_inference: None,
+            next_inference: None,
+            awaited: false,
             counters: Counters::default(),
             description,
         }
@@ -282,10 +315,29 @@ impl Classifier {
         Ok(())
     }
 
+    /// Counts frames and inferences on from where `before` has come to, whose place this one takes.
+    pub fn count_on_from(&mut self, before: &Self) {
+        let Counters { frames, inferences, skipped, .. } = before.counters;
+        self.counters = Counters { frames, inferences, skipped, ..Counters::default() };
+    }
+
+    /// When results are there from now on. What is held stays.
+    pub fn set_mode(&mut self, mode: Mode) {
+        match mode {
+            Mode::Sync => self.beside = None,
+            Mode::Async if self.beside.is_some() => {}
+            Mode::Async => self.beside = Some(AsyncInference::new(Arc::clone(&self.pool))),
+        }
+    }
+
+    /// When results are there.
+    pub fn mode(&self) -> Mode {
+        if self.beside.is_some() { Mode::Async } else { Mode::Sync }
+    }
+
     /// Takes over what may change between frames.
     pub fn set_live(&mut self, live: LiveConfig) {
-        self.decider.set_threshold(live.threshold);
-        self.decider.set_max_results(live.max_results);
+        self.decider.set_rules(live.rules.clone());
         self.live = live;
     }
 
@@ -295,6 +347,12 @@ impl Classifier {
         ranked.clear();
         self.held = Held { ranked, ..Held::default() };
         self.since_inference = None;
+        self.next_inference = None;
+        self.awaited = false;
+        self.decider.forget();
+        if let Some(beside) = &mut self.beside {
+            beside.forget();
+        }
     }
 
     /// The names of the classes, two for a model of one score.
@@ -312,20 +370,48 @@ impl Classifier {
         &self.counters
     }
 
-    /// Whether the next frame is to be inferred, by the inference interval.
-    pub fn due(&self) -> bool {
-        self.since_inference.is_none_or(|n| n + 1 >= self.live.inference_interval)
+    /// How long a frame that waits for its own result waits, as a rule: what preprocessing and
+    /// inference took in 95 of 100 of the latest frames; before the first, the inference when the
+    /// model was loaded.
+    pub fn latency(&self) -> Duration {
+        let Counters { preprocess, invoke, .. } = &self.counters;
+        match preprocess.percentile(95) + invoke.percentile(95) {
+            0 => self.description.inference_time,
+            nanoseconds => Duration::from_nanos(nanoseconds),
+        }
     }
 
-    /// Lets a frame pass with the held result.
-    pub fn hold(&mut self) {
+    /// Whether a frame shown at `pts` is to be inferred, by the inference interval and the least
+    /// period.
+    pub fn due(&self, pts: Option<Duration>) -> bool {
+        let by_count = self.since_inference.is_none_or(|n| n + 1 >= self.live.inference_interval);
+        let early = pts.zip(self.next_inference).zip(self.live.least_period);
+        by_count
+            && !early.is_some_and(|((now, next), period)| {
+                // Further before than a period, time has gone backwards.
+                now + TIME_TOLERANCE < next && next - now <= period
+            })
+    }
+
+    /// Lets a frame shown at `pts` pass with the held result.
+    pub fn hold(&mut self, pts: Option<Duration>) {
         self.counters.frames += 1;
-        self.counters.skipped += u64::from(self.due());
+        self.counters.skipped += u64::from(self.due(pts));
         self.since_inference = self.since_inference.map(|n| n + 1);
     }
 
+    /// Takes note that a frame shown at `pts` is inferred.
+    fn inferring(&mut self, pts: Option<Duration>) {
+        self.since_inference = Some(0);
+        self.next_inference = pts.zip(self.live.least_period).map(|(now, period)| {
+            // From where it was due, so that the rate is kept on average, whatever the frame rate.
+            let due = self.next_inference.filter(|next| now.abs_diff(*next) < period);
+            due.unwrap_or(now) + period
+        });
+    }
+
     /// Runs preprocessing, inference and decision on `frame`, shown at `pts`, and holds the
-    /// result.
+    /// result; in [`Mode::Async`] only the first of these, the rest follows ([`fetch`](Self::fetch)).
     ///
     /// # Errors
     ///
@@ -338,22 +424,69 @@ impl Classifier {
     ) -> Result<(), FrameFault> {
         self.counters.frames += 1;
         let preprocessor = self.preprocessor.as_mut().ok_or(FrameFault::NoFormat)?;
-        let start = Instant::now();
-        preprocessor.run(frame, self.engine.input_mut())?;
+        if let Some(beside) = &mut self.beside {
+            let start = Instant::now();
+            let replaced = beside.submit(pts, |input| preprocessor.run(frame, input))?;
+            self.counters.skipped += u64::from(replaced);
+            self.counters.preprocess.add(start.elapsed());
+            self.inferring(pts);
+            self.awaited = true;
+            return Ok(());
+        }
+        let pool = Arc::clone(&self.pool);
+        let mut engine = pool.take();
+        let taken = Instant::now();
+        preprocessor.run(frame, engine.input_mut())?;
         let preprocessed = Instant::now();
-        self.engine.run()?;
-        let invoked = Instant::now();
-        let Decision { ranked, known } = self.decider.decide(self.engine.output());
+        engine::run(&mut *engine)?;
+        let took = preprocessed.elapsed();
+        self.counters.preprocess.add(preprocessed - taken);
+        self.take_in(engine.output(), pts, took);
+        self.inferring(pts);
+        Ok(())
+    }
+
+    /// In [`Mode::Async`], takes in what has been inferred meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameFault::Engine`] where an inference failed; what was held stays.
+    pub fn fetch(&mut self) -> Result<(), FrameFault> {
+        while let Some(Finished { pts, result }) =
+            self.beside.as_mut().and_then(AsyncInference::fetch)
+        {
+            let (output, took) = result?;
+            self.take_in(output.elements(), pts, took);
+            if let Some(beside) = &mut self.beside {
+                beside.recycle(output);
+            }
+        }
+        Ok(())
+    }
+
+    /// In [`Mode::Async`], waits for the inferences at hand, at most so long. Returns whether none
+    /// is left.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.beside.as_ref().is_none_or(|beside| beside.wait(limit))
+    }
+
+    /// Waits until no inference runs, be it forgotten, at most so long.
+    pub fn settle(&self, limit: Duration) {
+        if let Some(beside) = &self.beside {
+            beside.settle(limit);
+        }
+    }
+
+    fn take_in(&mut self, output: TensorRef<'_>, pts: Option<Duration>, took: Duration) {
+        self.awaited = false;
+        let Decision { ranked, believed } = self.decider.decide(output, pts);
         self.held.ranked.clear();
         self.held.ranked.extend_from_slice(ranked);
-        self.held.known = known;
+        self.held.believed = believed;
         self.held.pts = pts;
-        self.held.inference_time = invoked - preprocessed;
-        self.since_inference = Some(0);
+        self.held.inference_time = took;
         self.counters.inferences += 1;
-        self.counters.preprocess.add(preprocessed - start);
-        self.counters.invoke.add(invoked - preprocessed);
-        Ok(())
+        self.counters.invoke.add(took);
     }
 
     /// The result for a frame shown at `pts`: its own right after [`infer`](Self::infer), else
@@ -365,8 +498,8 @@ impl Classifier {
         let expired = age.zip(self.live.result_timeout).is_some_and(|(age, limit)| age > limit);
         Outcome {
             ranked: if expired { &[] } else { &held.ranked },
-            known: held.known && !expired && !held.ranked.is_empty(),
-            fresh: self.since_inference == Some(0),
+            believed: held.believed.filter(|_| !expired),
+            fresh: !self.awaited && self.since_inference == Some(0),
             inference_pts: held.pts,
             age,
             inference_time: held.inference_time,
@@ -506,7 +639,8 @@ mod tests {
     }
 
     fn live() -> LiveConfig {
-        LiveConfig { threshold: 0.1, max_results: 3, inference_interval: 2, result_timeout: None }
+        let rules = Rules { threshold: 0.1, max_results: 3, ..Rules::default() };
+        LiveConfig { rules, inference_interval: 2, ..LiveConfig::default() }
     }
 
     static RED: [u8; 48] = {
@@ -533,10 +667,10 @@ mod tests {
         let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
         let second = Some(Duration::from_secs(1));
         classifier.infer(&view, second).unwrap();
-        assert!(classifier.outcome(second).known && classifier.outcome(second).fresh);
+        assert!(classifier.outcome(second).believed.is_some() && classifier.outcome(second).fresh);
         classifier.forget();
         let outcome = classifier.outcome(second);
-        assert!(outcome.ranked.is_empty() && !outcome.known && !outcome.fresh);
+        assert!(outcome.ranked.is_empty() && outcome.believed.is_none() && !outcome.fresh);
         assert_eq!((outcome.inference_pts, outcome.age), (None, None));
     }
 
@@ -544,10 +678,10 @@ mod tests {
     fn age_counts_in_reverse_too() {
         let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
         classifier.infer(&view, Some(Duration::from_secs(3))).unwrap();
-        assert!(!classifier.due());
-        classifier.hold();
+        assert!(!classifier.due(None));
+        classifier.hold(None);
         let outcome = classifier.outcome(Some(Duration::from_secs(1)));
-        assert!(outcome.known && !outcome.fresh);
+        assert!(outcome.believed.is_some() && !outcome.fresh);
         assert_eq!(outcome.age, Some(Duration::from_secs(2)));
     }
 
@@ -558,7 +692,7 @@ mod tests {
         let (mut classifier, view) = with_red_frame(engine);
         classifier.infer(&view, None).unwrap();
         assert!(matches!(classifier.infer(&view, None), Err(FrameFault::Engine(_))));
-        assert!(classifier.outcome(None).known);
+        assert!(classifier.outcome(None).believed.is_some());
         assert_eq!(classifier.counters().inferences, 1);
     }
 }

@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use common::*;
+use gstcatdog::decision::Rules;
 use gstcatdog::engine::litert::Accelerator;
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use gstcatdog::model::ModelSource;
@@ -74,9 +75,15 @@ fn allocations(
         activation: OutputActivation::Auto,
     };
     let live = LiveConfig {
-        threshold: 0.7,
-        max_results: 5,
+        rules: Rules {
+            threshold: 0.7,
+            margin: 0.1,
+            smoothing: Duration::from_millis(250),
+            hold: Duration::from_millis(200),
+            max_results: 5,
+        },
         inference_interval: interval,
+        least_period: None,
         result_timeout: Some(Duration::from_millis(100)),
     };
     let mut classifier = Classifier::load(&config, live).unwrap();
@@ -98,11 +105,11 @@ fn allocations(
         .collect();
     let mut frame = |index: u64| {
         let pts = Some(Duration::from_millis(40 * index));
-        if classifier.due() {
+        if classifier.due(None) {
             let view = FrameView::new(spec, &planes).unwrap();
             classifier.infer(&view, pts).unwrap();
         } else {
-            classifier.hold();
+            classifier.hold(None);
         }
         assert!(!classifier.outcome(pts).ranked.is_empty());
     };

@@ -100,7 +100,7 @@ fn the_demo_clip_is_labelled_right() {
         .collect();
     assert!(NAMES.iter().all(|name| spans.iter().any(|span| span.2 == *name)), "{text}");
     let mut counts = BTreeMap::<&str, (usize, usize)>::new();
-    for (pts, meta) in demo_results("") {
+    for (pts, meta) in demo_results("smoothing=0 hold=0") {
         let Some(span) = spans.iter().find(|(start, end, _)| (*start..*end).contains(&pts)) else {
             continue;
         };
@@ -113,6 +113,14 @@ fn the_demo_clip_is_labelled_right() {
     for (name, (right, all)) in counts {
         assert!(all >= 80 && right == all, "{name}: {right} of {all} frames");
     }
+}
+
+#[test]
+fn the_label_of_the_demo_clip_changes_only_where_its_content_does() {
+    let mut labels: Vec<String> =
+        demo_results("").into_iter().map(|(_, meta)| meta.label).collect();
+    labels.dedup();
+    assert_eq!(labels, ["neither", "cat", "neither", "dog", "neither"]);
 }
 
 /// How far the logarithm of a confidence may be from that of Python's, in the mean and at most: the

@@ -477,7 +477,7 @@ fn two_elements_in_a_row_keep_their_results_apart() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=first model-file={{model}} \
          ! catdogfilter name=second model-file={} labels=a,b,c,d class-confidence-threshold=0 \
-         ! appsink name=sink sync=false",
+         smoothing=0 hold=0 ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16)),
         other.display()
     ));

@@ -113,7 +113,7 @@ fn both_branches_of_a_tee_show_it() {
 
 /// A bin whose pads are those of the elements "first" and "last".
 fn bin(description: &str) -> gst::Bin {
-    let description = description.replace("{model}", model(MODEL).to_str().unwrap());
+    let description = with_model(description);
     let bin = gst::parse::bin_from_description(&description, false).unwrap();
     for (element, pad) in [("first", "sink"), ("last", "src")] {
         let Some(target) = bin.by_name(element).unwrap().static_pad(pad) else { continue };

@@ -1,5 +1,8 @@
 //! One `catdogfilter` between two pads, fed on this thread.
 
+// Each bench takes what it needs.
+#![allow(dead_code)]
+
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,13 +22,25 @@ pub struct Fed {
 }
 
 impl Fed {
-    /// With one thread for the model.
+    /// With one thread for the model, and each frame waiting for its own result.
     pub fn new(model: &str, format: &str, width: i32, height: i32) -> Result<Self, Box<dyn Error>> {
+        Self::in_mode("sync", model, format, width, height)
+    }
+
+    /// With one thread for the model.
+    pub fn in_mode(
+        mode: &str,
+        model: &str,
+        format: &str,
+        width: i32,
+        height: i32,
+    ) -> Result<Self, Box<dyn Error>> {
         let element = gst::ElementFactory::make("catdogfilter")
             .name("filter")
             .property("model-file", model)
             .property("threads", 1)
             .property_from_str("post-messages", "none")
+            .property_from_str("mode", mode)
             .build()?;
         let invokes = Arc::new(Mutex::new(Vec::new()));
         let source = gst::Pad::builder(gst::PadDirection::Src).name("source").build();
@@ -66,6 +81,11 @@ impl Fed {
 
     pub fn push(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
         self.source.push(buffer).map(drop)
+    }
+
+    /// How many inferences have ended.
+    pub fn inferences(&self) -> u64 {
+        self.element.property::<gst::Structure>("stats").get("inferences").unwrap_or(0)
     }
 
     /// The time of each invoke since the last call.

@@ -10,7 +10,7 @@
 #![allow(missing_docs)]
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::error::{ConfigError, FrameFault, StartError};
 use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
-use crate::pipeline::{Classifier, Counters, Outcome};
+use crate::pipeline::{Classifier, Counters, Mode, Outcome};
 use crate::sync::lock;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -46,6 +46,31 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// microseconds.
 const FRAMES_BETWEEN_SEARCHES: u32 = 48;
 
+/// An inference that takes longer runs on another thread also where a frame waits for it, at the
+/// cost of some microseconds.
+const LONG_WAIT: Duration = Duration::from_millis(20);
+
+/// After so many inferences the latency is looked at again.
+const INFERENCES_BETWEEN_LATENCIES: u64 = 16;
+
+/// How long a stop waits for an inference at hand. A longer one ends by itself, unheard.
+const STOP_PATIENCE: Duration = Duration::from_millis(50);
+/// How often whoever waits for an inference looks whether it is still wanted.
+const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
+
+/// What a model is loaded with; to change one is to load it anew.
+const MODEL_PROPERTIES: [&str; 9] = [
+    "model-file",
+    "labels-file",
+    "labels",
+    "threads",
+    "accelerator",
+    "input-mean",
+    "input-std",
+    "resize-method",
+    "output-activation",
+];
+
 /// The one property that is a structure.
 const STATS: &str = "stats";
 
@@ -54,35 +79,45 @@ const STATS: &str = "stats";
 pub struct CatdogFilter {
     #[property(name = "model-file", get, set, type = Option<PathBuf>, member = model_file,
         nick = "Model file", blurb = "The .tflite image classifier (default: \
-        the built-in one: cat, dog, neither)", mutable_ready)]
+        the built-in one: cat, dog, neither)", mutable_playing)]
     #[property(name = "labels-file", get, set, type = Option<PathBuf>, member = labels_file,
         nick = "Labels file", blurb = "A text file with the name of one class a line (default: \
-        the model's metadata, else labels.txt beside the model)", mutable_ready)]
+        the model's metadata, else labels.txt beside the model)", mutable_playing)]
     #[property(name = "labels", get, set, type = Option<String>, member = labels,
         nick = "Labels", blurb = "The names of the classes separated by commas, such as \
-        \"cat,dog\"; goes before labels-file", mutable_ready)]
+        \"cat,dog\"; goes before labels-file", mutable_playing)]
     #[property(name = "threads", get, set, type = i32, member = threads,
         nick = "Threads", blurb = "CPU threads of one inference (0 = half the processors, at \
-        most 4)", default = DEFAULT_THREADS, mutable_ready)]
+        most 4)", default = DEFAULT_THREADS, mutable_playing)]
     #[property(name = "accelerator", get, set, type = AcceleratorChoice, member = accelerator,
         nick = "Accelerator", blurb = "The hardware that runs the model",
-        builder(AcceleratorChoice::default()).mutable_ready())]
+        builder(AcceleratorChoice::default()).mutable_playing())]
     #[property(name = "input-mean", get, set, type = Option<String>, member = input_mean,
         nick = "Input mean", blurb = "Mean that is taken off the levels 0..255, one number or \
-        three for red, green, blue (default: as the model says)", mutable_ready)]
+        three for red, green, blue (default: as the model says)", mutable_playing)]
     #[property(name = "input-std", get, set, type = Option<String>, member = input_std,
         nick = "Input standard deviation", blurb = "What the levels are divided by after the \
-        mean is taken off, one number or three (default: as the model says)", mutable_ready)]
+        mean is taken off, one number or three (default: as the model says)", mutable_playing)]
     #[property(name = "resize-method", get, set, type = ResizeMethod, member = resize_method,
         nick = "Resize method", blurb = "How a frame is fitted to the model's input",
-        builder(ResizeMethod::default()).mutable_ready())]
+        builder(ResizeMethod::default()).mutable_playing())]
     #[property(name = "output-activation", get, set, type = ActivationChoice,
         member = output_activation, nick = "Output activation", blurb = "How the model's scores \
-        become confidences", builder(ActivationChoice::default()).mutable_ready())]
+        become confidences", builder(ActivationChoice::default()).mutable_playing())]
     #[property(name = "class-confidence-threshold", get, set, type = f32,
         member = class_confidence_threshold, nick = "Class confidence threshold",
         blurb = "The least confidence that is believed; below, the label is unknown-label",
         minimum = 0.0, maximum = 1.0, default = DEFAULT_THRESHOLD, mutable_playing)]
+    #[property(name = "class-confidence-margin", get, set, type = f32,
+        member = class_confidence_margin, nick = "Class confidence margin",
+        blurb = "By how much the best class must be ahead of the second best to be believed",
+        minimum = 0.0, maximum = 1.0, default = DEFAULT_MARGIN, mutable_playing)]
+    #[property(name = "smoothing", get, set, type = u32, member = smoothing,
+        nick = "Smoothing", blurb = "Time constant of the average over the confidences of past \
+        frames, in ms (0 = each frame by itself)", default = DEFAULT_SMOOTHING, mutable_playing)]
+    #[property(name = "hold", get, set, type = u32, member = hold,
+        nick = "Hold", blurb = "How long another label must have won before it is shown, in ms \
+        (0 = at once)", default = DEFAULT_HOLD, mutable_playing)]
     #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
         nick = "Unknown label", blurb = "The label where no class is believed; empty shows \
         nothing", default = Some(DEFAULT_UNKNOWN_LABEL), mutable_playing)]
@@ -93,6 +128,16 @@ pub struct CatdogFilter {
         nick = "Inference interval", blurb = "Run an inference every so many frames, 1 or more; \
         those between carry the held result", default = DEFAULT_INFERENCE_INTERVAL,
         mutable_playing)]
+    #[property(name = "max-inference-rate", get, set, type = f64, member = max_inference_rate,
+        nick = "Highest inference rate", blurb = "Inferences per second of the stream, at most \
+        (0 = no limit)", minimum = 0.0, maximum = 1000.0, default = DEFAULT_MAX_INFERENCE_RATE,
+        mutable_playing)]
+    #[property(name = "mode", get, set, type = ModeChoice, member = mode,
+        nick = "Mode", blurb = "Whether a frame waits for its own result or carries the latest",
+        builder(ModeChoice::default()).mutable_playing())]
+    #[property(name = "error-policy", get, set, type = ErrorPolicy, member = error_policy,
+        nick = "Error policy", blurb = "What a failed inference does to the stream",
+        builder(ErrorPolicy::default()).mutable_playing())]
     #[property(name = "result-timeout", get, set, type = u64, member = result_timeout,
         nick = "Result timeout", blurb = "A held result this much older than its frame becomes \
         unknown, in ns (0 = never)", default = DEFAULT_RESULT_TIMEOUT, mutable_playing)]
@@ -118,9 +163,16 @@ pub struct CatdogFilter {
     started: AtomicBool,
 
     streaming: Mutex<Option<Streaming>>,
+    next_model: Mutex<NextModel>,
+    /// There is one in `next_model`.
+    next_is_ready: AtomicBool,
     lateness: Mutex<Lateness>,
     /// Something was linked or unlinked downstream.
     relinked: AtomicBool,
+    /// In ns, what a frame waits for its own result, as it was last made known.
+    latency: AtomicU64,
+    /// A flush or a stop is under way: nothing is to be waited for.
+    interrupted: AtomicBool,
 
     #[property(name = "last-label", get, type = Option<String>, member = label,
         nick = "Last label", blurb = "The label of the latest buffer")]
@@ -141,7 +193,25 @@ struct Streaming {
     writer: Arc<Writer>,
     /// The label of the last message.
     posted: Option<String>,
+    /// A frame waits for its own result.
+    waits: bool,
+    /// How long that takes, and after how many inferences that was looked at.
+    latency: (Duration, u64),
+    /// Whether upstream is live; unknown before the first frame of a stream.
+    is_live: Option<bool>,
+    /// A failed inference was warned of.
+    failure_told: bool,
     frames_since_search: u32,
+}
+
+/// A model that is loaded while another one runs.
+#[derive(Default)]
+struct NextModel {
+    /// How often one was asked for.
+    asked: u64,
+    /// A thread is at it.
+    loading: bool,
+    loaded: Option<Classifier>,
 }
 
 /// What the user may read while data flows.
@@ -153,6 +223,20 @@ struct Readings {
     model: String,
     threads: u32,
     accelerator: &'static str,
+}
+
+impl Readings {
+    fn of(classifier: &Classifier) -> Self {
+        let description = classifier.description();
+        Self {
+            label: None,
+            confidence: 0.0,
+            counters: classifier.counters().clone(),
+            model: description.model.clone(),
+            threads: description.threads,
+            accelerator: description.accelerator.name(),
+        }
+    }
 }
 
 #[glib::object_subclass]
@@ -177,19 +261,6 @@ impl ObjectImpl for CatdogFilter {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let needs_ready = pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_READY);
-        if needs_ready && self.started.load(Ordering::Acquire) {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                (
-                    "{} cannot change while running and stays as it is; set the element to READY \
-                     first",
-                    pspec.name()
-                )
-            );
-            return;
-        }
         // The derived setter takes any string for UTF-8. A path may be anything, so it is read as
         // one to find out.
         let bytes = value.get::<Option<PathBuf>>().ok().flatten();
@@ -208,6 +279,16 @@ impl ObjectImpl for CatdogFilter {
             return self.stats().to_value();
         }
         self.derived_property(id, pspec)
+    }
+
+    /// After all properties that the application sets in one call, so that a model and its labels
+    /// are loaded together.
+    fn dispatch_properties_changed(&self, properties: &[glib::ParamSpec]) {
+        self.parent_dispatch_properties_changed(properties);
+        let of_model = |pspec: &glib::ParamSpec| MODEL_PROPERTIES.contains(&pspec.name());
+        if self.started.load(Ordering::Acquire) && properties.iter().any(of_model) {
+            self.ask_for_model();
+        }
     }
 }
 
@@ -240,6 +321,16 @@ impl ElementImpl for CatdogFilter {
         });
         TEMPLATES.as_ref()
     }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        // Before the pads are shut, which waits for the streaming thread.
+        let stops = transition == gst::StateChange::PausedToReady;
+        self.interrupted.store(stops, Ordering::Release);
+        self.parent_change_state(transition)
+    }
 }
 
 impl BaseTransformImpl for CatdogFilter {
@@ -257,14 +348,21 @@ impl BaseTransformImpl for CatdogFilter {
         })?;
         *lock(&self.lateness) = Lateness::default();
         *lock(&self.streaming) = Some(streaming);
+        self.forget_next_model();
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.started.store(false, Ordering::Release);
         // Dropped after the lock is released: letting overlays go calls into other elements.
-        let streaming = lock(&self.streaming).take();
+        let mut streaming = lock(&self.streaming).take();
+        if let Some(running) = &mut streaming {
+            running.classifier.forget();
+            // So that, as a rule, nothing of this element runs any more when it has stopped.
+            running.classifier.settle(STOP_PATIENCE);
+        }
         drop(streaming);
+        self.forget_next_model();
         gst::info!(CAT, imp = self, "stopped");
         Ok(())
     }
@@ -310,6 +408,9 @@ impl BaseTransformImpl for CatdogFilter {
     /// Whoever is downstream gets the memory as it is, so upstream's allocation is theirs to say:
     /// all but the crop meta, which this element does not look at.
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
+            return self.answer_latency(query);
+        }
         if direction != gst::PadDirection::Sink || query.type_() != gst::QueryType::Allocation {
             return BaseTransformImplExt::parent_query(self, direction, query);
         }
@@ -328,11 +429,15 @@ impl BaseTransformImpl for CatdogFilter {
                 lock(&self.lateness).set_segment(segment.segment());
                 self.relinked.store(true, Ordering::Release);
             }
+            // Not in the streaming thread, which may be waiting.
+            gst::EventView::FlushStart(_) => self.interrupted.store(true, Ordering::Release),
             gst::EventView::FlushStop(_) => {
+                self.interrupted.store(false, Ordering::Release);
                 lock(&self.lateness).reset();
                 self.forget();
             }
             gst::EventView::StreamStart(_) => self.forget(),
+            gst::EventView::Eos(_) => self.drain(),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -367,14 +472,23 @@ impl BaseTransformImpl for CatdogFilter {
         let Some(running) = streaming.as_mut() else {
             return Err(gst::FlowError::Flushing);
         };
-        let mut news = News { warning: self.follow_settings(running), ..News::default() };
+        let mut news = News::default();
+        self.follow_settings(running, &mut news);
+        let replaced = self.follow_model(running);
         self.follow_links(running);
+        self.follow_mode(running);
         let result = match running.live.active {
             true => self.annotate(running, buffer, &mut news),
             false => Ok(()),
         };
+        self.follow_latency(running, &mut news);
         // The application may do anything when it hears of it, also flush this very stream.
         drop(streaming);
+        if let Some(replaced) = replaced {
+            // It takes milliseconds, which are not the stream's. Where no thread can be made, it is
+            // dropped here.
+            let _ = std::thread::Builder::new().spawn(move || drop(replaced));
+        }
         self.tell(news);
         result.map(|()| gst::FlowSuccess::Ok).map_err(|fault| {
             self.post_fault(&fault);
@@ -387,37 +501,25 @@ impl BaseTransformImpl for CatdogFilter {
 #[derive(Default)]
 struct News {
     warning: Option<ConfigError>,
+    /// An inference failed, and the stream goes on.
+    failure: Option<FrameFault>,
     message: Option<gst::Message>,
     label_changed: bool,
+    latency_changed: bool,
 }
 
 impl CatdogFilter {
     fn load(&self) -> Result<Streaming, StartError> {
         // Before the settings are read, so that a change meanwhile is seen by the first frame.
         self.settings_changed.store(false, Ordering::Release);
-        let settings = lock(&self.settings).clone();
         self.relinked.store(true, Ordering::Release);
-        let config = settings.config()?;
-        let live = settings.live()?;
-        let classifier = Classifier::load(&config, live.pipeline.clone())?;
-        let description = classifier.description();
-        for warning in &description.warnings {
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
-        }
+        let classifier = self.load_model()?;
+        let live = lock(&self.settings).live()?;
         let element = self.obj().name().to_string();
-        gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
-        *lock(&self.readings) = Readings {
-            model: description.model.clone(),
-            threads: description.threads,
-            accelerator: description.accelerator.name(),
-            ..Readings::default()
-        };
-        let names = Names::new(
-            classifier.labels(),
-            live.unknown_label.clone(),
-            description.model.clone(),
-            element.clone(),
-        );
+        let latency = classifier.latency();
+        self.latency.store(nanoseconds(latency), Ordering::Release);
+        *lock(&self.readings) = Readings::of(&classifier);
+        let names = self.names(&classifier, &live);
         let writer = Writer { element, format: Mutex::new(live.text_format.clone()) };
         Ok(Streaming {
             classifier,
@@ -427,15 +529,119 @@ impl CatdogFilter {
             overlays: Overlays::default(),
             writer: Arc::new(writer),
             posted: None,
+            waits: true,
+            latency: (latency, 0),
+            is_live: None,
+            failure_told: false,
             frames_since_search: 0,
         })
     }
 
-    /// Takes over what was set since the last frame. Returns what cannot be used; there, what was
-    /// set before stays in force.
-    fn follow_settings(&self, running: &mut Streaming) -> Option<ConfigError> {
-        if !self.settings_changed.swap(false, Ordering::AcqRel) {
+    /// The model that the settings ask for.
+    fn load_model(&self) -> Result<Classifier, StartError> {
+        let settings = lock(&self.settings).clone();
+        let classifier = Classifier::load(&settings.config()?, settings.live()?.pipeline)?;
+        let description = classifier.description();
+        for warning in &description.warnings {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
+        }
+        gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
+        Ok(classifier)
+    }
+
+    fn names(&self, classifier: &Classifier, live: &Live) -> Names {
+        Names::new(
+            classifier.labels(),
+            live.unknown_label.clone(),
+            classifier.description().model.clone(),
+            self.obj().name().to_string(),
+        )
+    }
+
+    /// Loads what the settings ask for, on a thread of its own, while what runs goes on.
+    fn ask_for_model(&self) {
+        let mut next = lock(&self.next_model);
+        next.asked += 1;
+        if !std::mem::replace(&mut next.loading, true) {
+            let element = self.obj().downgrade();
+            let thread = std::thread::Builder::new().name("catdog-loader".into());
+            let spawned = thread.spawn(move || {
+                if let Some(element) = element.upgrade() {
+                    element.imp().load_next_model();
+                }
+            });
+            next.loading = spawned.is_ok();
+        }
+    }
+
+    fn load_next_model(&self) {
+        loop {
+            let asked = lock(&self.next_model).asked;
+            let loaded = self.load_model();
+            let mut next = lock(&self.next_model);
+            if next.asked != asked {
+                continue;
+            }
+            next.loading = false;
+            if !self.started.load(Ordering::Acquire) {
+                return;
+            }
+            match loaded {
+                Ok(classifier) => {
+                    next.loaded = Some(classifier);
+                    self.next_is_ready.store(true, Ordering::Release);
+                }
+                Err(error) => {
+                    drop(next);
+                    gst::element_imp_warning!(
+                        self,
+                        gst::LibraryError::Settings,
+                        ("{error}; the model before stays in use")
+                    );
+                }
+            }
+            return;
+        }
+    }
+
+    fn forget_next_model(&self) {
+        let mut next = lock(&self.next_model);
+        next.asked += 1;
+        self.next_is_ready.store(false, Ordering::Release);
+        let loaded = next.loaded.take();
+        drop(next);
+        drop(loaded);
+    }
+
+    /// Lets the next model take over, where there is one. Returns the one before.
+    fn follow_model(&self, running: &mut Streaming) -> Option<Classifier> {
+        if !self.next_is_ready.swap(false, Ordering::AcqRel) {
             return None;
+        }
+        let mut next = lock(&self.next_model).loaded.take()?;
+        next.set_live(running.live.pipeline.clone());
+        if let Some((_, spec)) = &running.format
+            && let Err(fault) = next.set_frame_spec(spec)
+        {
+            // As the caps would have been refused.
+            gst::error!(CAT, imp = self, "{fault}");
+            return None;
+        }
+        next.count_on_from(&running.classifier);
+        running.names = self.names(&next, &running.live);
+        running.latency = (next.latency(), 0);
+        let before = std::mem::replace(&mut running.classifier, next);
+        let mut readings = lock(&self.readings);
+        let Readings { label, confidence, .. } = std::mem::take(&mut *readings);
+        *readings = Readings { label, confidence, ..Readings::of(&running.classifier) };
+        Some(before)
+    }
+
+    /// Takes over what was set since the last frame. Where that cannot be used, what was set before
+    /// stays in force.
+    fn follow_settings(&self, running: &mut Streaming, news: &mut News) {
+        if !self.settings_changed.swap(false, Ordering::AcqRel) {
+            return;
         }
         let (live, error) = lock(&self.settings).live_or(&running.live);
         running.classifier.set_live(live.pipeline.clone());
@@ -444,8 +650,9 @@ impl CatdogFilter {
         if live.overlay != running.live.overlay {
             self.relinked.store(true, Ordering::Release);
         }
+        news.latency_changed = (live.mode, live.active) != (running.live.mode, running.live.active);
+        news.warning = error;
         running.live = live;
-        error
     }
 
     /// Looks for overlays when something was linked, and now and then in between: not every change
@@ -475,24 +682,140 @@ impl CatdogFilter {
         buffer: &mut gst::BufferRef,
         news: &mut News,
     ) -> Result<(), FrameFault> {
-        self.classify(running, buffer)?;
-        let pts = buffer.pts();
-        let outcome = running.classifier.outcome(pts.map(Duration::from));
+        let inferences = running.classifier.counters().inferences;
+        let fetched = running.classifier.fetch();
+        let classified = self.classify(running, buffer).and_then(|()| match running.waits {
+            true => self.wait(running),
+            false => Ok(()),
+        });
+        fetched.or_else(|fault| forgive(running, fault, news))?;
+        classified.or_else(|fault| forgive(running, fault, news))?;
+        let outcome = running.classifier.outcome(buffer.pts().map(Duration::from));
         metadata::attach(buffer, &outcome, &running.names)
             .map_err(|error| FrameFault::Metadata(error.to_string()))?;
-        let label = running.names.label(&outcome);
-        let wanted = match running.live.post_messages {
+        let inferred = running.classifier.counters().inferences > inferences;
+        self.report(running, buffer.pts(), inferred, news);
+        Ok(())
+    }
+
+    /// Waits for the inferences beside the stream, unless a flush or a stop comes first.
+    fn wait(&self, running: &mut Streaming) -> Result<(), FrameFault> {
+        while !running.classifier.wait(INTERRUPTION_CHECK) {
+            if self.interrupted.load(Ordering::Acquire) {
+                running.classifier.forget();
+            }
+        }
+        running.classifier.fetch()
+    }
+
+    /// Notes what the application is to hear of the result at `pts`. `inferred`: since the last
+    /// time.
+    fn report(
+        &self,
+        running: &mut Streaming,
+        pts: Option<gst::ClockTime>,
+        inferred: bool,
+        news: &mut News,
+    ) {
+        let Streaming { classifier, names, live, posted, .. } = running;
+        let outcome = classifier.outcome(pts.map(Duration::from));
+        let label = names.label(&outcome);
+        let wanted = match live.post_messages {
             PostMessages::None => false,
-            PostMessages::Change => running.posted.as_deref() != Some(label),
-            PostMessages::Every => outcome.fresh,
+            PostMessages::Change => posted.as_deref() != Some(label),
+            PostMessages::Every => inferred,
         };
         if wanted {
-            running.posted = Some(label.to_owned());
-            let message = metadata::message(&*self.obj(), &outcome, &running.names, pts);
-            news.message = Some(message);
+            *posted = Some(label.to_owned());
+            news.message = Some(metadata::message(&*self.obj(), &outcome, names, pts));
         }
-        news.label_changed = self.publish(label, &outcome, running.classifier.counters());
-        Ok(())
+        news.label_changed = self.publish(label, &outcome, classifier.counters());
+    }
+
+    /// Sees to it that the last inferences of a stream are not lost, and are heard of before its
+    /// end is. A flush or a stop ends the waiting.
+    fn drain(&self) {
+        let mut streaming = lock(&self.streaming);
+        let Some(running) = streaming.as_mut() else { return };
+        let mut news = News::default();
+        let inferences = running.classifier.counters().inferences;
+        let fetched = self.wait(running);
+        let fault = fetched.or_else(|fault| forgive(running, fault, &mut news)).err();
+        if running.classifier.counters().inferences > inferences {
+            let pts = running
+                .classifier
+                .outcome(None)
+                .inference_pts
+                .map(|pts| gst::ClockTime::from_nseconds(nanoseconds(pts)));
+            self.report(running, pts, true, &mut news);
+        }
+        drop(streaming);
+        self.tell(news);
+        if let Some(fault) = fault {
+            self.post_fault(&fault);
+        }
+    }
+
+    /// Upstream's latency, and what a frame waits here.
+    fn answer_latency(&self, query: &mut gst::QueryRef) -> bool {
+        let answered = BaseTransformImplExt::parent_query(self, gst::PadDirection::Src, query);
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut()
+            && answered
+        {
+            let (live, min, max) = latency.result();
+            let (mode, active) = {
+                let settings = lock(&self.settings);
+                (settings.mode, settings.active)
+            };
+            let waits = active
+                && match mode {
+                    ModeChoice::Sync => true,
+                    ModeChoice::Async => false,
+                    ModeChoice::Auto => !live,
+                };
+            if waits {
+                let own = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Acquire));
+                latency.set(live, min + own, max.map(|max| max + own));
+            }
+        }
+        answered
+    }
+
+    /// Looks now and then at what a frame waits, and makes known when it has moved by more than a
+    /// quarter.
+    fn follow_latency(&self, running: &mut Streaming, news: &mut News) {
+        let inferences = running.classifier.counters().inferences;
+        if inferences < running.latency.1 + INFERENCES_BETWEEN_LATENCIES {
+            return;
+        }
+        running.latency = (running.classifier.latency(), inferences);
+        let now = nanoseconds(running.latency.0);
+        let known = self.latency.load(Ordering::Acquire);
+        if running.waits && now.abs_diff(known) > known / 4 {
+            self.latency.store(now, Ordering::Release);
+            news.latency_changed = true;
+        }
+    }
+
+    /// Whether frames wait for their own results: not where that is not wanted, or nothing is said
+    /// and frames come as they are taken. Where the wait is long, the inference runs beside, so that
+    /// a stop or a flush can end the wait.
+    fn follow_mode(&self, running: &mut Streaming) {
+        running.waits = match running.live.mode {
+            ModeChoice::Sync => true,
+            ModeChoice::Async => false,
+            ModeChoice::Auto => !*running.is_live.get_or_insert_with(|| {
+                let mut query = gst::query::Latency::new();
+                self.obj().sink_pad().peer_query(&mut query) && query.result().0
+            }),
+        };
+        let beside = running.classifier.mode() == Mode::Async;
+        let long = running.latency.0 > if beside { LONG_WAIT / 2 } else { LONG_WAIT };
+        let mode = if running.waits && !long { Mode::Sync } else { Mode::Async };
+        if mode != running.classifier.mode() {
+            gst::info!(CAT, imp = self, "{mode:?}");
+            running.classifier.set_mode(mode);
+        }
     }
 
     /// Infers `buffer`, or holds the last result where it is not due or too late.
@@ -505,26 +828,27 @@ impl CatdogFilter {
         let late = live.qos && lock(&self.lateness).is_late(buffer.pts());
         // A gap has a time and no picture.
         let gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
-        if late || gap || !classifier.due() {
+        let pts = buffer.pts().map(Duration::from);
+        if late || gap || !classifier.due(pts) {
             gst::log!(CAT, imp = self, "held, late: {late}, gap: {gap}");
-            classifier.hold();
+            classifier.hold(pts);
             return Ok(());
         }
         let (info, spec) = format.as_ref().ok_or(FrameFault::NoFormat)?;
-        let pts = buffer.pts().map(Duration::from);
         mapping::with_frame(buffer, info, spec, |frame| classifier.infer(frame, pts))
     }
 
     fn forget(&self) {
         if let Some(streaming) = lock(&self.streaming).as_mut() {
             streaming.classifier.forget();
+            streaming.is_live = None;
         }
     }
 
     /// Shows the outcome to whoever reads the properties; whether the label is another one.
     fn publish(&self, label: &str, outcome: &Outcome<'_>, counters: &Counters) -> bool {
         let mut readings = lock(&self.readings);
-        readings.confidence = outcome.ranked.first().map_or(0.0, |best| best.confidence.into());
+        readings.confidence = outcome.confidence().into();
         readings.counters.clone_from(counters);
         let changed = readings.label.as_deref() != Some(label);
         if changed {
@@ -542,9 +866,20 @@ impl CatdogFilter {
                 ("{error}; what was set before stays in use")
             );
         }
+        if let Some(fault) = news.failure {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Failed,
+                ("{fault}; frames go on with the last result")
+            );
+        }
         if let Some(message) = news.message {
             // It fails while the element is being shut down, when nobody listens any more.
             let _ = self.obj().post_message(message);
+        }
+        if news.latency_changed {
+            let _ =
+                self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
         }
         if news.label_changed {
             self.obj().notify("last-label");
@@ -579,6 +914,25 @@ impl CatdogFilter {
             _ => gst::element_imp_error!(self, gst::StreamError::Format, ("{fault}")),
         }
     }
+}
+
+/// Lets a failed inference pass where the stream is worth more; the first one is told of.
+fn forgive(running: &mut Streaming, fault: FrameFault, news: &mut News) -> Result<(), FrameFault> {
+    let passes = running.live.error_policy == ErrorPolicy::Passthrough;
+    match fault {
+        FrameFault::Engine(_) if passes => {
+            if !std::mem::replace(&mut running.failure_told, true) {
+                news.failure = Some(fault);
+            }
+            Ok(())
+        }
+        fault => Err(fault),
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    // The largest is GStreamer's word for no time.
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX - 1)
 }
 
 /// The one place where what keeps the element from starting becomes a GStreamer error.

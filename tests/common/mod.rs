@@ -209,10 +209,16 @@ impl Drop for Pipeline {
     }
 }
 
-/// The pipeline that `description` describes; `{model}` in it stands for [`MODEL`]'s path.
+/// `description` with [`MODEL`]'s path for `{model}`, and with each frame speaking for itself.
+pub fn with_model(description: &str) -> String {
+    let path = model(MODEL);
+    description.replace("{model}", &format!("{} smoothing=0 hold=0", path.display()))
+}
+
+/// The pipeline that `description` describes ([`with_model`]).
 pub fn launch(description: &str) -> Pipeline {
     init();
-    let description = description.replace("{model}", model(MODEL).to_str().unwrap());
+    let description = with_model(description);
     let element = gst::parse::launch_full(&description, None, gst::ParseFlags::FATAL_ERRORS)
         .unwrap_or_else(|error| panic!("{description}: {error}"));
     Pipeline(match element.downcast::<gst::Pipeline>() {
