@@ -201,7 +201,8 @@ class Runner:
             "label": fields.get_string("label"),
             "believed": fields.get_int("index").value >= 0,
             "top": labels.get_nth(0),
-            "confidence": fields.get_double("confidence").value,
+            # of the best, not of the one that is shown until another has won for long enough
+            "confidence": confidences.get_nth(0),
             "confidences": found,
             "element_ms": nanoseconds / 1e6,
             "inference_ms": inference / 1e6 if there else None,
