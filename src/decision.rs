@@ -166,6 +166,8 @@ impl Average {
     fn add(&mut self, scored: &mut [Scored], at: Option<Duration>, time_constant: Duration) {
         // Backwards in time, where a stream is played in reverse.
         let passed = at.zip(self.at).map(|(now, then)| now.abs_diff(then));
+        // Frames that all have the same time have none.
+        let passed = passed.filter(|passed| !passed.is_zero());
         self.at = at;
         if self.confidences.len() != scored.len() {
             self.confidences.clear();
@@ -219,7 +221,7 @@ impl Steady {
         let (Some(shown), Some(before), Some(now)) = (self.shown, before, at) else {
             return self.show(class);
         };
-        if shown == class || hold.is_zero() {
+        if shown == class || hold.is_zero() || before == now {
             return self.show(class);
         }
         let since = match self.challenger {

@@ -233,6 +233,9 @@ pub enum EngineError {
         /// LiteRT's own text, if any.
         detail: String,
     },
+    /// The system gives no thread to run it on.
+    #[error("inference needs a thread, and the system gives none; see `ulimit -u`")]
+    NoThread,
     /// A bug, in the runtime or here.
     #[error("inference panicked{}; please report it", after_colon(.detail))]
     Panicked {

@@ -131,6 +131,8 @@ pub struct Counters {
     pub preprocess: Durations,
     /// What the inferences took.
     pub invoke: Durations,
+    /// How long frames waited for their results: for an engine too, where others use it.
+    pub wait: Durations,
 }
 
 /// The last result.
@@ -158,10 +160,10 @@ pub struct Classifier {
     held: Held,
     /// Frames since the last inference; `None` before the first.
     since_inference: Option<u64>,
-    /// From which time on the next frame may be inferred, by the least period.
-    next_inference: Option<Duration>,
-    /// In [`Mode::Async`], the result of the latest frame handed over has not been fetched yet.
-    awaited: bool,
+    /// When a frame was due for the last time, by the least period.
+    last_due: Option<Duration>,
+    /// In [`Mode::Async`], since when the result of the latest frame handed over is awaited.
+    awaited: Option<Instant>,
     counters: Counters,
     description: Description,
 }
@@ -296,8 +298,8 @@ impl Classifier {
             live,
             held,
             since_inference: None,
-            next_inference: None,
-            awaited: false,
+            last_due: None,
+            awaited: None,
             counters: Counters::default(),
             description,
         }
@@ -324,7 +326,13 @@ impl Classifier {
     /// When results are there from now on. What is held stays.
     pub fn set_mode(&mut self, mode: Mode) {
         match mode {
-            Mode::Sync => self.beside = None,
+            Mode::Sync => {
+                if self.awaited.take().is_some() {
+                    self.counters.skipped += 1;
+                    self.since_inference = None;
+                }
+                self.beside = None;
+            }
             Mode::Async if self.beside.is_some() => {}
             Mode::Async => self.beside = Some(AsyncInference::new(Arc::clone(&self.pool))),
         }
@@ -347,8 +355,8 @@ impl Classifier {
         ranked.clear();
         self.held = Held { ranked, ..Held::default() };
         self.since_inference = None;
-        self.next_inference = None;
-        self.awaited = false;
+        self.last_due = None;
+        self.awaited = None;
         self.decider.forget();
         if let Some(beside) = &mut self.beside {
             beside.forget();
@@ -370,12 +378,10 @@ impl Classifier {
         &self.counters
     }
 
-    /// How long a frame that waits for its own result waits, as a rule: what preprocessing and
-    /// inference took in 95 of 100 of the latest frames; before the first, the inference when the
-    /// model was loaded.
+    /// How long a frame that waits for its own result waits, in 95 of 100 of the latest; before the
+    /// first, what an inference took when the model was loaded.
     pub fn latency(&self) -> Duration {
-        let Counters { preprocess, invoke, .. } = &self.counters;
-        match preprocess.percentile(95) + invoke.percentile(95) {
+        match self.counters.wait.percentile(95) {
             0 => self.description.inference_time,
             nanoseconds => Duration::from_nanos(nanoseconds),
         }
@@ -385,11 +391,11 @@ impl Classifier {
     /// period.
     pub fn due(&self, pts: Option<Duration>) -> bool {
         let by_count = self.since_inference.is_none_or(|n| n + 1 >= self.live.inference_interval);
-        let early = pts.zip(self.next_inference).zip(self.live.least_period);
+        let early = pts.zip(self.last_due).zip(self.live.least_period);
         by_count
-            && !early.is_some_and(|((now, next), period)| {
-                // Further before than a period, time has gone backwards.
-                now + TIME_TOLERANCE < next && next - now <= period
+            && !early.is_some_and(|((now, last), period)| {
+                // Backwards in time, where a stream is played in reverse.
+                now.abs_diff(last) + TIME_TOLERANCE < period
             })
     }
 
@@ -403,10 +409,11 @@ impl Classifier {
     /// Takes note that a frame shown at `pts` is inferred.
     fn inferring(&mut self, pts: Option<Duration>) {
         self.since_inference = Some(0);
-        self.next_inference = pts.zip(self.live.least_period).map(|(now, period)| {
-            // From where it was due, so that the rate is kept on average, whatever the frame rate.
-            let due = self.next_inference.filter(|next| now.abs_diff(*next) < period);
-            due.unwrap_or(now) + period
+        self.last_due = pts.zip(self.live.least_period).map(|(now, period)| {
+            // From when it was due, so that the rate is kept on average, whatever the frame rate.
+            let last = self.last_due.unwrap_or(now);
+            let due = if now >= last { last + period } else { last.saturating_sub(period) };
+            if now.abs_diff(due) < period { due } else { now }
         });
     }
 
@@ -430,9 +437,10 @@ impl Classifier {
             self.counters.skipped += u64::from(replaced);
             self.counters.preprocess.add(start.elapsed());
             self.inferring(pts);
-            self.awaited = true;
+            self.awaited = Some(start);
             return Ok(());
         }
+        let start = Instant::now();
         let pool = Arc::clone(&self.pool);
         let mut engine = pool.take();
         let taken = Instant::now();
@@ -442,6 +450,7 @@ impl Classifier {
         let took = preprocessed.elapsed();
         self.counters.preprocess.add(preprocessed - taken);
         self.take_in(engine.output(), pts, took);
+        self.counters.wait.add(start.elapsed());
         self.inferring(pts);
         Ok(())
     }
@@ -478,7 +487,9 @@ impl Classifier {
     }
 
     fn take_in(&mut self, output: TensorRef<'_>, pts: Option<Duration>, took: Duration) {
-        self.awaited = false;
+        if let Some(since) = self.awaited.take() {
+            self.counters.wait.add(since.elapsed());
+        }
         let Decision { ranked, believed } = self.decider.decide(output, pts);
         self.held.ranked.clear();
         self.held.ranked.extend_from_slice(ranked);
@@ -499,7 +510,7 @@ impl Classifier {
         Outcome {
             ranked: if expired { &[] } else { &held.ranked },
             believed: held.believed.filter(|_| !expired),
-            fresh: !self.awaited && self.since_inference == Some(0),
+            fresh: self.awaited.is_none() && self.since_inference == Some(0),
             inference_pts: held.pts,
             age,
             inference_time: held.inference_time,

@@ -138,7 +138,7 @@ fn confidences_are_those_of_python() {
     let golden: BTreeMap<usize, Vec<f64>> =
         serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     assert!(golden.len() >= 12);
-    let seen = demo_results("class-confidence-threshold=0");
+    let seen = demo_results("class-confidence-threshold=0 smoothing=0 hold=0");
     let mut differences = Vec::new();
     for (frame, want) in &golden {
         let meta = &seen[*frame].1;

@@ -1,7 +1,7 @@
 //! The vtable of `catdogfilter`.
 //!
 //! `streaming` guards what runs: the streaming thread holds it for the length of a frame, and
-//! nobody else while data flows. Whatever calls into the application - messages, notifications -
+//! nobody else while data flows; a model that is to take over waits in `next_model`. Whatever calls into the application - messages, notifications -
 //! comes after it is released. Under it the streaming thread takes, for an instant each and never
 //! two at once, `settings` (what the user asked for), `lateness` (what downstream reports) and
 //! `readings` (what the user may read meanwhile).
@@ -169,6 +169,8 @@ pub struct CatdogFilter {
     lateness: Mutex<Lateness>,
     /// Something was linked or unlinked downstream.
     relinked: AtomicBool,
+    /// Whether upstream is live; unknown before the first frame of a stream.
+    liveness: Mutex<Option<bool>>,
     /// In ns, what a frame waits for its own result, as it was last made known.
     latency: AtomicU64,
     /// A flush or a stop is under way: nothing is to be waited for.
@@ -197,8 +199,6 @@ struct Streaming {
     waits: bool,
     /// How long that takes, and after how many inferences that was looked at.
     latency: (Duration, u64),
-    /// Whether upstream is live; unknown before the first frame of a stream.
-    is_live: Option<bool>,
     /// A failed inference was warned of.
     failure_told: bool,
     frames_since_search: u32,
@@ -207,8 +207,10 @@ struct Streaming {
 /// A model that is loaded while another one runs.
 #[derive(Default)]
 struct NextModel {
-    /// How often one was asked for.
+    /// Counts what was asked for and what was cancelled.
     asked: u64,
+    /// The last was not cancelled.
+    wanted: bool,
     /// A thread is at it.
     loading: bool,
     loaded: Option<Classifier>,
@@ -327,8 +329,11 @@ impl ElementImpl for CatdogFilter {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         // Before the pads are shut, which waits for the streaming thread.
-        let stops = transition == gst::StateChange::PausedToReady;
-        self.interrupted.store(stops, Ordering::Release);
+        match transition {
+            gst::StateChange::PausedToReady => self.interrupted.store(true, Ordering::Release),
+            gst::StateChange::ReadyToPaused => self.interrupted.store(false, Ordering::Release),
+            _ => {}
+        }
         self.parent_change_state(transition)
     }
 }
@@ -340,7 +345,8 @@ impl BaseTransformImpl for CatdogFilter {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        // From here on, what needs READY is refused: it would come too late for this start.
+        self.forget_next_model();
+        // From here on, what a model is loaded with is loaded beside: it may come too late for this.
         self.started.store(true, Ordering::Release);
         let streaming = self.load().map_err(|error| {
             self.started.store(false, Ordering::Release);
@@ -348,7 +354,6 @@ impl BaseTransformImpl for CatdogFilter {
         })?;
         *lock(&self.lateness) = Lateness::default();
         *lock(&self.streaming) = Some(streaming);
-        self.forget_next_model();
         Ok(())
     }
 
@@ -468,6 +473,7 @@ impl BaseTransformImpl for CatdogFilter {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let is_live = self.is_live();
         let mut streaming = lock(&self.streaming);
         let Some(running) = streaming.as_mut() else {
             return Err(gst::FlowError::Flushing);
@@ -476,12 +482,16 @@ impl BaseTransformImpl for CatdogFilter {
         self.follow_settings(running, &mut news);
         let replaced = self.follow_model(running);
         self.follow_links(running);
-        self.follow_mode(running);
+        self.follow_mode(running, is_live);
         let result = match running.live.active {
             true => self.annotate(running, buffer, &mut news),
             false => Ok(()),
         };
         self.follow_latency(running, &mut news);
+        if matches!(result, Err(Stop::Fault(_))) {
+            // One error is enough: the end of the stream would find the next.
+            running.classifier.forget();
+        }
         // The application may do anything when it hears of it, also flush this very stream.
         drop(streaming);
         if let Some(replaced) = replaced {
@@ -490,10 +500,26 @@ impl BaseTransformImpl for CatdogFilter {
             let _ = std::thread::Builder::new().spawn(move || drop(replaced));
         }
         self.tell(news);
-        result.map(|()| gst::FlowSuccess::Ok).map_err(|fault| {
-            self.post_fault(&fault);
-            gst::FlowError::Error
+        result.map(|()| gst::FlowSuccess::Ok).map_err(|stop| match stop {
+            Stop::Interrupted => gst::FlowError::Flushing,
+            Stop::Fault(fault) => {
+                self.post_fault(&fault);
+                gst::FlowError::Error
+            }
         })
+    }
+}
+
+/// Why a frame does not go on.
+enum Stop {
+    /// A flush or a stop has come: it is not wanted any more.
+    Interrupted,
+    Fault(FrameFault),
+}
+
+impl From<FrameFault> for Stop {
+    fn from(fault: FrameFault) -> Self {
+        Self::Fault(fault)
     }
 }
 
@@ -513,8 +539,10 @@ impl CatdogFilter {
         // Before the settings are read, so that a change meanwhile is seen by the first frame.
         self.settings_changed.store(false, Ordering::Release);
         self.relinked.store(true, Ordering::Release);
-        let classifier = self.load_model()?;
         let live = lock(&self.settings).live()?;
+        let mut classifier = self.load_model()?;
+        classifier.set_live(live.pipeline.clone());
+        self.warn(&classifier.description().warnings);
         let element = self.obj().name().to_string();
         let latency = classifier.latency();
         self.latency.store(nanoseconds(latency), Ordering::Release);
@@ -531,7 +559,6 @@ impl CatdogFilter {
             posted: None,
             waits: true,
             latency: (latency, 0),
-            is_live: None,
             failure_told: false,
             frames_since_search: 0,
         })
@@ -540,11 +567,10 @@ impl CatdogFilter {
     /// The model that the settings ask for.
     fn load_model(&self) -> Result<Classifier, StartError> {
         let settings = lock(&self.settings).clone();
-        let classifier = Classifier::load(&settings.config()?, settings.live()?.pipeline)?;
+        // Where one of the others cannot be used, that is no reason to load no model.
+        let (live, _) = settings.live_or(&Live::default());
+        let classifier = Classifier::load(&settings.config()?, live.pipeline)?;
         let description = classifier.description();
-        for warning in &description.warnings {
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
-        }
         gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
         Ok(classifier)
     }
@@ -562,6 +588,7 @@ impl CatdogFilter {
     fn ask_for_model(&self) {
         let mut next = lock(&self.next_model);
         next.asked += 1;
+        next.wanted = true;
         if !std::mem::replace(&mut next.loading, true) {
             let element = self.obj().downgrade();
             let thread = std::thread::Builder::new().name("catdog-loader".into());
@@ -576,37 +603,48 @@ impl CatdogFilter {
 
     fn load_next_model(&self) {
         loop {
-            let asked = lock(&self.next_model).asked;
+            let asked = {
+                let mut next = lock(&self.next_model);
+                next.loading = next.wanted;
+                if !next.wanted {
+                    return;
+                }
+                next.asked
+            };
             let loaded = self.load_model();
             let mut next = lock(&self.next_model);
             if next.asked != asked {
                 continue;
             }
             next.loading = false;
-            if !self.started.load(Ordering::Acquire) {
-                return;
-            }
+            next.wanted = false;
             match loaded {
                 Ok(classifier) => {
+                    let warnings = classifier.description().warnings.clone();
                     next.loaded = Some(classifier);
                     self.next_is_ready.store(true, Ordering::Release);
+                    drop(next);
+                    self.warn(&warnings);
                 }
                 Err(error) => {
                     drop(next);
-                    gst::element_imp_warning!(
-                        self,
-                        gst::LibraryError::Settings,
-                        ("{error}; the model before stays in use")
-                    );
+                    self.warn(&[format!("{error}; the model before stays in use")]);
                 }
             }
             return;
         }
     }
 
+    fn warn(&self, texts: &[String]) {
+        for text in texts {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{text}"));
+        }
+    }
+
     fn forget_next_model(&self) {
         let mut next = lock(&self.next_model);
         next.asked += 1;
+        next.wanted = false;
         self.next_is_ready.store(false, Ordering::Release);
         let loaded = next.loaded.take();
         drop(next);
@@ -629,7 +667,7 @@ impl CatdogFilter {
         }
         next.count_on_from(&running.classifier);
         running.names = self.names(&next, &running.live);
-        running.latency = (next.latency(), 0);
+        running.latency = (next.latency(), next.counters().inferences);
         let before = std::mem::replace(&mut running.classifier, next);
         let mut readings = lock(&self.readings);
         let Readings { label, confidence, .. } = std::mem::take(&mut *readings);
@@ -681,15 +719,15 @@ impl CatdogFilter {
         running: &mut Streaming,
         buffer: &mut gst::BufferRef,
         news: &mut News,
-    ) -> Result<(), FrameFault> {
+    ) -> Result<(), Stop> {
         let inferences = running.classifier.counters().inferences;
         let fetched = running.classifier.fetch();
-        let classified = self.classify(running, buffer).and_then(|()| match running.waits {
-            true => self.wait(running),
-            false => Ok(()),
-        });
+        let classified = self.classify(running, buffer);
         fetched.or_else(|fault| forgive(running, fault, news))?;
         classified.or_else(|fault| forgive(running, fault, news))?;
+        if running.waits {
+            self.wait(running, news)?;
+        }
         let outcome = running.classifier.outcome(buffer.pts().map(Duration::from));
         metadata::attach(buffer, &outcome, &running.names)
             .map_err(|error| FrameFault::Metadata(error.to_string()))?;
@@ -698,14 +736,19 @@ impl CatdogFilter {
         Ok(())
     }
 
-    /// Waits for the inferences beside the stream, unless a flush or a stop comes first.
-    fn wait(&self, running: &mut Streaming) -> Result<(), FrameFault> {
+    /// Waits for the inferences beside the stream, unless a flush or a stop comes first, and takes
+    /// them in.
+    fn wait(&self, running: &mut Streaming, news: &mut News) -> Result<(), Stop> {
         while !running.classifier.wait(INTERRUPTION_CHECK) {
             if self.interrupted.load(Ordering::Acquire) {
                 running.classifier.forget();
+                return Err(Stop::Interrupted);
             }
         }
-        running.classifier.fetch()
+        while let Err(fault) = running.classifier.fetch() {
+            forgive(running, fault, news)?;
+        }
+        Ok(())
     }
 
     /// Notes what the application is to hear of the result at `pts`. `inferred`: since the last
@@ -739,8 +782,7 @@ impl CatdogFilter {
         let Some(running) = streaming.as_mut() else { return };
         let mut news = News::default();
         let inferences = running.classifier.counters().inferences;
-        let fetched = self.wait(running);
-        let fault = fetched.or_else(|fault| forgive(running, fault, &mut news)).err();
+        let waited = self.wait(running, &mut news);
         if running.classifier.counters().inferences > inferences {
             let pts = running
                 .classifier
@@ -751,7 +793,7 @@ impl CatdogFilter {
         }
         drop(streaming);
         self.tell(news);
-        if let Some(fault) = fault {
+        if let Err(Stop::Fault(fault)) = waited {
             self.post_fault(&fault);
         }
     }
@@ -775,7 +817,7 @@ impl CatdogFilter {
                 };
             if waits {
                 let own = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Acquire));
-                latency.set(live, min + own, max.map(|max| max + own));
+                latency.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
             }
         }
         answered
@@ -797,17 +839,28 @@ impl CatdogFilter {
         }
     }
 
+    /// Whether upstream is live, as it says itself; asked once a stream, with no lock held.
+    fn is_live(&self) -> bool {
+        let known = *lock(&self.liveness);
+        known.unwrap_or_else(|| {
+            let mut query = gst::query::Latency::new();
+            let answered = self.obj().sink_pad().peer_query(&mut query);
+            let live = answered && query.result().0;
+            if answered {
+                *lock(&self.liveness) = Some(live);
+            }
+            live
+        })
+    }
+
     /// Whether frames wait for their own results: not where that is not wanted, or nothing is said
     /// and frames come as they are taken. Where the wait is long, the inference runs beside, so that
     /// a stop or a flush can end the wait.
-    fn follow_mode(&self, running: &mut Streaming) {
+    fn follow_mode(&self, running: &mut Streaming, is_live: bool) {
         running.waits = match running.live.mode {
             ModeChoice::Sync => true,
             ModeChoice::Async => false,
-            ModeChoice::Auto => !*running.is_live.get_or_insert_with(|| {
-                let mut query = gst::query::Latency::new();
-                self.obj().sink_pad().peer_query(&mut query) && query.result().0
-            }),
+            ModeChoice::Auto => !is_live,
         };
         let beside = running.classifier.mode() == Mode::Async;
         let long = running.latency.0 > if beside { LONG_WAIT / 2 } else { LONG_WAIT };
@@ -841,8 +894,8 @@ impl CatdogFilter {
     fn forget(&self) {
         if let Some(streaming) = lock(&self.streaming).as_mut() {
             streaming.classifier.forget();
-            streaming.is_live = None;
         }
+        *lock(&self.liveness) = None;
     }
 
     /// Shows the outcome to whoever reads the properties; whether the label is another one.
@@ -889,7 +942,7 @@ impl CatdogFilter {
     fn stats(&self) -> gst::Structure {
         // Sorting for the percentiles takes longer than the streaming thread should wait.
         let Readings { counters, model, threads, accelerator, .. } = lock(&self.readings).clone();
-        let Counters { frames, inferences, skipped, preprocess, invoke } = counters;
+        let Counters { frames, inferences, skipped, preprocess, invoke, wait } = counters;
         gst::Structure::builder("catdog-stats")
             .field("frames", frames)
             .field("inferences", inferences)
@@ -900,6 +953,9 @@ impl CatdogFilter {
             .field("invoke-p50", invoke.percentile(50))
             .field("invoke-p95", invoke.percentile(95))
             .field("invoke-max", invoke.max())
+            .field("wait-p50", wait.percentile(50))
+            .field("wait-p95", wait.percentile(95))
+            .field("wait-max", wait.max())
             .field("model", model)
             .field("threads", threads)
             .field("accelerator", accelerator)

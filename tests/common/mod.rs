@@ -415,7 +415,7 @@ pub fn classified(photos: &[PathBuf], decoder: &str, properties: &str) -> Vec<Me
     }
     let pipeline = launch(&format!(
         "multifilesrc location={}/%05d.jpg caps=image/jpeg,framerate=25/1 ! {decoder} \
-         ! catdogfilter {properties} ! fakesink name=sink",
+         ! catdogfilter {properties} smoothing=0 hold=0 ! fakesink name=sink",
         folder.path().display()
     ));
     let seen = collect(&pipeline.pad("sink", "sink"), meta);
