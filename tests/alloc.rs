@@ -17,7 +17,7 @@ use gstcatdog::decision::Rules;
 use gstcatdog::engine::litert::Accelerator;
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use gstcatdog::model::ModelSource;
-use gstcatdog::pipeline::{Classifier, Config, LiveConfig, OutputActivation};
+use gstcatdog::pipeline::{Classifier, Config, LiveConfig, Mode, OutputActivation};
 use gstcatdog::preprocess::ResizeMethod;
 
 thread_local! {
@@ -55,11 +55,13 @@ fn count() -> u64 {
     COUNT.with(Cell::get)
 }
 
-/// Allocations in `frames` frames of `spec` after the warm-up; `interval` frames share a result.
+/// Allocations of this thread in `frames` frames of `spec` after the warm-up; `interval` frames share
+/// a result.
 fn allocations(
     name: &str,
     spec: &FrameSpec,
     resize_method: ResizeMethod,
+    mode: Mode,
     interval: u64,
     frames: u64,
 ) -> u64 {
@@ -88,6 +90,7 @@ fn allocations(
     };
     let mut classifier = Classifier::load(&config, live).unwrap();
     classifier.set_frame_spec(spec).unwrap();
+    classifier.set_mode(mode);
     let format = spec.format;
     let memory: Vec<Vec<u8>> = (0..format.n_planes())
         .map(|plane| {
@@ -105,11 +108,17 @@ fn allocations(
         .collect();
     let mut frame = |index: u64| {
         let pts = Some(Duration::from_millis(40 * index));
+        classifier.fetch().unwrap();
         if classifier.due(None) {
             let view = FrameView::new(spec, &planes).unwrap();
             classifier.infer(&view, pts).unwrap();
         } else {
             classifier.hold(None);
+        }
+        if index == 0 {
+            // Later frames find what was inferred meanwhile, or the result of before.
+            assert!(classifier.wait(Duration::from_secs(10)));
+            classifier.fetch().unwrap();
         }
         assert!(!classifier.outcome(pts).ranked.is_empty());
     };
@@ -127,7 +136,10 @@ fn a_running_stream_allocates_nothing() {
     assert_eq!(count(), before + 1);
 
     let full_hd = FrameSpec::new(PixelFormat::I420, 1920, 1080);
-    assert_eq!(allocations(MODEL, &full_hd, ResizeMethod::Stretch, 1, 200), 0);
+    for mode in [Mode::Sync, Mode::Async] {
+        let allocations = allocations(MODEL, &full_hd, ResizeMethod::Stretch, mode, 1, 200);
+        assert_eq!(allocations, 0, "{mode:?}");
+    }
 
     for (name, format, method) in [
         ("int8_quant.tflite", PixelFormat::I420, ResizeMethod::Crop),
@@ -137,7 +149,7 @@ fn a_running_stream_allocates_nothing() {
         ("non_square.tflite", PixelFormat::Bgrx, ResizeMethod::Stretch),
     ] {
         let spec = FrameSpec::new(format, 160, 120);
-        let allocations = allocations(name, &spec, method, 2, 50);
+        let allocations = allocations(name, &spec, method, Mode::Sync, 2, 50);
         assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}");
     }
 }

@@ -480,7 +480,7 @@ impl BaseTransformImpl for CatdogFilter {
         };
         let mut news = News::default();
         self.follow_settings(running, &mut news);
-        let replaced = self.follow_model(running);
+        let replaced = self.follow_model(running, &mut news);
         self.follow_links(running);
         self.follow_mode(running, is_live);
         let result = match running.live.active {
@@ -527,6 +527,8 @@ impl From<FrameFault> for Stop {
 #[derive(Default)]
 struct News {
     warning: Option<ConfigError>,
+    /// The next model cannot take the frames.
+    refused: Option<FrameFault>,
     /// An inference failed, and the stream goes on.
     failure: Option<FrameFault>,
     message: Option<gst::Message>,
@@ -539,7 +541,9 @@ impl CatdogFilter {
         // Before the settings are read, so that a change meanwhile is seen by the first frame.
         self.settings_changed.store(false, Ordering::Release);
         self.relinked.store(true, Ordering::Release);
-        let live = lock(&self.settings).live()?;
+        let settings = lock(&self.settings).clone();
+        settings.config()?;
+        let live = settings.live()?;
         let mut classifier = self.load_model()?;
         classifier.set_live(live.pipeline.clone());
         self.warn(&classifier.description().warnings);
@@ -651,8 +655,9 @@ impl CatdogFilter {
         drop(loaded);
     }
 
-    /// Lets the next model take over, where there is one. Returns the one before.
-    fn follow_model(&self, running: &mut Streaming) -> Option<Classifier> {
+    /// Lets the next model take over, where there is one. Returns the one that is not needed any
+    /// more: the one before, or the next where it cannot take such frames.
+    fn follow_model(&self, running: &mut Streaming, news: &mut News) -> Option<Classifier> {
         if !self.next_is_ready.swap(false, Ordering::AcqRel) {
             return None;
         }
@@ -661,9 +666,8 @@ impl CatdogFilter {
         if let Some((_, spec)) = &running.format
             && let Err(fault) = next.set_frame_spec(spec)
         {
-            // As the caps would have been refused.
-            gst::error!(CAT, imp = self, "{fault}");
-            return None;
+            news.refused = Some(fault);
+            return Some(next);
         }
         next.count_on_from(&running.classifier);
         running.names = self.names(&next, &running.live);
@@ -918,6 +922,9 @@ impl CatdogFilter {
                 gst::LibraryError::Settings,
                 ("{error}; what was set before stays in use")
             );
+        }
+        if let Some(fault) = news.refused {
+            self.warn(&[format!("{fault}; the model before stays in use")]);
         }
         if let Some(fault) = news.failure {
             gst::element_imp_warning!(
