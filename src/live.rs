@@ -390,6 +390,17 @@ mod tests {
         inference.submit(Some(Duration::from_secs(level.into())), write).unwrap()
     }
 
+    /// Waits until a worker has begun with what was handed over.
+    fn wait_for_begin(inference: &AsyncInference) {
+        let begun = || {
+            let slots = lock(&inference.mailbox.slots);
+            slots.running.is_some() && slots.pending.is_none()
+        };
+        while !begun() {
+            thread::yield_now();
+        }
+    }
+
     fn level(finished: &Finished) -> u8 {
         let (output, _) = finished.result.as_ref().unwrap();
         (output.elements().real(0, None) * 255.0).round() as u8
@@ -399,9 +410,7 @@ mod tests {
     fn the_newest_frame_is_inferred_and_those_before_it_are_not() {
         let mut inference = slow(SLOW);
         assert!(!submit(&mut inference, 1));
-        while lock(&inference.mailbox.slots).running.is_none() {
-            thread::yield_now();
-        }
+        wait_for_begin(&inference);
         assert_eq!([2, 3, 4].map(|level| submit(&mut inference, level)), [false, true, true]);
         assert!(inference.fetch().is_none());
         assert!(inference.wait(LONG));
@@ -438,9 +447,7 @@ mod tests {
     fn what_is_forgotten_is_never_fetched() {
         let mut inference = slow(SLOW);
         submit(&mut inference, 1);
-        while lock(&inference.mailbox.slots).running.is_none() {
-            thread::yield_now();
-        }
+        wait_for_begin(&inference);
         inference.forget();
         assert!(inference.wait(LONG) && inference.settle(LONG));
         assert!(inference.fetch().is_none());
@@ -450,9 +457,7 @@ mod tests {
     fn who_is_dropped_waits_for_nothing() {
         let mut inference = slow(Duration::from_secs(2));
         submit(&mut inference, 1);
-        while lock(&inference.mailbox.slots).running.is_none() {
-            thread::yield_now();
-        }
+        wait_for_begin(&inference);
         let start = Instant::now();
         drop(inference);
         assert!(start.elapsed() < Duration::from_millis(500));
@@ -477,9 +482,7 @@ mod tests {
         for _ in 0..2 * most {
             let mut inference = slow(Duration::from_secs(1));
             submit(&mut inference, 1);
-            while lock(&inference.mailbox.slots).running.is_none() {
-                thread::yield_now();
-            }
+            wait_for_begin(&inference);
         }
         let mut inference = slow(Duration::ZERO);
         submit(&mut inference, 1);
