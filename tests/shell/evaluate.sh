@@ -315,7 +315,7 @@ data=${CATDOG_TEST_DATA:-$ROOT/../shared}
 if [ -d "$data/data/heldout" ] && [ -f "$data/models/cat-dog-mnv2.tflite" ]; then
   for class in cats dogs neither; do
     mkdir -p "photos/$class"
-    find "$data/data/heldout/$class" -name '*.jpg' | sort | head -n 10 | while read -r photo; do
+    find "$data/data/heldout/$class" -name '*.jpg' | sort | sed -n 1,10p | while read -r photo; do
       ln -s "$(realpath "$photo")" "photos/$class/"
     done
   done
