@@ -4,12 +4,11 @@
 //! anything of this project; its fields are the `FIELD_*` constants below. Built with the feature
 //! `analytics`, it gets a `GstAnalyticsRelationMeta` with a classification too.
 
-use std::time::Duration;
-
 use gst::glib;
 use gst::prelude::*;
 
 use crate::pipeline::Outcome;
+use crate::stats::nanoseconds;
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
@@ -118,7 +117,6 @@ pub fn message(
 }
 
 fn fill(structure: &mut gst::StructureRef, outcome: &Outcome<'_>, names: &Names) {
-    let nanoseconds = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
     let index = outcome.believed.map_or(-1, |believed| believed.class as i32);
     structure.set(FIELD_LABEL, names.label(outcome));
     structure.set(FIELD_CONFIDENCE, f64::from(outcome.confidence()));

@@ -22,7 +22,7 @@ impl Default for Durations {
 impl Durations {
     /// Takes one more run into account.
     pub fn add(&mut self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = nanoseconds(duration);
         self.recent[self.count as usize % WINDOW] = nanoseconds;
         self.count += 1;
         self.max = self.max.max(nanoseconds);
@@ -45,6 +45,12 @@ impl Durations {
     pub fn max(&self) -> u64 {
         self.max
     }
+}
+
+/// A duration in ns; the longest stands for all that are longer. It is one less than GStreamer's
+/// word for no time.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX - 1)
 }
 
 #[cfg(test)]

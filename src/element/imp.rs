@@ -1,10 +1,11 @@
 //! The vtable of `catdogfilter`.
 //!
 //! `streaming` guards what runs: the streaming thread holds it for the length of a frame, and
-//! nobody else while data flows; a model that is to take over waits in `next_model`. Whatever calls into the application - messages, notifications -
-//! comes after it is released. Under it the streaming thread takes, for an instant each and never
-//! two at once, `settings` (what the user asked for), `lateness` (what downstream reports) and
-//! `readings` (what the user may read meanwhile).
+//! nobody else while data flows; a model that is to take over waits in `next_model`. Whatever calls
+//! into the application - messages, notifications - comes after it is released. Under it the
+//! streaming thread takes, for an instant each and never two at once, `settings` (what the user
+//! asked for), `lateness` (what downstream reports), `next_model`, and `readings` (what the user may
+//! read meanwhile).
 
 // The accessors that the derive makes are documented by the properties' blurbs.
 #![allow(missing_docs)]
@@ -31,7 +32,8 @@ use crate::error::{ConfigError, FrameFault, StartError};
 use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
-use crate::pipeline::{Classifier, Counters, Mode, Outcome};
+use crate::pipeline::{Classifier, Config, Counters, LiveConfig, Mode, Outcome};
+use crate::stats::nanoseconds;
 use crate::sync::lock;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -542,10 +544,9 @@ impl CatdogFilter {
         self.settings_changed.store(false, Ordering::Release);
         self.relinked.store(true, Ordering::Release);
         let settings = lock(&self.settings).clone();
-        settings.config()?;
+        let config = settings.config()?;
         let live = settings.live()?;
-        let mut classifier = self.load_model()?;
-        classifier.set_live(live.pipeline.clone());
+        let classifier = self.load_model(&config, live.pipeline.clone())?;
         self.warn(&classifier.description().warnings);
         let element = self.obj().name().to_string();
         let latency = classifier.latency();
@@ -568,12 +569,8 @@ impl CatdogFilter {
         })
     }
 
-    /// The model that the settings ask for.
-    fn load_model(&self) -> Result<Classifier, StartError> {
-        let settings = lock(&self.settings).clone();
-        // Where one of the others cannot be used, that is no reason to load no model.
-        let (live, _) = settings.live_or(&Live::default());
-        let classifier = Classifier::load(&settings.config()?, live.pipeline)?;
+    fn load_model(&self, config: &Config, live: LiveConfig) -> Result<Classifier, StartError> {
+        let classifier = Classifier::load(config, live)?;
         let description = classifier.description();
         gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
         Ok(classifier)
@@ -615,7 +612,13 @@ impl CatdogFilter {
                 }
                 next.asked
             };
-            let loaded = self.load_model();
+            let settings = lock(&self.settings).clone();
+            // Where one of the others cannot be used, that is no reason to load no model.
+            let (live, _) = settings.live_or(&Live::default());
+            let loaded = settings
+                .config()
+                .map_err(StartError::from)
+                .and_then(|config| self.load_model(&config, live.pipeline));
             let mut next = lock(&self.next_model);
             if next.asked != asked {
                 continue;
@@ -991,11 +994,6 @@ fn forgive(running: &mut Streaming, fault: FrameFault, news: &mut News) -> Resul
         }
         fault => Err(fault),
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    // The largest is GStreamer's word for no time.
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX - 1)
 }
 
 /// The one place where what keeps the element from starting becomes a GStreamer error.
