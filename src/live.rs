@@ -11,7 +11,7 @@
 //! seconds, and one whose inference nobody waits for any more does not count.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -218,11 +218,10 @@ impl Mailbox {
             true => slots.pending.take().zip(slots.outputs.pop()),
             false => None,
         };
-        drop(slots);
         let Some((Pending { input, pts }, mut output)) = job else {
-            drop(engine);
-            return self.end(None);
+            return self.end(slots, None);
         };
+        drop(slots);
         let result = infer(&mut *engine, &input, &mut output);
         drop(engine);
 
@@ -235,13 +234,12 @@ impl Mailbox {
                 other.err().filter(|_| slots.generation == generation).map(Err)
             }
         };
-        drop(slots);
-        self.end(finished.map(|result| Finished { pts, result }))
+        self.end(slots, finished.map(|result| Finished { pts, result }))
     }
 
-    /// Notes that nothing runs any more, and what has come of it.
-    fn end(&self, finished: Option<Finished>) -> Next {
-        let mut slots = lock(&self.slots);
+    /// Notes that nothing runs any more, and what has come of it: under the lock under which it was
+    /// found to be wanted still.
+    fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> Next {
         slots.running = None;
         slots.finished.extend(finished);
         slots.scheduled = slots.pending.is_some();
