@@ -1,8 +1,8 @@
 //! catdog: LiteRT image classification on every video buffer of a GStreamer pipeline.
 //!
 //! The modules stand in the order in which a buffer meets them. From [`frame`] to [`pipeline`] they
-//! are plain Rust, usable without GStreamer; [`metadata`], [`overlay`] and [`element`] are the way
-//! into a media pipeline.
+//! are plain Rust, usable without GStreamer; [`metadata`], [`overlay`], [`element`] and [`text`] are
+//! the way into a media pipeline.
 
 pub mod frame;
 pub mod tensor;
@@ -16,21 +16,28 @@ pub mod decision;
 pub mod stats;
 pub mod live;
 pub mod pipeline;
+pub mod text_format;
 pub mod metadata;
+pub mod links;
 pub mod overlay;
+pub mod property;
 pub mod element;
+pub mod text;
 pub mod error;
 
 use gst::glib;
 
-/// The element's name in a pipeline description.
+/// The classifier's name in a pipeline description.
 pub const FACTORY_NAME: &str = "catdogfilter";
+/// The name of the element that turns its metadata into text.
+pub const TEXT_FACTORY_NAME: &str = "catdogtext";
 
 pub use plugin::plugin_register_static;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     metadata::register();
-    element::register(plugin)
+    element::register(plugin)?;
+    text::register(plugin)
 }
 
 // The macro's items have no documentation of their own.

@@ -9,6 +9,7 @@ use gst::prelude::*;
 
 use crate::pipeline::Outcome;
 use crate::stats::nanoseconds;
+use crate::text_format::Words;
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
@@ -160,18 +161,80 @@ fn attach_classification(
     AnalyticsRelationMeta::add(buffer).add_cls_mtd(&confidences, &quarks).map(drop)
 }
 
-/// Reads the metadata that the element called `element` put on `buffer`; `None` where there is
-/// none of it. A buffer may carry the metadata of several elements, also of several of one name,
-/// in bins of their own: the last one is that of the nearest.
+/// What the metadata of one buffer says.
+#[derive(Clone, Debug)]
+pub struct Said<'a> {
+    /// The label, or the unknown label.
+    pub label: &'a str,
+    /// 0..1.
+    pub confidence: f64,
+    /// Of the class that is believed; -1 where none is.
+    pub index: i32,
+    /// All ranked classes, with their confidences.
+    pub results: &'a [(&'a str, f64)],
+    /// Whether this very frame was inferred.
+    pub fresh: bool,
+    /// The model's file name.
+    pub model: &'a str,
+    /// The name of the element that said it.
+    pub element: &'a str,
+}
+
+impl Said<'_> {
+    /// What a text needs of it.
+    pub fn words(&self) -> Words<'_> {
+        Words {
+            label: self.label,
+            confidence: self.confidence,
+            known: self.index >= 0,
+            results: self.results,
+        }
+    }
+}
+
+/// Gives the metadata that the element called `element`, or any element, put on `buffer` to
+/// `reader`; `None` where there is none of it. A buffer may carry the metadata of several elements,
+/// also of several of one name, in bins of their own: the last one is that of the nearest.
+pub fn find<T>(
+    buffer: &gst::BufferRef,
+    element: Option<&str>,
+    reader: impl FnOnce(&gst::StructureRef) -> T,
+) -> Option<T> {
+    let is_of_element = |structure: &gst::StructureRef| match element {
+        Some(element) => structure.get::<&str>(FIELD_ELEMENT) == Ok(element),
+        None => true,
+    };
+    let of_element = buffer.iter_meta::<gst::Meta>().filter(|meta| {
+        let meta = meta.try_as_custom_meta().filter(|meta| meta.has_name(META_NAME));
+        meta.is_some_and(|meta| is_of_element(meta.structure()))
+    });
+    Some(reader(of_element.last()?.try_as_custom_meta()?.structure()))
+}
+
+/// What [`find`] finds, read.
 pub fn read<T>(
     buffer: &gst::BufferRef,
-    element: &str,
-    reader: impl Fn(&gst::StructureRef) -> T,
+    element: Option<&str>,
+    reader: impl FnOnce(&Said<'_>) -> T,
 ) -> Option<T> {
-    let of_element = buffer.iter_meta::<gst::Meta>().filter_map(|meta| {
-        let meta = meta.try_as_custom_meta().filter(|meta| meta.has_name(META_NAME))?;
-        let structure = meta.structure();
-        (structure.get::<&str>(FIELD_ELEMENT) == Ok(element)).then(|| reader(structure))
-    });
-    of_element.last()
+    find(buffer, element, |structure| {
+        let labels = structure.get::<gst::ArrayRef<'_>>(FIELD_LABELS).ok();
+        let confidences = structure.get::<gst::ArrayRef<'_>>(FIELD_CONFIDENCES).ok();
+        let ranked = labels.iter().flat_map(|labels| labels.iter());
+        let results: Vec<(&str, f64)> = ranked
+            .zip(confidences.iter().flat_map(|confidences| confidences.iter()))
+            .filter_map(|(label, confidence)| {
+                Some((label.get::<&str>().ok()?, confidence.get::<f64>().ok()?))
+            })
+            .collect();
+        reader(&Said {
+            label: structure.get(FIELD_LABEL).unwrap_or_default(),
+            confidence: structure.get(FIELD_CONFIDENCE).unwrap_or_default(),
+            index: structure.get(FIELD_INDEX).unwrap_or(-1),
+            results: &results,
+            fresh: structure.get(FIELD_FRESH).unwrap_or_default(),
+            model: structure.get(FIELD_MODEL).unwrap_or_default(),
+            element: structure.get(FIELD_ELEMENT).unwrap_or_default(),
+        })
+    })
 }

@@ -494,7 +494,7 @@ fn two_elements_in_a_row_keep_their_results_apart() {
         assert_eq!((&*all[1].element, &*all[1].model), ("second", "uint8_quant.tflite"));
         all[0].assert_is(first, 1e-3);
         all[1].assert_is(second, 1e-3);
-        let read = |element| gstcatdog::metadata::read(&out, element, Meta::of);
+        let read = |element| gstcatdog::metadata::find(&out, Some(element), Meta::of);
         assert_eq!(read("first").as_ref(), Some(&all[0]));
         assert_eq!(read("second").as_ref(), Some(&all[1]));
         assert_eq!(read("third"), None);

@@ -16,7 +16,9 @@ const MAX_GROWTH_KIB: u64 = 1000;
 fn a_thousand_starts_and_stops_leave_nothing_behind() {
     let pipeline = launch(
         "videotestsrc ! video/x-raw,format=I420,width=64,height=48 \
-         ! catdogfilter name=filter model-file={model} ! textoverlay ! fakesink name=sink",
+         ! catdogfilter name=filter model-file={model} ! textoverlay ! tee name=t \
+         t. ! queue ! overlay.video_sink t. ! catdogtext ! overlay.text_sink \
+         textoverlay name=overlay ! fakesink name=sink",
     );
     let seen = collect(&pipeline.pad("sink", "sink"), |buffer| metas(buffer).len());
     let round = || {

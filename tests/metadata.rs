@@ -95,7 +95,7 @@ fn fields_and_types_are_those_documented() {
     ));
     pipeline.begin(gst::State::Playing);
     let buffer = through(&pipeline, frame(3, rgb(16, 16, BLUE)));
-    let structure = gstcatdog::metadata::read(&buffer, "watcher", |s| s.to_owned()).unwrap();
+    let structure = gstcatdog::metadata::find(&buffer, Some("watcher"), |s| s.to_owned()).unwrap();
     assert_eq!(structure.name(), "GstCatdogMeta");
     let fields = [
         ("label", glib::Type::STRING),

@@ -49,7 +49,7 @@ impl Fed {
             .chain_function({
                 let invokes = invokes.clone();
                 move |_, _, buffer| {
-                    let time = metadata::read(&buffer, "filter", |structure| {
+                    let time = metadata::find(&buffer, Some("filter"), |structure| {
                         structure.get::<u64>(metadata::FIELD_INFERENCE_TIME).unwrap_or(0)
                     });
                     if let Ok(mut times) = invokes.lock() {

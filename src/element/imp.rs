@@ -33,6 +33,7 @@ use crate::frame::FrameSpec;
 use crate::metadata::{self, Names};
 use crate::overlay::{Overlays, Writer};
 use crate::pipeline::{Classifier, Config, Counters, LiveConfig, Mode, Outcome};
+use crate::property::is_broken_text;
 use crate::stats::nanoseconds;
 use crate::sync::lock;
 
@@ -265,11 +266,8 @@ impl ObjectImpl for CatdogFilter {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        // The derived setter takes any string for UTF-8. A path may be anything, so it is read as
-        // one to find out.
-        let bytes = value.get::<Option<PathBuf>>().ok().flatten();
         let is_path = matches!(pspec.name(), "model-file" | "labels-file");
-        if !is_path && bytes.is_some_and(|bytes| bytes.to_str().is_none()) {
+        if !is_path && is_broken_text(value) {
             let error = ConfigError::NotUtf8 { property: pspec.name().to_owned() };
             gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{error}"));
             return;

@@ -11,9 +11,9 @@ use crate::engine::litert::Accelerator;
 use crate::engine::tflite::Normalization;
 use crate::error::ConfigError;
 use crate::model::ModelSource;
-use crate::overlay::TextFormat;
 use crate::pipeline::{Config, LiveConfig, OutputActivation};
 use crate::preprocess;
+use crate::text_format::TextFormat;
 
 /// Automatic.
 pub const DEFAULT_THREADS: i32 = 0;

@@ -427,6 +427,16 @@ pub fn classified(photos: &[PathBuf], decoder: &str, properties: &str) -> Vec<Me
     seen
 }
 
+/// Waits until `what` is true.
+#[track_caller]
+pub fn wait_until(description: &str, what: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from(PATIENCE);
+    while !what() {
+        assert!(Instant::now() < end, "in {PATIENCE} it was never so that {description}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 // Metadata
 
 /// One `GstCatdogMeta`, read.

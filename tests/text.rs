@@ -1,0 +1,572 @@
+//! `catdogtext`: what was seen as cues, for whoever takes text - an application, a textoverlay, a
+//! file, a muxer - and never at the cost of the frames on other branches.
+//!
+//! Every frame has a colour that the model tells apart, so what must be said, and when, is known.
+//! Recordings are read by FFmpeg where it is installed: its demuxers share nothing with what wrote.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::*;
+use gst::prelude::*;
+
+const FILTER: &str = "catdogfilter name=filter model-file={model} class-confidence-threshold=0.6";
+
+/// Colours of the frames and how many of each there are: 4.4 s.
+const FILM: [([u8; 3], u64); 5] = [(GREEN, 30), (BLUE, 10), (RED, 5), (GREEN, 35), (BLUE, 30)];
+
+fn label(color: [u8; 3]) -> &'static str {
+    match color {
+        GREEN => "cat",
+        BLUE => "dog",
+        _ => "unknown",
+    }
+}
+
+fn text(color: [u8; 3]) -> &'static str {
+    match color {
+        GREEN => "cat 71 %",
+        BLUE => "dog 75 %",
+        _ => "unknown",
+    }
+}
+
+/// Text, start and end of a cue, in ms.
+type Span = (String, u64, u64);
+
+/// Each cue that the film makes.
+fn film_cues(what: impl Fn([u8; 3]) -> &'static str) -> Vec<Span> {
+    let mut start = 0;
+    let cue = |&(color, frames): &([u8; 3], u64)| {
+        let from = start;
+        start += frames * FRAME.mseconds();
+        (what(color).to_owned(), from, start)
+    };
+    FILM.iter().map(cue).collect()
+}
+
+fn colors() -> impl Iterator<Item = [u8; 3]> {
+    FILM.into_iter().flat_map(|(color, frames)| (0..frames).map(move |_| color))
+}
+
+fn picture(index: u64, color: [u8; 3]) -> gst::Buffer {
+    frame(index, packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color))
+}
+
+fn source() -> String {
+    appsrc(&caps("RGBx", 64, 48))
+}
+
+/// Plays the film to its end.
+fn feed(pipeline: &Pipeline) -> Vec<gst::Message> {
+    pipeline.begin(gst::State::Playing);
+    for (index, color) in (0..).zip(colors()) {
+        assert_eq!(push(pipeline, &picture(index, color)), gst::FlowReturn::Ok);
+    }
+    end(pipeline);
+    pipeline.wait_for_eos()
+}
+
+/// One cue as a buffer.
+#[derive(Clone, Debug, PartialEq)]
+struct Heard {
+    text: String,
+    start: Option<u64>,
+    duration: Option<u64>,
+}
+
+fn heard(buffer: &gst::BufferRef) -> Heard {
+    Heard {
+        text: String::from_utf8(buffer.map_readable().unwrap().to_vec()).unwrap(),
+        start: buffer.pts().map(|time| time.mseconds()),
+        duration: buffer.duration().map(|time| time.mseconds()),
+    }
+}
+
+fn spans(heard: &[Heard]) -> Vec<Span> {
+    let span = |cue: &Heard| {
+        (cue.text.clone(), cue.start.unwrap(), cue.start.unwrap() + cue.duration.unwrap())
+    };
+    heard.iter().map(span).collect()
+}
+
+/// Neighbours that say the same, as one.
+fn joined(cues: Vec<Span>) -> Vec<Span> {
+    let mut joined: Vec<Span> = Vec::new();
+    for cue in cues {
+        match joined.last_mut().filter(|last| last.0 == cue.0 && last.2 == cue.1) {
+            Some(last) => last.2 = cue.2,
+            None => joined.push(cue),
+        }
+    }
+    joined
+}
+
+/// What comes out of `catdogtext` behind the filter with these elements around it, for the film.
+fn cues_of(text: &str) -> Vec<Heard> {
+    let pipeline = launch(&format!("{} ! {FILTER} ! {text} ! fakesink name=sink", source()));
+    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    feed(&pipeline);
+    taken(&seen)
+}
+
+fn caps_at(pipeline: &Pipeline, element: &str) -> gst::Caps {
+    pipeline.pad(element, "sink").current_caps().unwrap()
+}
+
+// Cues
+
+#[test]
+fn a_cue_is_as_long_as_its_label() {
+    let cues = cues_of("catdogtext name=text");
+    assert_eq!(spans(&cues), film_cues(text));
+}
+
+#[test]
+fn a_json_line_has_what_the_metadata_has() {
+    let lines = cues_of("catdogtext ! application/x-json");
+    assert_eq!(lines.len(), FILM.len());
+    for ((line, (color, frames)), (label, start, end)) in
+        lines.iter().zip(FILM).zip(film_cues(label))
+    {
+        assert!(line.text.ends_with("}\n"));
+        assert_eq!(line.text.matches('\n').count(), 1);
+        let object: serde_json::Value = serde_json::from_str(&line.text).unwrap();
+        assert_eq!(object["pts"], start * 1_000_000);
+        assert_eq!(object["duration"], (end - start) * 1_000_000);
+        assert_eq!(object["label"], label);
+        assert_eq!(object["frames"], frames);
+        assert_eq!(object["inferences"], frames);
+        assert_eq!(object["model"], MODEL);
+        assert_eq!(object["element"], "filter");
+        let (index, confidence) = match color {
+            GREEN => (0, GREEN_IS.1),
+            BLUE => (1, BLUE_IS.1),
+            _ => (-1, RED_IS.1),
+        };
+        assert_eq!(object["index"], index);
+        let near = |value: &serde_json::Value, want: f64| {
+            assert!((value.as_f64().unwrap() - want).abs() < 2e-4, "{object} for {want}");
+        };
+        near(&object["confidence"], confidence);
+        near(&object["confidences"][0], confidence);
+        near(&object["confidences"][1], 1.0 - confidence);
+        assert_eq!(object["labels"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn an_unknown_label_that_is_empty_is_silence() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} unknown-label=\"\" ! catdogtext name=text ! fakesink name=sink",
+        source()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let gaps: Seen<(u64, Option<u64>)> = Seen::default();
+    let noted = gaps.clone();
+    pipeline.pad("sink", "sink").add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Gap(gap)) = info.event().map(|event| event.view()) {
+            let (start, duration) = gap.get();
+            noted.lock().unwrap().push((start.mseconds(), duration.map(|d| d.mseconds())));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    feed(&pipeline);
+    let said: Vec<_> = film_cues(text).into_iter().filter(|cue| cue.0 != "unknown").collect();
+    assert_eq!(spans(&taken(&seen)), said);
+    // The first lets sinks start; the other is the silence.
+    assert_eq!(taken(&gaps), [(0, None), (1600, Some(200))]);
+}
+
+#[test]
+fn cues_are_cut_where_that_is_asked_for() {
+    let cues = spans(&cues_of("catdogtext max-cue-duration=400000000"));
+    assert!(cues.iter().all(|(_, start, end)| end - start <= 400));
+    assert_eq!(cues.iter().filter(|(_, start, end)| end - start == 400).count(), 3 + 1 + 3 + 3);
+    assert_eq!(joined(cues), film_cues(text));
+    let frames = cues_of("catdogtext max-cue-duration=0");
+    assert_eq!(frames.len(), colors().count());
+    assert_eq!(joined(spans(&frames)), film_cues(text));
+}
+
+#[test]
+fn frames_without_a_time_are_cues_without_one() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext ! appsink name=sink sync=false",
+        source().replace("format=time", "format=time do-timestamp=false")
+    ));
+    pipeline.begin(gst::State::Playing);
+    for color in [GREEN, GREEN, BLUE] {
+        let mut buffer = picture(0, color);
+        let fields = buffer.get_mut().unwrap();
+        fields.set_pts(None);
+        fields.set_dts(None);
+        fields.set_duration(None);
+        assert_eq!(push(&pipeline, &buffer), gst::FlowReturn::Ok);
+        let want = Heard { text: text(color).into(), start: None, duration: None };
+        assert_eq!(heard(&pull(&pipeline)), want);
+    }
+}
+
+// What is asked for
+
+#[test]
+fn markup_is_used_where_the_format_has_some() {
+    for (format, markup, want) in [
+        ("{label}", false, "cat"),
+        ("<b>{label}</b>", true, "<b>cat</b>"),
+        ("{label} &amp; {percent}", true, "cat &amp; 71 %"),
+    ] {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} ! catdogtext text-format=\"{format}\" ! fakesink name=sink",
+            source()
+        ));
+        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        feed(&pipeline);
+        let caps = caps_at(&pipeline, "sink");
+        let kind = caps.structure(0).unwrap().get::<String>("format").unwrap();
+        assert_eq!(kind, if markup { "pango-markup" } else { "utf8" }, "{format}");
+        assert_eq!(taken(&seen)[0].text, want);
+    }
+    // A muxer takes plain text only.
+    let plain = cues_of("catdogtext text-format=\"<b>{label}</b>\" ! text/x-raw,format=utf8");
+    assert_eq!(plain[0].text, "<b>cat</b>");
+}
+
+#[test]
+fn a_wrong_format_is_an_error_at_first_and_a_warning_later() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text text-format={{labels}} ! fakesink",
+        source()
+    ));
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    let errors = pipeline.errors();
+    assert!(errors[0].1.contains("{labels}") && errors[0].1.contains("{label}"), "{errors:?}");
+
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text max-cue-duration=0 ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    let text_of = |index| heard(&through(&pipeline, picture(index, GREEN))).text;
+    assert_eq!(text_of(0), "cat 71 %");
+    pipeline.get("text").set_property("text-format", "{nothing}");
+    assert_eq!(text_of(1), "cat 71 %");
+    assert_eq!(pipeline.warnings().len(), 1);
+    pipeline.get("text").set_property("text-format", "a {label}");
+    assert_eq!(text_of(2), "a cat");
+    assert!(pipeline.warnings().is_empty());
+}
+
+#[test]
+fn the_element_whose_results_are_read_can_be_named() {
+    let two = "catdogfilter name=strict model-file={model} class-confidence-threshold=0.73 \
+               ! catdogfilter name=eager model-file={model} class-confidence-threshold=0 post-messages=none";
+    let first = |text: &str| {
+        let pipeline =
+            launch(&with_model(&format!("{} ! {two} ! {text} ! fakesink name=sink", source())));
+        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        feed(&pipeline);
+        (taken(&seen).first().map(|cue| cue.text.clone()), pipeline.warnings())
+    };
+    assert_eq!(first("catdogtext text-format={label}").0.unwrap(), "cat", "the nearest");
+    assert_eq!(first("catdogtext text-format={label} element=eager").0.unwrap(), "cat");
+    assert_eq!(first("catdogtext text-format={label} element=strict").0.unwrap(), "unknown");
+}
+
+#[test]
+fn missing_results_are_warned_of_once() {
+    for (text, named) in
+        [("catdogtext", "no results:"), ("catdogtext element=other", "element=other")]
+    {
+        let between = if text == "catdogtext" { "identity" } else { FILTER };
+        let pipeline = launch(&format!("{} ! {between} ! {text} ! fakesink name=sink", source()));
+        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        let messages = feed(&pipeline);
+        let warnings: Vec<String> = messages
+            .iter()
+            .filter_map(|message| match message.view() {
+                gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0].contains(named) && warnings[0].contains("put catdogfilter upstream"),
+            "{warnings:?}"
+        );
+        assert!(taken(&seen).is_empty());
+    }
+}
+
+// The stream
+
+#[test]
+fn what_was_before_a_flush_is_not_said_after_it() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
+        source()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let arrived = collect(&pipeline.pad("text", "sink"), |_| ());
+    pipeline.begin(gst::State::Playing);
+    for index in 0..5 {
+        assert_eq!(push(&pipeline, &picture(index, GREEN)), gst::FlowReturn::Ok);
+    }
+    wait_until("the frames arrived", || arrived.lock().unwrap().len() == 5);
+    let source = pipeline.get("src");
+    assert!(source.send_event(gst::event::FlushStart::new()));
+    assert!(source.send_event(gst::event::FlushStop::new(true)));
+    assert_eq!(push(&pipeline, &picture(10, BLUE)), gst::FlowReturn::Ok);
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    assert_eq!(spans(&taken(&seen)), [("dog 75 %".to_owned(), 400, 440)]);
+}
+
+#[test]
+fn nobody_upstream_hurries_for_a_cue_that_is_late() {
+    let pipeline =
+        launch(&format!("{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink", source()));
+    let reached: Seen<()> = Seen::default();
+    let noted = reached.clone();
+    pipeline.pad("filter", "src").add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+        if let Some(gst::EventView::Qos(_)) = info.event().map(|event| event.view()) {
+            noted.lock().unwrap().push(());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.begin(gst::State::Playing);
+    assert_eq!(push(&pipeline, &picture(0, GREEN)), gst::FlowReturn::Ok);
+    wait_until("it plays", || pipeline.pad("sink", "sink").current_caps().is_some());
+    let qos =
+        gst::event::Qos::new(gst::QOSType::Underflow, 2.0, 1_000_000_000, gst::ClockTime::SECOND);
+    assert!(pipeline.pad("sink", "sink").push_event(qos));
+    assert!(taken(&reached).is_empty());
+    end(&pipeline);
+    pipeline.wait_for_eos();
+}
+
+#[test]
+fn a_textoverlay_draws_the_very_frames_that_catdogfilter_would() {
+    let drawn = |description: &str| {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} {description} ! fakesink name=sink",
+            appsrc(&caps("RGBx", 320, 240))
+        ));
+        let seen = collect(&pipeline.pad("sink", "sink"), |buffer| {
+            (buffer.pts(), buffer.map_readable().unwrap().to_vec())
+        });
+        pipeline.begin(gst::State::Playing);
+        for (index, color) in (0..).zip(colors().step_by(3)) {
+            let pixels = packed(gst_video::VideoFormat::Rgbx, 320, 240, |_, _| color);
+            assert_eq!(push(&pipeline, &frame(index, pixels)), gst::FlowReturn::Ok);
+        }
+        end(&pipeline);
+        pipeline.wait_for_eos();
+        taken(&seen)
+    };
+    let want = drawn("! textoverlay");
+    assert!(want.len() > 30);
+    for between in ["queue !", ""] {
+        let got = drawn(&format!(
+            "! tee name=t ! queue ! overlay.video_sink \
+             t. ! {between} catdogtext ! overlay.text_sink textoverlay name=overlay"
+        ));
+        assert_eq!(got.len(), want.len());
+        for ((time, pixels), (want_time, want_pixels)) in got.iter().zip(&want) {
+            assert_eq!(time, want_time);
+            assert!(pixels == want_pixels, "the frame at {time:?} is drawn otherwise");
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_stops_in_the_middle() {
+    for delay in [0, 5, 50, 200] {
+        let pipeline = launch(&format!(
+            "videotestsrc ! video/x-raw,format=I420,width=320,height=240 ! {FILTER} ! tee name=t \
+             t. ! queue ! textoverlay ! fakesink t. ! catdogtext ! mux. \
+             t. ! queue ! jpegenc ! matroskamux name=mux ! fakesink"
+        ));
+        pipeline.begin(gst::State::Playing);
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let begin = std::time::Instant::now();
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(
+            begin.elapsed() < std::time::Duration::from_secs(2),
+            "after {delay} ms: {:?}",
+            begin.elapsed()
+        );
+    }
+}
+
+// Files
+
+/// The cues of a WebVTT or SRT file: both have a line "start --> end", and the text behind it.
+fn subtitles(text: &str) -> Vec<Span> {
+    let time = |text: &str| {
+        let digits = |text: &str| text.parse::<u64>().unwrap();
+        let (rest, ms) = text.trim().rsplit_once([',', '.']).unwrap();
+        rest.split(':').fold(0, |sum, part| sum * 60 + digits(part)) * 1000 + digits(ms)
+    };
+    let blocks = text.split("\n\n").filter_map(|block| {
+        let (before, said) = block.split_once(" --> ")?;
+        let (end, said) = said.split_once('\n')?;
+        Some((said.trim().to_owned(), time(before.lines().last()?), time(end)))
+    });
+    blocks.collect()
+}
+
+#[test]
+fn subtitle_files_and_a_sidecar_beside_a_picture_that_plays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    // The other branch waits for its first frame to be shown, and plays by the clock then.
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! tee name=t t. ! queue ! textoverlay ! fakesink sync=true \
+         t. ! queue ! catdogtext ! webvttenc ! filesink location={} \
+         t. ! catdogtext ! srtenc ! filesink location={} \
+         t. ! catdogtext ! application/x-json ! filesink location={}",
+        source(),
+        file("film.vtt").display(),
+        file("film.srt").display(),
+        file("film.jsonl").display()
+    ));
+    feed(&pipeline);
+    let read = |name| std::fs::read_to_string(file(name)).unwrap();
+    assert!(read("film.vtt").starts_with("WEBVTT\n"));
+    assert_eq!(subtitles(&read("film.vtt")), film_cues(text));
+    assert_eq!(subtitles(&read("film.srt")), film_cues(text));
+    let labels: Vec<String> = read("film.jsonl")
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["label"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(labels, film_cues(label).into_iter().map(|cue| cue.0).collect::<Vec<_>>());
+}
+
+/// What FFmpeg makes of `arguments` and `file`; `None` where it is not installed.
+fn ffmpeg(test: &str, program: &str, arguments: &[&str], file: &Path) -> Option<String> {
+    match Command::new(program).args(["-v", "error", "-i"]).arg(file).args(arguments).output() {
+        Ok(output) => {
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success() && errors.is_empty(), "{program}: {errors}");
+            Some(String::from_utf8(output.stdout).unwrap())
+        }
+        Err(error) => {
+            say(&format!("SKIPPED {test}: {program} does not run: {error}"));
+            None
+        }
+    }
+}
+
+/// The subtitle track of a recording as FFmpeg reads it, and how many video packets there are.
+fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
+    let count = [
+        "-select_streams",
+        "v",
+        "-count_packets",
+        "-show_entries",
+        "stream=nb_read_packets",
+        "-of",
+        "csv=p=0",
+    ];
+    let frames = ffmpeg(test, "ffprobe", &count, file)?;
+    let cues = ffmpeg(test, "ffmpeg", &["-map", "0:s:0", "-f", "webvtt", "-"], file)?;
+    Some((subtitles(&cues), frames.trim().parse().unwrap()))
+}
+
+/// Records the film with a subtitle track, by branches as anybody would write them.
+fn record(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str) {
+    let (name, _) = encoder.split_once(' ').unwrap_or((encoder, ""));
+    init();
+    if gst::ElementFactory::find(name).is_none() {
+        return say(&format!("SKIPPED {test}: GStreamer has no {name} here"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("film");
+    let pipeline = launch(&format!(
+        "{} ! videoscale ! video/x-raw,width={width},height={height} ! {FILTER} ! tee name=t \
+         t. ! queue ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! {muxer} name=mux \
+         ! filesink location={} t. ! queue ! catdogtext ! mux.",
+        source(),
+        file.display()
+    ));
+    feed(&pipeline);
+    let Some((cues, frames)) = recorded(test, &file) else { return };
+    say(&format!("{test}, {encoder}, {muxer}: {} cues", cues.len()));
+    assert_eq!(frames, colors().count(), "every frame is there");
+    let near = |(got, want): (&Span, &Span)| {
+        assert!(
+            got.0 == want.0 && got.1.abs_diff(want.1) <= 1 && got.2.abs_diff(want.2) <= 1,
+            "{got:?} for {want:?}"
+        );
+    };
+    let joined = joined(cues);
+    assert_eq!(joined.len(), FILM.len(), "{joined:?}");
+    joined.iter().zip(&film_cues(text)).for_each(near);
+}
+
+#[test]
+fn a_recording_has_a_subtitle_track() {
+    let test = "a_recording_has_a_subtitle_track";
+    for (encoder, muxer) in [
+        // The first looks ahead: it takes dozens of frames before it gives one.
+        ("x264enc", "mp4mux"),
+        ("x264enc tune=zerolatency speed-preset=ultrafast", "mp4mux"),
+        ("x264enc speed-preset=ultrafast", "matroskamux"),
+        ("x264enc tune=zerolatency speed-preset=ultrafast", "matroskamux"),
+        ("vp8enc deadline=1", "webmmux"),
+    ] {
+        record(test, (320, 240), encoder, muxer);
+    }
+}
+
+/// A queue holds three such frames, and the muxer wants to know what is said before it takes more.
+#[test]
+fn a_recording_of_large_frames_is_not_stalled() {
+    let test = "a_recording_of_large_frames_is_not_stalled";
+    for muxer in ["mp4mux", "matroskamux"] {
+        record(test, (1920, 1080), "x264enc tune=zerolatency speed-preset=ultrafast", muxer);
+    }
+}
+
+#[test]
+fn a_live_recording_has_every_frame_and_its_subtitles() {
+    let test = "a_live_recording_has_every_frame_and_its_subtitles";
+    init();
+    if gst::ElementFactory::find("x264enc").is_none() {
+        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    }
+    for muxer in ["mp4mux", "matroskamux"] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("live");
+        let pipeline = launch(&format!(
+            "videotestsrc is-live=true num-buffers=60 pattern=blue \
+             ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
+             ! {FILTER} mode=sync ! tee name=t \
+             t. ! queue ! fakesink name=window sync=true \
+             t. ! queue ! x264enc tune=zerolatency ! {muxer} name=mux ! filesink location={} \
+             t. ! catdogtext text-format={{label}} ! mux.",
+            file.display()
+        ));
+        let shown = collect(&pipeline.pad("window", "sink"), |_| ());
+        pipeline.run();
+        assert_eq!(taken(&shown).len(), 60);
+        let Some((cues, frames)) = recorded(test, &file) else { return };
+        assert_eq!(frames, 60, "{muxer}");
+        let joined = joined(cues);
+        say(&format!("{test}, {muxer}: {joined:?}"));
+        assert!(joined.iter().all(|cue| cue.0 == "dog"));
+        let length: u64 = joined.iter().map(|cue| cue.2 - cue.1).sum();
+        assert!(length.abs_diff(2000) < 50, "{joined:?}");
+    }
+}
