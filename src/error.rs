@@ -377,6 +377,15 @@ pub enum ConfigError {
         /// The property.
         property: String,
     },
+    /// A property of which this build can do nothing.
+    #[error(
+        "{property} needs analytics metadata, which this build of catdog has not; build it with \
+         --features analytics, against GStreamer 1.24 or newer"
+    )]
+    WithoutAnalytics {
+        /// The property and its value.
+        property: &'static str,
+    },
     /// Softmax of a single score is always 1.
     #[error(
         "output-activation=softmax makes 1 of the single score of {model}; use sigmoid or auto"

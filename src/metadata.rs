@@ -88,19 +88,23 @@ impl Names {
     }
 }
 
-/// Puts `outcome` on `buffer`, whose memory is not touched.
+/// Puts `outcome` on `buffer`, whose memory is not touched. `object`: width and height of the frame,
+/// where a believed class is to be an object that fills it, too; without the feature `analytics`
+/// there are none.
 ///
 /// # Errors
 ///
 /// Where the metadata was not registered.
+#[cfg_attr(not(feature = "analytics"), allow(unused_variables))]
 pub fn attach(
     buffer: &mut gst::BufferRef,
     outcome: &Outcome<'_>,
     names: &Names,
+    object: Option<(usize, usize)>,
 ) -> Result<(), glib::BoolError> {
     fill(gst::meta::CustomMeta::add(buffer, META_NAME)?.mut_structure(), outcome, names);
     #[cfg(feature = "analytics")]
-    attach_classification(buffer, outcome, names)?;
+    attach_classification(buffer, outcome, names, object)?;
     Ok(())
 }
 
@@ -136,14 +140,16 @@ fn fill(structure: &mut gst::StructureRef, outcome: &Outcome<'_>, names: &Names)
 
 /// Adds a classification to the buffer's relation metadata, which is made where there is none. A
 /// result that is not believed adds nothing: a reader of analytics metadata takes what is there
-/// as found.
+/// as found. The `object` is related to its classification.
 #[cfg(feature = "analytics")]
 fn attach_classification(
     buffer: &mut gst::BufferRef,
     outcome: &Outcome<'_>,
     names: &Names,
+    object: Option<(usize, usize)>,
 ) -> Result<(), glib::BoolError> {
-    use gst_analytics::{AnalyticsRelationMeta, AnalyticsRelationMetaClassificationExt as _};
+    use gst_analytics::prelude::*;
+    use gst_analytics::{AnalyticsRelationMeta, RelTypes};
 
     let Some(believed) = outcome.believed else { return Ok(()) };
     // The believed one first, whichever is best in this frame: a reader may look no further.
@@ -155,10 +161,17 @@ fn attach_classification(
     if quarks.is_empty() {
         return Ok(());
     }
-    if let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() {
-        return meta.add_cls_mtd(&confidences, &quarks).map(drop);
+    if buffer.meta::<AnalyticsRelationMeta>().is_none() {
+        AnalyticsRelationMeta::add(buffer);
     }
-    AnalyticsRelationMeta::add(buffer).add_cls_mtd(&confidences, &quarks).map(drop)
+    let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
+    let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
+    if let Some((width, height)) = object {
+        let (width, height) = (width as i32, height as i32);
+        let object = meta.add_od_mtd(quarks[0], 0, 0, width, height, confidences[0])?.id();
+        meta.set_relation(RelTypes::RELATE_TO, object, classification)?;
+    }
+    Ok(())
 }
 
 /// What the metadata of one buffer says.

@@ -305,6 +305,19 @@ fn settings_that_cannot_be_used_are_one_error() {
     }
 }
 
+#[cfg(not(feature = "analytics"))]
+#[test]
+fn what_this_build_cannot_do_is_one_error() {
+    let pipeline = with(&[("object-metadata", "true")]);
+    let text = refused(&pipeline, "object-metadata");
+    assert_says(
+        &text,
+        &["object-metadata=true", "--features analytics", "1.24"],
+        "object-metadata",
+    );
+    recovers(&pipeline, &[("object-metadata", "false")], "object-metadata");
+}
+
 #[test]
 fn a_start_that_fails_again_and_again_says_so_each_time() {
     let pipeline = with(&[("threads", "-1")]);

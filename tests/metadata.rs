@@ -185,7 +185,9 @@ fn a_list_of_1001_classes_is_cut_to_the_best() {
 #[cfg(feature = "analytics")]
 mod analytics {
     use gst_analytics::prelude::*;
-    use gst_analytics::{AnalyticsClassificationMtd, AnalyticsRelationMeta};
+    use gst_analytics::{
+        AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsRelationMeta, RelTypes,
+    };
 
     use super::*;
 
@@ -227,5 +229,106 @@ mod analytics {
     fn two_elements_add_to_one_relation_meta() {
         let found = see("! catdogfilter model-file={model}", BLUE);
         assert_eq!(found.len(), 2);
+    }
+
+    // Elements of others
+
+    /// A red-framed square that somebody else detected.
+    fn detect(buffer: &mut gst::BufferRef) {
+        let mut meta = AnalyticsRelationMeta::add(buffer);
+        meta.add_od_mtd(glib::Quark::from_str("face"), 20, 10, 40, 30, 0.5).unwrap();
+    }
+
+    /// The pixels behind `elements`, of a frame with a detection of its own or without.
+    fn drawn(elements: &str, detected: bool) -> Vec<u8> {
+        let pipeline = launch(&format!(
+            "{} ! {elements} ! videoconvert ! video/x-raw,format=BGRx ! appsink name=sink sync=false",
+            appsrc(&caps("BGRx", 96, 64))
+        ));
+        pipeline.begin(gst::State::Playing);
+        let mut buffer = frame(0, packed(gst_video::VideoFormat::Bgrx, 96, 64, |_, _| BLUE));
+        if detected {
+            detect(buffer.get_mut().unwrap());
+        }
+        through(&pipeline, buffer).map_readable().unwrap().to_vec()
+    }
+
+    fn lacks(test: &str, element: &str) -> bool {
+        init();
+        let missing = gst::ElementFactory::find(element).is_none();
+        if missing {
+            say(&format!("SKIPPED {test}: GStreamer has no {element} here"));
+        }
+        missing
+    }
+
+    #[test]
+    fn detections_of_others_are_drawn_as_they_were() {
+        if lacks("detections_of_others_are_drawn_as_they_were", "objectdetectionoverlay") {
+            return;
+        }
+        let filter = "catdogfilter model-file={model}";
+        let overlay = "videoconvert ! objectdetectionoverlay";
+        let both = format!("{} ! {overlay}", with_model(filter));
+        let want = drawn(overlay, true);
+        assert!(want != drawn(overlay, false), "the overlay draws nothing");
+        assert!(drawn(&both, true) == want);
+        assert!(drawn(&both, false) == drawn("identity", false), "there is nothing to draw");
+    }
+
+    #[test]
+    fn a_known_class_is_an_object_where_that_is_wanted() {
+        let pipeline = launch(&format!(
+            "{} ! catdogfilter name=filter model-file={{model}} object-metadata=true \
+             ! appsink name=sink sync=false",
+            appsrc(&caps("RGB", 48, 16))
+        ));
+        pipeline.begin(gst::State::Playing);
+        let mut index = 0;
+        let mut objects = |color| {
+            let buffer = through(&pipeline, frame(index, rgb(48, 16, color)));
+            index += 1;
+            let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return Vec::new() };
+            let objects = meta.iter::<AnalyticsODMtd>().map(|object| {
+                let place = object.location().unwrap();
+                let related = meta.iter::<AnalyticsClassificationMtd>().all(|classification| {
+                    meta.relation(object.id(), classification.id()) == RelTypes::RELATE_TO
+                });
+                let class = object.obj_type().map(|class| class.as_str().to_string());
+                (class, (place.x, place.y, place.w, place.h), place.loc_conf_lvl, related)
+            });
+            objects.collect::<Vec<_>>()
+        };
+        let found = objects(BLUE);
+        assert_eq!(found.len(), 1);
+        let (class, place, confidence, related) = &found[0];
+        assert_eq!((class.as_deref(), *place, *related), (Some("dog"), (0, 0, 48, 16), true));
+        assert!((f64::from(*confidence) - BLUE_IS.1).abs() < 1e-3);
+        assert!(objects(RED).is_empty(), "what is not believed is no object");
+        pipeline.get("filter").set_property("object-metadata", false);
+        assert!(objects(BLUE).is_empty());
+    }
+
+    #[test]
+    fn onvif_has_the_object() {
+        if lacks("onvif_has_the_object", "relationmeta2onvifmeta") {
+            return;
+        }
+        let xml = |properties: &str| {
+            let pipeline = launch(&format!(
+                "{} ! catdogfilter model-file={{model}} {properties} ! relationmeta2onvifmeta \
+                 ! appsink name=sink sync=false",
+                appsrc(&caps("RGB", 16, 16))
+            ));
+            pipeline.begin(gst::State::Playing);
+            let buffer = through(&pipeline, frame(0, rgb(16, 16, BLUE)));
+            let meta = gst::meta::CustomMeta::from_buffer(&buffer, "OnvifXMLFrameMeta").unwrap();
+            let frames = meta.structure().get::<gst::BufferList>("frames").unwrap();
+            let bytes = frames.get(0).unwrap().map_readable().unwrap().to_vec();
+            String::from_utf8(bytes).unwrap()
+        };
+        let object = xml("object-metadata=true");
+        assert!(object.contains(">dog</") && object.contains("Likelihood=\"0.75"), "{object}");
+        assert!(!xml("").contains("Object"), "it reads no classifications");
     }
 }

@@ -154,6 +154,10 @@ pub struct CatdogFilter {
     #[property(name = "post-messages", get, set, type = PostMessages, member = post_messages,
         nick = "Post messages", blurb = "Which results are posted as element messages",
         builder(PostMessages::default()).mutable_playing())]
+    #[property(name = "object-metadata", get, set, type = bool, member = object_metadata,
+        nick = "Object metadata", blurb = "Whether a believed class is also described as an object \
+        that fills the frame, as ONVIF elements want it (needs a build with analytics metadata)",
+        default = DEFAULT_OBJECT_METADATA, mutable_playing)]
     #[property(name = "active", get, set, type = bool, member = active,
         nick = "Active", blurb = "Whether buffers are classified; if not, they pass as they are",
         default = DEFAULT_ACTIVE, mutable_playing)]
@@ -734,7 +738,9 @@ impl CatdogFilter {
             self.wait(running, news)?;
         }
         let outcome = running.classifier.outcome(buffer.pts().map(Duration::from));
-        metadata::attach(buffer, &outcome, &running.names)
+        let frame = running.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
+        let object = frame.filter(|_| running.live.object_metadata);
+        metadata::attach(buffer, &outcome, &running.names, object)
             .map_err(|error| FrameFault::Metadata(error.to_string()))?;
         let inferred = running.classifier.counters().inferences > inferences;
         self.report(running, buffer.pts(), inferred, news);

@@ -40,6 +40,8 @@ pub const DEFAULT_MAX_INFERENCE_RATE: f64 = 0.0;
 pub const DEFAULT_RESULT_TIMEOUT: u64 = 0;
 /// "cat 97 %".
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
+/// A classification is no object.
+pub const DEFAULT_OBJECT_METADATA: bool = false;
 /// Results are produced.
 pub const DEFAULT_ACTIVE: bool = true;
 /// Late frames skip the inference.
@@ -180,6 +182,7 @@ pub struct Settings {
     pub overlay: OverlayMode,
     pub text_format: Option<String>,
     pub post_messages: PostMessages,
+    pub object_metadata: bool,
     pub active: bool,
     pub qos: bool,
 }
@@ -210,6 +213,7 @@ impl Default for Settings {
             overlay: OverlayMode::default(),
             text_format: Some(DEFAULT_TEXT_FORMAT.into()),
             post_messages: PostMessages::default(),
+            object_metadata: DEFAULT_OBJECT_METADATA,
             active: DEFAULT_ACTIVE,
             qos: DEFAULT_QOS,
         }
@@ -226,6 +230,7 @@ pub struct Live {
     pub unknown_label: String,
     pub overlay: OverlayMode,
     pub post_messages: PostMessages,
+    pub object_metadata: bool,
     pub active: bool,
     pub qos: bool,
 }
@@ -309,6 +314,7 @@ impl Settings {
             unknown_label: self.unknown_label.clone().unwrap_or_default(),
             overlay: self.overlay,
             post_messages: self.post_messages,
+            object_metadata: self.object_metadata && cfg!(feature = "analytics"),
             active: self.active,
             qos: self.qos,
         };
@@ -322,6 +328,10 @@ impl Settings {
         match self.inference_interval {
             0 => error = error.or(zero("inference-interval")),
             frames => live.pipeline.inference_interval = frames.into(),
+        }
+        if self.object_metadata != live.object_metadata {
+            let property = "object-metadata=true";
+            error = error.or(Some(ConfigError::WithoutAnalytics { property }));
         }
         match TextFormat::parse(self.text_format.as_deref().unwrap_or_default()) {
             Ok(format) => live.text_format = format,
