@@ -455,22 +455,23 @@ impl Classifier {
         Ok(())
     }
 
-    /// In [`Mode::Async`], takes in what has been inferred meanwhile.
+    /// In [`Mode::Async`], takes in the oldest of what has been inferred meanwhile; whether there was
+    /// something.
     ///
     /// # Errors
     ///
-    /// [`FrameFault::Engine`] where an inference failed; what was held stays.
-    pub fn fetch(&mut self) -> Result<(), FrameFault> {
-        while let Some(Finished { pts, result }) =
-            self.beside.as_mut().and_then(AsyncInference::fetch)
-        {
-            let (output, took) = result?;
-            self.take_in(output.elements(), pts, took);
-            if let Some(beside) = &mut self.beside {
-                beside.recycle(output);
-            }
+    /// [`FrameFault::Engine`] where the inference failed; what was held stays.
+    pub fn fetch(&mut self) -> Result<bool, FrameFault> {
+        let Some(Finished { pts, result }) = self.beside.as_mut().and_then(AsyncInference::fetch)
+        else {
+            return Ok(false);
+        };
+        let (output, took) = result?;
+        self.take_in(output.elements(), pts, took);
+        if let Some(beside) = &mut self.beside {
+            beside.recycle(output);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// In [`Mode::Async`], waits for the inferences at hand, at most so long. Returns whether none
@@ -498,6 +499,11 @@ impl Classifier {
         self.held.inference_time = took;
         self.counters.inferences += 1;
         self.counters.invoke.add(took);
+    }
+
+    /// Presentation time of the frame that the result at hand is of.
+    pub fn held_pts(&self) -> Option<Duration> {
+        self.held.pts
     }
 
     /// The result for a frame shown at `pts`: its own right after [`infer`](Self::infer), else

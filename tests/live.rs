@@ -84,6 +84,29 @@ fn every_frame_is_seen_inferred_skipped_or_at_hand() {
 }
 
 #[test]
+fn every_result_is_told_also_two_between_frames() {
+    let pipeline = fed("told", slow(20), "mode=async");
+    see(&pipeline, 0, BLUE);
+    // The worker begins with the first, the second waits for it.
+    std::thread::sleep(Duration::from_millis(10));
+    see(&pipeline, 1, GREEN);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(&*see(&pipeline, 2, BLUE).label, "green");
+    end(&pipeline);
+    let told = results(&pipeline.wait_for_eos(), "filter");
+    let told: Vec<(String, u64, bool)> = told
+        .iter()
+        .map(|result| {
+            let inferred = result.get::<u64>("inference-pts").unwrap() / FRAME.nseconds();
+            (result.get("label").unwrap(), inferred, result.get("fresh").unwrap())
+        })
+        .collect();
+    // The last one is not carried by any frame, so it is told as that of its own.
+    let want = [("blue", 0, false), ("green", 1, false), ("blue", 2, true)];
+    assert_eq!(told, want.map(|(label, frame, fresh)| (label.to_owned(), frame, fresh)));
+}
+
+#[test]
 fn the_end_of_the_stream_waits_for_the_last_result() {
     let pipeline = fed("drained", slow(150), "mode=async");
     assert_eq!(&*see(&pipeline, 0, BLUE).label, "unknown");

@@ -527,6 +527,19 @@ impl From<FrameFault> for Stop {
     }
 }
 
+/// What the result is to the frame that carries it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// It is of an earlier frame, and new.
+    Held,
+    /// It was waited for, or is the frame's own.
+    Inferred,
+    /// It was reported before.
+    Again,
+    /// The stream has ended: only its own frame is left to name.
+    ByNone,
+}
+
 /// What the application is to hear of a frame.
 #[derive(Default)]
 struct News {
@@ -535,7 +548,7 @@ struct News {
     refused: Option<FrameFault>,
     /// An inference failed, and the stream goes on.
     failure: Option<FrameFault>,
-    message: Option<gst::Message>,
+    messages: Vec<gst::Message>,
     label_changed: bool,
     latency_changed: bool,
 }
@@ -729,61 +742,84 @@ impl CatdogFilter {
         buffer: &mut gst::BufferRef,
         news: &mut News,
     ) -> Result<(), Stop> {
+        // Of frames before this one.
+        self.take_in(running, buffer.pts(), Carried::Held, news)?;
         let inferences = running.classifier.counters().inferences;
-        let fetched = running.classifier.fetch();
-        let classified = self.classify(running, buffer);
-        fetched.or_else(|fault| forgive(running, fault, news))?;
-        classified.or_else(|fault| forgive(running, fault, news))?;
+        self.classify(running, buffer).or_else(|fault| forgive(running, fault, news))?;
+        if running.classifier.counters().inferences > inferences {
+            self.report(running, buffer.pts(), Carried::Inferred, news);
+        }
         if running.waits {
-            self.wait(running, news)?;
+            self.wait(running, buffer.pts(), Carried::Inferred, news)?;
         }
         let outcome = running.classifier.outcome(buffer.pts().map(Duration::from));
         let frame = running.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
         let object = frame.filter(|_| running.live.object_metadata);
         metadata::attach(buffer, &outcome, &running.names, object)
             .map_err(|error| FrameFault::Metadata(error.to_string()))?;
-        let inferred = running.classifier.counters().inferences > inferences;
-        self.report(running, buffer.pts(), inferred, news);
+        self.report(running, buffer.pts(), Carried::Again, news);
         Ok(())
     }
 
     /// Waits for the inferences beside the stream, unless a flush or a stop comes first, and takes
     /// them in.
-    fn wait(&self, running: &mut Streaming, news: &mut News) -> Result<(), Stop> {
+    fn wait(
+        &self,
+        running: &mut Streaming,
+        pts: Option<gst::ClockTime>,
+        carried: Carried,
+        news: &mut News,
+    ) -> Result<(), Stop> {
         while !running.classifier.wait(INTERRUPTION_CHECK) {
             if self.interrupted.load(Ordering::Acquire) {
                 running.classifier.forget();
                 return Err(Stop::Interrupted);
             }
         }
-        while let Err(fault) = running.classifier.fetch() {
-            forgive(running, fault, news)?;
-        }
-        Ok(())
+        self.take_in(running, pts, carried, news)
     }
 
-    /// Notes what the application is to hear of the result at `pts`. `inferred`: since the last
-    /// time.
+    /// Takes in what was inferred beside the stream, for a frame shown at `pts`.
+    fn take_in(
+        &self,
+        running: &mut Streaming,
+        pts: Option<gst::ClockTime>,
+        carried: Carried,
+        news: &mut News,
+    ) -> Result<(), Stop> {
+        loop {
+            match running.classifier.fetch() {
+                Ok(true) => self.report(running, pts, carried, news),
+                Ok(false) => return Ok(()),
+                Err(fault) => forgive(running, fault, news)?,
+            }
+        }
+    }
+
+    /// Notes what the application is to hear of the result at hand, for a frame shown at `pts`.
     fn report(
         &self,
         running: &mut Streaming,
         pts: Option<gst::ClockTime>,
-        inferred: bool,
+        carried: Carried,
         news: &mut News,
     ) {
         let Streaming { classifier, names, live, posted, .. } = running;
-        let outcome = classifier.outcome(pts.map(Duration::from));
+        let own = || Some(gst::ClockTime::from_nseconds(nanoseconds(classifier.held_pts()?)));
+        let pts = if carried == Carried::ByNone { own() } else { pts };
+        let mut outcome = classifier.outcome(pts.map(Duration::from));
+        outcome.fresh &= carried != Carried::Held;
         let label = names.label(&outcome);
         let wanted = match live.post_messages {
             PostMessages::None => false,
             PostMessages::Change => posted.as_deref() != Some(label),
-            PostMessages::Every => inferred,
+            PostMessages::Every => carried != Carried::Again,
         };
         if wanted {
             *posted = Some(label.to_owned());
-            news.message = Some(metadata::message(&*self.obj(), &outcome, names, pts));
+            news.messages.push(metadata::message(&*self.obj(), &outcome, names, pts));
         }
-        news.label_changed = self.publish(label, &outcome, classifier.counters());
+        news.label_changed |= self.publish(label, &outcome, classifier.counters());
     }
 
     /// Sees to it that the last inferences of a stream are not lost, and are heard of before its
@@ -792,16 +828,7 @@ impl CatdogFilter {
         let mut streaming = lock(&self.streaming);
         let Some(running) = streaming.as_mut() else { return };
         let mut news = News::default();
-        let inferences = running.classifier.counters().inferences;
-        let waited = self.wait(running, &mut news);
-        if running.classifier.counters().inferences > inferences {
-            let pts = running
-                .classifier
-                .outcome(None)
-                .inference_pts
-                .map(|pts| gst::ClockTime::from_nseconds(nanoseconds(pts)));
-            self.report(running, pts, true, &mut news);
-        }
+        let waited = self.wait(running, None, Carried::ByNone, &mut news);
         drop(streaming);
         self.tell(news);
         if let Err(Stop::Fault(fault)) = waited {
@@ -940,7 +967,7 @@ impl CatdogFilter {
                 ("{fault}; frames go on with the last result")
             );
         }
-        if let Some(message) = news.message {
+        for message in news.messages {
             // It fails while the element is being shut down, when nobody listens any more.
             let _ = self.obj().post_message(message);
         }
