@@ -91,7 +91,7 @@ def load_gstreamer():
 class Runner:
     """Classifies files, each with a pipeline and an element of its own."""
 
-    def __init__(self, gst, model, labels):
+    def __init__(self, gst, model, labels, properties=()):
         self.gst = gst
         self.settings = {"overlay": "none", "max-results": 2**32 - 1}
         if model:
@@ -99,11 +99,34 @@ class Runner:
         if labels:
             self.settings["labels-file" if os.path.isfile(labels) else "labels"] = labels
         element = gst.ElementFactory.make("catdogfilter")
+        self.set = {name: self.value_of(name, text)
+                    for name, text in (setting.split("=", 1) for setting in properties)}
+        self.set_up(element)
         self.threshold = element.get_property("class-confidence-threshold")
         self.unknown = element.get_property("unknown-label")
         self.plugin = gst.Registry.get().find_plugin("catdog").get_version()
         self.model = None
         self.warned = set()
+
+    def value_of(self, name, text):
+        """`text` as the property `name` takes it, read as gst-launch-1.0 does."""
+        gst = self.gst
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a number out of range, which is refused below
+                element = gst.parse_launch_full(f'catdogfilter {name}="{quoted}"', None, gst.ParseFlags.FATAL_ERRORS)
+            value = element.get_property(name)
+        except Exception as error:  # GLib.Error, or TypeError where there is no such property
+            raise Unusable(f"--set {name}={text}: {one_line(getattr(error, 'message', str(error)))}") from error
+        # a number out of range is taken for the nearest one in it
+        if type(value) in (int, float) and abs(value - float(text)) > 1e-6:
+            raise Unusable(f"--set {name}={text}: that is out of range, see `gst-inspect-1.0 catdogfilter`")
+        return value
+
+    def set_up(self, element):
+        for name, value in (self.settings | self.set).items():
+            element.set_property(name, value)
 
     def frames(self, path, most=None):
         """The results of one file: of all its frames, or of the first `most`."""
@@ -114,8 +137,7 @@ class Runner:
         )
         pipeline.get_by_name("file").set_property("location", str(path))
         element = pipeline.get_by_name("filter")
-        for name, value in self.settings.items():
-            element.set_property(name, value)
+        self.set_up(element)
 
         entered, frames, failures = [], [], []
 
@@ -260,7 +282,7 @@ def evaluate(arguments):
             raise Unusable(f"cannot write to {target}")
 
     classes = find_classes(directory)
-    runner = Runner(load_gstreamer(), arguments.model, arguments.labels)
+    runner = Runner(load_gstreamer(), arguments.model, arguments.labels, arguments.properties)
     # A model or folders that do not fit are found now, not at the end of the first video.
     first = runner.frames(next(iter(classes.values()))[0], most=1)[0]
     labels = sorted(first["confidences"], key=str.casefold)
@@ -277,6 +299,7 @@ def evaluate(arguments):
         "labels": labels,
         "threshold": float(f"{runner.threshold:.6g}"),  # a float: 0.7, not 0.699999988
         "unknown_label": runner.unknown,
+        "set": dict(setting.split("=", 1) for setting in arguments.properties),
         "plugin": runner.plugin,
         "gstreamer": ".".join(map(str, runner.gst.version()[:3])),
         "folders": folders,
@@ -316,6 +339,7 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--model")
     parser.add_argument("--labels")
+    parser.add_argument("--set", action="append", default=[], dest="properties")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -119,8 +119,8 @@ pub struct CatdogFilter {
         nick = "Smoothing", blurb = "Time constant of the average over the confidences of past \
         frames, in ms (0 = each frame by itself)", default = DEFAULT_SMOOTHING, mutable_playing)]
     #[property(name = "hold", get, set, type = u32, member = hold,
-        nick = "Hold", blurb = "How long another label must have won before it is shown, in ms \
-        (0 = at once)", default = DEFAULT_HOLD, mutable_playing)]
+        nick = "Hold", blurb = "How long another label must have won before it is shown, in ms; \
+        until then half the threshold is enough to stay (0 = at once)", default = DEFAULT_HOLD, mutable_playing)]
     #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
         nick = "Unknown label", blurb = "The label where no class is believed; empty shows \
         nothing", default = Some(DEFAULT_UNKNOWN_LABEL), mutable_playing)]

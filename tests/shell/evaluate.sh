@@ -167,6 +167,12 @@ rows_say moving.json 'r["clips"] == [{"file": "heron/both.avi", "folder": "heron
 rows_say moving.json '(lambda times: times != sorted(times))([p["element_ms"] for p in r["pictures"] if "both" in p["file"]])'
 rows_say moving.json 's["time"]["clips"]["frames"] == 9 and s["time"]["stills"]["frames"] == 1'
 
+# other properties: each frame by itself, and nothing is believed
+expect_status 0 "$evaluate" moving --model "$model" --set hold=0 --set=smoothing=0 --set class-confidence-threshold=1 \
+  --set mode=sync --set unknown-label=what --json set.json
+rows_say set.json 'r["threshold"] == 1 and r["unknown_label"] == "what" and r["set"]["hold"] == "0"'
+rows_say set.json 'all(p["label"] == "what" for p in r["pictures"])'
+
 # classes by name
 mkdir flat
 cp moving/heron/both.avi flat/heron_then_newt.avi
@@ -219,6 +225,11 @@ refused "there is no model none.tflite" birds --model none.tflite
 refused "there is no labels file none.txt" birds "${out[@]}" --labels none.txt
 refused "there is no folder for --json" birds --model "$model" --json nowhere/out.json
 refused "--json takes the name of a file" birds --model "$model" --json moving
+refused "--set takes NAME=VALUE" birds "${out[@]}" --set hold
+refused "--set colour=red: no property \"colour\"" birds "${out[@]}" --set colour=red
+refused "--set hold=long: could not set property" birds "${out[@]}" --set hold=long
+refused "out of range" birds "${out[@]}" --set class-confidence-threshold=7
+refused "--set mode=quick: could not set property" birds "${out[@]}" --set mode=quick
 refused "--plots takes a folder" birds "${out[@]}" --plots birds.json
 refused "would be taken for pictures" birds "${out[@]}" --plots birds/drawn
 
