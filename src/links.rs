@@ -35,8 +35,12 @@ fn visit(
         }
         return;
     }
-    // All source pads, not the internal links alone: a demuxer's may be anything.
-    for pad in element.iter().flat_map(|element| element.src_pads()) {
+    let mut next: Vec<gst::Pad> = sink.iterate_internal_links().into_iter().flatten().collect();
+    if next.is_empty() {
+        // Some say nothing of that.
+        next.extend(element.iter().flat_map(|element| element.src_pads()));
+    }
+    for pad in next {
         visit(&pad, visited, see);
     }
 }

@@ -88,7 +88,7 @@ impl TextFormat {
     /// Whether the format has what means something else in markup than in plain text.
     pub fn has_markup(&self) -> bool {
         self.pieces.iter().any(|piece| match piece {
-            Piece::Literal(literal) => literal.contains(['<', '&']),
+            Piece::Literal(literal) => is_markup(literal),
             _ => false,
         })
     }
@@ -121,6 +121,18 @@ impl TextFormat {
         text.truncate(text.trim_end().len());
         text
     }
+}
+
+/// Whether there is a tag or an entity in `text`, not just a sign that could begin one.
+fn is_markup(text: &str) -> bool {
+    let starts_tag = |rest: &str| rest.starts_with(|c: char| c == '/' || c.is_ascii_alphabetic());
+    let is_entity = |rest: &str| {
+        rest.split_once(';').is_some_and(|(name, _)| {
+            !name.is_empty() && name.chars().all(|c| c == '#' || c.is_ascii_alphanumeric())
+        })
+    };
+    text.match_indices('<').any(|(at, _)| starts_tag(&text[at + 1..]))
+        || text.match_indices('&').any(|(at, _)| is_entity(&text[at + 1..]))
 }
 
 fn push_percent(text: &mut String, confidence: f64) {
@@ -174,7 +186,9 @@ mod tests {
         let format = TextFormat::parse("<b>{label}</b>").unwrap();
         assert_eq!(format.plain(&label), "<b>cat & <dog></b>");
         assert!(format.has_markup() && TextFormat::parse("R&amp;D").unwrap().has_markup());
-        assert!(!TextFormat::parse("{label} {percent}").unwrap().has_markup());
+        for plain in ["{label} {percent}", "cats & dogs: {label}", "a < b; {label}", "{label} &"] {
+            assert!(!TextFormat::parse(plain).unwrap().has_markup(), "{plain}");
+        }
     }
 
     #[test]

@@ -238,6 +238,36 @@ fn markup_is_used_where_the_format_has_some() {
 }
 
 #[test]
+fn markup_may_come_and_go_while_playing() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text max-cue-duration=0 ! appsink name=sink sync=false",
+        source()
+    ));
+    pipeline.begin(gst::State::Playing);
+    let text = pipeline.get("text");
+    for (index, (format, want, kind)) in [
+        ("{label}", "cat", "utf8"),
+        ("<b>{label}</b>", "<b>cat</b>", "pango-markup"),
+        ("{broken", "<b>cat</b>", "pango-markup"),
+        ("cats & dogs: {label}", "cats & dogs: cat", "utf8"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        text.set_property("text-format", format);
+        assert_eq!(heard(&through(&pipeline, picture(index as u64, GREEN))).text, want);
+        let caps = caps_at(&pipeline, "sink");
+        assert_eq!(caps.structure(0).unwrap().get::<String>("format").unwrap(), kind, "{format}");
+    }
+}
+
+#[test]
+fn caps_that_leave_something_open_are_settled() {
+    let cues = cues_of("catdogtext ! text/x-raw,format=utf8,x=[1,5]");
+    assert_eq!(spans(&cues), film_cues(text));
+}
+
+#[test]
 fn a_wrong_format_is_an_error_at_first_and_a_warning_later() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text text-format={{labels}} ! fakesink",
@@ -384,6 +414,127 @@ fn a_textoverlay_draws_the_very_frames_that_catdogfilter_would() {
     }
 }
 
+/// Frames of other caps come while an encoder that looks ahead has the muxer wait.
+#[test]
+fn another_size_in_the_middle_stalls_nothing() {
+    let test = "another_size_in_the_middle_stalls_nothing";
+    init();
+    if gst::ElementFactory::find("x264enc").is_none() {
+        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    }
+    for muxer in ["mp4mux", "matroskamux"] {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} ! tee name=t \
+             t. ! queue ! videoconvert ! videoscale ! video/x-raw,format=I420,width=128,height=96 \
+             ! x264enc ! {muxer} name=mux ! fakesink name=sink t. ! catdogtext ! mux.",
+            source()
+        ));
+        pipeline.begin(gst::State::Playing);
+        for index in 0..100 {
+            assert_eq!(push(&pipeline, &picture(index, GREEN)), gst::FlowReturn::Ok);
+        }
+        pipeline.get("src").set_property("caps", caps("RGBx", 32, 24));
+        for index in 100..200 {
+            let pixels = packed(gst_video::VideoFormat::Rgbx, 32, 24, |_, _| GREEN);
+            assert_eq!(push(&pipeline, &frame(index, pixels)), gst::FlowReturn::Ok);
+        }
+        end(&pipeline);
+        pipeline.wait_for_eos();
+    }
+}
+
+/// A sink waits for data when it starts, after a flush, and when it is to pause; but the label
+/// stays, and no cue is complete.
+#[test]
+fn a_sink_of_text_lets_a_pipeline_seek_and_pause() {
+    for text in ["fakesink", "webvttenc ! fakesink", "fakesink sync=true"] {
+        let pipeline = launch(&format!(
+            "videotestsrc num-buffers=10000 pattern=blue \
+             ! video/x-raw,format=I420,width=64,height=48,framerate=30/1 ! {FILTER} ! tee name=t \
+             t. ! queue ! fakesink sync=true t. ! queue ! catdogtext ! {text}"
+        ));
+        pipeline.play();
+        for seconds in [20, 3] {
+            let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+            pipeline.seek_simple(flags, gst::ClockTime::from_seconds(seconds)).unwrap();
+            pipeline.reach(gst::State::Playing);
+            pipeline.reach(gst::State::Paused);
+            pipeline.play();
+        }
+    }
+}
+
+#[test]
+fn another_segment_ends_a_cue_and_backwards_each_frame_is_one() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
+        source()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let arrived = collect(&pipeline.pad("text", "sink"), |_| ());
+    let feed = |indices: &[u64], count: usize| {
+        for index in indices {
+            assert_eq!(push(&pipeline, &picture(*index, GREEN)), gst::FlowReturn::Ok);
+        }
+        wait_until("the frames arrived", || arrived.lock().unwrap().len() == count);
+    };
+    pipeline.begin(gst::State::Playing);
+    feed(&[0, 1, 2], 3);
+    let segment = |rate: f64| {
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_rate(rate);
+        segment.set_start(FRAME * 3);
+        segment.set_stop(FRAME * 100);
+        assert!(pipeline.pad("src", "src").push_event(gst::event::Segment::new(&segment)));
+    };
+    segment(1.0);
+    feed(&[3, 4], 5);
+    segment(-1.0);
+    feed(&[9, 8, 7], 8);
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    let spans: Vec<(u64, u64)> =
+        spans(&taken(&seen)).into_iter().map(|(_, start, end)| (start, end)).collect();
+    assert_eq!(spans, [(0, 120), (120, 200), (360, 400), (320, 360), (280, 320)]);
+}
+
+#[test]
+fn the_text_is_a_stream_of_its_own() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
+        source()
+    ));
+    let pads = ["text", "sink"].map(|element| pipeline.pad(element, "sink"));
+    pipeline.begin(gst::State::Playing);
+    assert_eq!(push(&pipeline, &picture(0, GREEN)), gst::FlowReturn::Ok);
+    let mut tags = gst::TagList::new();
+    let fields = tags.get_mut().unwrap();
+    fields.add::<gst::tags::VideoCodec>(&"a codec", gst::TagMergeMode::Replace);
+    fields.set_scope(gst::TagScope::Stream);
+    assert!(pipeline.get("src").send_event(gst::event::Tag::new(tags)));
+    assert_eq!(push(&pipeline, &picture(1, GREEN)), gst::FlowReturn::Ok);
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    let [video, text] = pads.map(|pad| {
+        let start = pad.sticky_event::<gst::event::StreamStart>(0).unwrap();
+        let tagged = pad.sticky_event::<gst::event::Tag>(0).is_some();
+        (start.stream_id().to_string(), start.stream_flags(), start.group_id(), tagged)
+    });
+    assert_ne!(text.0, video.0);
+    assert!(text.0.starts_with(&video.0));
+    assert_eq!((text.1, text.2), (gst::StreamFlags::SPARSE, video.2));
+    assert_eq!((video.3, text.3), (true, false));
+}
+
+#[test]
+fn frames_of_any_layout_are_welcome() {
+    let pipeline = launch("catdogtext name=text ! fakesink");
+    pipeline.begin(gst::State::Paused);
+    let mut query = gst::query::Allocation::new(Some(&caps("I420", 64, 48)), true);
+    assert!(pipeline.pad("text", "sink").query(&mut query));
+    assert!(query.find_allocation_meta::<gst_video::VideoMeta>().is_some());
+}
+
 #[test]
 fn a_pipeline_stops_in_the_middle() {
     for delay in [0, 5, 50, 200] {
@@ -484,8 +635,16 @@ fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
     Some((subtitles(&cues), frames.trim().parse().unwrap()))
 }
 
-/// Records the film with a subtitle track, by branches as anybody would write them.
-fn record(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str) {
+/// Records the film with a subtitle track, by branches as anybody would write them; `queue` stands
+/// before the encoder. There may be so many cues.
+fn record(
+    test: &str,
+    (width, height): (u32, u32),
+    queue: &str,
+    encoder: &str,
+    muxer: &str,
+    counts: std::ops::RangeInclusive<usize>,
+) {
     let (name, _) = encoder.split_once(' ').unwrap_or((encoder, ""));
     init();
     if gst::ElementFactory::find(name).is_none() {
@@ -495,15 +654,17 @@ fn record(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str) {
     let file = folder.path().join("film");
     let pipeline = launch(&format!(
         "{} ! videoscale ! video/x-raw,width={width},height={height} ! {FILTER} ! tee name=t \
-         t. ! queue ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! {muxer} name=mux \
+         t. ! {queue} ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! {muxer} name=mux \
          ! filesink location={} t. ! queue ! catdogtext ! mux.",
         source(),
         file.display()
     ));
     feed(&pipeline);
     let Some((cues, frames)) = recorded(test, &file) else { return };
-    say(&format!("{test}, {encoder}, {muxer}: {} cues", cues.len()));
+    say(&format!("{test}, {queue}, {encoder}, {muxer}: {} cues", cues.len()));
     assert_eq!(frames, colors().count(), "every frame is there");
+    assert!(counts.contains(&cues.len()), "{cues:?}");
+    assert!(cues.iter().all(|(_, start, end)| end - start <= 501), "{cues:?}");
     let near = |(got, want): (&Span, &Span)| {
         assert!(
             got.0 == want.0 && got.1.abs_diff(want.1) <= 1 && got.2.abs_diff(want.2) <= 1,
@@ -526,7 +687,8 @@ fn a_recording_has_a_subtitle_track() {
         ("x264enc tune=zerolatency speed-preset=ultrafast", "matroskamux"),
         ("vp8enc deadline=1", "webmmux"),
     ] {
-        record(test, (320, 240), encoder, muxer);
+        // 11 is one each half second and one at each change; mp4mux makes one or two stalls of it.
+        record(test, (320, 240), "queue", encoder, muxer, 11..=25);
     }
 }
 
@@ -534,8 +696,10 @@ fn a_recording_has_a_subtitle_track() {
 #[test]
 fn a_recording_of_large_frames_is_not_stalled() {
     let test = "a_recording_of_large_frames_is_not_stalled";
+    let encoder = "x264enc tune=zerolatency speed-preset=ultrafast";
     for muxer in ["mp4mux", "matroskamux"] {
-        record(test, (1920, 1080), "x264enc tune=zerolatency speed-preset=ultrafast", muxer);
+        record(test, (1920, 1080), "queue", encoder, muxer, 11..=colors().count());
+        record(test, (1920, 1080), "queue max-size-bytes=0", encoder, muxer, 11..=25);
     }
 }
 

@@ -1,8 +1,9 @@
 //! From frames to cues: frames in a row that say the same become one.
 //!
-//! Input is the time of each frame and what was seen in it, output are [`Cue`]s in their order, which
-//! never overlap. Frames of which nothing was said make cues without words: somebody may wait for
-//! news of that time, too.
+//! Input is the time of each frame and what was seen in it, output are [`Cue`]s in their order. They
+//! do not overlap, but for those of a single frame that are complete at once: the next frame may come
+//! earlier than that one said. Frames of which nothing was said make cues without words: somebody may
+//! wait for news of that time, too.
 
 use gst::ClockTime;
 use serde::Serialize;
@@ -87,6 +88,11 @@ impl Cues {
         self.open.is_some()
     }
 
+    /// Where it starts.
+    pub fn start(&self) -> Option<ClockTime> {
+        self.open.as_ref()?.start
+    }
+
     /// Ends the cue at hand.
     pub fn close(&mut self) -> Option<Cue> {
         self.open.take()
@@ -105,7 +111,7 @@ impl Cues {
         let mut cue = self.close()?;
         if let Some(next) = next
             && cue.start.is_some_and(|start| next > start)
-            && cue.last_known().is_some_and(|end| next <= end + LONGEST_HOLE)
+            && cue.last_known().is_some_and(|end| next <= end.saturating_add(LONGEST_HOLE))
         {
             cue.end = Some(next);
         }
@@ -157,12 +163,13 @@ impl Cue {
             return false;
         };
         let same = match (&self.told, said) {
-            (Some(told), Some(said)) => told.label == said.label && told.element == said.element,
+            (Some(told), Some(said)) => told.is_of(said),
             (None, None) => true,
             _ => false,
         };
-        let fits = longest.is_none_or(|longest| start < from.saturating_add(longest));
-        same && fits && start > from && start <= until + LONGEST_HOLE
+        let end = frame.end().unwrap_or(start);
+        let fits = longest.is_none_or(|longest| end <= from.saturating_add(longest));
+        same && fits && start > from && start <= until.saturating_add(LONGEST_HOLE)
     }
 
     fn extend(&mut self, frame: &Frame, said: Option<&Said<'_>>) {
@@ -193,6 +200,11 @@ impl Frame {
 }
 
 impl Told {
+    fn is_of(&self, said: &Said<'_>) -> bool {
+        (&*self.label, self.index, &*self.model, &*self.element)
+            == (said.label, said.index, said.model, said.element)
+    }
+
     fn add(&mut self, said: &Said<'_>) {
         self.frames += 1;
         self.inferences += u64::from(said.fresh);
@@ -264,11 +276,7 @@ struct Line<'a> {
 
 /// `told` of `cue` as a JSON object with a line feed behind it: times in ns, confidences the means
 /// over the frames.
-///
-/// # Errors
-///
-/// None that are known: numbers and strings can be written.
-pub fn json_line(cue: &Cue, told: &Told) -> serde_json::Result<String> {
+pub fn json_line(cue: &Cue, told: &Told) -> Option<String> {
     let (labels, confidences): (Vec<&str>, Vec<f64>) = told.results().into_iter().unzip();
     let line = Line {
         pts: cue.start.map(ClockTime::nseconds),
@@ -283,7 +291,8 @@ pub fn json_line(cue: &Cue, told: &Told) -> serde_json::Result<String> {
         model: &told.model,
         element: &told.element,
     };
-    Ok(serde_json::to_string(&line)? + "\n")
+    // Numbers and strings can always be written.
+    serde_json::to_string(&line).ok().map(|line| line + "\n")
 }
 
 /// In ten-thousandths: a quantised model's steps are larger.
@@ -423,15 +432,19 @@ mod tests {
     proptest! {
         #[test]
         fn cues_follow_each_other_and_hold_every_frame_once(
-            steps in prop::collection::vec((0u64..3000, prop::option::of(0u64..100), 0usize..4), 1..80),
+            steps in prop::collection::vec(
+                // Time stands still now and then, or leaps, as that of broken streams does.
+                (prop_oneof![1 => Just(0), 8 => 10u64..80, 1 => 900u64..3000],
+                 prop::option::of(0u64..100), 0usize..4),
+                1..80,
+            ),
             longest in prop::option::of(0u64..500),
         ) {
             let mut cues = Cues::default();
             cues.set_longest(longest.map(ClockTime::from_mseconds));
             let (mut done, mut now, mut words) = (Vec::new(), 0, 0);
             for (step, duration, label) in &steps {
-                // Time stands still now and then, as that of broken streams does.
-                now += step.saturating_sub(1000).min(50);
+                now += step;
                 let duration = duration.map(ClockTime::from_mseconds);
                 let frame = Frame { start: Some(ClockTime::from_mseconds(now)), duration };
                 let label = ["", "cat", "dog", "unknown"][*label];
@@ -449,7 +462,8 @@ mod tests {
                 prop_assert!(pair[0].start <= pair[1].start);
                 // Where time moves, and nothing was cut short before the next frame was known.
                 if longest.is_none() && pair[0].start < pair[1].start {
-                    prop_assert!(pair[0].end <= pair[1].start, "{pair:?}");
+                    let end = pair[0].end.or(pair[0].start);
+                    prop_assert!(end <= pair[1].start, "{pair:?}");
                 }
             }
         }

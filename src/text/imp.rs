@@ -3,11 +3,12 @@
 // The accessors that the derive makes are documented by the properties' blurbs.
 #![allow(missing_docs)]
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 
 use super::CueMaker;
 use super::maker;
@@ -27,13 +28,13 @@ pub struct CatdogText {
         {results}; the rest is Pango markup where the caps are",
         default = Some(DEFAULT_TEXT_FORMAT), mutable_playing)]
     #[property(name = "max-cue-duration", get, set, type = i64, member = max_cue_duration,
-        nick = "Longest cue", blurb = "A cue that is as long is sent, in ns, and the next one goes \
-        on with it; 0: one for each frame; -1: a frame into an overlay, a second into a muxer, no \
-        limit otherwise", minimum = -1, default = DEFAULT_MAX_CUE_DURATION, mutable_playing)]
+        nick = "Longest cue", blurb = "Longer cues are cut, in ns; 0: one for each frame; -1: a frame \
+        into an overlay, half a second into a muxer, no limit otherwise", minimum = -1, default = DEFAULT_MAX_CUE_DURATION, mutable_playing)]
     #[property(name = "element", get, set, type = Option<String>, member = element,
         nick = "Element", blurb = "The name of the catdogfilter whose results are read (default: \
         the nearest upstream)", mutable_playing)]
     settings: Arc<Mutex<Settings>>,
+    maker: OnceLock<CueMaker>,
 }
 
 #[glib::object_subclass]
@@ -55,6 +56,12 @@ impl ObjectImpl for CatdogText {
             return;
         }
         self.derived_set_property(id, value, pspec);
+        if pspec.name() == "text-format"
+            && let Some(maker) = self.maker.get()
+        {
+            // It may be markup now, or none any more.
+            maker.reconfigure_src();
+        }
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -63,7 +70,6 @@ impl ObjectImpl for CatdogText {
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.obj().set_suppressed_flags(gst::ElementFlags::SOURCE | gst::ElementFlags::SINK);
         if let Err(error) = self.build() {
             gst::error!(gst::CAT_RUST, imp = self, "{error}");
         }
@@ -94,6 +100,8 @@ impl CatdogText {
                     .build(),
             )?;
         }
+        // Nobody else sets it.
+        let _ = self.maker.set(maker);
         Ok(())
     }
 }

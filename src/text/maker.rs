@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
-use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 use gst::glib;
@@ -16,14 +15,12 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 
-use super::cues::{Cue, Cues, Frame, json_line};
+use gst_video::{VideoCropMeta, VideoMeta};
+
+use super::running::{Output, Running, Shape, downstream_of};
 use super::settings::Settings;
 use super::stall::StallWatch;
-use crate::error::ConfigError;
-use crate::links::visit_downstream;
-use crate::metadata;
 use crate::sync::lock;
-use crate::text_format::TextFormat;
 use crate::{FACTORY_NAME, TEXT_FACTORY_NAME};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -33,15 +30,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Results as timed text"),
     )
 });
-
-/// What goes into a file beside the picture comes a second late at most: less than any player reads
-/// ahead.
-const MUXED_CUE: ClockTime = ClockTime::SECOND;
-
-/// Frames that come later than this after the last have stopped coming, in wall time; or, if that
-/// is longer, after so many frame durations.
-const LEAST_PATIENCE: Duration = Duration::from_millis(60);
-const PATIENCE_IN_FRAMES: u32 = 3;
 
 #[derive(Default)]
 pub struct CueMaker {
@@ -62,57 +50,6 @@ impl super::CueMaker {
     }
 }
 
-/// What runs, between start and stop.
-struct Running {
-    cues: Cues,
-    settings: Settings,
-    /// As `settings` say, or as they last said something that can be used.
-    format: TextFormat,
-    shape: Shape,
-    downstream: Downstream,
-    watch: Option<StallWatch>,
-    /// The longest cue that did not make a muxer wait.
-    muxed_cue: ClockTime,
-    /// When frames had stopped coming, and how long the cue was.
-    stall: Option<(Instant, ClockTime)>,
-    /// By the caps.
-    frame_duration: Option<ClockTime>,
-    last_start: Option<ClockTime>,
-    /// Between the last two frames.
-    interval: Option<ClockTime>,
-    reverse: bool,
-    /// A word went downstream.
-    heard: bool,
-    missing_told: bool,
-}
-
-/// What a cue becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Shape {
-    #[default]
-    Plain,
-    Markup,
-    Json,
-}
-
-/// Who waits for cues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Downstream {
-    /// Nobody waits.
-    #[default]
-    Alone,
-    /// They go into a file with others.
-    Muxed,
-    /// They are drawn on frames that wait for them.
-    Overlaid,
-}
-
-/// What goes downstream.
-enum Output {
-    Buffer(gst::Buffer),
-    Gap(gst::Event),
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for CueMaker {
     const NAME: &'static str = "GstCatdogCueMaker";
@@ -120,13 +57,40 @@ impl ObjectSubclass for CueMaker {
     type ParentType = gst_base::BaseTransform;
 }
 
-impl ObjectImpl for CueMaker {}
+impl ObjectImpl for CueMaker {
+    fn constructed(&self) {
+        self.parent_constructed();
+        // The base class asks at each new format, and the answer would have to wait until all cues
+        // before it were taken. There is nothing to allocate that anybody downstream knows better.
+        self.obj().src_pad().add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+            match info.query().map(|query| query.type_()) {
+                Some(gst::QueryType::Allocation) => gst::PadProbeReturn::Drop,
+                _ => gst::PadProbeReturn::Ok,
+            }
+        });
+    }
+}
 
 impl GstObjectImpl for CueMaker {}
 
 impl ElementImpl for CueMaker {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         pad_templates()
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let result = self.parent_change_state(transition);
+        // The sinks downstream went before: to pause, or to play when they had not come to pause yet.
+        let paces = [gst::StateChange::PlayingToPaused, gst::StateChange::PausedToPlaying];
+        if paces.contains(&transition)
+            && let Some(running) = lock(&self.running).as_ref()
+        {
+            running.nudge();
+        }
+        result
     }
 }
 
@@ -212,17 +176,24 @@ impl BaseTransformImpl for CueMaker {
         caps: &gst::Caps,
         othercaps: gst::Caps,
     ) -> gst::Caps {
-        let markup = self.settings().format().is_ok_and(|format| format.has_markup());
+        if direction != gst::PadDirection::Sink {
+            return self.parent_fixate_caps(direction, caps, othercaps);
+        }
+        // As it is set, even if no frame has come since; as it was, where that cannot be used.
+        let markup = match self.settings().format() {
+            Ok(format) => format.has_markup(),
+            Err(_) => {
+                lock(&self.running).as_ref().is_some_and(|running| running.format().has_markup())
+            }
+        };
         let preferred = match markup {
             true => [Shape::Markup, Shape::Plain, Shape::Json],
             false => [Shape::Plain, Shape::Markup, Shape::Json],
         };
         let possible = preferred.iter().map(|shape| othercaps.intersect(&caps_of(*shape)));
-        let best = match direction {
-            gst::PadDirection::Sink => possible.into_iter().find(|caps| !caps.is_empty()),
-            _ => None,
-        };
-        best.unwrap_or_else(|| self.parent_fixate_caps(direction, caps, othercaps))
+        let mut best = possible.into_iter().find(|caps| !caps.is_empty()).unwrap_or(othercaps);
+        best.fixate();
+        best
     }
 
     fn set_caps(&self, incaps: &gst::Caps, outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -233,10 +204,10 @@ impl BaseTransformImpl for CueMaker {
         let rate = incaps.structure(0).and_then(|s| s.get::<gst::Fraction>("framerate").ok());
         let rate = rate.filter(|rate| rate.numer() > 0 && rate.denom() > 0);
         if let Some(running) = lock(&self.running).as_mut() {
-            running.shape = shape;
-            running.frame_duration = rate.and_then(|rate| {
+            let duration = rate.and_then(|rate| {
                 ClockTime::SECOND.mul_div_round(rate.denom() as u64, rate.numer() as u64)
             });
+            running.set_caps(shape, duration);
         }
         self.relinked.store(true, Ordering::Release);
         Ok(())
@@ -253,17 +224,39 @@ impl BaseTransformImpl for CueMaker {
                 self.end_cue();
                 if let Some(running) = lock(&self.running).as_mut() {
                     running.forget();
-                    running.reverse = segment.segment().rate() < 0.0;
+                    running.set_reverse(segment.segment().rate() < 0.0);
                 }
             }
+            gst::EventView::StreamStart(start) => {
+                self.end_cue();
+                return self.parent_sink_event(self.own_stream_start(start));
+            }
+            // They are of the video: its codec, its bitrate.
+            gst::EventView::Tag(tag) if tag.tag().scope() == gst::TagScope::Stream => return true,
             gst::EventView::Caps(_)
-            | gst::EventView::StreamStart(_)
             | gst::EventView::SegmentDone(_)
             | gst::EventView::Gap(_)
             | gst::EventView::Eos(_) => self.end_cue(),
             _ => {}
         }
         self.parent_sink_event(event)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Sink {
+            match query.view_mut() {
+                // Pixels are not looked at, so they may lie as they like.
+                gst::QueryViewMut::Allocation(allocation) => {
+                    allocation.add_allocation_meta::<VideoMeta>(None);
+                    allocation.add_allocation_meta::<VideoCropMeta>(None);
+                    return true;
+                }
+                // No memory of upstream's is kept.
+                gst::QueryViewMut::Drain(_) => return true,
+                _ => {}
+            }
+        }
+        BaseTransformImplExt::parent_query(self, direction, query)
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
@@ -297,12 +290,12 @@ impl CueMaker {
             .then(|| downstream_of(self.obj().src_pad()));
         let mut running = lock(&self.running);
         let Some(running_now) = running.as_mut() else { return Err(gst::FlowError::Flushing) };
-        let wrong = self.follow_settings(running_now);
+        let wrong = running_now.follow(&self.settings());
         if let Some(downstream) = downstream {
             running_now.link(downstream);
             gst::debug!(CAT, imp = self, "{downstream:?}");
         }
-        if running_now.downstream != Downstream::Alone && running_now.watch.is_none() {
+        if running_now.watch.is_none() {
             running_now.watch = self.watch();
         }
         let (outputs, missing) = running_now.take_in(buffer);
@@ -321,14 +314,14 @@ impl CueMaker {
         self.settings.get().map(|settings| lock(settings).clone()).unwrap_or_default()
     }
 
-    /// Takes over what was set since the last frame, but for a format that cannot be used.
-    fn follow_settings(&self, running: &mut Running) -> Option<ConfigError> {
-        let settings = lock(self.settings.get()?);
-        if *settings == running.settings {
-            return None;
+    /// The text is a stream of its own, that has something now and then.
+    fn own_stream_start(&self, start: &gst::event::StreamStart) -> gst::Event {
+        let id = format!("{}/{}", start.stream_id(), TEXT_FACTORY_NAME);
+        let builder = gst::event::StreamStart::builder(&id).flags(gst::StreamFlags::SPARSE);
+        match start.group_id() {
+            Some(group) => builder.group_id(group).build(),
+            None => builder.build(),
         }
-        running.settings.clone_from(&settings);
-        settings.format().map(|format| running.format = format).err()
     }
 
     /// Ends the cue at hand, for what comes next is of something else.
@@ -338,16 +331,16 @@ impl CueMaker {
         let _ = self.push(outputs);
     }
 
-    /// Frames have stopped coming. If that is because somebody waits for this cue, they go on.
+    /// Frames have stopped coming. If that is because somebody waits for text, they go on.
     fn give_way(&self, heard: u64) {
         let sink = self.obj().sink_pad().clone();
         let _stream = sink.stream_lock();
         let mut running = lock(&self.running);
         let Some(stalled) = running.as_mut() else { return };
-        if !stalled.watch.as_ref().is_some_and(|watch| watch.is_unheard_since(heard)) {
+        if !stalled.is_still_stalled(heard) {
             return;
         }
-        let outputs = stalled.end_stalled_cue();
+        let outputs = stalled.give_way();
         drop(running);
         gst::debug!(CAT, imp = self, "no frames come: {} sent", outputs.len());
         let _ = self.push(outputs);
@@ -389,164 +382,4 @@ impl CueMaker {
                  {TEXT_FACTORY_NAME}, with no encoder or mixer in between")
         );
     }
-}
-
-impl Running {
-    fn new(settings: Settings, format: TextFormat) -> Self {
-        Self {
-            cues: Cues::default(),
-            settings,
-            format,
-            shape: Shape::default(),
-            downstream: Downstream::default(),
-            watch: None,
-            muxed_cue: MUXED_CUE,
-            stall: None,
-            frame_duration: None,
-            last_start: None,
-            interval: None,
-            reverse: false,
-            heard: false,
-            missing_told: false,
-        }
-    }
-
-    fn link(&mut self, downstream: Downstream) {
-        if downstream != self.downstream {
-            self.downstream = downstream;
-            self.muxed_cue = MUXED_CUE;
-        }
-    }
-
-    /// What comes next has nothing to do with what was before.
-    fn forget(&mut self) {
-        drop(self.cues.close());
-        self.last_start = None;
-        self.interval = None;
-        self.stall = None;
-        if let Some(watch) = &self.watch {
-            watch.rest();
-        }
-    }
-
-    /// The length at which a cue is complete.
-    fn longest(&self) -> Option<ClockTime> {
-        let by_downstream = || match self.downstream {
-            Downstream::Alone => None,
-            Downstream::Muxed => Some(self.muxed_cue),
-            Downstream::Overlaid => Some(ClockTime::ZERO),
-        };
-        match self.reverse {
-            // Backwards, no frame goes on with the one before.
-            true => Some(ClockTime::ZERO),
-            false => self.settings.max_cue_duration().or_else(by_downstream),
-        }
-    }
-
-    /// What `buffer` makes complete, and whether it is the first without a result.
-    fn take_in(&mut self, buffer: &gst::Buffer) -> (Vec<Output>, bool) {
-        let start = buffer.pts();
-        let interval = start.zip(self.last_start).and_then(|(now, then)| now.checked_sub(then));
-        self.interval = interval.filter(|interval| !interval.is_zero()).or(self.interval);
-        let frame_duration = buffer.duration().or(self.frame_duration).or(self.interval);
-        self.learn_from_stall(frame_duration);
-        self.cues.set_longest(self.longest());
-        let frame = Frame { start, duration: frame_duration };
-        let mut done = Vec::new();
-        let said = metadata::read(buffer, self.settings.element(), |said| {
-            self.cues.add(&frame, Some(said), &mut done);
-        });
-        if said.is_none() {
-            self.cues.add(&frame, None, &mut done);
-        }
-        self.last_start = start;
-        let mut outputs: Vec<Output> = done.iter().flat_map(|cue| self.outputs(cue)).collect();
-        if !self.heard && outputs.is_empty() && self.downstream == Downstream::Alone {
-            // A sink that waits for its first data lets the others start by this.
-            outputs.extend(start.map(|start| gap(start, None)));
-        }
-        self.heard = true;
-        if let Some(watch) = &self.watch {
-            match self.cues.is_open() {
-                true => watch.expect(self.patience(frame_duration)),
-                false => watch.rest(),
-            }
-        }
-        let missing = said.is_none() && !std::mem::replace(&mut self.missing_told, true);
-        (outputs, missing)
-    }
-
-    /// A frame comes soon after a cue went out because frames had stopped: that is what they had
-    /// stopped for, so cues are to be shorter from now on.
-    fn learn_from_stall(&mut self, frame_duration: Option<ClockTime>) {
-        if let Some((when, cue)) = self.stall.take()
-            && when.elapsed() < self.patience(frame_duration)
-        {
-            let half = cue / 2;
-            let shorter = if Some(half) < frame_duration { ClockTime::ZERO } else { half };
-            self.muxed_cue = self.muxed_cue.min(shorter);
-        }
-    }
-
-    fn patience(&self, frame_duration: Option<ClockTime>) -> Duration {
-        let expected = frame_duration.max(self.interval).unwrap_or_default();
-        LEAST_PATIENCE.max(Duration::from(expected) * PATIENCE_IN_FRAMES)
-    }
-
-    fn end_cue(&mut self) -> Vec<Output> {
-        if let Some(watch) = &self.watch {
-            watch.rest();
-        }
-        self.cues.close().map(|cue| self.outputs(&cue)).unwrap_or_default()
-    }
-
-    fn end_stalled_cue(&mut self) -> Vec<Output> {
-        let parts = self.cues.close_by_frame();
-        let lengths = parts.iter().flatten().filter_map(Cue::duration);
-        self.stall = Some((Instant::now(), lengths.sum()));
-        parts.iter().flatten().flat_map(|cue| self.outputs(cue)).collect()
-    }
-
-    /// What goes downstream for `cue`.
-    fn outputs(&self, cue: &Cue) -> Vec<Output> {
-        let text = cue.told.as_ref().and_then(|told| match self.shape {
-            Shape::Plain => Some(told.with_words(|words| self.format.plain(words))),
-            Shape::Markup => Some(told.with_words(|words| self.format.markup(words))),
-            Shape::Json => json_line(cue, told).ok(),
-        });
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return cue.start.map(|start| gap(start, cue.duration())).into_iter().collect();
-        };
-        let mut buffer = gst::Buffer::from_slice(text.into_bytes());
-        if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(cue.start);
-            buffer.set_duration(cue.duration());
-        }
-        // A muxer that has taken a cue waits for the next, unless it knows that there is none yet.
-        let news = cue.end.filter(|_| self.downstream == Downstream::Muxed);
-        let news = news.map(|end| gap(end, Some(ClockTime::ZERO)));
-        std::iter::once(Output::Buffer(buffer)).chain(news).collect()
-    }
-}
-
-fn gap(start: ClockTime, duration: Option<ClockTime>) -> Output {
-    Output::Gap(gst::event::Gap::builder(start).duration(duration).build())
-}
-
-/// Who waits for what comes from `source`.
-fn downstream_of(source: &gst::Pad) -> Downstream {
-    let mut downstream = Downstream::Alone;
-    visit_downstream(source, |_, element| {
-        let class = element.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
-        let found = if class.contains("Muxer") {
-            Downstream::Muxed
-        } else if element.num_sink_pads() > 1 && !class.contains("Generic") {
-            Downstream::Overlaid
-        } else {
-            return true;
-        };
-        downstream = downstream.max(found);
-        false
-    });
-    downstream
 }

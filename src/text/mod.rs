@@ -7,6 +7,8 @@
 mod cues;
 mod imp;
 mod maker;
+mod pace;
+mod running;
 mod settings;
 mod stall;
 

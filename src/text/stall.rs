@@ -150,6 +150,12 @@ mod tests {
     #[test]
     fn nothing_is_told_of_frames_in_time_or_at_rest() {
         let (watch, stalls) = watch();
+        // Each of them in time, all together not.
+        for _ in 0..8 {
+            watch.expect(40 * PATIENCE);
+            std::thread::sleep(6 * PATIENCE);
+        }
+        assert!(stalls.try_recv().is_err());
         watch.expect(PATIENCE);
         watch.rest();
         assert!(stalls.recv_timeout(4 * PATIENCE).is_err());

@@ -227,8 +227,8 @@ refused "there is no folder for --json" birds --model "$model" --json nowhere/ou
 refused "--json takes the name of a file" birds --model "$model" --json moving
 refused "--set takes NAME=VALUE" birds "${out[@]}" --set hold
 refused "--set colour=red: no property \"colour\"" birds "${out[@]}" --set colour=red
-refused "--set hold=long: could not set property" birds "${out[@]}" --set hold=long
-refused "out of range" birds "${out[@]}" --set class-confidence-threshold=7
+refused "--set hold=long: could not convert" birds "${out[@]}" --set hold=long
+refused "--set class-confidence-threshold=7: it may be 0 to 1" birds "${out[@]}" --set class-confidence-threshold=7
 refused "--set mode=quick: could not set property" birds "${out[@]}" --set mode=quick
 refused "--plots takes a folder" birds "${out[@]}" --plots birds.json
 refused "would be taken for pictures" birds "${out[@]}" --plots birds/drawn
