@@ -22,8 +22,8 @@ fn visit(
         return;
     }
     visited.push(sink.clone());
-    // A pad of the application's own belongs to no element, and neither does the inner half of a
-    // bin's border.
+    // A pad of the application's own belongs to no element and leads nowhere; neither does the inner
+    // half of a bin's border.
     let element = sink.parent_element();
     if element.as_ref().is_some_and(|element| !see(&sink, element)) {
         return;
@@ -35,10 +35,11 @@ fn visit(
         }
         return;
     }
+    let Some(element) = element else { return };
     let mut next: Vec<gst::Pad> = sink.iterate_internal_links().into_iter().flatten().collect();
     if next.is_empty() {
         // Some say nothing of that.
-        next.extend(element.iter().flat_map(|element| element.src_pads()));
+        next.extend(element.src_pads());
     }
     for pad in next {
         visit(&pad, visited, see);

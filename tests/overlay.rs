@@ -503,3 +503,27 @@ fn the_line_for_which_it_exists_needs_only_the_model() {
     assert_eq!(drawn.len(), 30);
     assert!(drawn.iter().all(|(_, text)| text.starts_with("dog 7")), "{drawn:?}");
 }
+
+#[test]
+fn a_pad_of_the_applications_own_leads_nowhere() {
+    init();
+    let filter = gst::ElementFactory::make("catdogfilter").property("model-file", model(MODEL));
+    let filter = filter.build().unwrap();
+    let source = gst::Pad::builder(gst::PadDirection::Src).name("source").build();
+    let sink = gst::Pad::builder(gst::PadDirection::Sink)
+        .name("sink")
+        .chain_function(|_, _, _| Ok(gst::FlowSuccess::Ok))
+        .build();
+    source.link(&filter.static_pad("sink").unwrap()).unwrap();
+    filter.static_pad("src").unwrap().link(&sink).unwrap();
+    source.set_active(true).unwrap();
+    sink.set_active(true).unwrap();
+    filter.set_state(gst::State::Playing).unwrap();
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    assert!(source.push_event(gst::event::StreamStart::new("test")));
+    assert!(source.push_event(gst::event::Caps::new(&caps("RGBx", 64, 48))));
+    assert!(source.push_event(gst::event::Segment::new(&segment)));
+    // A warning of GStreamer's ends the process where the tests are run by scripts/test.sh.
+    assert_eq!(source.push(picture(0)), Ok(gst::FlowSuccess::Ok));
+    filter.set_state(gst::State::Null).unwrap();
+}
