@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "in", "out", "inferences", "p50 ms", "p99 ms", "max ms"
     );
     for model in models {
-        let element = Fed::in_mode("async", &model, "I420", 1920, 1080)?;
+        let element = Fed::with(&[("mode", "async")], &model, "I420", 1920, 1080)?;
         let frames: Vec<gst::Buffer> =
             (0..ROTATION).map(|i| noise(element.frame_size, i as u64)).collect();
         let mut waits = Vec::new();

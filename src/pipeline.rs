@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::decision::{Activation, Decider, Decision, Rules, Scored};
 use crate::engine::litert::{Accelerator, LiteRtOptions};
 use crate::engine::pool::EnginePool;
-use crate::engine::shared::SharedModel;
+use crate::engine::shared::{Optimization, SharedModel};
 use crate::engine::tflite::{GraphActivation, ModelInfo, Normalization};
 use crate::engine::{self, fake::FakeEngine};
 use crate::error::{ConfigError, FrameFault, LoadError, StartError};
@@ -49,6 +49,8 @@ pub struct Config {
     pub threads: u32,
     /// Where the graph runs.
     pub accelerator: Accelerator,
+    /// Whether the model may be rewritten into one that runs faster and decides alike.
+    pub optimize: bool,
     /// Mean and standard deviation, where the user gives them.
     pub normalization: Option<Normalization>,
     /// How a frame is fitted to the model's input.
@@ -177,6 +179,8 @@ pub struct Description {
     pub threads: u32,
     /// Where the graph runs.
     pub accelerator: Accelerator,
+    /// What was made of the model's file.
+    pub optimization: Optimization,
     /// What an inference took when the model was loaded.
     pub inference_time: Duration,
     /// What the user may want to know about choices made for want of information.
@@ -207,7 +211,7 @@ impl Classifier {
             .map_err(|reason| StartError::Unreadable { model: model.clone(), reason })?;
         let threads = if config.threads == 0 { automatic_threads() } else { config.threads };
         let options = LiteRtOptions { threads, accelerator: config.accelerator };
-        let shared = SharedModel::load(&bytes, &options).map_err(in_model)?;
+        let shared = SharedModel::load(&bytes, &options, config.optimize).map_err(in_model)?;
         let info = shared.info();
         let scores = info.output.len();
 
@@ -237,6 +241,7 @@ impl Classifier {
             model: model.name().into_owned(),
             threads,
             accelerator: config.accelerator,
+            optimization: shared.optimization().clone(),
             inference_time: shared.inference_time(),
             warnings,
         };
@@ -266,6 +271,7 @@ impl Classifier {
                 model: "fake".into(),
                 threads: 1,
                 accelerator: Accelerator::Cpu,
+                optimization: Optimization::Off,
                 inference_time,
                 warnings: Vec::new(),
             },

@@ -67,6 +67,7 @@ fn allocations(
 ) -> u64 {
     runtime();
     let config = Config {
+        optimize: true,
         model: ModelSource::File(model(name)),
         labels: None,
         labels_file: None,

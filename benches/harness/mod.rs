@@ -24,12 +24,12 @@ pub struct Fed {
 impl Fed {
     /// With one thread for the model, and each frame waiting for its own result.
     pub fn new(model: &str, format: &str, width: i32, height: i32) -> Result<Self, Box<dyn Error>> {
-        Self::in_mode("sync", model, format, width, height)
+        Self::with(&[("mode", "sync")], model, format, width, height)
     }
 
-    /// With one thread for the model.
-    pub fn in_mode(
-        mode: &str,
+    /// With one thread for the model, and these properties.
+    pub fn with(
+        properties: &[(&str, &str)],
         model: &str,
         format: &str,
         width: i32,
@@ -40,8 +40,10 @@ impl Fed {
             .property("model-file", model)
             .property("threads", 1)
             .property_from_str("post-messages", "none")
-            .property_from_str("mode", mode)
             .build()?;
+        for (name, value) in properties {
+            element.set_property_from_str(name, value);
+        }
         let invokes = Arc::new(Mutex::new(Vec::new()));
         let source = gst::Pad::builder(gst::PadDirection::Src).name("source").build();
         let sink = gst::Pad::builder(gst::PadDirection::Sink)

@@ -62,10 +62,11 @@ const STOP_PATIENCE: Duration = Duration::from_millis(50);
 const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
 
 /// What a model is loaded with; to change one is to load it anew.
-const MODEL_PROPERTIES: [&str; 9] = [
+const MODEL_PROPERTIES: [&str; 10] = [
     "model-file",
     "labels-file",
     "labels",
+    "optimize",
     "threads",
     "accelerator",
     "input-mean",
@@ -89,6 +90,9 @@ pub struct CatdogFilter {
     #[property(name = "labels", get, set, type = Option<String>, member = labels,
         nick = "Labels", blurb = "The names of the classes separated by commas, such as \
         \"cat,dog\"; goes before labels-file", mutable_playing)]
+    #[property(name = "optimize", get, set, type = OptimizeChoice, member = optimize,
+        nick = "Optimize", blurb = "Whether a model is rewritten in memory that would run in pieces",
+        builder(OptimizeChoice::default()).mutable_playing())]
     #[property(name = "threads", get, set, type = i32, member = threads,
         nick = "Threads", blurb = "CPU threads of one inference (0 = half the processors, at \
         most 4)", default = DEFAULT_THREADS, mutable_playing)]
@@ -230,6 +234,7 @@ struct Readings {
     confidence: f64,
     counters: Counters,
     model: String,
+    optimization: String,
     threads: u32,
     accelerator: &'static str,
 }
@@ -242,6 +247,7 @@ impl Readings {
             confidence: 0.0,
             counters: classifier.counters().clone(),
             model: description.model.clone(),
+            optimization: description.optimization.to_string(),
             threads: description.threads,
             accelerator: description.accelerator.name(),
         }
@@ -588,6 +594,7 @@ impl CatdogFilter {
         let classifier = Classifier::load(config, live)?;
         let description = classifier.description();
         gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
+        gst::debug!(CAT, imp = self, "{}: {}", description.model, description.optimization);
         Ok(classifier)
     }
 
@@ -982,7 +989,8 @@ impl CatdogFilter {
 
     fn stats(&self) -> gst::Structure {
         // Sorting for the percentiles takes longer than the streaming thread should wait.
-        let Readings { counters, model, threads, accelerator, .. } = lock(&self.readings).clone();
+        let Readings { counters, model, optimization, threads, accelerator, .. } =
+            lock(&self.readings).clone();
         let Counters { frames, inferences, skipped, preprocess, invoke, wait } = counters;
         gst::Structure::builder("catdog-stats")
             .field("frames", frames)
@@ -998,6 +1006,7 @@ impl CatdogFilter {
             .field("wait-p95", wait.percentile(95))
             .field("wait-max", wait.max())
             .field("model", model)
+            .field("optimization", optimization)
             .field("threads", threads)
             .field("accelerator", accelerator)
             .build()

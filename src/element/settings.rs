@@ -63,6 +63,19 @@ pub enum ResizeMethod {
     Letterbox,
 }
 
+/// Whether the model is rewritten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogOptimize")]
+pub enum OptimizeChoice {
+    /// Where it runs faster and decides alike.
+    #[default]
+    #[enum_value(name = "Where it makes the model faster and no decision another", nick = "auto")]
+    Auto,
+    /// Never.
+    #[enum_value(name = "Run the model as it is", nick = "off")]
+    Off,
+}
+
 /// Where the graph runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogAccelerator")]
@@ -162,6 +175,7 @@ pub struct Settings {
     pub model_file: Option<PathBuf>,
     pub labels_file: Option<PathBuf>,
     pub labels: Option<String>,
+    pub optimize: OptimizeChoice,
     pub threads: i32,
     pub accelerator: AcceleratorChoice,
     pub input_mean: Option<String>,
@@ -193,6 +207,7 @@ impl Default for Settings {
             model_file: None,
             labels_file: None,
             labels: None,
+            optimize: OptimizeChoice::default(),
             threads: DEFAULT_THREADS,
             accelerator: AcceleratorChoice::default(),
             input_mean: None,
@@ -253,6 +268,9 @@ impl Settings {
             model: file(&self.model_file).map_or(ModelSource::BuiltIn, ModelSource::File),
             labels: non_empty(&self.labels).map(str::to_owned),
             labels_file: file(&self.labels_file),
+            // Other accelerators have compilers of their own.
+            optimize: self.optimize == OptimizeChoice::Auto
+                && self.accelerator == AcceleratorChoice::Cpu,
             threads,
             accelerator: match self.accelerator {
                 AcceleratorChoice::Cpu => Accelerator::Cpu,

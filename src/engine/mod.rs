@@ -3,6 +3,7 @@
 //! The trait is as small as a classifier needs, so that the pipeline, its tests and its benches
 //! can run on LiteRT ([`litert`]) or on a stand-in of known timing and answers ([`fake`]).
 
+pub mod agreement;
 pub mod fake;
 pub mod litert;
 pub mod pool;

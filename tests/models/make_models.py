@@ -342,8 +342,10 @@ def uint8_edges_int8_inside():
     return model
 
 
-def hybrid_dynamic_range():
-    """Dynamic range: float activations, int8 weights on conv, depthwise conv and dense; 2 raw logits."""
+def hybrid_dynamic_range(float_depthwise=False):
+    """Dynamic range: float activations, int8 weights on conv, depthwise conv and dense; 2 raw logits.
+
+    With `float_depthwise` the depthwise weights are the floats that the int8 ones stand for."""
     rng = Lcg(10)
     scales = np.arange(4, 12, dtype=np.float32) / np.float32(1024)
     model = Model("catdog test model")
@@ -352,7 +354,11 @@ def hybrid_dynamic_range():
     w = g.const("conv/w", rng.int8((8, 3, 3, 3)), quantization(scales, [0] * 8, 0))
     b = g.const("conv/b", rng.float((8,), 0.5) + np.float32(0.5))
     y = g.conv(x, w, b, g.tensor("conv", (1, 4, 4, 8)), stride=2, version=5)
-    w = g.const("dw/w", rng.int8((1, 3, 3, 8)), quantization(scales, [0] * 8, 3))
+    w = rng.int8((1, 3, 3, 8))
+    if float_depthwise:
+        w = g.const("dw/w", w.astype(np.float32) * scales)
+    else:
+        w = g.const("dw/w", w, quantization(scales, [0] * 8, 3))
     b = g.const("dw/b", rng.float((8,), 0.5) + np.float32(0.5))
     y = g.depthwise(y, w, b, g.tensor("dw", (1, 4, 4, 8)), version=6)
     y = g.mean(y, g.tensor("mean", (1, 8)))
@@ -813,6 +819,7 @@ def good():
         "float_edges_int8_inside.tflite": float_edges_int8_inside().pack(),
         "uint8_edges_int8_inside.tflite": uint8_edges_int8_inside().pack(),
         "hybrid_dynamic_range.tflite": hybrid_dynamic_range().pack(),
+        "hybrid_float_depthwise.tflite": hybrid_dynamic_range(float_depthwise=True).pack(),
         "dynamic_batch.tflite": dynamic_batch().pack(),
         "signature_two.tflite": signature_two().pack(),
         "metadata_labels.tflite": labelled(float_net(15, 3, "softmax", metadata=pixels), deflated=False),

@@ -60,8 +60,9 @@ impl<'a> Table<'a> {
         Some(Self { bytes, position, vtable, vtable_len })
     }
 
-    /// Where field `id` lies; `None` where it is absent (and so has its default).
-    fn field(self, id: usize) -> Option<usize> {
+    /// Where in the file field `id` lies, its value or the reference to it; `None` where it is absent
+    /// (and so has its default).
+    pub fn field(self, id: usize) -> Option<usize> {
         let entry = 4 + 2 * id;
         if entry + 2 > self.vtable_len {
             return None;

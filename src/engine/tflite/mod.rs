@@ -11,6 +11,7 @@
 
 mod flatbuffer;
 mod metadata;
+mod optimize;
 mod verify;
 
 use flatbuffer::{Bytes, Table};
@@ -19,6 +20,7 @@ use crate::error::ModelError;
 use crate::tensor::{ElementType, Quantization, TensorInfo};
 
 pub use metadata::Normalization;
+pub use optimize::{Optimized, optimize};
 
 /// The activation that a graph applies to its scores by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,41 @@
+//! Writes what `catdogfilter` makes of a model with `optimize=auto`: a `.tflite` file that LiteRT's
+//! XNNPACK takes whole, for programs that do not do so by themselves.
+//!
+//!     cargo run --release --example optimize -- model.tflite optimized.tflite
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use gstcatdog::engine::tflite::{ModelInfo, optimize};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [input, output] = &arguments[..] else {
+        eprintln!("usage: optimize MODEL.tflite OUTPUT.tflite");
+        return ExitCode::from(2);
+    };
+    match rewrite(input, output) {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("optimize: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn rewrite(input: &str, output: &str) -> Result<String, Box<dyn Error>> {
+    let file = std::fs::read(input).map_err(|error| format!("{input}: {error}"))?;
+    ModelInfo::parse(&file).map_err(|error| format!("{input}: {error}"))?;
+    let Some(optimized) = optimize(&file) else {
+        return Ok(format!("{input} has no depthwise weights to rewrite; nothing is written"));
+    };
+    std::fs::write(output, &optimized.file).map_err(|error| format!("{output}: {error}"))?;
+    Ok(format!(
+        "{output}: {} depthwise weights are floats now, {} bytes more",
+        optimized.weights,
+        optimized.file.len() - file.len()
+    ))
+}
