@@ -826,7 +826,10 @@ impl CatdogFilter {
             *posted = Some(label.to_owned());
             news.messages.push(metadata::message(&*self.obj(), &outcome, names, pts));
         }
-        news.label_changed |= self.publish(label, &outcome, classifier.counters());
+        // Once for each frame: it copies all counters.
+        if matches!(carried, Carried::Again | Carried::ByNone) {
+            news.label_changed |= self.publish(label, &outcome, classifier.counters());
+        }
     }
 
     /// Sees to it that the last inferences of a stream are not lost, and are heard of before its

@@ -77,7 +77,8 @@ impl Cues {
             }
         }
         // Without times there is nothing to go by.
-        let alone = frame.start.is_none() || (longest == Some(ClockTime::ZERO) && frame.has_end());
+        let alone =
+            frame.start.is_none() || (longest == Some(ClockTime::ZERO) && frame.end().is_some());
         if alone {
             done.extend(self.close());
         }
@@ -192,10 +193,6 @@ impl Cue {
 impl Frame {
     fn end(&self) -> Option<ClockTime> {
         self.start?.checked_add(self.duration?)
-    }
-
-    fn has_end(&self) -> bool {
-        self.end().is_some()
     }
 }
 

@@ -290,7 +290,7 @@ impl CueMaker {
             .then(|| downstream_of(self.obj().src_pad()));
         let mut running = lock(&self.running);
         let Some(running_now) = running.as_mut() else { return Err(gst::FlowError::Flushing) };
-        let wrong = running_now.follow(&self.settings());
+        let wrong = self.settings.get().and_then(|settings| running_now.follow(&lock(settings)));
         if let Some(downstream) = downstream {
             running_now.link(downstream);
             gst::debug!(CAT, imp = self, "{downstream:?}");
