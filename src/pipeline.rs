@@ -21,7 +21,7 @@ use crate::frame::{FrameSpec, FrameView};
 use crate::labels::{LabelSources, modelinfo_normalization};
 use crate::live::{AsyncInference, Finished};
 use crate::model::ModelSource;
-use crate::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use crate::preprocess::{Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
 use crate::stats::Durations;
 use crate::tensor::{ElementType, Quantization, TensorInfo, TensorRef};
 
@@ -54,7 +54,7 @@ pub struct Config {
     /// Mean and standard deviation, where the user gives them.
     pub normalization: Option<Normalization>,
     /// How a frame is fitted to the model's input.
-    pub resize_method: ResizeMethod,
+    pub resize: Resize,
     /// How scores become confidences.
     pub activation: OutputActivation,
 }
@@ -154,7 +154,7 @@ pub struct Classifier {
     /// In [`Mode::Async`].
     beside: Option<AsyncInference>,
     target: TensorTarget,
-    resize_method: ResizeMethod,
+    resize: Resize,
     preprocessor: Option<Preprocessor>,
     decider: Decider,
     labels: Vec<String>,
@@ -249,7 +249,7 @@ impl Classifier {
         Ok(Self::compose(
             (pool, Some(shared)),
             &scaling,
-            config.resize_method,
+            config.resize,
             activation,
             labels.names,
             live,
@@ -263,7 +263,7 @@ impl Classifier {
         Self::compose(
             (Arc::new(EnginePool::new(Box::new(engine))), None),
             &Scaling::Unknown,
-            ResizeMethod::Stretch,
+            ResizeMethod::Stretch.into(),
             Activation::None,
             ["red", "green", "blue"].map(str::to_owned).to_vec(),
             live,
@@ -281,7 +281,7 @@ impl Classifier {
     fn compose(
         (pool, model): (Arc<EnginePool>, Option<Arc<SharedModel>>),
         scaling: &Scaling,
-        resize_method: ResizeMethod,
+        resize: Resize,
         activation: Activation,
         labels: Vec<String>,
         live: LiveConfig,
@@ -297,7 +297,7 @@ impl Classifier {
             pool,
             _model: model,
             beside: None,
-            resize_method,
+            resize,
             preprocessor: None,
             decider,
             labels,
@@ -319,7 +319,7 @@ impl Classifier {
     pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), FrameFault> {
         self.forget();
         self.preprocessor = None;
-        self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize_method)?);
+        self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
         Ok(())
     }
 

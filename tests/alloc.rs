@@ -74,7 +74,7 @@ fn allocations(
         threads: 1,
         accelerator: Accelerator::Cpu,
         normalization: None,
-        resize_method,
+        resize: resize_method.into(),
         activation: OutputActivation::Auto,
     };
     let live = LiveConfig {
@@ -120,8 +120,10 @@ fn allocations(
             // Later frames find what was inferred meanwhile, or the result of before.
             assert!(classifier.wait(Duration::from_secs(10)));
             while classifier.fetch().unwrap() {}
+            assert!(!classifier.outcome(pts).ranked.is_empty());
         }
-        assert!(!classifier.outcome(pts).ranked.is_empty());
+        // Beside a fast stream a result may be out of date, which is no allocation either.
+        std::hint::black_box(classifier.outcome(pts));
     };
     (0..4).for_each(&mut frame);
     let before = count();

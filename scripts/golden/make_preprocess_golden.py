@@ -2,8 +2,9 @@
 """Writes tests/golden/preprocess.{bin,json}: what the preprocessing must come to.
 
 The reference shares nothing with src/preprocess. Pillow resamples every component in 32-bit float
-(mode F, BILINEAR, box=...), NumPy converts colours in 64-bit float. The script prints how far that
-reference is from libswscale (ffmpeg), and stores libswscale's own results as well.
+(mode F, BILINEAR, box=...), NumPy converts colours in 64-bit float. Without antialiasing, NumPy's
+`interp` resamples. The script prints how far that reference is from libswscale (ffmpeg), and stores
+libswscale's own results as well.
 
 preprocess.json has one line a case: the frame, the tensor, and where its elements lie in
 preprocess.bin. Source frames are not stored: `component` below defines them in integers, and
@@ -118,6 +119,16 @@ def resample(plane, box, size):
     return picture / pillow(np.pad(np.ones_like(real), pad), moved)
 
 
+def interpolate(plane, box, size):
+    """Bilinear interpolation between the two nearest samples of each axis, the outermost repeated."""
+    def along(samples, start, end, outputs):
+        centres = start + (np.arange(outputs) + 0.5) * (end - start) / outputs
+        return np.interp(centres, np.arange(len(samples)) + 0.5, samples)
+
+    across = np.array([along(row, box[0], box[2], size[0]) for row in plane.astype(np.float64)])
+    return np.array([along(column, box[1], box[3], size[1]) for column in across.T]).T
+
+
 def to_rgb(case, planes):
     """R'G'B' levels, not yet rounded, from components at one size."""
     if SUBSAMPLING[case["format"]] is None:
@@ -148,7 +159,8 @@ def levels(case):
                 move = 0.25 if shift[axis] and case["site"][axis] else 0.0
                 for edge in (axis, axis + 2):
                     edges[edge] = edges[edge] / (1 << shift[axis]) + move
-        planes.append(resample(plane, edges, (width, height)))
+        shrink = resample if case["antialias"] else interpolate
+        planes.append(shrink(plane, edges, (width, height)))
     tensor = np.zeros((case["tensor"][1], case["tensor"][0], 3))
     tensor[top:top + height, left:left + width] = to_rgb(case, planes)
     return np.clip(np.floor(tensor + 0.5), 0, 255)
@@ -205,7 +217,8 @@ def case(group, format, size, tensor, **other):
     base = {
         "group": group, "reference": "pillow", "format": format, "size": size, "tensor": tensor,
         "method": "Stretch", "matrix": "Bt601", "range": "Limited", "site": CENTRED, "par": (1, 1),
-        "smooth": False, "element": "U8", "values": None, "scale": 1.0, "zero_point": 0,
+        "antialias": True, "smooth": False,
+        "element": "U8", "values": None, "scale": 1.0, "zero_point": 0,
     }
     assert other.keys() <= base.keys()
     return base | other
@@ -257,6 +270,16 @@ def cases():
     for format in ["I420", "Y42b"]:
         for site in [(False, False), (True, False), (False, True), (True, True)]:
             yield case("swscale", format, (40, 30), (64, 50), site=site, reference="swscale")
+    for format in SUBSAMPLING:
+        for size in [(1920, 1080), (641, 361), (3, 3)]:
+            yield case("two taps", format, size, (24, 24), antialias=False)
+    for format in ["I420", "Yuy2", "Rgb"]:
+        yield case("two taps", format, (640, 480), (50, 30), antialias=False, site=(True, True))
+        for method in ["Crop", "Letterbox"]:
+            yield case("two taps", format, (641, 361), (24, 24), antialias=False, method=method)
+    for element in ["F32", "I8"]:
+        yield case("two taps", "Nv12", (640, 480), (24, 24), antialias=False, element=element,
+                   values=normal if element == "F32" else None)
 
 
 def main():

@@ -62,7 +62,7 @@ const STOP_PATIENCE: Duration = Duration::from_millis(50);
 const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
 
 /// What a model is loaded with; to change one is to load it anew.
-const MODEL_PROPERTIES: [&str; 10] = [
+const MODEL_PROPERTIES: [&str; 11] = [
     "model-file",
     "labels-file",
     "labels",
@@ -72,6 +72,7 @@ const MODEL_PROPERTIES: [&str; 10] = [
     "input-mean",
     "input-std",
     "resize-method",
+    "antialias",
     "output-activation",
 ];
 
@@ -108,6 +109,10 @@ pub struct CatdogFilter {
     #[property(name = "resize-method", get, set, type = ResizeMethod, member = resize_method,
         nick = "Resize method", blurb = "How a frame is fitted to the model's input",
         builder(ResizeMethod::default()).mutable_playing())]
+    #[property(name = "antialias", get, set, type = bool, member = antialias,
+        nick = "Antialias", blurb = "Whether all pixels of a frame that is shrunk count (false: \
+        the four around each of the model's, as TensorFlow resizes unless told otherwise)",
+        default = DEFAULT_ANTIALIAS, mutable_playing)]
     #[property(name = "output-activation", get, set, type = ActivationChoice,
         member = output_activation, nick = "Output activation", blurb = "How the model's scores \
         become confidences", builder(ActivationChoice::default()).mutable_playing())]

@@ -12,7 +12,7 @@ use crate::engine::tflite::Normalization;
 use crate::error::ConfigError;
 use crate::model::ModelSource;
 use crate::pipeline::{Config, LiveConfig, OutputActivation};
-use crate::preprocess;
+use crate::preprocess::{self, Resize};
 use crate::text_format::TextFormat;
 
 /// Automatic.
@@ -41,6 +41,7 @@ pub const DEFAULT_RESULT_TIMEOUT: u64 = 0;
 /// "cat 97 %".
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
 /// A classification is no object.
+pub const DEFAULT_ANTIALIAS: bool = true;
 pub const DEFAULT_OBJECT_METADATA: bool = false;
 /// Results are produced.
 pub const DEFAULT_ACTIVE: bool = true;
@@ -181,6 +182,7 @@ pub struct Settings {
     pub input_mean: Option<String>,
     pub input_std: Option<String>,
     pub resize_method: ResizeMethod,
+    pub antialias: bool,
     pub output_activation: ActivationChoice,
     pub class_confidence_threshold: f32,
     pub class_confidence_margin: f32,
@@ -213,6 +215,7 @@ impl Default for Settings {
             input_mean: None,
             input_std: None,
             resize_method: ResizeMethod::default(),
+            antialias: DEFAULT_ANTIALIAS,
             output_activation: ActivationChoice::default(),
             class_confidence_threshold: DEFAULT_THRESHOLD,
             class_confidence_margin: DEFAULT_MARGIN,
@@ -278,10 +281,13 @@ impl Settings {
                 AcceleratorChoice::Npu => Accelerator::Npu,
             },
             normalization: self.normalization()?,
-            resize_method: match self.resize_method {
-                ResizeMethod::Stretch => preprocess::ResizeMethod::Stretch,
-                ResizeMethod::Crop => preprocess::ResizeMethod::Crop,
-                ResizeMethod::Letterbox => preprocess::ResizeMethod::Letterbox,
+            resize: Resize {
+                method: match self.resize_method {
+                    ResizeMethod::Stretch => preprocess::ResizeMethod::Stretch,
+                    ResizeMethod::Crop => preprocess::ResizeMethod::Crop,
+                    ResizeMethod::Letterbox => preprocess::ResizeMethod::Letterbox,
+                },
+                antialias: self.antialias,
             },
             activation: match self.output_activation {
                 ActivationChoice::Auto => OutputActivation::Auto,

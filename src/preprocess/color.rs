@@ -3,9 +3,10 @@
 //! Whatever the format, a pixel reaches this file as three components in 1/128 of a level: R G B, or
 //! Y Cb Cr, or a luma whose chroma stays neutral. One 3x3 matrix with a bias turns any of them into
 //! red, green and blue; what differs is the coefficients. The result is rounded to 8 bits, as a
-//! picture file would hold it, because that is what models are trained on, and because it makes
-//! every normalisation and quantisation a table of 256 entries.
+//! picture file would hold it, because that is what models are trained on. [`Values`] makes tensor
+//! elements of it.
 
+use super::kernels::Isa;
 use super::target::ValueMap;
 use crate::error::PreprocessError;
 use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
@@ -18,7 +19,7 @@ pub(super) const COMPONENT_BITS: u32 = 7;
 pub(super) const NEUTRAL: i16 = 128 << COMPONENT_BITS;
 
 /// Matrix coefficients are multiples of 1/2^13. Together with the 15 bits of a component and
-/// [`LARGEST_COEFFICIENT`], the sum of three products stays inside an i32.
+/// [`LARGEST_COEFFICIENT`], a coefficient fits an i16, and the sum of three products an i32.
 const COEFFICIENT_BITS: u32 = 13;
 
 /// 2 (1 - k) 255/224, the largest coefficient of red and blue, is below 2.28 for any matrix.
@@ -31,7 +32,7 @@ pub(super) const LEVEL_SHIFT: u32 = COMPONENT_BITS + COEFFICIENT_BITS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ToRgb {
     /// A row for each of red, green, blue; a column for each component.
-    pub matrix: [[i32; 3]; 3],
+    pub matrix: [[i16; 3]; 3],
     /// Added to each sum: the offsets of the code range, and a half to round by.
     pub bias: [i32; 3],
 }
@@ -57,12 +58,11 @@ impl ToRgb {
     /// The map `matrix` x (code - `offsets`).
     fn from_real(matrix: [[f64; 3]; 3], offsets: [i32; 3]) -> Self {
         let one = f64::from(1 << COEFFICIENT_BITS);
-        let matrix = matrix.map(|row| row.map(|real| (real * one).round() as i32));
+        let matrix = matrix.map(|row| row.map(|real| (real * one).round() as i16));
         let half = 1 << (LEVEL_SHIFT - 1);
         // From the rounded coefficients, so that grey has no tint.
         let bias = matrix.map(|row| {
-            let zero: i32 =
-                row.iter().zip(offsets).map(|(coefficient, code)| coefficient * code).sum();
+            let zero: i32 = row.iter().zip(offsets).map(|(k, code)| i32::from(*k) * code).sum();
             half - (zero << COMPONENT_BITS)
         });
         Self { matrix, bias }
@@ -82,13 +82,16 @@ fn yuv_to_rgb(ColorMatrix { kr, kb }: ColorMatrix, range: ColorRange) -> [[f64; 
     [[luma, 0.0, red], [luma, -blue * kb / kg, -red * kr / kg], [luma, blue, 0.0]]
 }
 
-/// For each channel, the tensor element of each level.
-pub(super) type Table<T> = [[T; 256]; 3];
+/// From levels to tensor elements.
+pub(super) trait Values<T> {
+    /// Gives `elements` those of `levels`, which are red, green and blue in turn and as many.
+    fn of<I: Isa>(&self, levels: &[u8], elements: &mut [T]);
+}
 
-/// The table in the tensor's element type.
+/// The values in the tensor's element type.
 #[derive(Debug)]
 pub(super) enum Levels {
-    F32(Box<Table<f32>>),
+    F32(Normalized),
     U8(Box<Table<u8>>),
     I8(Box<Table<i8>>),
 }
@@ -101,18 +104,115 @@ impl Levels {
                 return Err(PreprocessError::Values { channel, element, reason });
             }
         }
-        let value = |channel: usize, level: usize| values[channel].apply(element, level as f64);
         // `as` saturates, which is the clamp of a quantised value.
+        let value = |channel: usize, level: u8| values[channel].quantized(element, level);
         Ok(match element {
-            ElementType::F32 => Self::F32(tabulate(|c, level| value(c, level) as f32)),
-            ElementType::U8 => Self::U8(tabulate(|c, level| value(c, level) as u8)),
-            ElementType::I8 => Self::I8(tabulate(|c, level| value(c, level) as i8)),
+            ElementType::F32 => Self::F32(Normalized::new(values)),
+            ElementType::U8 => Self::U8(Table::new(|c, level| value(c, level) as u8)),
+            ElementType::I8 => Self::I8(Table::new(|c, level| value(c, level) as i8)),
         })
     }
 }
 
-fn tabulate<T>(element: impl Fn(usize, usize) -> T) -> Box<Table<T>> {
-    Box::new(std::array::from_fn(|channel| std::array::from_fn(|level| element(channel, level))))
+/// (level - mean) / std, computed as (level - mean) x (1 / std).
+#[derive(Debug)]
+pub(super) struct Normalized {
+    pub mean: Pattern,
+    pub inverse: Pattern,
+}
+
+/// A constant for red, green and blue in turn, to the length of three vectors.
+pub(super) type Pattern = [f32; PATTERN];
+pub(super) const PATTERN: usize = 24;
+
+impl Normalized {
+    fn new(values: &[ValueMap; 3]) -> Self {
+        let of = |index: usize| match values[index % 3] {
+            ValueMap::Normalized { mean, std } => (mean, 1.0 / std),
+            _ => (0.0, 1.0),
+        };
+        Self {
+            mean: std::array::from_fn(|index| of(index).0),
+            inverse: std::array::from_fn(|index| of(index).1),
+        }
+    }
+
+    /// Gives `elements` the values of at most [`PATTERN`] `levels`.
+    #[inline(always)]
+    pub fn apply(&self, levels: &[u8], elements: &mut [f32]) {
+        let constants = self.mean.iter().zip(&self.inverse);
+        for ((level, element), (mean, inverse)) in levels.iter().zip(elements).zip(constants) {
+            *element = (f32::from(*level) - mean) * inverse;
+        }
+    }
+}
+
+impl Values<f32> for Normalized {
+    #[inline(always)]
+    fn of<I: Isa>(&self, levels: &[u8], elements: &mut [f32]) {
+        let (patterns, rest) = levels.as_chunks();
+        let (elements, rest_elements) = elements.as_chunks_mut();
+        I::normalise(self, patterns, elements);
+        self.apply(rest, rest_elements);
+    }
+}
+
+/// For each channel, the tensor element of each level.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    elements: [[T; 256]; 3],
+    /// The bits in which all elements differ from their levels, where that is the only difference:
+    /// none in a plain uint8 tensor, the top one in a plain int8 tensor.
+    flipped: Option<u8>,
+}
+
+impl<T: Byte> Table<T> {
+    fn new(element: impl Fn(usize, u8) -> T) -> Box<Self> {
+        let elements: [[T; 256]; 3] = std::array::from_fn(|channel| {
+            std::array::from_fn(|level| element(channel, level as u8))
+        });
+        let only = |bits: &u8| {
+            let of = |level: usize| T::from_bits(level as u8 ^ bits);
+            elements.iter().all(|table| (0..256).all(|level| table[level] == of(level)))
+        };
+        let flipped = [0, 0x80].into_iter().find(only);
+        Box::new(Self { elements, flipped })
+    }
+}
+
+impl<T: Byte> Values<T> for Table<T> {
+    #[inline(always)]
+    fn of<I: Isa>(&self, levels: &[u8], elements: &mut [T]) {
+        if let Some(bits) = self.flipped {
+            for (element, level) in elements.iter_mut().zip(levels) {
+                *element = T::from_bits(level ^ bits);
+            }
+            return;
+        }
+        let (pixels, _) = levels.as_chunks::<3>();
+        for (pixel, elements) in pixels.iter().zip(elements.as_chunks_mut::<3>().0) {
+            for ((element, level), table) in elements.iter_mut().zip(pixel).zip(&self.elements) {
+                *element = table[usize::from(*level)];
+            }
+        }
+    }
+}
+
+/// A tensor element of one byte.
+pub(super) trait Byte: Copy + PartialEq {
+    fn from_bits(bits: u8) -> Self;
+}
+
+impl Byte for u8 {
+    fn from_bits(bits: u8) -> Self {
+        bits
+    }
+}
+
+impl Byte for i8 {
+    fn from_bits(bits: u8) -> Self {
+        bits.cast_signed()
+    }
 }
 
 impl ValueMap {
@@ -136,17 +236,17 @@ impl ValueMap {
         None
     }
 
-    /// The value for `level`.
-    fn apply(&self, element: ElementType, level: f64) -> f64 {
-        let normalised = |mean: f32, std: f32| (level - f64::from(mean)) / f64::from(std);
+    /// The value for `level` in a tensor of integers, before it is clamped to their range.
+    fn quantized(&self, element: ElementType, level: u8) -> f64 {
+        let level = f64::from(level);
         match *self {
-            Self::Level if element == ElementType::I8 => level - 128.0,
-            Self::Level => level,
-            Self::Normalized { mean, std } => normalised(mean, std),
             Self::Quantized { mean, std, quantization: Quantization { scale, zero_point } } => {
+                let real = (level - f64::from(mean)) / f64::from(std);
                 // Halves away from zero, as TFLite's Quantize rounds them.
-                (normalised(mean, std) / f64::from(scale)).round() + f64::from(zero_point)
+                (real / f64::from(scale)).round() + f64::from(zero_point)
             }
+            _ if element == ElementType::I8 => level - 128.0,
+            _ => level,
         }
     }
 }
@@ -154,6 +254,7 @@ impl ValueMap {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use super::super::kernels::Portable;
     use super::*;
     use crate::frame::PixelFormat;
 
@@ -165,7 +266,7 @@ mod tests {
     fn convert(map: &ToRgb, codes: [i32; 3]) -> [i32; 3] {
         std::array::from_fn(|channel| {
             let products = map.matrix[channel].iter().zip(codes);
-            let sum: i32 = products.map(|(k, code)| k * (code << COMPONENT_BITS)).sum();
+            let sum: i32 = products.map(|(k, code)| i32::from(*k) * (code << COMPONENT_BITS)).sum();
             ((sum + map.bias[channel]) >> LEVEL_SHIFT).clamp(0, 255)
         })
     }
@@ -205,6 +306,7 @@ mod tests {
     #[test]
     fn sums_of_products_fit_an_i32_for_any_accepted_matrix() {
         let largest = (LARGEST_COEFFICIENT * f64::from(1 << COEFFICIENT_BITS)) as i64;
+        assert!(largest <= i64::from(i16::MAX));
         assert!(3 * largest * (255 << COMPONENT_BITS) <= i64::from(i32::MAX));
     }
 
@@ -216,31 +318,54 @@ mod tests {
         }
     }
 
-    fn table(element: ElementType, value: ValueMap) -> Levels {
+    /// The elements of a pixel of each grey.
+    fn greys<T: Copy + Default>(values: &impl Values<T>) -> Vec<[T; 3]> {
+        let levels: Vec<u8> = (0..=255).flat_map(|level| [level; 3]).collect();
+        let mut elements = vec![T::default(); levels.len()];
+        values.of::<Portable>(&levels, &mut elements);
+        elements.as_chunks().0.to_vec()
+    }
+
+    fn values(element: ElementType, value: ValueMap) -> Levels {
         Levels::new(element, &[value; 3]).unwrap()
     }
 
     #[test]
     fn plain_levels_keep_their_order_in_every_element_type() {
-        let Levels::U8(levels) = table(ElementType::U8, ValueMap::Level) else { panic!() };
-        assert_eq!((levels[0][0], levels[2][255]), (0, 255));
-        let Levels::I8(levels) = table(ElementType::I8, ValueMap::Level) else { panic!() };
-        assert_eq!((levels[0][0], levels[1][128], levels[2][255]), (-128, 0, 127));
-        let Levels::F32(levels) = table(ElementType::F32, ValueMap::Level) else { panic!() };
-        assert_eq!((levels[0][0], levels[2][255]), (0.0, 255.0));
+        let Levels::U8(table) = values(ElementType::U8, ValueMap::Level) else { panic!() };
+        assert_eq!(greys(&*table), Vec::from_iter((0..=255).map(|level| [level; 3])));
+        let Levels::I8(table) = values(ElementType::I8, ValueMap::Level) else { panic!() };
+        assert_eq!(greys(&*table), Vec::from_iter((-128..=127).map(|level| [level; 3])));
+        let Levels::F32(plain) = values(ElementType::F32, ValueMap::Level) else { panic!() };
+        let want = Vec::from_iter((0..=255_u8).map(|level| [f32::from(level); 3]));
+        assert_eq!(greys(&plain), want);
+    }
+
+    #[test]
+    fn each_channel_has_its_own_mean_and_deviation() {
+        let of = |mean: f32, std: f32| ValueMap::Normalized { mean, std };
+        let maps = [of(0.0, 2.0), of(100.0, 1.0), of(127.5, 127.5)];
+        let Levels::F32(normalized) = Levels::new(ElementType::F32, &maps).unwrap() else {
+            panic!()
+        };
+        let greys = greys(&normalized);
+        assert_eq!(greys[0], [0.0, -100.0, -1.0]);
+        assert_eq!(greys[201], [100.5, 101.0, 73.5 / 127.5]);
+        assert_eq!(greys[255], [127.5, 155.0, 1.0]);
     }
 
     #[test]
     fn quantised_values_round_away_from_zero_and_saturate() {
         let quantization = Quantization { scale: 2.0, zero_point: 0 };
         let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };
-        let Levels::I8(levels) = table(ElementType::I8, value) else { panic!() };
+        let Levels::I8(table) = values(ElementType::I8, value) else { panic!() };
         // -0.5 and 0.5 are halves.
-        assert_eq!((levels[0][99], levels[0][100], levels[0][101]), (-1, 0, 1));
+        assert_eq!(greys(&*table)[99..=101], [[-1; 3], [0; 3], [1; 3]]);
         let quantization = Quantization { scale: 0.5, zero_point: 10 };
         let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };
-        let Levels::U8(levels) = table(ElementType::U8, value) else { panic!() };
-        assert_eq!((levels[0][0], levels[0][100], levels[0][255]), (0, 10, 255));
+        let Levels::U8(table) = values(ElementType::U8, value) else { panic!() };
+        let greys = greys(&*table);
+        assert_eq!((greys[0], greys[100], greys[255]), ([0; 3], [10; 3], [255; 3]));
     }
 
     #[test]

@@ -15,6 +15,22 @@ pub enum ResizeMethod {
     Letterbox,
 }
 
+/// How a picture becomes one of the tensor's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Resize {
+    /// What happens to its shape.
+    pub method: ResizeMethod,
+    /// Whether all pixels count where the picture is shrunk, or the two nearest in each direction.
+    pub antialias: bool,
+}
+
+impl From<ResizeMethod> for Resize {
+    /// Antialiased.
+    fn from(method: ResizeMethod) -> Self {
+        Self { method, antialias: true }
+    }
+}
+
 /// Along one axis: an interval of the source and the run of tensor elements that shows it.
 ///
 /// Source coordinates are continuous; the centre of pixel `i` is at `i + 0.5`.

@@ -11,9 +11,9 @@
 //!
 //! - `target`: what the model expects;
 //! - `geometry`: which part of the picture fills which part of the tensor;
-//! - `taps`: the weights of the antialiased resampling filter, as integers;
+//! - `taps`: the weights of the resampling filter, as integers;
 //! - `passes`: where each component lies in the planes of each format;
-//! - `color`: matrix and code range as integers, and a table from level to tensor element.
+//! - `color`: matrix and code range as integers, and what makes a tensor element of a level.
 //!
 //! What is left for each frame are the loops in `kernels`, which go from one output row to the next,
 //! allocate nothing, and touch only the rows and columns that have a weight.
@@ -25,14 +25,14 @@ mod passes;
 mod taps;
 mod target;
 
-pub use geometry::ResizeMethod;
+pub use geometry::{Resize, ResizeMethod};
 pub use kernels::Kernels;
 pub use target::{TensorTarget, ValueMap};
 
 use crate::error::PreprocessError;
 use crate::frame::{FrameSpec, FrameView, PixelFormat};
 use crate::tensor::{ElementType, TensorMut};
-use color::{Levels, Table, ToRgb};
+use color::{Levels, ToRgb, Values};
 use geometry::Axis;
 use kernels::Rows;
 use passes::Pass;
@@ -81,9 +81,9 @@ impl Preprocessor {
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
-        method: ResizeMethod,
+        resize: impl Into<Resize>,
     ) -> Result<Self, PreprocessError> {
-        Self::with_kernels(spec, target, method, Kernels::best())
+        Self::with_kernels(spec, target, resize, Kernels::best())
     }
 
     /// As [`new`](Self::new), with a choice of kernels, so that tests reach all of them.
@@ -94,9 +94,10 @@ impl Preprocessor {
     pub fn with_kernels(
         spec: &FrameSpec,
         target: &TensorTarget,
-        method: ResizeMethod,
+        resize: impl Into<Resize>,
         kernels: Kernels,
     ) -> Result<Self, PreprocessError> {
+        let Resize { method, antialias } = resize.into();
         let (source, tensor) = ((spec.width, spec.height), (target.width, target.height));
         check_size("frame", source)?;
         check_size("input tensor", tensor)?;
@@ -106,8 +107,9 @@ impl Preprocessor {
         }
         let to_rgb = ToRgb::new(spec)?;
         let levels = Levels::new(target.element, &target.values)?;
-        let (columns, rows) = geometry::axes(method, source, spec.pixel_aspect_ratio, tensor);
-        let passes = Pass::all(spec, columns, rows);
+        let axes = geometry::axes(method, source, spec.pixel_aspect_ratio, tensor);
+        let passes = Pass::all(spec, axes, antialias);
+        let (columns, rows) = axes;
         let scratch = Rows::new(&passes, columns.len);
         let (format, element) = (spec.format, target.element);
         let plan = Plan { format, tensor, element, columns, rows, passes, to_rgb, kernels };
@@ -128,9 +130,9 @@ impl Preprocessor {
         let Self { plan, levels, rows } = self;
         plan.check(frame)?;
         match (&*levels, tensor) {
-            (Levels::F32(table), TensorMut::F32(to)) => plan.fill(frame, rows, table, to),
-            (Levels::U8(table), TensorMut::U8(to)) => plan.fill(frame, rows, table, to),
-            (Levels::I8(table), TensorMut::I8(to)) => plan.fill(frame, rows, table, to),
+            (Levels::F32(values), TensorMut::F32(to)) => plan.fill(frame, rows, values, to),
+            (Levels::U8(values), TensorMut::U8(to)) => plan.fill(frame, rows, &**values, to),
+            (Levels::I8(values), TensorMut::I8(to)) => plan.fill(frame, rows, &**values, to),
             (_, tensor) => Err(plan.wrong_element(&tensor)),
         }
     }
@@ -154,32 +156,19 @@ impl Plan {
         Ok(())
     }
 
-    /// Writes all of `tensor`: the picture where it belongs, black around it.
+    /// Writes all of `tensor`.
     fn fill<T: Copy>(
         &self,
         frame: &FrameView<'_>,
         rows: &mut Rows,
-        table: &Table<T>,
+        values: &impl Values<T>,
         tensor: &mut [T],
     ) -> Result<(), PreprocessError> {
         let want = self.tensor.0 * self.tensor.1 * CHANNELS;
         if tensor.len() != want {
             return Err(PreprocessError::TensorLength { got: tensor.len(), want });
         }
-        let (left, len) = (self.columns.start * CHANNELS, self.columns.len * CHANNELS);
-        for (y, row) in tensor.chunks_exact_mut(self.tensor.0 * CHANNELS).enumerate() {
-            let inside = y.checked_sub(self.rows.start).filter(|y| *y < self.rows.len);
-            let Some(y) = inside else {
-                paint(row, table);
-                continue;
-            };
-            self.kernels.levels(frame, &self.passes, &self.to_rgb, y, rows);
-            let (before, rest) = row.split_at_mut(left);
-            let (picture, after) = rest.split_at_mut(len);
-            paint(before, table);
-            look_up(picture, table, &rows.rgb);
-            paint(after, table);
-        }
+        self.kernels.fill(self, frame, rows, values, tensor);
         Ok(())
     }
 
@@ -195,27 +184,6 @@ fn check_size(what: &'static str, size: (usize, usize)) -> Result<(), Preprocess
     }
     let (width, height) = size;
     Err(PreprocessError::Size { what, width, height, max: MAX_SIDE })
-}
-
-/// Makes `pixels` black.
-fn paint<T: Copy>(pixels: &mut [T], table: &Table<T>) {
-    for pixel in pixels.chunks_exact_mut(CHANNELS) {
-        for (element, table) in pixel.iter_mut().zip(table) {
-            *element = table[0];
-        }
-    }
-}
-
-/// Gives `pixels` the elements of their levels.
-fn look_up<T: Copy>(pixels: &mut [T], table: &Table<T>, levels: &[Vec<u8>; CHANNELS]) {
-    let [red, green, blue] = levels;
-    let levels = red.iter().zip(green).zip(blue);
-    for (pixel, ((red, green), blue)) in pixels.chunks_exact_mut(CHANNELS).zip(levels) {
-        for (element, (table, level)) in pixel.iter_mut().zip(table.iter().zip([red, green, blue]))
-        {
-            *element = table[usize::from(*level)];
-        }
-    }
 }
 
 #[cfg(test)]

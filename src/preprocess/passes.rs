@@ -46,12 +46,13 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// The passes over the planes of `spec` that show `columns` x `rows`.
-    pub fn all(spec: &FrameSpec, columns: Axis, rows: Axis) -> Vec<Self> {
-        (0..spec.format.n_planes()).map(|plane| Self::new(spec, plane, columns, rows)).collect()
+    /// The passes over the planes of `spec` that show columns x rows `axes`.
+    pub fn all(spec: &FrameSpec, axes: (Axis, Axis), antialias: bool) -> Vec<Self> {
+        let planes = 0..spec.format.n_planes();
+        planes.map(|plane| Self::new(spec, plane, axes, antialias)).collect()
     }
 
-    fn new(spec: &FrameSpec, plane: usize, columns: Axis, rows: Axis) -> Self {
+    fn new(spec: &FrameSpec, plane: usize, (columns, rows): (Axis, Axis), antialias: bool) -> Self {
         let format = spec.format;
         let layout = format.plane_layout(plane, spec.width, spec.height);
         let (packing, order) = packing(format, plane);
@@ -61,15 +62,16 @@ impl Pass {
         let (columns, rows) =
             if plane == 0 { (columns, rows) } else { (chroma_columns, chroma_rows) };
 
-        let vertical = VerticalTaps::new(rows, layout.rows);
+        let vertical = VerticalTaps::new(rows, layout.rows, antialias);
         let (mut horizontal, mut chroma, macropixel) = match packing {
             Packing::InTurn => {
                 let samples = layout.row_bytes / order.len();
-                (HorizontalTaps::new(columns, samples), None, order.len())
+                (HorizontalTaps::new(columns, samples, antialias), None, order.len())
             }
             Packing::LumaFirst | Packing::ChromaFirst => {
-                let chroma = HorizontalTaps::new(chroma_columns, layout.row_bytes / 4);
-                (HorizontalTaps::new(columns, spec.width), Some(chroma), 4)
+                let samples = layout.row_bytes / 4;
+                let chroma = HorizontalTaps::new(chroma_columns, samples, antialias);
+                (HorizontalTaps::new(columns, spec.width, antialias), Some(chroma), 4)
             }
         };
         // Whole macropixels that hold all samples with a weight.
@@ -134,8 +136,7 @@ mod tests {
 
     fn passes(spec: &FrameSpec, method: ResizeMethod) -> Vec<Pass> {
         let size = (spec.width, spec.height);
-        let (columns, rows) = geometry::axes(method, size, spec.pixel_aspect_ratio, (32, 32));
-        Pass::all(spec, columns, rows)
+        Pass::all(spec, geometry::axes(method, size, spec.pixel_aspect_ratio, (32, 32)), true)
     }
 
     #[test]

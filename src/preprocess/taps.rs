@@ -1,16 +1,15 @@
 //! The weights of the resampling filter, as integers that the kernels multiply with.
 //!
-//! The filter is the antialiased triangle that Pillow's `Image.resize(BILINEAR)` applies
+//! Antialiased, the filter is the triangle that Pillow's `Image.resize(BILINEAR)` applies
 //! (`precompute_coeffs` in its `Resample.c`): when shrinking by a factor f, an output sample is the
 //! weighted mean of the input samples less than f away from its centre, with weights that fall
-//! linearly to zero; when enlarging, f is 1 and two samples remain. Samples outside the plane are
-//! left out and the other weights scaled up to a sum of 1.
+//! linearly to zero; when enlarging, f is 1 and two samples remain. Without antialiasing f is always
+//! 1, which is the bilinear interpolation of `tf.image.resize` and of OpenCV's `INTER_LINEAR`.
+//! Samples outside the plane are left out and the other weights scaled up to a sum of 1.
 //!
 //! Rounding each weight by itself would make a flat surface darker or brighter. Instead the *running
 //! sum* is rounded and its steps are the weights: they sum to 1 exactly, and the error of one weight
 //! is made good by the next, where a picture changes little.
-
-use std::ops::Range;
 
 use super::geometry::Axis;
 
@@ -30,9 +29,9 @@ struct Span {
 }
 
 /// The spans of all output samples along `axis`, over a plane of `samples` samples.
-fn triangle(axis: Axis, samples: usize) -> impl Iterator<Item = Span> {
+fn triangle(axis: Axis, samples: usize, antialias: bool) -> impl Iterator<Item = Span> {
     let scale = (axis.to - axis.from) / axis.len as f64;
-    let support = scale.max(1.0);
+    let support = if antialias { scale.max(1.0) } else { 1.0 };
     (0..axis.len).map(move |index| {
         let centre = axis.from + (index as f64 + 0.5) * scale;
         // `as usize` saturates at 0. A sample's centre is half a sample after its start.
@@ -63,65 +62,97 @@ fn quantise(weights: &[f64], one: u32) -> impl Iterator<Item = u32> {
     })
 }
 
-/// A source row and its share in an output row.
+/// Two source rows and their shares in an output row, in 1/256. Kernels multiply two rows at a time;
+/// an odd one out has a partner without weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowTap {
-    pub row: u32,
-    /// In 1/256.
-    pub weight: u8,
+pub(super) struct RowPair {
+    pub rows: [u32; 2],
+    pub weights: [u8; 2],
 }
 
 /// For each output row, the source rows that it is the weighted sum of.
 #[derive(Debug)]
 pub(super) struct VerticalTaps {
-    taps: Vec<RowTap>,
-    /// Where the taps of each output row end.
+    pairs: Runs<RowPair>,
+    ahead: Runs<u32>,
+}
+
+/// A run of elements for each output row.
+#[derive(Debug)]
+struct Runs<T> {
+    elements: Vec<T>,
+    /// Where each run ends.
     ends: Vec<usize>,
 }
 
+impl<T> Runs<T> {
+    fn new() -> Self {
+        Self { elements: Vec::new(), ends: Vec::new() }
+    }
+
+    fn push(&mut self, run: impl Iterator<Item = T>) {
+        self.elements.extend(run);
+        self.ends.push(self.elements.len());
+    }
+
+    fn of(&self, index: usize) -> &[T] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.elements[start..self.ends[index]]
+    }
+}
+
 impl VerticalTaps {
-    pub fn new(axis: Axis, rows: usize) -> Self {
-        let mut taps = Vec::new();
-        let mut ends = Vec::with_capacity(axis.len);
-        for span in triangle(axis, rows) {
+    pub fn new(axis: Axis, rows: usize, antialias: bool) -> Self {
+        let mut pairs = Runs::new();
+        let mut ahead = Runs::new();
+        let mut last = None;
+        for (index, span) in triangle(axis, rows, antialias).enumerate() {
+            let mut taps = Vec::new();
             for (offset, weight) in quantise(&span.weights, VERTICAL_ONE).enumerate() {
                 let row = (span.first + offset) as u32;
                 // A whole (256) does not fit a byte; as two halves it does.
                 let (half, rest) = if weight == VERTICAL_ONE { (128, 128) } else { (0, weight) };
                 let parts = [half, rest].into_iter().filter(|part| *part != 0);
-                taps.extend(parts.map(|part| RowTap { row, weight: part as u8 }));
+                taps.extend(parts.map(|part| (row, part as u8)));
             }
-            ends.push(taps.len());
+            pairs.push(taps.chunks(2).map(|taps| {
+                let (row, weight) = taps[0];
+                let (partner, its_weight) = taps.get(1).copied().unwrap_or((row, 0));
+                RowPair { rows: [row, partner], weights: [weight, its_weight] }
+            }));
+            let mut rows: Vec<u32> = taps.into_iter().map(|(row, _)| row).collect();
+            rows.dedup();
+            rows.retain(|row| last.is_none_or(|last| *row > last));
+            last = rows.last().copied().or(last);
+            // What an output row reads is ahead of the one before.
+            if index > 0 {
+                ahead.push(rows.into_iter());
+            }
         }
-        Self { taps, ends }
+        ahead.push([].into_iter());
+        Self { pairs, ahead }
     }
 
-    /// The taps of output row `index`, top to bottom, none of them zero.
-    pub fn of(&self, index: usize) -> &[RowTap] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.taps[start..self.ends[index]]
+    /// The rows of output row `index`, top to bottom.
+    pub fn of(&self, index: usize) -> &[RowPair] {
+        self.pairs.of(index)
     }
 
-    /// The rows that output row `index + 1` reads and `index` does not.
-    pub fn ahead(&self, index: usize) -> Range<usize> {
-        let end =
-            |index: usize| self.ends.get(index).map(|&end| self.taps[end - 1].row as usize + 1);
-        match (end(index), end(index + 1)) {
-            (Some(here), Some(next)) => here..next,
-            _ => 0..0,
-        }
+    /// The rows that output row `index + 1` reads and none before it.
+    pub fn ahead(&self, index: usize) -> &[u32] {
+        self.ahead.of(index)
     }
 
-    /// One more than the last row that any tap reads.
+    /// One more than the last row that any output row reads.
     pub fn rows_read(&self) -> usize {
-        self.taps.iter().map(|tap| tap.row as usize + 1).max().unwrap_or(0)
+        self.pairs.elements.iter().map(|pair| pair.rows[1] as usize + 1).max().unwrap_or(0)
     }
 }
 
 /// For each output column, the samples of a line that it is the weighted sum of.
 ///
 /// Every column has the same number of taps, filled up with zeros to one that the kernel has a loop
-/// without remainder for: 8, 16, 24 or a multiple of [`LONG`](Self::LONG). Lines are padded by so
+/// without remainder for: 2, 8, 16, 24 or a multiple of [`LONG`](Self::LONG). Lines are padded by so
 /// much, because the last column may reach past the last sample.
 #[derive(Debug)]
 pub(super) struct HorizontalTaps {
@@ -137,10 +168,14 @@ impl HorizontalTaps {
     /// Long columns are a number of blocks of so many taps.
     pub const LONG: usize = 32;
 
-    pub fn new(axis: Axis, samples: usize) -> Self {
-        let spans: Vec<Span> = triangle(axis, samples).collect();
+    pub fn new(axis: Axis, samples: usize, antialias: bool) -> Self {
+        let spans: Vec<Span> = triangle(axis, samples, antialias).collect();
         let longest = spans.iter().map(|span| span.weights.len()).max().unwrap_or(0);
-        let width = longest.next_multiple_of(if longest <= 24 { 8 } else { Self::LONG });
+        let width = match longest {
+            ..=2 => 2,
+            3..=24 => longest.next_multiple_of(8),
+            _ => longest.next_multiple_of(Self::LONG),
+        };
         let mut weights = vec![0; width * spans.len()];
         for (span, column) in spans.iter().zip(weights.chunks_exact_mut(width)) {
             let quantised = quantise(&span.weights, HORIZONTAL_ONE);
@@ -169,6 +204,8 @@ impl HorizontalTaps {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn axis(from: f64, to: f64, len: usize) -> Axis {
@@ -176,31 +213,33 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_either_in_the_first_output_row_or_ahead_of_one_once() {
+    fn every_row_that_is_read_is_in_the_first_output_row_or_ahead_of_one_once() {
         for (samples, len) in [(1080, 150), (100, 150), (7, 3), (1, 4)] {
-            let taps = VerticalTaps::new(axis(0.0, samples as f64, len), samples);
-            let mut next = taps.of(0).last().map_or(0, |tap| tap.row as usize + 1);
-            for index in 0..len {
-                let ahead = taps.ahead(index);
-                assert!(ahead.is_empty() || ahead.start == next, "{samples} to {len}, {index}");
-                next = next.max(ahead.end);
+            for antialias in [true, false] {
+                let taps = VerticalTaps::new(axis(0.0, samples as f64, len), samples, antialias);
+                let mut rows: Vec<u32> = taps.of(0).iter().flat_map(|pair| pair.rows).collect();
+                rows.dedup();
+                rows.extend((0..len).flat_map(|index| taps.ahead(index)));
+                let read: BTreeSet<u32> =
+                    taps.pairs.elements.iter().flat_map(|pair| pair.rows).collect();
+                assert_eq!(rows, Vec::from_iter(read), "{samples} to {len}");
             }
-            assert_eq!(next, taps.rows_read());
         }
     }
 
     #[test]
     fn weights_sum_to_one_at_any_scale() {
         for samples in 1..80 {
-            for len in 1..80 {
+            for (len, antialias) in (1..80).flat_map(|len| [(len, true), (len, false)]) {
                 let axis = axis(0.0, samples as f64, len);
-                let vertical = VerticalTaps::new(axis, samples);
+                let vertical = VerticalTaps::new(axis, samples, antialias);
                 for index in 0..len {
-                    let sum: u32 = vertical.of(index).iter().map(|tap| u32::from(tap.weight)).sum();
+                    let weights = vertical.of(index).iter().flat_map(|pair| pair.weights);
+                    let sum: u32 = weights.map(u32::from).sum();
                     assert_eq!(sum, VERTICAL_ONE, "{samples} rows to {len}");
                 }
                 assert!(vertical.rows_read() <= samples);
-                let horizontal = HorizontalTaps::new(axis, samples);
+                let horizontal = HorizontalTaps::new(axis, samples, antialias);
                 for column in horizontal.weights.chunks_exact(horizontal.width) {
                     let sum: u32 = column.iter().map(|weight| *weight as u32).sum();
                     assert_eq!(sum, HORIZONTAL_ONE, "{samples} columns to {len}");
@@ -212,26 +251,35 @@ mod tests {
 
     #[test]
     fn the_filter_is_as_wide_as_the_scale() {
+        let of = |taps: &VerticalTaps, index: usize| -> Vec<_> {
+            let pairs = taps.of(index).iter();
+            pairs.flat_map(|pair| std::iter::zip(pair.rows, pair.weights)).collect()
+        };
         // Two to one, away from the edges: 1/8 3/8 3/8 1/8.
-        let taps = VerticalTaps::new(axis(0.0, 16.0, 8), 16);
-        let rows: Vec<_> = taps.of(3).iter().map(|tap| (tap.row, tap.weight)).collect();
-        assert_eq!(rows, [(5, 32), (6, 96), (7, 96), (8, 32)]);
+        let taps = VerticalTaps::new(axis(0.0, 16.0, 8), 16, true);
+        assert_eq!(of(&taps, 3), [(5, 32), (6, 96), (7, 96), (8, 32)]);
         // One to two: a quarter and three quarters.
-        let taps = VerticalTaps::new(axis(0.0, 8.0, 16), 8);
-        let rows: Vec<_> = taps.of(4).iter().map(|tap| (tap.row, tap.weight)).collect();
-        assert_eq!(rows, [(1, 64), (2, 192)]);
+        let taps = VerticalTaps::new(axis(0.0, 8.0, 16), 8, true);
+        assert_eq!(of(&taps, 4), [(1, 64), (2, 192)]);
+        // Five to one without antialiasing: the row in the middle, which is one and no second.
+        let taps = VerticalTaps::new(axis(0.0, 25.0, 5), 25, false);
+        assert_eq!(of(&taps, 1), [(7, 128), (7, 128)]);
+        // Four to one: the two rows in the middle.
+        let taps = VerticalTaps::new(axis(0.0, 16.0, 4), 16, false);
+        assert_eq!(of(&taps, 1), [(5, 128), (6, 128)]);
     }
 
     #[test]
-    fn a_row_that_is_copied_fits_the_weight() {
-        let taps = VerticalTaps::new(axis(0.0, 1.0, 1), 1);
-        assert_eq!(taps.of(0), [RowTap { row: 0, weight: 128 }; 2]);
+    fn an_odd_row_out_has_a_partner_without_weight() {
+        let taps = VerticalTaps::new(axis(0.0, 9.0, 3), 9, true);
+        let pairs = taps.of(1);
+        assert_eq!(pairs.last().map(|pair| pair.weights[1]), Some(0), "{pairs:?}");
     }
 
     #[test]
     fn chroma_beyond_the_last_sample_repeats_it() {
         // One chroma sample for a picture of one column, co-sited.
-        let columns = HorizontalTaps::new(axis(0.25, 0.75, 4), 1);
+        let columns = HorizontalTaps::new(axis(0.25, 0.75, 4), 1, true);
         assert_eq!(columns.samples_read(), (0, 1));
     }
 }

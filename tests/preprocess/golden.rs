@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
 use gstcatdog::tensor::{ElementType, Quantization, TensorMut};
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn every_golden_tensor_is_met_by_all_kernels() {
 fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f64, f64) {
     let target = target(case);
     let mut preprocessor =
-        Preprocessor::with_kernels(&frame.spec, &target, method(case), kernels).unwrap();
+        Preprocessor::with_kernels(&frame.spec, &target, resize(case), kernels).unwrap();
     let len = target.width * target.height * 3;
     let view = frame.view();
     // Not zero, so that an element that is not written shows.
@@ -116,12 +116,13 @@ fn spec(case: &Value) -> FrameSpec {
     }
 }
 
-fn method(case: &Value) -> ResizeMethod {
-    match text(case, "method") {
+fn resize(case: &Value) -> Resize {
+    let method = match text(case, "method") {
         "Stretch" => ResizeMethod::Stretch,
         "Crop" => ResizeMethod::Crop,
         _ => ResizeMethod::Letterbox,
-    }
+    };
+    Resize { method, antialias: case["antialias"] == true }
 }
 
 fn target(case: &Value) -> TensorTarget {

@@ -2,7 +2,7 @@
 //! of all samples in reach, in f64, then the textbook matrix.
 
 use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
 use gstcatdog::tensor::{ElementType, TensorMut};
 
 use super::frames::{Frame, Samples};
@@ -14,14 +14,14 @@ fn weights(
     outputs: usize,
     pixels: usize,
     samples: usize,
-    subsampled: bool,
-    cosited: bool,
+    (subsampled, cosited): (bool, bool),
+    antialias: bool,
 ) -> Vec<(usize, f64)> {
     let factor = if subsampled { 2.0 } else { 1.0 };
     let step = pixels as f64 / factor / outputs as f64;
     let shift = if subsampled && cosited { 0.25 } else { 0.0 };
     let centre = (index as f64 + 0.5) * step + shift;
-    let reach = step.max(1.0);
+    let reach = if antialias { step.max(1.0) } else { 1.0 };
     (0..samples)
         .map(|sample| (sample, 1.0 - (sample as f64 + 0.5 - centre).abs() / reach))
         .filter(|(_, weight)| *weight > 0.0)
@@ -60,7 +60,7 @@ pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
 }
 
 /// Levels, not rounded, of the whole picture stretched to `tensor`.
-fn stretch(frame: &Frame, tensor: (usize, usize)) -> Vec<f64> {
+fn stretch(frame: &Frame, tensor: (usize, usize), antialias: bool) -> Vec<f64> {
     let spec = &frame.spec;
     let site = spec.chroma_site;
     let mut levels = Vec::new();
@@ -72,9 +72,11 @@ fn stretch(frame: &Frame, tensor: (usize, usize)) -> Vec<f64> {
                 let (shift_x, shift_y) = spec.format.chroma_shift();
                 let (sub_x, sub_y) = (halved(shift_x), halved(shift_y));
                 let width = samples.width;
-                let columns = weights(x, tensor.0, spec.width, width, sub_x, site.h_cosited);
+                let across = (sub_x, site.h_cosited);
+                let columns = weights(x, tensor.0, spec.width, width, across, antialias);
                 let height = samples.height;
-                let rows = weights(y, tensor.1, spec.height, height, sub_y, site.v_cosited);
+                let down = (sub_y, site.v_cosited);
+                let rows = weights(y, tensor.1, spec.height, height, down, antialias);
                 components[index] = sample(samples, &columns, &rows);
             }
             levels.extend(convert(spec, components));
@@ -96,14 +98,17 @@ fn all_kernels_meet_the_definition() {
                 ..FrameSpec::new(format, size.0, size.1)
             };
             let frame = Frame::test_picture(&spec, 5, false);
-            let want = stretch(&frame, tensor);
-            for kernels in Kernels::available() {
-                let got = run(&frame, tensor, kernels);
+            for (antialias, kernels) in settings() {
+                let want = stretch(&frame, tensor, antialias);
+                let got = run(&frame, tensor, antialias, kernels);
                 let off = std::iter::zip(&got, &want)
                     .map(|(got, want)| (f64::from(*got) - want).abs())
                     .fold(0.0, f64::max);
                 // Half a level is rounding to 8 bits, the rest the integer weights.
-                assert!(off < 1.5, "{format:?} {size:?} to {tensor:?}, {kernels:?}: off by {off}");
+                assert!(
+                    off < 1.5,
+                    "{format:?} {size:?} to {tensor:?}, {kernels:?}, {antialias}: off by {off}"
+                );
             }
         }
     }
@@ -113,19 +118,30 @@ fn all_kernels_meet_the_definition() {
 fn all_kernels_agree_to_the_bit() {
     for format in PixelFormat::ALL {
         let frame = Frame::test_picture(&FrameSpec::new(format, 643, 243), 1, false);
-        let mut tensors = Kernels::available().map(|kernels| run(&frame, (75, 61), kernels));
-        let first = tensors.next().unwrap();
-        tensors.for_each(|other| assert!(other == first, "{format:?}"));
+        for antialias in [true, false] {
+            let run = |kernels| run(&frame, (75, 61), antialias, kernels);
+            let mut tensors = Kernels::available().map(run);
+            let first = tensors.next().unwrap();
+            tensors.for_each(|other| assert!(other == first, "{format:?} {antialias}"));
+        }
     }
 }
 
+/// Antialiasing or none, with each of this machine's kernels.
+fn settings() -> impl Iterator<Item = (bool, Kernels)> {
+    [true, false]
+        .into_iter()
+        .flat_map(|antialias| Kernels::available().map(move |kernels| (antialias, kernels)))
+}
+
 /// The levels that the preprocessing makes of `frame`.
-pub fn run(frame: &Frame, tensor: (usize, usize), kernels: Kernels) -> Vec<u8> {
+pub fn run(frame: &Frame, tensor: (usize, usize), antialias: bool, kernels: Kernels) -> Vec<u8> {
     let (width, height) = tensor;
     let values = [ValueMap::Level; 3];
     let target = TensorTarget { width, height, element: ElementType::U8, values };
     let mut levels = vec![0; width * height * 3];
-    Preprocessor::with_kernels(&frame.spec, &target, ResizeMethod::Stretch, kernels)
+    let resize = Resize { method: ResizeMethod::Stretch, antialias };
+    Preprocessor::with_kernels(&frame.spec, &target, resize, kernels)
         .unwrap()
         .run(&frame.view(), TensorMut::U8(&mut levels))
         .unwrap();

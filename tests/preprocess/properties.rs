@@ -1,7 +1,7 @@
 //! What holds for any picture.
 
 use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
 use gstcatdog::tensor::{ElementType, TensorMut};
 use proptest::prelude::*;
 
@@ -33,6 +33,7 @@ proptest! {
         spec in specs(),
         color: [u8; 3],
         tensor in (1_usize..40, 1_usize..40),
+        antialias: bool,
         kernels in kernels(),
     ) {
         let frame = Frame::new(&spec, 2, |index, (width, height)| vec![color[index]; width * height]);
@@ -41,7 +42,7 @@ proptest! {
             components[1..].fill(128.0);
         }
         let want = oracle::convert(&spec, components);
-        for pixel in oracle::run(&frame, tensor, kernels).chunks_exact(3) {
+        for pixel in oracle::run(&frame, tensor, antialias, kernels).chunks_exact(3) {
             for (got, want) in pixel.iter().zip(want) {
                 prop_assert!((f64::from(*got) - want).abs() <= 1.0, "{pixel:?} for {want:?}");
             }
@@ -56,13 +57,14 @@ proptest! {
         method in prop::sample::select(
             vec![ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox],
         ),
+        antialias: bool,
         kernels in kernels(),
     ) {
         let frame = Frame::test_picture(&spec, padding, false);
         let values = [ValueMap::Level; 3];
         let target = TensorTarget { width, height, element: ElementType::F32, values };
         let mut tensor = vec![f32::NAN; width * height * 3];
-        Preprocessor::with_kernels(&spec, &target, method, kernels)
+        Preprocessor::with_kernels(&spec, &target, Resize { method, antialias }, kernels)
             .unwrap()
             .run(&frame.view(), TensorMut::F32(&mut tensor))
             .unwrap();

@@ -1,0 +1,124 @@
+//! The loops in safe Rust, in shapes that LLVM turns into vector code: fixed-size blocks, 16-bit
+//! lanes, no remainders.
+
+use super::super::CHANNELS;
+use super::super::color::{COMPONENT_BITS, LEVEL_SHIFT, Normalized, PATTERN, ToRgb};
+use super::super::taps::{HORIZONTAL_BITS, HorizontalTaps, RowPair, VERTICAL_BITS};
+use super::{Isa, prefetch, taps_each};
+use crate::frame::Plane;
+
+/// What every processor of the target runs.
+pub struct Portable;
+
+impl Isa for Portable {
+    #[inline(always)]
+    fn vertical(
+        source: Plane<'_>,
+        first: usize,
+        taps: &[RowPair],
+        ahead: &[u32],
+        sums: &mut [i16],
+    ) {
+        for (index, block) in sums.chunks_mut(BLOCK).enumerate() {
+            let first = first + index * BLOCK;
+            prefetch(source, ahead, first, BLOCK);
+            add_rows(source, first, taps, block);
+        }
+    }
+
+    #[inline(always)]
+    fn columns<const N: usize>(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+        let width = taps_each::<N>(taps);
+        let columns = taps.firsts.iter().zip(taps.weights.chunks_exact(width));
+        for (to, (first, weights)) in out.iter_mut().zip(columns) {
+            *to = rounded(dot(&line[*first as usize..][..width], &weights[..width]));
+        }
+    }
+
+    #[inline(always)]
+    fn column_pairs(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+        Self::columns::<2>(line, taps, out);
+    }
+
+    #[inline(always)]
+    fn combine(to_rgb: &ToRgb, components: [&[i16]; 3], levels: &mut [[u8; CHANNELS]]) {
+        let [first, second, third] = components;
+        for (((pixel, first), second), third) in levels.iter_mut().zip(first).zip(second).zip(third)
+        {
+            *pixel = rgb(to_rgb, [*first, *second, *third]);
+        }
+    }
+
+    #[inline(always)]
+    fn normalise(values: &Normalized, levels: &[[u8; PATTERN]], elements: &mut [[f32; PATTERN]]) {
+        for (levels, elements) in levels.iter().zip(elements) {
+            values.apply(levels, elements);
+        }
+    }
+}
+
+/// The sums of so many bytes are sixteen registers of NEON, half of what there is.
+const BLOCK: usize = 64;
+
+/// [`Isa::vertical`] for at most [`BLOCK`] bytes.
+#[inline(always)]
+fn add_rows(source: Plane<'_>, first: usize, taps: &[RowPair], block: &mut [i16]) {
+    if let ([block], []) = block.as_chunks_mut::<BLOCK>() {
+        return add_block(source, first, taps, block);
+    }
+    for (column, to) in block.iter_mut().enumerate() {
+        let mut one = [0];
+        add_block(source, first + column, taps, &mut one);
+        *to = one[0];
+    }
+}
+
+/// [`Isa::vertical`] for `N` bytes.
+#[inline(always)]
+fn add_block<const N: usize>(
+    source: Plane<'_>,
+    first: usize,
+    taps: &[RowPair],
+    block: &mut [i16; N],
+) {
+    let mut sums = [0_u16; N];
+    for RowPair { rows, weights } in taps {
+        let [upper, lower] =
+            rows.map(|row| &source.data[row as usize * source.stride + first..][..N]);
+        for ((sum, upper), lower) in sums.iter_mut().zip(upper).zip(lower) {
+            *sum += u16::from(*upper) * u16::from(weights[0])
+                + u16::from(*lower) * u16::from(weights[1]);
+        }
+    }
+    for (to, sum) in block.iter_mut().zip(sums) {
+        *to = (sum >> (VERTICAL_BITS - COMPONENT_BITS)) as i16;
+    }
+}
+
+/// A sum of weighted samples as a sample.
+#[inline(always)]
+fn rounded(sum: i32) -> i16 {
+    const HALF: i32 = 1 << (HORIZONTAL_BITS - 1);
+    ((sum + HALF) >> HORIZONTAL_BITS) as i16
+}
+
+/// A sum of products: at most 255 levels times [`HORIZONTAL_ONE`](super::super::taps::HORIZONTAL_ONE),
+/// because weights sum to one.
+#[inline(always)]
+fn dot(samples: &[i16], weights: &[i16]) -> i32 {
+    let products = samples.iter().zip(weights);
+    products.map(|(sample, weight)| i32::from(*sample) * i32::from(*weight)).sum()
+}
+
+/// The levels of one pixel.
+#[inline(always)]
+fn rgb(to_rgb: &ToRgb, components: [i16; 3]) -> [u8; CHANNELS] {
+    let components = components.map(i32::from);
+    std::array::from_fn(|channel| {
+        let coefficients = to_rgb.matrix[channel].map(i32::from);
+        let products = coefficients[0] * components[0]
+            + coefficients[1] * components[1]
+            + coefficients[2] * components[2];
+        ((products + to_rgb.bias[channel]) >> LEVEL_SHIFT).clamp(0, 255) as u8
+    })
+}
