@@ -1,11 +1,11 @@
 //! The vtable of `catdogfilter`.
 //!
-//! `streaming` guards what runs: the streaming thread holds it for the length of a frame, and
-//! nobody else while data flows; a model that is to take over waits in `next_model`. Whatever calls
-//! into the application - messages, notifications - comes after it is released. Under it the
-//! streaming thread takes, for an instant each and never two at once, `settings` (what the user
-//! asked for), `lateness` (what downstream reports), `next_model`, and `readings` (what the user may
-//! read meanwhile).
+//! `streaming` keeps what runs: the streaming thread takes it out for the length of a frame, and
+//! nobody else does while data flows; a model that is to take over waits in `next_model`. No lock is
+//! held across an inference, nor where something calls into the application - messages,
+//! notifications. The streaming thread takes, for an instant each and never two at once, `settings`
+//! (what the user asked for), `lateness` (what downstream reports), `next_model`, and `readings`
+//! (what the user may read meanwhile).
 
 // The accessors that the derive makes are documented by the properties' blurbs.
 #![allow(missing_docs)]
@@ -178,7 +178,7 @@ pub struct CatdogFilter {
     /// Between start and stop.
     started: AtomicBool,
 
-    streaming: Mutex<Option<Streaming>>,
+    streaming: Mutex<Option<Box<Streaming>>>,
     next_model: Mutex<NextModel>,
     /// There is one in `next_model`.
     next_is_ready: AtomicBool,
@@ -368,7 +368,7 @@ impl BaseTransformImpl for CatdogFilter {
             error_message(&error)
         })?;
         *lock(&self.lateness) = Lateness::default();
-        *lock(&self.streaming) = Some(streaming);
+        *lock(&self.streaming) = Some(Box::new(streaming));
         Ok(())
     }
 
@@ -489,26 +489,26 @@ impl BaseTransformImpl for CatdogFilter {
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let is_live = self.is_live();
-        let mut streaming = lock(&self.streaming);
-        let Some(running) = streaming.as_mut() else {
-            return Err(gst::FlowError::Flushing);
-        };
         let mut news = News::default();
-        self.follow_settings(running, &mut news);
-        let replaced = self.follow_model(running, &mut news);
-        self.follow_links(running);
-        self.follow_mode(running, is_live);
-        let result = match running.live.active {
-            true => self.annotate(running, buffer, &mut news),
-            false => Ok(()),
-        };
-        self.follow_latency(running, &mut news);
-        if matches!(result, Err(Stop::Fault(_))) {
-            // One error is enough: the end of the stream would find the next.
-            running.classifier.forget();
-        }
+        let (replaced, result) = self
+            .with_streaming(|running| {
+                self.follow_settings(running, &mut news);
+                let replaced = self.follow_model(running, &mut news);
+                self.follow_links(running);
+                self.follow_mode(running, is_live);
+                let result = match running.live.active {
+                    true => self.annotate(running, buffer, &mut news),
+                    false => Ok(()),
+                };
+                self.follow_latency(running, &mut news);
+                if matches!(result, Err(Stop::Fault(_))) {
+                    // One error is enough: the end of the stream would find the next.
+                    running.classifier.forget();
+                }
+                (replaced, result)
+            })
+            .ok_or(gst::FlowError::Flushing)?;
         // The application may do anything when it hears of it, also flush this very stream.
-        drop(streaming);
         if let Some(replaced) = replaced {
             // It takes milliseconds, which are not the stream's. Where no thread can be made, it is
             // dropped here.
@@ -840,13 +840,11 @@ impl CatdogFilter {
     /// Sees to it that the last inferences of a stream are not lost, and are heard of before its
     /// end is. A flush or a stop ends the waiting.
     fn drain(&self) {
-        let mut streaming = lock(&self.streaming);
-        let Some(running) = streaming.as_mut() else { return };
         let mut news = News::default();
-        let waited = self.wait(running, None, Carried::ByNone, &mut news);
-        drop(streaming);
+        let waited =
+            self.with_streaming(|running| self.wait(running, None, Carried::ByNone, &mut news));
         self.tell(news);
-        if let Err(Stop::Fault(fault)) = waited {
+        if let Some(Err(Stop::Fault(fault))) = waited {
             self.post_fault(&fault);
         }
     }
@@ -942,6 +940,16 @@ impl CatdogFilter {
         }
         let (info, spec) = format.as_ref().ok_or(FrameFault::NoFormat)?;
         mapping::with_frame(buffer, info, spec, |frame| classifier.infer(frame, pts))
+    }
+
+    /// Takes what runs out of its place for the length of `f`, so that no lock is held across an
+    /// inference. None before the element has started, and for whoever would come meanwhile: data
+    /// and serialised events have one thread, and a stop waits for it.
+    fn with_streaming<R>(&self, f: impl FnOnce(&mut Streaming) -> R) -> Option<R> {
+        let mut running = lock(&self.streaming).take()?;
+        let result = f(&mut running);
+        *lock(&self.streaming) = Some(running);
+        Some(result)
     }
 
     fn forget(&self) {
