@@ -233,25 +233,35 @@ fn levels<I: Isa>(
 #[inline(always)]
 fn prefetch(source: Plane<'_>, rows: &[u32], first: usize, len: usize) {
     for row in rows {
-        let start = *row as usize * source.stride + first;
-        let bytes = source.data.get(start..start + len).unwrap_or_default();
-        bytes.as_chunks().0.iter().for_each(prefetch_line);
+        let start = address(source, *row, first);
+        for line in (0..len).step_by(CACHE_LINE) {
+            prefetch_line(start.wrapping_add(line));
+        }
     }
 }
 
-/// Asks for a cache line.
+/// Where byte `first` of `row` is, or would be.
 #[inline(always)]
-fn prefetch_line(line: &[u8; 64]) {
+fn address(source: Plane<'_>, row: u32, first: usize) -> *const u8 {
+    source.data.as_ptr().wrapping_add(row as usize * source.stride + first)
+}
+
+/// Asks for the cache line around `address`.
+#[inline(always)]
+fn prefetch_line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing and cannot fault, about bytes that are there; part of
-        // SSE, which every x86-64 processor has.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        // SAFETY: a hint, which reads nothing and cannot fault, whatever the address; part of SSE,
+        // which every x86-64 processor has.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
+    let _ = address;
 }
+
+/// In bytes.
+const CACHE_LINE: usize = 64;
 
 /// Makes a line of each component of `sums`.
 #[inline(always)]
