@@ -4,7 +4,8 @@
 #
 # Usage: scripts/fetch-runtime.sh [--arch x86_64|aarch64] [DIR]
 #
-#   DIR     where libLiteRt.so goes (default: target/catdog, the folder GST_PLUGIN_PATH points to)
+#   DIR     where libLiteRt.so goes (default: target/gst-catdog, where a plugin in target/catdog looks).
+#           Not a folder of plugins: GStreamer opens whatever is there, and LiteRT does not bear it
 #   --arch  the architecture to fetch for (default: this machine's)
 #
 # The package is kept in ${XDG_CACHE_HOME:-~/.cache}/catdog and checked against its SHA-256, so is the
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-: "${arch:=$(machine_arch)}" "${dir:=$CATDOG_STAGE}"
+: "${arch:=$(machine_arch)}" "${dir:=$CATDOG_RUNTIME_DIR}"
 
 case $arch in
   x86_64)

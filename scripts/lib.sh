@@ -11,9 +11,12 @@
 
 CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
-# GST_PLUGIN_PATH points here, and nothing else lives here: the plugin beside its runtime
+# GST_PLUGIN_PATH points here, and nothing but the plugin lives here: GStreamer opens every shared object
+# below it, and LiteRT crashes the process at its end if it was opened and closed again
 CATDOG_STAGE=$CATDOG_TARGET/catdog
 CATDOG_PLUGIN=libgstcatdog.so
+# the runtime; the plugin looks for it in gst-catdog beside its own folder
+CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
 # Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
@@ -228,9 +231,11 @@ build_plugin() {
   place "$CATDOG_TARGET/release/$CATDOG_PLUGIN" "$CATDOG_STAGE"
 }
 
-# The LiteRT runtime into the stage folder.
+# The LiteRT runtime to where the staged plugin finds it.
 fetch_runtime() {
-  "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_STAGE" >&2
+  "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_RUNTIME_DIR" >&2
+  # where it once was
+  rm -f "$CATDOG_STAGE/$CATDOG_RUNTIME"
 }
 
 # All of it: packages, Rust, plugin, runtime. Quick where everything is there.

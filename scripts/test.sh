@@ -114,7 +114,7 @@ ensure_packages "${CATDOG_PACKAGES_BUILD[@]}" "${CATDOG_PACKAGES_RUN[@]}" \
 build_and_stage
 mapfile -t features < <(cargo_features)
 
-export GST_PLUGIN_PATH=$CATDOG_STAGE CATDOG_LITERT_LIBRARY=$CATDOG_STAGE/$CATDOG_RUNTIME
+export GST_PLUGIN_PATH=$CATDOG_STAGE CATDOG_LITERT_LIBRARY=$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME
 # a registry of its own: neither the user's plugins that fail to load nor one left from another build
 export GST_REGISTRY=$CATDOG_TARGET/test-registry.bin
 export G_DEBUG=fatal_warnings

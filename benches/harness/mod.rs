@@ -22,7 +22,7 @@ pub struct Fed {
 }
 
 impl Fed {
-    /// With one thread for the model, and each frame waiting for its own result.
+    /// On the built-in model where `model` is empty, with one thread for the model, and each frame waiting for its own result.
     pub fn new(model: &str, format: &str, width: i32, height: i32) -> Result<Self, Box<dyn Error>> {
         Self::with(&[("mode", "sync")], model, format, width, height)
     }
@@ -37,7 +37,7 @@ impl Fed {
     ) -> Result<Self, Box<dyn Error>> {
         let element = gst::ElementFactory::make("catdogfilter")
             .name("filter")
-            .property("model-file", model)
+            .property("model-file", Some(model).filter(|model| !model.is_empty()))
             .property("threads", 1)
             .property_from_str("post-messages", "none")
             .build()?;

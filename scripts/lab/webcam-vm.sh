@@ -8,7 +8,7 @@
 #        scripts/lab/webcam-vm.sh clean
 #
 #   --plugin    libgstcatdog.so; default: the release build of this repository
-#   --runtime   libLiteRt.so, put beside the plugin; default: CATDOG_LITERT_LIBRARY, else
+#   --runtime   libLiteRt.so, put where the plugin looks; default: CATDOG_LITERT_LIBRARY, else
 #               what fetch-runtime.sh fetches
 #   --model     .tflite file for model-file; default: none, the plugin's own model
 #   --pipeline  what gst-launch-1.0 runs; MODEL in it becomes the model's path. Default:
@@ -57,7 +57,7 @@ prepare_kernel() {
 fill_share() {
   local data clip name start crop
   data=$(lab_data)
-  mkdir -p "$share/plugin" "$share/out" "$share/initrd/bin"
+  mkdir -p "$share/plugin" "$share/gst-catdog" "$share/out" "$share/initrd/bin"
   # Three seconds and a part of the picture in which the animal is whole and large, so
   # that what a screenshot shows does not hang on the frame it was taken in.
   while read -r name clip start crop; do
@@ -68,7 +68,7 @@ fill_share() {
       -pix_fmt yuyv422 -f rawvideo "/lab/$name.yuv"
   done <<< $'cat cat_on_chair_640x338.mp4 1.5 400:300:190:20\ndog dog_in_park_640x360.mp4 5 400:300:180:10'
   [[ -z $plugin ]] || cp "$plugin" "$share/plugin/$CATDOG_PLUGIN"
-  [[ -z $runtime ]] || cp "$runtime" "$share/plugin/$CATDOG_RUNTIME"
+  [[ -z $runtime ]] || cp "$runtime" "$share/gst-catdog/$CATDOG_RUNTIME"
   if [[ -n $model ]]; then
     cp "$model" "$share/model.tflite"
     pipeline=${pipeline//MODEL/\/lab\/model.tflite}

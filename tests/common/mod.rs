@@ -58,7 +58,7 @@ pub fn runtime() -> PathBuf {
     if let Some(path) = std::env::var_os("CATDOG_LITERT_LIBRARY").filter(|path| !path.is_empty()) {
         return PathBuf::from(path);
     }
-    let fetched = manifest().join("target/catdog/libLiteRt.so");
+    let fetched = manifest().join("target/gst-catdog/libLiteRt.so");
     assert!(
         fetched.is_file(),
         "{} is missing; run scripts/fetch-runtime.sh, or set CATDOG_LITERT_LIBRARY",

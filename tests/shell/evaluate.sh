@@ -291,9 +291,9 @@ expect_in stderr "stopped, nothing is written"
 # --- with what is not everywhere -----------------------------------------------------------------------
 
 # without GST_PLUGIN_PATH it builds and stages, as run.sh does; cargo is a stand-in
-mkdir -p target/{release,catdog}
+mkdir -p target/{release,gst-catdog}
 cp "$plugin/libgstcatdog.so" target/release/
-cp "$plugin/libLiteRt.so" target/catdog/
+cp "$plugin/../gst-catdog/libLiteRt.so" target/gst-catdog/
 (
   stand_in cargo 'exit 0'
   stand_in rustc 'echo rustc 99.0.0'
