@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::decision::{Activation, Decider, Decision, Rules, Scored};
+use crate::engine::calibration;
 use crate::engine::litert::{Accelerator, LiteRtOptions};
 use crate::engine::pool::EnginePool;
 use crate::engine::shared::{Optimization, SharedModel};
@@ -70,16 +71,6 @@ pub struct LiveConfig {
     pub least_period: Option<Duration>,
     /// How much older than its frame a held result may be; `None` for ever.
     pub result_timeout: Option<Duration>,
-}
-
-/// Most threads that `threads` = 0 chooses: beyond four, the small graphs of classifiers spend
-/// more on handing out work than they gain.
-const MAX_AUTOMATIC_THREADS: usize = 4;
-
-/// Half the processors, so that capture, decoding and encoding keep the other half; 1 to 4.
-pub fn automatic_threads() -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    (processors / 2).clamp(1, MAX_AUTOMATIC_THREADS) as u32
 }
 
 /// When the result of a frame is there.
@@ -209,9 +200,13 @@ impl Classifier {
         let bytes = model
             .read()
             .map_err(|reason| StartError::Unreadable { model: model.clone(), reason })?;
-        let threads = if config.threads == 0 { automatic_threads() } else { config.threads };
-        let options = LiteRtOptions { threads, accelerator: config.accelerator };
-        let shared = SharedModel::load(&bytes, &options, config.optimize).map_err(in_model)?;
+        let Config { accelerator, optimize, .. } = *config;
+        let loaded = match config.threads {
+            0 => calibration::load(&bytes, accelerator, optimize),
+            threads => SharedModel::load(&bytes, &LiteRtOptions { threads, accelerator }, optimize)
+                .map(|model| (model, threads)),
+        };
+        let (shared, threads) = loaded.map_err(in_model)?;
         let info = shared.info();
         let scores = info.output.len();
 

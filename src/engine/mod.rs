@@ -4,6 +4,7 @@
 //! can run on LiteRT ([`litert`]) or on a stand-in of known timing and answers ([`fake`]).
 
 pub mod agreement;
+pub mod calibration;
 pub mod fake;
 pub mod litert;
 pub mod pool;
