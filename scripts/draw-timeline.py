@@ -9,12 +9,15 @@ and the confidence of each class. Finds the plugin as every GStreamer program do
 """
 
 import argparse
+import math
 import pathlib
 import sys
 import warnings
 
+from svg import Drawing
+
 CLIP = pathlib.Path(__file__).resolve().parents[1] / "models" / "demo" / "demo.mp4"
-COLORS = {"cat": "#d95f02", "dog": "#1b6ca8", "neither": "#7a7a7a", "unknown": "#c8c8c8"}
+COLORS = {"cat": "#d95f02", "dog": "#2f81c4", "neither": "#7a7a7a", "unknown": "#c8c8c8"}
 WIDTH, LEFT, RIGHT = 960, 110, 20
 
 
@@ -61,53 +64,44 @@ def run(properties):
 def drawn(frames, start, end):
     shown = [frame for frame in frames if start <= frame[1] <= end]
     x = lambda time: LEFT + (WIDTH - LEFT - RIGHT) * (time - start) / (end - start)  # noqa: E731
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="330" viewBox="0 0 {WIDTH} 330" '
-        'font-family="sans-serif" font-size="13" shape-rendering="crispEdges">',
-        f'<rect width="{WIDTH}" height="330" fill="white"/>',
-    ]
+    drawing = Drawing(WIDTH, 330)
 
-    def text(y, words):
-        parts.append(f'<text x="{LEFT - 10}" y="{y}" text-anchor="end">{words}</text>')
+    def row(y, words):
+        drawing.text(LEFT - 10, y, words, "end")
 
-    text(34, "frames")
-    parts += [f'<line x1="{x(f[1]):.1f}" x2="{x(f[1]):.1f}" y1="20" y2="40" stroke="black"/>' for f in shown]
+    row(34, "frames")
+    for frame in shown:
+        drawing.line(x(frame[1]), 20, x(frame[1]), 40)
 
-    text(80, "inferences")
+    row(80, "inferences")
     first = {}
     for frame in shown:
         first.setdefault(frame[3], frame)
     for count, (inferred, frame) in enumerate(first.items()):
         if inferred is None or inferred < start:
             continue
-        y = 60 + 10 * (count % 2)
         wide = max(x(frame[1]) - x(inferred), 2)
-        parts.append(f'<rect x="{x(inferred):.1f}" y="{y}" width="{wide:.1f}" height="8" fill="#444"/>')
+        drawing.bar(x(inferred), 60 + 10 * (count % 2), wide, 8, COLORS["neither"])
 
-    text(125, "label")
+    row(125, "label")
     for frame, after in zip(shown, [*shown[1:], None]):
         until = after[1] if after else end
-        parts.append(
-            f'<rect x="{x(frame[1]):.1f}" y="105" width="{x(until) - x(frame[1]) + 0.5:.1f}" height="30" '
-            f'fill="{COLORS.get(frame[2], "#888")}"/>'
-        )
-    changes = [frame for before, frame in zip([None, *shown], shown) if before is None or before[2] != frame[2]]
-    parts += [f'<text x="{x(f[1]) + 5:.1f}" y="125" fill="white">{f[2]}</text>' for f in changes]
+        drawing.bar(x(frame[1]), 105, x(until) - x(frame[1]) + 0.5, 30, COLORS.get(frame[2], "#888"))
+    for before, frame in zip([None, *shown], shown):
+        if before is None or before[2] != frame[2]:
+            drawing.text(x(frame[1]) + 5, 125, frame[2], shade=None, extra=' fill="white"')
 
-    text(190, "confidence")
+    row(190, "confidence")
     for share in (0, 0.5, 1):
         y = 290 - 130 * share
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#ddd"/>')
-        text(y + 4, f"{100 * share:.0f} %")
+        drawing.line(LEFT, y, WIDTH - RIGHT, y, "grid")
+        row(y + 4, f"{100 * share:.0f} %")
     for name in ("neither", "cat", "dog"):
-        points = " ".join(f"{x(f[1]):.1f},{290 - 130 * f[4].get(name, 0):.1f}" for f in shown if f[4])
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>')
+        drawing.curve([(x(f[1]), 290 - 130 * f[4].get(name, 0)) for f in shown if f[4]], COLORS[name])
 
-    second = int(start) if start == int(start) else int(start) + 1
-    while second <= end:
-        parts.append(f'<text x="{x(second):.1f}" y="318" text-anchor="middle">{second} s</text>')
-        second += 1
-    return "\n".join([*parts, "</svg>", ""])
+    for second in range(math.ceil(start), math.floor(end) + 1):
+        drawing.text(x(second), 318, f"{second} s", "middle")
+    return str(drawing)
 
 
 def main():
