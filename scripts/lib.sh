@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# lib.sh - what run.sh, test.sh, fetch-runtime.sh, models/evaluate, models/train/train and .ci/run share: finding out
-# what the machine lacks, installing it, building the plugin and staging it beside its runtime.
+# lib.sh - what run.sh, test.sh, bench.sh, fetch-runtime.sh, models/evaluate, models/train/train and .ci/run share:
+# finding out what the machine lacks, installing it, building the plugin and staging it beside its runtime.
 #
 # Usage: source it from a script of this repository, after `set -euo pipefail`:
 #
@@ -32,6 +32,8 @@ CATDOG_PACKAGES_RUN=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-p
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x v4l-utils)
 # shellcheck disable=SC2034 # read by test.sh
 CATDOG_PACKAGES_TEST=(xvfb ffmpeg python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 python3-matplotlib python3-numpy)
+# shellcheck disable=SC2034 # read by bench.sh
+CATDOG_PACKAGES_BENCH=(ffmpeg python3-gi gir1.2-gstreamer-1.0 python3-venv)
 
 say() { printf '%s\n' "$*" >&2; }
 
