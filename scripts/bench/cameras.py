@@ -54,7 +54,6 @@ class Sink:
 
     def __init__(self, gst, pipeline, number):
         self.late, self.disordered, self.last = [], 0, -1
-        self.pipeline = pipeline
 
         def seen(_pad, info):
             pts = info.get_buffer().pts
