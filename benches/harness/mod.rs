@@ -45,7 +45,17 @@ impl Fed {
             element.set_property_from_str(name, value);
         }
         let invokes = Arc::new(Mutex::new(Vec::new()));
-        let source = gst::Pad::builder(gst::PadDirection::Src).name("source").build();
+        // A source says whether it is live; one that did not would be asked for every frame.
+        let source = gst::Pad::builder(gst::PadDirection::Src)
+            .name("source")
+            .query_function(|pad, parent, query| match query.view_mut() {
+                gst::QueryViewMut::Latency(latency) => {
+                    latency.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                    true
+                }
+                _ => gst::Pad::query_default(pad, parent, query),
+            })
+            .build();
         let sink = gst::Pad::builder(gst::PadDirection::Sink)
             .name("sink")
             .chain_function({
