@@ -6,7 +6,8 @@
 //! metadata reports is taken off. What remains is mapping, preprocessing, decision, metadata, and
 //! GStreamer's way through a GstBaseTransform. Reported are median and 95th percentile.
 //!
-//! Run: `CATDOG_BENCH_MODEL=model.tflite cargo bench --bench element_cost`
+//! Run: `CATDOG_BENCH_MODEL=model.tflite cargo bench --bench element_cost`; where it only matters that
+//! it runs, `CATDOG_BENCH_FRAMES` says how many frames a line are enough.
 
 mod harness;
 
@@ -25,14 +26,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("skipped: set CATDOG_BENCH_MODEL to a .tflite classifier");
         return Ok(());
     };
-    println!("model {model}, one thread, {FRAMES} frames a line");
+    let frames = std::env::var("CATDOG_BENCH_FRAMES").map_or(Ok(FRAMES), |n| n.parse())?;
+    println!("model {model}, one thread, {frames} frames a line");
     println!(
         "{:<8}{:>12}{:>14}{:>14}{:>14}",
         "format", "size", "invoke ms", "cost p50 ms", "cost p95 ms"
     );
     for (width, height) in [(640, 480), (1280, 720), (1920, 1080)] {
         for format in ["I420", "NV12", "YUY2", "RGB", "BGRx"] {
-            let (mut invoke, mut cost) = measure(&model, format, width, height)?;
+            let (mut invoke, mut cost) = measure(&model, format, (width, height), frames)?;
             println!(
                 "{format:<8}{:>12}{:>14.3}{:>14.3}{:>14.3}",
                 format!("{width}x{height}"),
@@ -49,21 +51,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn measure(
     model: &str,
     format: &str,
-    width: i32,
-    height: i32,
+    (width, height): (i32, i32),
+    frames: usize,
 ) -> Result<(Vec<Duration>, Vec<Duration>), Box<dyn std::error::Error>> {
     let element = Fed::new(model, format, width, height)?;
-    let frames: Vec<gst::Buffer> =
-        (0..ROTATION).map(|i| noise(element.frame_size, i as u64)).collect();
-    let mut cost = Vec::with_capacity(FRAMES);
-    for index in 0..WARM_UP + FRAMES {
-        let buffer = frames[index % ROTATION].copy();
+    let rotation = ROTATION.min(frames);
+    let pictures: Vec<gst::Buffer> =
+        (0..rotation).map(|i| noise(element.frame_size, i as u64)).collect();
+    let warm_up = WARM_UP.min(frames);
+    let mut cost = Vec::with_capacity(warm_up + frames);
+    for index in 0..warm_up + frames {
+        let buffer = pictures[index % rotation].copy();
         let start = Instant::now();
         element.push(buffer)?;
         cost.push(start.elapsed());
     }
-    let invoke = element.invokes().split_off(WARM_UP);
-    let cost = cost.split_off(WARM_UP);
+    let invoke = element.invokes().split_off(warm_up);
+    let cost = cost.split_off(warm_up);
     let cost = cost.iter().zip(&invoke).map(|(all, invoke)| all.saturating_sub(*invoke)).collect();
     Ok((invoke, cost))
 }

@@ -104,7 +104,7 @@ one_test() {
 # The same tests on Debian 13, and the plugin on an emulated Raspberry Pi and on a webcam.
 lab_tests() {
   one_test "Debian 13" scripts/lab/trixie.sh run scripts/test.sh
-  one_test "arm64" scripts/lab/arm64.sh
+  one_test "arm64" scripts/lab/arm64.sh --tests
   one_test "webcam" scripts/lab/webcam-vm.sh
 }
 

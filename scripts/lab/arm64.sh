@@ -5,7 +5,8 @@
 #
 # usage: scripts/lab/arm64.sh [--suite bookworm|trixie] [--plugin FILE]
 #                             [--runtime FILE] [--model FILE] [--picture FILE]
-#                             [--expect LABEL] [-- CARGO-OPTION...]
+#                             [--expect LABEL] [--tests] [--instructions]
+#                             [-- CARGO-OPTION...]
 #        scripts/lab/arm64.sh clean
 #
 #   --suite    Debian release of the sysroot: bookworm (default; what is built against
@@ -16,11 +17,17 @@
 #   --model    .tflite file for model-file; default: the plugin's own model
 #   --picture  JPEG to classify; default: one of a cat from the test data
 #   --expect   label that the picture must get; default: cat
+#   --tests    also runs, as release builds, the tests of the preprocessing, which is
+#              where NEON is, and each of its benches and of element_cost a few times,
+#              to see that they run: times under emulation mean nothing and are not
+#              shown
+#   --instructions
+#              also prints how many instructions the preprocessing of a frame takes
 #   clean      removes the sysroots and what was built for them
 #
 # As in: scripts/lab/arm64.sh --suite trixie -- --features analytics
 #
-# Prints the path of the plugin. Needs what trixie.sh needs; compiler and emulator are
+# Prints the path of the plugin, last. Needs what trixie.sh needs; compiler and emulator are
 # installed in its chroot: the emulator of Debian 12 crashes in LiteRT.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
@@ -28,7 +35,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 target=aarch64-unknown-linux-gnu
 triplet=aarch64-linux-gnu
-suite=bookworm plugin='' runtime='' model='' picture='' expect=cat cargo_options=()
+suite=bookworm plugin='' runtime='' model='' picture='' expect=cat
+tests='' instructions='' cargo_options=()
 
 make_sysroot() {
   # Not libc6-dev-arm64-cross: the C library must be the sysroot's.
@@ -57,7 +65,7 @@ make_sysroot() {
   lab_unlock
 }
 
-build() {
+prepare_target() {
   local rustup=${CARGO_HOME:-$HOME/.cargo}/bin/rustup
   [[ -x $rustup ]] || die "no rustup in $(dirname "$rustup"): install it, or set CARGO_HOME"
   if ! (cd "$CATDOG_ROOT" && "$rustup" target list --installed) | grep -qx "$target"; then
@@ -66,23 +74,45 @@ build() {
       die "rustup cannot fetch the standard library of $target: add it once where its server is reached"
   fi
   mkdir -p "$build_dir"
-  say "building for $target against Debian $suite"
+}
+
+# cross ARGUMENT... : cargo, for the target, against the sysroot.
+cross() {
+  prepare_target
   "$lab_scripts/trixie.sh" run --bind "$sysroot" --bind "$build_dir" env CARGO_TARGET_DIR="$build_dir" \
     PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR="$sysroot" \
     PKG_CONFIG_LIBDIR="$sysroot/usr/lib/$triplet/pkgconfig:$sysroot/usr/share/pkgconfig" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$triplet-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$sysroot" \
     CC_aarch64_unknown_linux_gnu=$triplet-gcc CFLAGS_aarch64_unknown_linux_gnu="--sysroot=$sysroot" \
-    cargo build --release --lib --target "$target" ${cargo_options[@]+"${cargo_options[@]}"} < /dev/null >&2 ||
-    die "the crate does not build for $target"
+    cargo "$@" --release --target "$target" ${cargo_options[@]+"${cargo_options[@]}"} < /dev/null
+}
+
+build() {
+  say "building for $target against Debian $suite"
+  cross build --lib >&2 || die "the crate does not build for $target"
   plugin=$build_dir/$target/release/$CATDOG_PLUGIN
+}
+
+# What --tests and --instructions run, copied into $share/programs under names of their own.
+build_programs() {
+  local source program name
+  say "building tests and benches for $target"
+  cross test --no-run --lib --test preprocess --bench preprocess --bench element_cost --bench instructions \
+    2> >(tee "$share/build.log" >&2) || die "the tests do not build for $target"
+  mkdir "$share/programs"
+  while read -r source program; do
+    name=${source//\//-}
+    cp "$program" "$share/programs/${name%.rs}"
+  done < <(sed -nE 's/^ *Executable (unittests )?([^ ]+) \((.*)\)$/\2 \3/p' "$share/build.log")
 }
 
 # Runs an arm64 program of the sysroot. GStreamer must not start its plugin scanner: the
 # kernel of this machine does not know how to run that.
 emulate() {
   "$lab_scripts/enter.sh" --bind "$lab_dir/trixie/usr/bin/qemu-aarch64:/qemu-aarch64" --bind "$share:/lab" \
-    --env QEMU_CPU=cortex-a76 --env HOME=/tmp --env GST_REGISTRY_FORK=no \
+    --bind "$CATDOG_ROOT" --env QEMU_CPU=cortex-a76 --env HOME=/tmp --env GST_REGISTRY_FORK=no \
+    --env CATDOG_LITERT_LIBRARY=/lab/plugin/$CATDOG_RUNTIME ${emulate_options[@]+"${emulate_options[@]}"} \
     --env GST_REGISTRY=/lab/registry.bin --env GST_PLUGIN_PATH=/lab/plugin \
     "$sysroot" /qemu-aarch64 "$@" < /dev/null
 }
@@ -116,6 +146,58 @@ try() {
     die "$(basename "$picture") was not classified as $expect"
 }
 
+# Whatever is said of times stays in the log.
+run_tests() {
+  local emulate_options=(--env "CATDOG_BENCH_MODEL=$CATDOG_ROOT/tests/models/dynamic_batch.tflite")
+  emulate_options+=(--env CATDOG_BENCH_FRAMES=2)
+  run_program src-lib preprocess::
+  run_program tests-preprocess-main
+  run_program benches-preprocess --test
+  run_program benches-element_cost
+}
+
+# run_program NAME ARGUMENT...
+run_program() {
+  say "running $*"
+  emulate "/lab/programs/$1" "${@:2}" > "$share/program.log" 2>&1 || {
+    tail -n 40 "$share/program.log" >&2
+    die "$1 fails on arm64"
+  }
+  sed -n 's/^\(test result: .*\); finished in .*/\1/p' "$share/program.log" >&2
+}
+
+# Debian's qemu-user is linked statically and loads no plugins that could count. Its log has every
+# block of instructions when it is translated (in_asm) and when it is run (exec); with `nochain`, none
+# of the latter is left out. Fixed addresses (-R) and random numbers (-seed) make a count the same
+# each time.
+#
+# instructions FRAMES CASE : all that the program takes for so many frames of a case.
+instructions() {
+  emulate -R 0x1000000000 -seed 1 -d in_asm,exec,nochain \
+    /lab/programs/benches-instructions --frames "$1" "$2" 2>&1 > /dev/null | awk '
+    /^IN:/ { length_of_block = 0; next }
+    /^0x[0-9a-f]+:/ { length_of_block++; next }
+    /^Trace / {
+      # [cs_base/pc/flags/cflags]: the same code may be cut differently under other flags
+      if (!($4 in lengths)) lengths[$4] = length_of_block
+      total += lengths[$4]
+    }
+    END { print total + 0 }'
+}
+
+# As the difference between two numbers of frames, so that the start and the warm-up are left out.
+count_instructions() {
+  local name none one
+  emulate /lab/programs/benches-instructions --frames 0 preprocess > "$share/names" 2> "$share/program.log" ||
+    die "the program that is counted fails on arm64: $(tail -n 1 "$share/program.log")"
+  say "instructions per frame, arm64"
+  while read -r name; do
+    none=$(instructions 0 "$name") || die "$name could not be counted"
+    one=$(instructions 1 "$name") || die "$name could not be counted"
+    printf '%9d  %s\n' $((one - none)) "$name"
+  done < "$share/names"
+}
+
 case ${1:-} in
   -h | --help) print_help; exit ;;
   clean)
@@ -131,6 +213,10 @@ while [[ $# -gt 0 ]]; do
     cargo_options=("$@")
     break
   fi
+  case $1 in
+    --tests) tests=1; shift; continue ;;
+    --instructions) instructions=1; shift; continue ;;
+  esac
   [[ $# -ge 2 ]] || usage_error "$1 needs a value"
   case $1 in
     --suite) suite=$2 ;;
@@ -157,8 +243,13 @@ sysroot=$lab_dir/arm64-$suite
 build_dir=$lab_dir/target/arm64-$suite
 
 make_sysroot
-[[ -n $plugin ]] || build
 share=$(mktemp -d "$lab_dir/arm64-run.XXXXXX")
 trap 'rm -rf "$share"' EXIT
+[[ -n $plugin ]] || build
 try
+if [[ -n $tests$instructions ]]; then
+  build_programs
+  [[ -z $tests ]] || run_tests
+  [[ -z $instructions ]] || count_instructions
+fi
 printf '%s\n' "$plugin"
