@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use gstcatdog::engine::fake::FakeEngine;
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use gstcatdog::preprocess::{Kernels, Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
 use gstcatdog::tensor::{ElementType, TensorMut};
 use harness::Fed;
 
@@ -36,8 +36,10 @@ fn main() -> Result<()> {
     let wanted = Wanted::from_arguments()?;
     for kernels in Kernels::available() {
         for format in FORMATS {
-            for side in TENSORS {
-                preprocess(&wanted, format, side, kernels)?;
+            for (side, antialias) in
+                TENSORS.into_iter().flat_map(|side| [(side, true), (side, false)])
+            {
+                preprocess(&wanted, format, side, antialias, kernels)?;
             }
         }
     }
@@ -106,9 +108,17 @@ fn counted(frames: usize, frame: &mut dyn FnMut() -> Result<()>) -> Result<()> {
 }
 
 /// From the planes to the float tensor of `side` rows and columns.
-fn preprocess(wanted: &Wanted, format: PixelFormat, side: usize, kernels: Kernels) -> Result<()> {
+fn preprocess(
+    wanted: &Wanted,
+    format: PixelFormat,
+    side: usize,
+    antialias: bool,
+    kernels: Kernels,
+) -> Result<()> {
     let (width, height) = FULL_HD;
-    let name = format!("preprocess {format:?} {width}x{height} to {side}x{side}, {kernels:?}");
+    let filter = if antialias { "" } else { ", antialias=false" };
+    let name =
+        format!("preprocess {format:?} {width}x{height} to {side}x{side}{filter}, {kernels:?}");
     if !wanted.has(&name) {
         return Ok(());
     }
@@ -126,8 +136,8 @@ fn preprocess(wanted: &Wanted, format: PixelFormat, side: usize, kernels: Kernel
         element: ElementType::F32,
         values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
     };
-    let mut preprocessor =
-        Preprocessor::with_kernels(&spec, &target, ResizeMethod::Stretch, kernels)?;
+    let resize = Resize { method: ResizeMethod::Stretch, antialias };
+    let mut preprocessor = Preprocessor::with_kernels(&spec, &target, resize, kernels)?;
     let mut tensor = vec![0.0; side * side * 3];
     let mut run = || {
         preprocessor.run(black_box(&frame), TensorMut::F32(&mut tensor))?;

@@ -687,7 +687,7 @@ impl CatdogFilter {
 
     /// Lets the next model take over, where there is one. Returns the one that is not needed any
     /// more: the one before, or the next where it cannot take such frames.
-    fn follow_model(&self, running: &mut Streaming, news: &mut News) -> Option<Classifier> {
+    fn follow_model(&self, running: &mut Streaming, news: &mut News) -> Option<Box<Classifier>> {
         if !self.next_is_ready.swap(false, Ordering::AcqRel) {
             return None;
         }
@@ -697,7 +697,7 @@ impl CatdogFilter {
             && let Err(fault) = next.set_frame_spec(spec)
         {
             news.refused = Some(fault);
-            return Some(next);
+            return Some(Box::new(next));
         }
         next.count_on_from(&running.classifier);
         running.names = self.names(&next, &running.live);
@@ -706,7 +706,8 @@ impl CatdogFilter {
         let mut readings = lock(&self.readings);
         let Readings { label, confidence, .. } = std::mem::take(&mut *readings);
         *readings = Readings { label, confidence, ..Readings::of(&running.classifier) };
-        Some(before)
+        // Boxed, because whoever gets none of it would move its kilobytes with each frame.
+        Some(Box::new(before))
     }
 
     /// Takes over what was set since the last frame. Where that cannot be used, what was set before

@@ -66,10 +66,13 @@ fn add_rows(source: Plane<'_>, first: usize, taps: &[RowPair], block: &mut [i16]
     if let ([block], []) = block.as_chunks_mut::<BLOCK>() {
         return add_block(source, first, taps, block);
     }
-    for (column, to) in block.iter_mut().enumerate() {
-        let mut one = [0];
-        add_block(source, first + column, taps, &mut one);
-        *to = one[0];
+    let (eights, rest) = block.as_chunks_mut::<8>();
+    let done = 8 * eights.len();
+    for (index, eight) in eights.iter_mut().enumerate() {
+        add_block(source, first + 8 * index, taps, eight);
+    }
+    for (index, one) in rest.as_chunks_mut::<1>().0.iter_mut().enumerate() {
+        add_block(source, first + done + index, taps, one);
     }
 }
 
