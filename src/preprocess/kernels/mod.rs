@@ -75,7 +75,7 @@ impl Kernels {
             [avx512.then_some(Supported::Avx512), avx2.then_some(Supported::Avx2)]
         };
         #[cfg(not(target_arch = "x86_64"))]
-        let vectors = [];
+        let vectors: [Option<Supported>; 0] = [];
         vectors.into_iter().flatten().map(Self).chain([Self::baseline()])
     }
 
