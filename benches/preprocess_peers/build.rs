@@ -1,0 +1,9 @@
+//! Links libswscale, and libavutil for the numbers of its pixel formats.
+
+fn main() -> Result<(), pkg_config::Error> {
+    for library in ["libswscale", "libavutil"] {
+        pkg_config::probe_library(library)?;
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! catdog's own preprocessing.
+
+use std::rc::Rc;
+
+use gstcatdog::frame::{FrameSpec, FrameView, Plane};
+use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
+use gstcatdog::tensor::{ElementType, TensorMut};
+
+use super::{Contender, Outcome};
+use crate::frames::{Frames, SIZE};
+
+pub struct Ours {
+    frames: Rc<Frames>,
+    spec: FrameSpec,
+    preprocessor: Preprocessor,
+    tensor: Vec<f32>,
+}
+
+impl Ours {
+    pub fn boxed(
+        frames: &Rc<Frames>,
+        side: usize,
+        antialias: bool,
+        kernels: Kernels,
+    ) -> Outcome<Box<dyn Contender>> {
+        let spec = FrameSpec::new(frames.format, SIZE.0, SIZE.1);
+        let target = TensorTarget {
+            width: side,
+            height: side,
+            element: ElementType::F32,
+            values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
+        };
+        let resize = Resize { method: ResizeMethod::Stretch, antialias };
+        let preprocessor = Preprocessor::with_kernels(&spec, &target, resize, kernels)?;
+        let tensor = vec![0.0; side * side * 3];
+        Ok(Box::new(Self { frames: Rc::clone(frames), spec, preprocessor, tensor }))
+    }
+}
+
+impl Contender for Ours {
+    fn fill(&mut self, index: usize) -> Outcome {
+        let mut planes = [Plane { data: &[], stride: 0 }; 3];
+        let count = self.spec.format.n_planes();
+        for (plane, (data, stride)) in planes.iter_mut().zip(self.frames.planes(index)) {
+            *plane = Plane { data, stride };
+        }
+        let frame = FrameView::new(&self.spec, &planes[..count])?;
+        self.preprocessor.run(&frame, TensorMut::F32(&mut self.tensor))?;
+        Ok(())
+    }
+
+    fn tensor(&mut self) -> Outcome<Vec<f32>> {
+        Ok(self.tensor.clone())
+    }
+}
