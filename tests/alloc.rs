@@ -156,3 +156,33 @@ fn a_running_stream_allocates_nothing() {
         assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}");
     }
 }
+
+#[test]
+fn a_frame_through_the_element_allocates_nothing_in_rust() {
+    init();
+    runtime();
+    for properties in [&[("mode", "sync")][..], &[("mode", "async")], &[("active", "false")]] {
+        let element = gst::ElementFactory::make("catdogfilter")
+            .property("model-file", model(MODEL).to_str().unwrap())
+            .property_from_str("post-messages", "none")
+            .build()
+            .unwrap();
+        for (name, value) in properties {
+            element.set_property_from_str(name, value);
+        }
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_src_caps(caps("I420", 1920, 1080));
+        harness.play();
+        let picture = frame(0, noise(1920 * 1080 * 3 / 2, 1));
+        let mut push = || {
+            harness.push(picture.copy()).unwrap();
+            // The metadata goes with it.
+            drop(harness.pull().unwrap());
+        };
+        // More than it takes until all is looked at that is looked at now and then.
+        (0..60).for_each(|_| push());
+        let before = count();
+        (0..60).for_each(|_| push());
+        assert_eq!(count() - before, 0, "{properties:?}");
+    }
+}

@@ -171,6 +171,7 @@ fn the_activation_is_read_from_the_graph() {
         ("float_edges_int8_inside", Softmax),
         ("uint8_edges_int8_inside", Softmax),
         ("hybrid_dynamic_range", None),
+        ("int16_activations", None),
         ("dynamic_batch", None),
         ("signature_two", Softmax),
         ("large_1001", None),

@@ -36,6 +36,7 @@ DTYPES = {
     np.dtype(np.int8): Kind.INT8,
     np.dtype(np.uint8): Kind.UINT8,
     np.dtype(np.int32): Kind.INT32,
+    np.dtype(np.int64): Kind.INT64,
 }
 
 
@@ -365,6 +366,35 @@ def hybrid_dynamic_range(float_depthwise=False):
     w = g.const("dense/w", rng.int8((2, 8)), quantization(1 / 64, 0))
     b = g.const("dense/b", rng.float((2,), 0.25))
     g.t.outputs = [g.dense(y, w, b, g.tensor("logits", (1, 2)), version=3)]
+    return model
+
+
+def int16_activations():
+    """16x8: float edges, int16 activations, int8 weights, int64 biases; 3 float logits."""
+    rng = Lcg(11)
+    scales = np.array([2, 3, 4, 5], np.float32) / np.float32(512)
+    act_in, act6 = np.float32(1 / 32768), np.float32(6 / 32767)
+
+    def bias(name, count, amplitude, scale):
+        values = rng.int32((count,), amplitude).astype(np.int64) + amplitude
+        return g.const(name, values, quantization(scale, [0] * np.size(scale), 0))
+
+    model = Model("catdog test model")
+    g = model.graph()
+    x = g.input("image", (1, 8, 8, 3))
+    x = g.op(Op.QUANTIZE, [x], [g.tensor("image_q", (1, 8, 8, 3), Kind.INT16, quantization(act_in, 0))],
+             tfl.QuantizeOptionsT())
+    w = g.const("conv/w", rng.int8((4, 3, 3, 3)), quantization(scales, [0] * 4, 0))
+    b = bias("conv/b", 4, 1 << 20, scales * act_in)
+    y = g.conv(x, w, b, g.tensor("conv", (1, 4, 4, 4), Kind.INT16, quantization(act6, 0)), stride=2, version=4)
+    w = g.const("dw/w", rng.int8((1, 3, 3, 4)), quantization(scales, [0] * 4, 3))
+    b = bias("dw/b", 4, 1 << 18, scales * act6)
+    y = g.depthwise(y, w, b, g.tensor("dw", (1, 4, 4, 4), Kind.INT16, quantization(act6, 0)), version=5)
+    y = g.mean(y, g.tensor("mean", (1, 4), Kind.INT16, quantization(act6, 0)), version=3)
+    w = g.const("dense/w", rng.int8((3, 4)), quantization(1 / 64, 0))
+    b = bias("dense/b", 3, 1 << 16, act6 / np.float32(64))
+    y = g.dense(y, w, b, g.tensor("logits", (1, 3), Kind.INT16, quantization(1 / 1024, 0)), version=7)
+    g.t.outputs = [g.op(Op.DEQUANTIZE, [y], [g.tensor("output", (1, 3))], tfl.DequantizeOptionsT(), 3)]
     return model
 
 
@@ -820,6 +850,7 @@ def good():
         "uint8_edges_int8_inside.tflite": uint8_edges_int8_inside().pack(),
         "hybrid_dynamic_range.tflite": hybrid_dynamic_range().pack(),
         "hybrid_float_depthwise.tflite": hybrid_dynamic_range(float_depthwise=True).pack(),
+        "int16_activations.tflite": int16_activations().pack(),
         "dynamic_batch.tflite": dynamic_batch().pack(),
         "signature_two.tflite": signature_two().pack(),
         "metadata_labels.tflite": labelled(float_net(15, 3, "softmax", metadata=pixels), deflated=False),

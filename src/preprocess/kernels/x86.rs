@@ -243,12 +243,16 @@ impl<'a> Blocks<'a> {
     }
 
     /// The block of `row` that starts with byte `start` of those.
+    ///
+    /// # Safety
+    ///
+    /// `row` is one of the taps that `new` was given, and `start` + [`BLOCK`] at most its `len`.
     #[inline(always)]
-    fn of(&self, row: u32, start: usize) -> &'a [u8; BLOCK] {
+    unsafe fn of(&self, row: u32, start: usize) -> &'a [u8; BLOCK] {
         debug_assert!(row < self.end && start + BLOCK <= self.len);
         let offset = row as usize * self.source.stride + self.first + start;
-        // SAFETY: `row` is one of the taps, so none after the last, of which `new` has seen that all
-        // of its `len` bytes are there; `start` is from `blocks`, which leaves BLOCK of them.
+        // SAFETY: no row lies behind the last, and `new` has seen that all bytes of that one are
+        // there, so those of `row` are too; any bytes are an array of bytes.
         unsafe { &*self.source.data.as_ptr().add(offset).cast() }
     }
 }
@@ -274,8 +278,10 @@ fn vertical_avx2(
         let mut totals = [[_mm256_setzero_si256(); 2]; BLOCK / 32];
         for pair in taps {
             let weights = _mm256_set1_epi16(two_weights(pair));
-            let upper = rows.of(pair.rows[0], start).as_chunks().0;
-            let lower = rows.of(pair.rows[1], start).as_chunks().0;
+            // SAFETY: a pair of the taps, and `blocks` leaves a whole block after each start.
+            let [upper, lower] =
+                unsafe { [rows.of(pair.rows[0], start), rows.of(pair.rows[1], start)] };
+            let (upper, lower) = (upper.as_chunks().0, lower.as_chunks().0);
             for ((total, upper), lower) in totals.iter_mut().zip(upper).zip(lower) {
                 let [near, far] = weigh(upper, lower, weights);
                 total[0] = _mm256_add_epi16(total[0], near);
@@ -330,8 +336,10 @@ fn vertical_avx512(
         let mut totals = [[_mm512_setzero_si512(); 2]; BLOCK / 64];
         for pair in taps {
             let weights = _mm512_set1_epi16(two_weights(pair));
-            let upper = rows.of(pair.rows[0], start).as_chunks().0;
-            let lower = rows.of(pair.rows[1], start).as_chunks().0;
+            // SAFETY: a pair of the taps, and `blocks` leaves a whole block after each start.
+            let [upper, lower] =
+                unsafe { [rows.of(pair.rows[0], start), rows.of(pair.rows[1], start)] };
+            let (upper, lower) = (upper.as_chunks().0, lower.as_chunks().0);
             for ((total, upper), lower) in totals.iter_mut().zip(upper).zip(lower) {
                 let [near, far] = weigh_512(upper, lower, weights);
                 total[0] = _mm512_add_epi16(total[0], near);
