@@ -10,9 +10,11 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use common::*;
+use gst::prelude::*;
 use gstcatdog::decision::Rules;
 use gstcatdog::engine::litert::Accelerator;
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
@@ -131,8 +133,12 @@ fn allocations(
     count() - before
 }
 
+/// One at a time: who waits for an engine of another's model takes a place in a queue.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_running_stream_allocates_nothing() {
+    let _alone = ALONE.lock();
     // That the counter counts.
     let before = count();
     drop(std::hint::black_box(vec![0_u8; 100]));
@@ -157,11 +163,19 @@ fn a_running_stream_allocates_nothing() {
     }
 }
 
+/// GStreamer's own containers are C's to allocate; of Rust's there is the copy that the bindings make
+/// of the metadata's name, for each frame that gets one.
 #[test]
-fn a_frame_through_the_element_allocates_nothing_in_rust() {
+fn a_frame_through_the_element_allocates_no_more_than_its_metadata() {
+    const FRAMES: u64 = 100;
+    /// The element looks for overlays now and then.
+    const SEARCHES: u64 = FRAMES / 48 + 1;
+    let _alone = ALONE.lock();
     init();
     runtime();
-    for properties in [&[("mode", "sync")][..], &[("mode", "async")], &[("active", "false")]] {
+    for (properties, each) in
+        [(&[("mode", "sync")][..], 1), (&[("mode", "async")], 1), (&[("active", "false")], 0)]
+    {
         let element = gst::ElementFactory::make("catdogfilter")
             .property("model-file", model(MODEL).to_str().unwrap())
             .property_from_str("post-messages", "none")
@@ -176,13 +190,13 @@ fn a_frame_through_the_element_allocates_nothing_in_rust() {
         let picture = frame(0, noise(1920 * 1080 * 3 / 2, 1));
         let mut push = || {
             harness.push(picture.copy()).unwrap();
-            // The metadata goes with it.
             drop(harness.pull().unwrap());
         };
-        // More than it takes until all is looked at that is looked at now and then.
-        (0..60).for_each(|_| push());
+        (0..FRAMES).for_each(|_| push());
         let before = count();
-        (0..60).for_each(|_| push());
-        assert_eq!(count() - before, 0, "{properties:?}");
+        (0..FRAMES).for_each(|_| push());
+        let allocations = count() - before;
+        say(&format!("{properties:?}: {allocations} allocations in {FRAMES} frames"));
+        assert!(allocations <= each * FRAMES + SEARCHES, "{properties:?}: {allocations}");
     }
 }

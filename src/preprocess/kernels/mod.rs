@@ -29,10 +29,18 @@ use x86::{Avx2, Avx512};
 /// The loops that differ from one instruction set to another, but not in what they compute.
 pub(super) trait Isa {
     /// Weighted sums, in 1/128 of a level, of the rows in `taps`, from byte `first` of each row on.
+    /// They go to `sums` as they come, so that the second slice is empty, or with `SPLIT` to both in
+    /// turn, which have half the length each.
     ///
     /// The rows in `ahead`, which the next output row will read, are asked for meanwhile, see
     /// [`prefetch`].
-    fn vertical(source: Plane<'_>, first: usize, taps: &[RowPair], ahead: &[u32], sums: &mut [i16]);
+    fn vertical<const SPLIT: bool>(
+        source: Plane<'_>,
+        first: usize,
+        taps: &[RowPair],
+        ahead: &[u32],
+        sums: [&mut [i16]; 2],
+    );
 
     /// One dot product of `N` samples of `line` for each output column, or of any multiple of
     /// [`HorizontalTaps::LONG`] where `N` is 0.
@@ -117,7 +125,7 @@ impl Kernels {
 pub(super) struct Rows {
     /// A plane's bytes after the vertical half, in 1/128 of a level.
     sums: Vec<i16>,
-    /// `sums` taken apart; what is in the fourth is not looked at.
+    /// The same taken apart; what is in the fourth is not looked at.
     lines: [Vec<i16>; 4],
     /// The components after the horizontal half.
     components: [Vec<i16>; 3],
@@ -210,13 +218,13 @@ fn levels<I: Isa>(
     let Rows { sums, lines, components, levels } = rows;
     for pass in passes {
         let source = frame.plane(pass.plane);
-        let (taps, ahead) = (pass.vertical.of(y), pass.vertical.ahead(y));
-        I::vertical(source, pass.first_byte, taps, ahead, &mut sums[..pass.bytes]);
+        let taps = RowTaps { of: pass.vertical.of(y), ahead: pass.vertical.ahead(y) };
         if let [component] = *pass.order {
+            taps.add::<I, false>(source, pass, [sums, &mut []]);
             horizontal::<I>(sums, &pass.horizontal, &mut components[component]);
             continue;
         }
-        take_apart(pass, &sums[..pass.bytes], lines);
+        lines_of::<I>(source, pass, taps, sums, lines);
         let wanted = pass.order.iter().zip(&*lines).filter(|(component, _)| **component != UNUSED);
         for (component, line) in wanted {
             horizontal::<I>(line, pass.taps(*component), &mut components[*component]);
@@ -263,23 +271,60 @@ fn prefetch_line(address: *const u8) {
 /// In bytes.
 const CACHE_LINE: usize = 64;
 
-/// Makes a line of each component of `sums`.
+/// The rows of an output row, and those of the next.
+#[derive(Clone, Copy)]
+struct RowTaps<'a> {
+    of: &'a [RowPair],
+    ahead: &'a [u32],
+}
+
+impl RowTaps<'_> {
+    /// [`Isa::vertical`] for the bytes of `pass`, into scratch rows that are longer.
+    #[inline(always)]
+    fn add<I: Isa, const SPLIT: bool>(
+        self,
+        source: Plane<'_>,
+        pass: &Pass,
+        [first, second]: [&mut [i16]; 2],
+    ) {
+        let len = if SPLIT { pass.bytes / 2 } else { pass.bytes };
+        let second_len = if SPLIT { len } else { 0 };
+        let sums = [&mut first[..len], &mut second[..second_len]];
+        I::vertical::<SPLIT>(source, pass.first_byte, self.of, self.ahead, sums);
+    }
+}
+
+/// Makes a line of each component of a packed plane.
 #[inline(always)]
-fn take_apart(pass: &Pass, sums: &[i16], lines: &mut [Vec<i16>; 4]) {
+fn lines_of<I: Isa>(
+    source: Plane<'_>,
+    pass: &Pass,
+    taps: RowTaps<'_>,
+    sums: &mut [i16],
+    lines: &mut [Vec<i16>; 4],
+) {
     let [first, second, third, fourth] = lines.each_mut().map(Vec::as_mut_slice);
-    let chroma_len = sums.len() / 2;
+    let half = pass.bytes / 2;
     match (pass.packing, pass.order.len()) {
         (Packing::LumaFirst, _) => {
-            split(sums, [first, fourth]);
-            split(&fourth[..chroma_len], [second, third]);
+            taps.add::<I, true>(source, pass, [first, sums]);
+            split(&sums[..half], [second, third]);
         }
         (Packing::ChromaFirst, _) => {
-            split(sums, [fourth, first]);
-            split(&fourth[..chroma_len], [second, third]);
+            taps.add::<I, true>(source, pass, [sums, first]);
+            split(&sums[..half], [second, third]);
         }
-        (Packing::InTurn, 2) => split(sums, [first, second]),
-        (Packing::InTurn, 3) => split(sums, [first, second, third]),
-        (Packing::InTurn, _) => split(sums, [first, second, third, fourth]),
+        (Packing::InTurn, 2) => taps.add::<I, true>(source, pass, [first, second]),
+        (Packing::InTurn, 3) => {
+            taps.add::<I, false>(source, pass, [sums, &mut []]);
+            split(&sums[..pass.bytes], [first, second, third]);
+        }
+        (Packing::InTurn, _) => {
+            let (even, odd) = sums.split_at_mut(half);
+            taps.add::<I, true>(source, pass, [&mut *even, &mut *odd]);
+            split(&even[..half], [first, third]);
+            split(&odd[..half], [second, fourth]);
+        }
     }
 }
 
@@ -349,11 +394,20 @@ mod tests {
             ];
             for len in [1, 2, 63, 64, 65, 127, 128, 129, 256, 383] {
                 let mut sums = vec![-1; len];
-                I::vertical(source, 5, &taps, &[], &mut sums);
+                I::vertical::<false>(source, 5, &taps, &[], [&mut sums, &mut []]);
                 for (column, sum) in sums.into_iter().enumerate() {
                     let row = |row: usize| i32::from(data[row * 500 + 5 + column]);
                     let want = (row(0) * 50 + row(2) * 200 + row(1) * 6) / 2;
                     assert_eq!(i32::from(sum), want, "{column} of {len}");
+                }
+                if len % 2 == 0 {
+                    let mut whole = vec![-1; len];
+                    I::vertical::<false>(source, 5, &taps, &[], [&mut whole, &mut []]);
+                    let (mut even, mut odd) = (vec![-1; len / 2], vec![-1; len / 2]);
+                    I::vertical::<true>(source, 5, &taps, &[], [&mut even, &mut odd]);
+                    let in_turn: Vec<i16> =
+                        even.into_iter().zip(odd).flat_map(|(even, odd)| [even, odd]).collect();
+                    assert_eq!(in_turn, whole, "{len}");
                 }
             }
         }
@@ -370,7 +424,7 @@ mod tests {
                     let taps = [RowPair { rows: [0, 1], weights }];
                     let source = Plane { data: &data, stride: 128 };
                     let mut sums = [0; 128];
-                    I::vertical(source, 0, &taps, &[], &mut sums);
+                    I::vertical::<false>(source, 0, &taps, &[], [&mut sums, &mut []]);
                     assert_eq!(sums, [want; 128]);
                 }
                 for antialias in [true, false] {

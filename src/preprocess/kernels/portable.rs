@@ -12,17 +12,31 @@ pub struct Portable;
 
 impl Isa for Portable {
     #[inline(always)]
-    fn vertical(
+    fn vertical<const SPLIT: bool>(
         source: Plane<'_>,
         first: usize,
         taps: &[RowPair],
         ahead: &[u32],
-        sums: &mut [i16],
+        [sums, odd]: [&mut [i16]; 2],
     ) {
-        for (index, block) in sums.chunks_mut(BLOCK).enumerate() {
+        if !SPLIT {
+            for (index, block) in sums.chunks_mut(BLOCK).enumerate() {
+                let first = first + index * BLOCK;
+                prefetch(source, ahead, first, BLOCK);
+                add_rows(source, first, taps, block);
+            }
+            return;
+        }
+        let halves = sums.chunks_mut(BLOCK / 2).zip(odd.chunks_mut(BLOCK / 2));
+        for (index, (even, odd)) in halves.enumerate() {
             let first = first + index * BLOCK;
             prefetch(source, ahead, first, BLOCK);
+            let mut block = [0; BLOCK];
+            let block = &mut block[..2 * even.len()];
             add_rows(source, first, taps, block);
+            for ((even, odd), pair) in even.iter_mut().zip(odd).zip(block.as_chunks().0) {
+                [*even, *odd] = *pair;
+            }
         }
     }
 

@@ -31,18 +31,18 @@ const PIXELS: usize = 16;
 
 impl Isa for Avx2 {
     #[inline(always)]
-    fn vertical(
+    fn vertical<const SPLIT: bool>(
         source: Plane<'_>,
         first: usize,
         taps: &[RowPair],
         ahead: &[u32],
-        sums: &mut [i16],
+        sums: [&mut [i16]; 2],
     ) {
-        if sums.len() < BLOCK {
-            return Portable::vertical(source, first, taps, ahead, sums);
+        if sums[0].len() + sums[1].len() < BLOCK {
+            return Portable::vertical::<SPLIT>(source, first, taps, ahead, sums);
         }
         // SAFETY: `Kernels` has asked for AVX2 before it runs anything of this type.
-        unsafe { vertical_avx2(source, first, taps, ahead, sums) }
+        unsafe { vertical_avx2::<SPLIT>(source, first, taps, ahead, sums) }
     }
 
     #[inline(always)]
@@ -81,18 +81,18 @@ impl Isa for Avx2 {
 
 impl Isa for Avx512 {
     #[inline(always)]
-    fn vertical(
+    fn vertical<const SPLIT: bool>(
         source: Plane<'_>,
         first: usize,
         taps: &[RowPair],
         ahead: &[u32],
-        sums: &mut [i16],
+        sums: [&mut [i16]; 2],
     ) {
-        if sums.len() < BLOCK {
-            return Portable::vertical(source, first, taps, ahead, sums);
+        if sums[0].len() + sums[1].len() < BLOCK {
+            return Portable::vertical::<SPLIT>(source, first, taps, ahead, sums);
         }
         // SAFETY: `Kernels` has asked for AVX-512BW before it runs anything of this type.
-        unsafe { vertical_avx512(source, first, taps, ahead, sums) }
+        unsafe { vertical_avx512::<SPLIT>(source, first, taps, ahead, sums) }
     }
 
     #[inline(always)]
@@ -265,15 +265,16 @@ fn two_weights(pair: &RowPair) -> i16 {
 
 /// [`Isa::vertical`] for at least [`BLOCK`] bytes.
 #[target_feature(enable = "avx2")]
-fn vertical_avx2(
+fn vertical_avx2<const SPLIT: bool>(
     source: Plane<'_>,
     first: usize,
     taps: &[RowPair],
     ahead: &[u32],
-    sums: &mut [i16],
+    mut sums: [&mut [i16]; 2],
 ) {
-    let rows = Blocks::new(source, first, sums.len(), taps);
-    for start in blocks(sums.len(), BLOCK) {
+    let len = sums[0].len() + sums[1].len();
+    let rows = Blocks::new(source, first, len, taps);
+    for start in blocks(len, BLOCK) {
         prefetch(source, ahead, first + start, BLOCK);
         let mut totals = [[_mm256_setzero_si256(); 2]; BLOCK / 32];
         for pair in taps {
@@ -288,9 +289,8 @@ fn vertical_avx2(
                 total[1] = _mm256_add_epi16(total[1], far);
             }
         }
-        let sums: &mut [i16; BLOCK] = array_mut(sums, start);
-        for (to, total) in sums.as_chunks_mut().0.iter_mut().zip(totals) {
-            put(to, total);
+        for (index, total) in totals.into_iter().enumerate() {
+            put::<SPLIT>(&mut sums, start + 32 * index, total);
         }
     }
 }
@@ -307,31 +307,42 @@ fn weigh(upper: &[u8; 32], lower: &[u8; 32], weights: __m256i) -> [__m256i; 2] {
     ]
 }
 
-/// Makes components of sums in the order of [`weigh`].
+/// Makes components of sums in the order of [`weigh`], those from byte `start` on.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn put(to: &mut [i16; 32], [near, far]: [__m256i; 2]) {
+fn put<const SPLIT: bool>(sums: &mut [&mut [i16]; 2], start: usize, [near, far]: [__m256i; 2]) {
     let back = _mm256_set1_epi16(BACK);
     let near = _mm256_srli_epi16::<TO_COMPONENT>(_mm256_xor_si256(near, back));
     let far = _mm256_srli_epi16::<TO_COMPONENT>(_mm256_xor_si256(far, back));
-    store(array_mut(to, 0), _mm256_permute2x128_si256::<0x20>(near, far));
-    store(array_mut(to, 16), _mm256_permute2x128_si256::<0x31>(near, far));
+    if !SPLIT {
+        store(array_mut(sums[0], start), _mm256_permute2x128_si256::<0x20>(near, far));
+        store(array_mut(sums[0], start + 16), _mm256_permute2x128_si256::<0x31>(near, far));
+        return;
+    }
+    // Packing joins what unpacking took apart: order is kept. Components have 15 bits, so that
+    // nothing saturates.
+    let low = _mm256_set1_epi32(0xffff);
+    let even = _mm256_packus_epi32(_mm256_and_si256(near, low), _mm256_and_si256(far, low));
+    let odd = _mm256_packus_epi32(_mm256_srli_epi32::<16>(near), _mm256_srli_epi32::<16>(far));
+    store(array_mut(sums[0], start / 2), even);
+    store(array_mut(sums[1], start / 2), odd);
 }
 
 /// [`Isa::vertical`] for at least [`BLOCK`] bytes.
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
-fn vertical_avx512(
+fn vertical_avx512<const SPLIT: bool>(
     source: Plane<'_>,
     first: usize,
     taps: &[RowPair],
     ahead: &[u32],
-    sums: &mut [i16],
+    mut sums: [&mut [i16]; 2],
 ) {
     if let [pair] = taps {
-        return two_rows_avx512(source, first, pair, ahead, sums);
+        return two_rows_avx512::<SPLIT>(source, first, pair, ahead, sums);
     }
-    let rows = Blocks::new(source, first, sums.len(), taps);
-    for start in blocks(sums.len(), BLOCK) {
+    let len = sums[0].len() + sums[1].len();
+    let rows = Blocks::new(source, first, len, taps);
+    for start in blocks(len, BLOCK) {
         prefetch(source, ahead, first + start, BLOCK);
         let mut totals = [[_mm512_setzero_si512(); 2]; BLOCK / 64];
         for pair in taps {
@@ -346,9 +357,8 @@ fn vertical_avx512(
                 total[1] = _mm512_add_epi16(total[1], far);
             }
         }
-        let sums: &mut [i16; BLOCK] = array_mut(sums, start);
-        for (to, total) in sums.as_chunks_mut().0.iter_mut().zip(totals) {
-            put_512(to, total);
+        for (index, total) in totals.into_iter().enumerate() {
+            put_512::<SPLIT>(&mut sums, start + 64 * index, total);
         }
     }
 }
@@ -357,15 +367,15 @@ fn vertical_avx512(
 /// rows for each block would take as long as weighing them.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
-fn two_rows_avx512(
+fn two_rows_avx512<const SPLIT: bool>(
     source: Plane<'_>,
     first: usize,
     pair: &RowPair,
     ahead: &[u32],
-    sums: &mut [i16],
+    mut sums: [&mut [i16]; 2],
 ) {
     const VECTOR: usize = 64;
-    let len = sums.len();
+    let len = sums[0].len() + sums[1].len();
     let weights = _mm512_set1_epi16(two_weights(pair));
     let upper = bytes_of(source, pair.rows[0], first, len);
     let lower = bytes_of(source, pair.rows[1], first, len);
@@ -378,7 +388,7 @@ fn two_rows_avx512(
         prefetch_line(next[0].wrapping_add(start));
         prefetch_line(next[1].wrapping_add(start));
         let weighed = weigh_512(array(upper, start), array(lower, start), weights);
-        put_512(array_mut(sums, start), weighed);
+        put_512::<SPLIT>(&mut sums, start, weighed);
     }
 }
 
@@ -394,17 +404,27 @@ fn weigh_512(upper: &[u8; 64], lower: &[u8; 64], weights: __m512i) -> [__m512i; 
     ]
 }
 
-/// Makes components of sums in the order of [`weigh_512`].
+/// Makes components of sums in the order of [`weigh_512`], those from byte `start` on; see [`put`].
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
-fn put_512(to: &mut [i16; 64], [near, far]: [__m512i; 2]) {
+fn put_512<const SPLIT: bool>(sums: &mut [&mut [i16]; 2], start: usize, [near, far]: [__m512i; 2]) {
     let back = _mm512_set1_epi16(BACK);
     let near = _mm512_srli_epi16::<{ TO_COMPONENT as u32 }>(_mm512_xor_si512(near, back));
     let far = _mm512_srli_epi16::<{ TO_COMPONENT as u32 }>(_mm512_xor_si512(far, back));
-    let lower_half = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
-    let upper_half = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    store_512(array_mut(to, 0), _mm512_permutex2var_epi64(near, lower_half, far));
-    store_512(array_mut(to, 32), _mm512_permutex2var_epi64(near, upper_half, far));
+    if !SPLIT {
+        let lower_half = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let upper_half = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        let lower = _mm512_permutex2var_epi64(near, lower_half, far);
+        let upper = _mm512_permutex2var_epi64(near, upper_half, far);
+        store_512(array_mut(sums[0], start), lower);
+        store_512(array_mut(sums[0], start + 32), upper);
+        return;
+    }
+    let low = _mm512_set1_epi32(0xffff);
+    let even = _mm512_packus_epi32(_mm512_and_si512(near, low), _mm512_and_si512(far, low));
+    let odd = _mm512_packus_epi32(_mm512_srli_epi32::<16>(near), _mm512_srli_epi32::<16>(far));
+    store_512(array_mut(sums[0], start / 2), even);
+    store_512(array_mut(sums[1], start / 2), odd);
 }
 
 /// [`Isa::columns`] for at least [`COLUMNS`].
