@@ -29,19 +29,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let frames = std::env::var("CATDOG_BENCH_FRAMES").map_or(Ok(FRAMES), |n| n.parse())?;
     println!("model {model}, one thread, {frames} frames a line");
     println!(
-        "{:<8}{:>12}{:>14}{:>14}{:>14}",
-        "format", "size", "invoke ms", "cost p50 ms", "cost p95 ms"
+        "{:<8}{:>12}{:>11}{:>14}{:>14}{:>14}",
+        "format", "size", "antialias", "invoke ms", "cost p50 ms", "cost p95 ms"
     );
     for (width, height) in [(640, 480), (1280, 720), (1920, 1080)] {
         for format in ["I420", "NV12", "YUY2", "RGB", "BGRx"] {
-            let (mut invoke, mut cost) = measure(&model, format, (width, height), frames)?;
-            println!(
-                "{format:<8}{:>12}{:>14.3}{:>14.3}{:>14.3}",
-                format!("{width}x{height}"),
-                milliseconds(&mut invoke, 50),
-                milliseconds(&mut cost, 50),
-                milliseconds(&mut cost, 95),
-            );
+            for antialias in ["true", "false"] {
+                let properties = [("mode", "sync"), ("antialias", antialias)];
+                let element = Fed::with(&properties, &model, format, width, height)?;
+                let (mut invoke, mut cost) = measure(&element, frames)?;
+                println!(
+                    "{format:<8}{:>12}{antialias:>11}{:>14.3}{:>14.3}{:>14.3}",
+                    format!("{width}x{height}"),
+                    milliseconds(&mut invoke, 50),
+                    milliseconds(&mut cost, 50),
+                    milliseconds(&mut cost, 95),
+                );
+            }
         }
     }
     Ok(())
@@ -49,12 +53,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Times of the invokes, and of everything else, frame by frame.
 fn measure(
-    model: &str,
-    format: &str,
-    (width, height): (i32, i32),
+    element: &Fed,
     frames: usize,
 ) -> Result<(Vec<Duration>, Vec<Duration>), Box<dyn std::error::Error>> {
-    let element = Fed::new(model, format, width, height)?;
     let rotation = ROTATION.min(frames);
     let pictures: Vec<gst::Buffer> =
         (0..rotation).map(|i| noise(element.frame_size, i as u64)).collect();
