@@ -9,8 +9,8 @@
 //! The loops that take nearly all of the time are functions of [`Isa`]: `portable` in safe
 //! Rust, which runs everywhere and says what the others must come to, bit for bit; `x86` with
 //! intrinsics for AVX2 and AVX-512. What is around them is compiled once for each instruction set,
-//! of which [`Kernels`] picks one at run time, hence `#[inline(always)]` on each function: a call
-//! that remains is a call of baseline code. On aarch64 NEON is the baseline, and LLVM makes of the
+//! of which [`Kernels`] picks one at run time, hence `#[inline(always)]` on each function here: a
+//! call that remains is a call of baseline code. On aarch64 NEON is the baseline, and LLVM makes of the
 //! portable loops what one would write by hand (`umlal`, `smlal`, `st3`).
 
 mod portable;
