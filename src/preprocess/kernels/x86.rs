@@ -1,7 +1,8 @@
 //! The loops in intrinsics of AVX2 and AVX-512.
 //!
-//! All memory is reached through references to arrays of a register's size, so that a load or store
-//! is `unsafe` for its instruction alone, never for its address.
+//! Memory is reached through references to arrays of a register's size, so that a load or store is
+//! `unsafe` for its instruction alone, not for its address. Source rows and the samples of columns
+//! are the exception: they are looked at once, for all blocks and all columns.
 //!
 //! The multiplications are of the kind that adds neighbours: `vpmaddubsw` for two source rows,
 //! `vpmaddwd` for two taps of a column and for two components of a pixel. Each is exact here, which
@@ -19,8 +20,8 @@ use crate::frame::Plane;
 /// For processors with AVX2.
 pub(super) struct Avx2;
 
-/// For processors with AVX2, AVX-512F and AVX-512BW: twice the bytes of a row at a
-/// time. A column has too few samples to fill so wide a register.
+/// For processors with AVX2, AVX-512F and AVX-512BW: twice the bytes of a row at a time. A column has
+/// too few samples to fill so wide a register.
 pub(super) struct Avx512;
 
 /// Bytes of a row, output columns, and pixels at a time. The sums of a block are half of the
@@ -142,10 +143,16 @@ fn load<T: Vector32>(from: &T) -> __m256i {
     unsafe { _mm256_loadu_si256(std::ptr::from_ref(from).cast()) }
 }
 
-/// Arrays of 32 bytes of integers.
-trait Vector32 {}
-impl Vector32 for [u8; 32] {}
-impl Vector32 for [i16; 16] {}
+/// Arrays of integers.
+///
+/// # Safety
+///
+/// They have 32 bytes.
+unsafe trait Vector32 {}
+// SAFETY: 32 times one.
+unsafe impl Vector32 for [u8; 32] {}
+// SAFETY: 16 times two.
+unsafe impl Vector32 for [i16; 16] {}
 
 #[inline]
 #[target_feature(enable = "avx2")]
