@@ -186,23 +186,23 @@ fn fill<I: Isa, T: Copy>(
     for (y, row) in tensor.chunks_exact_mut(plan.tensor.0 * CHANNELS).enumerate() {
         let inside = y.checked_sub(plan.rows.start).filter(|y| *y < plan.rows.len);
         let Some(y) = inside else {
-            paint(row, values);
+            paint::<I, T>(row, values);
             continue;
         };
         levels::<I>(frame, &plan.passes, &plan.to_rgb, y, rows);
         let (before, rest) = row.split_at_mut(left);
         let (picture, after) = rest.split_at_mut(len);
-        paint(before, values);
+        paint::<I, T>(before, values);
         values.of::<I>(rows.levels.as_flattened(), picture);
-        paint(after, values);
+        paint::<I, T>(after, values);
     }
 }
 
 /// Makes `pixels` black.
 #[inline(always)]
-fn paint<T: Copy>(pixels: &mut [T], values: &impl Values<T>) {
-    for pixel in pixels.chunks_exact_mut(CHANNELS) {
-        values.of::<Portable>(&[0; CHANNELS], pixel);
+fn paint<I: Isa, T: Copy>(pixels: &mut [T], values: &impl Values<T>) {
+    for pixels in pixels.chunks_mut(PATTERN) {
+        values.of::<I>(&[0; PATTERN][..pixels.len()], pixels);
     }
 }
 
