@@ -96,7 +96,8 @@ pub struct CatdogFilter {
         builder(OptimizeChoice::default()).mutable_playing())]
     #[property(name = "threads", get, set, type = i32, member = threads,
         nick = "Threads", blurb = "CPU threads of one inference (0 = as many as are worth it, \
-        tried once for a model and a machine; one processor is left free, and 4 are the most)", default = DEFAULT_THREADS, mutable_playing)]
+        tried once for a model and a machine; one processor is left free, and 4 are the most)",
+        default = DEFAULT_THREADS, mutable_playing)]
     #[property(name = "accelerator", get, set, type = AcceleratorChoice, member = accelerator,
         nick = "Accelerator", blurb = "The hardware that runs the model",
         builder(AcceleratorChoice::default()).mutable_playing())]

@@ -68,29 +68,27 @@ pub fn load_with(
     candidates: &[u32],
 ) -> Result<(Arc<SharedModel>, u32), LoadError> {
     let load = |threads| SharedModel::load(file, &LiteRtOptions { threads, accelerator }, optimize);
-    let [first, more @ ..] = candidates else { return Ok((load(1)?, 1)) };
-    if more.is_empty() {
-        return Ok((load(*first)?, *first));
+    if let [] | [_] = candidates {
+        let threads = candidates.first().copied().unwrap_or(1);
+        return Ok((load(threads)?, threads));
     }
     // Held all the while, so that elements that start together try once.
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
     let key = key(file, optimize);
     let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
+    // Kept until the end, so that the one that is chosen need not be loaded again.
+    let mut tried = Vec::new();
     let threads = match known.filter(|threads| candidates.contains(threads)) {
         Some(threads) => threads,
         None => {
-            let mut models = Vec::new();
             let threads = choose(candidates, |threads| {
                 let model = load(threads)?;
-                let time = fastest(&model);
-                // Kept until all is tried, so that the one that is chosen need not be loaded again.
-                models.push(model);
-                time
+                tried.push(Arc::clone(&model));
+                fastest(&model)
             })?;
             write_cache(&key, threads);
-            chosen.insert(key, threads);
-            return Ok((load(threads)?, threads));
+            threads
         }
     };
     chosen.insert(key, threads);
