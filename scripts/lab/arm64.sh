@@ -12,7 +12,7 @@
 #   --suite    Debian release of the sysroot: bookworm (default; what is built against
 #              it runs on trixie too) or trixie (has GStreamer 1.26 for `analytics`)
 #   --plugin   tries this aarch64 libgstcatdog.so instead of building one
-#   --runtime  aarch64 libLiteRt.so, put beside the plugin; default: what
+#   --runtime  aarch64 libLiteRt.so, put where the plugin looks; default: what
 #              fetch-runtime.sh fetches
 #   --model    .tflite file for model-file; default: the plugin's own model
 #   --picture  JPEG to classify; default: one of a cat from the test data
@@ -112,13 +112,13 @@ build_programs() {
 emulate() {
   "$lab_scripts/enter.sh" --bind "$lab_dir/trixie/usr/bin/qemu-aarch64:/qemu-aarch64" --bind "$share:/lab" \
     --bind "$CATDOG_ROOT" --env QEMU_CPU=cortex-a76 --env HOME=/tmp --env GST_REGISTRY_FORK=no \
-    --env CATDOG_LITERT_LIBRARY=/lab/plugin/$CATDOG_RUNTIME ${emulate_options[@]+"${emulate_options[@]}"} \
+    --env CATDOG_LITERT_LIBRARY=/lab/gst-catdog/$CATDOG_RUNTIME ${emulate_options[@]+"${emulate_options[@]}"} \
     --env GST_REGISTRY=/lab/registry.bin --env GST_PLUGIN_PATH=/lab/plugin \
     "$sysroot" /qemu-aarch64 "$@" < /dev/null
 }
 
 try() {
-  mkdir "$share/plugin"
+  mkdir "$share/plugin" "$share/gst-catdog"
   cp "$plugin" "$share/plugin/$CATDOG_PLUGIN"
   say "gst-inspect-1.0 catdogfilter"
   emulate /usr/bin/gst-inspect-1.0 catdogfilter > "$share/inspect.log" 2>&1 || {
@@ -126,7 +126,7 @@ try() {
     die "the plugin does not load on arm64 Debian $suite"
   }
   grep -E '^ *(Long-name|Version)' "$share/inspect.log" >&2
-  cp "$runtime" "$share/plugin/$CATDOG_RUNTIME"
+  cp "$runtime" "$share/gst-catdog/$CATDOG_RUNTIME"
   cp "$picture" "$share/picture.jpg"
   [[ -z $model ]] || cp "$model" "$share/model.tflite"
   say "classifying $(basename "$picture")"
