@@ -41,6 +41,6 @@ ensure_opencv() {
 ensure_packages "${CATDOG_PACKAGES_BUILD[@]}" libswscale-dev libavutil-dev python3-venv
 ensure_rust
 ensure_opencv
-cargo build --release --locked --manifest-path "$here/Cargo.toml" --target-dir "$built" >&2 </dev/null ||
+cargo build --release --manifest-path "$here/Cargo.toml" --target-dir "$built" >&2 </dev/null ||
   die "the build failed (cargo's message is above)"
 CATDOG_PEERS_PYTHON=$python exec "$built/release/preprocess-peers" "${arguments[@]}"

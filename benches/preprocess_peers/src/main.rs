@@ -85,19 +85,21 @@ fn main() -> Outcome {
 
 /// Who is compared with whom.
 fn versions(python: Option<&Interpreter>) -> Outcome<String> {
+    // What cargo has written before it compiles this.
     let lock = include_str!("../Cargo.lock");
     let of = |name: &str| {
-        let entry =
-            lock.split_once(&format!("name = \"{name}\"\nversion = \"")).unwrap_or_default();
-        entry.1.split('"').next().unwrap_or_default()
+        let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+        let version = entry.and_then(|(_, rest)| Some(rest.split_once('"')?.0));
+        version.map(|version| format!("{name} {version}")).ok_or(format!("which {name}?"))
     };
     let mut parts =
         vec![gst::version_string().to_string(), format!("libswscale {}", swscale::version())];
     if let Some(python) = python {
         parts.push(format!("OpenCV {}", python.version()?));
     }
-    let crates = ["fast_image_resize", "pic-scale", "yuv"];
-    parts.extend(crates.map(|name| format!("{name} {}", of(name))));
+    for name in ["fast_image_resize", "pic-scale", "yuv"] {
+        parts.push(of(name)?);
+    }
     parts.push(format!("catdog with {:?}", Kernels::best()));
     Ok(parts.join(", ") + "; ")
 }
