@@ -1,0 +1,3 @@
+//! The command `catdog`.
+
+fn main() {}

@@ -1,0 +1,31 @@
+//! The result for one frame.
+
+use std::time::Duration;
+
+use crate::decision::RankedClass;
+
+/// The classification of a frame: its own, or the held one of an earlier frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Classification<'a> {
+    /// The classes by falling confidence; empty if there was no inference yet, or the held result is
+    /// older than the timeout.
+    pub ranked: &'a [RankedClass],
+    /// The accepted class; `None` if every class is rejected.
+    pub accepted: Option<RankedClass>,
+    /// Whether this very frame was inferred.
+    pub fresh: bool,
+    /// Presentation time stamp of the inferred frame, if it has one.
+    pub inference_pts: Option<Duration>,
+    /// How much older the inferred frame is than this frame, if both have time stamps.
+    pub age: Option<Duration>,
+    /// Duration of the inference.
+    pub inference_time: Duration,
+}
+
+impl Classification<'_> {
+    /// Returns the confidence of the accepted class, otherwise of the best one, 0..1; 0 without a
+    /// result.
+    pub fn confidence(&self) -> f32 {
+        self.accepted.or(self.ranked.first().copied()).map_or(0.0, |class| class.confidence)
+    }
+}

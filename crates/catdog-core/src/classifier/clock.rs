@@ -1,0 +1,112 @@
+//! The time by which smoothing, hysteresis and rate limits measure.
+//!
+//! Presentation time stamps are not always usable for that: frames after a network stall may share one
+//! time stamp, raw sources may set none, an application may set microseconds where nanoseconds are meant,
+//! and a loop starts again at 0. The clock advances with every frame, by the time stamps where they make
+//! sense.
+
+use std::time::{Duration, Instant};
+
+use crate::frame::FrameTime;
+
+/// A step back of at most this length is reverse playback; a longer one is a restart.
+const MAX_REVERSE_STEP: Duration = Duration::from_secs(1);
+/// A shorter step between time stamps is not the time between two frames: no source delivers more than
+/// 1000 frames/s.
+const MIN_STEP: Duration = Duration::from_millis(1);
+/// The step for time stamps that advance by less than [`MIN_STEP`], if the frame rate is unknown: 30
+/// frames/s.
+const NOMINAL_STEP: Duration = Duration::from_nanos(33_333_333);
+
+/// Measures the time of a stream, frame by frame.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamClock {
+    elapsed: Duration,
+    pts: Option<Duration>,
+    /// When the last frame arrived; `None` before the first.
+    arrival: Option<Instant>,
+    frame_duration: Option<Duration>,
+}
+
+impl StreamClock {
+    /// Sets the time from one frame to the next, if the caps have a frame rate.
+    pub fn set_frame_duration(&mut self, frame_duration: Option<Duration>) {
+        self.frame_duration = frame_duration.filter(|duration| !duration.is_zero());
+    }
+
+    /// Returns the time of the next frame, which has the time stamp `pts` and arrived at `arrival`.
+    pub fn advance(&mut self, pts: Option<Duration>, arrival: Instant) -> FrameTime {
+        let previous_pts = std::mem::replace(&mut self.pts, pts);
+        if let Some(previous) = self.arrival.replace(arrival) {
+            self.elapsed += self.step(previous_pts, pts, arrival.saturating_duration_since(previous));
+        }
+        FrameTime { pts, elapsed: self.elapsed }
+    }
+
+    /// Returns the time between two frames with these time stamps, the second of which arrived
+    /// `since_arrival` after the first.
+    fn step(
+        &self,
+        previous: Option<Duration>,
+        pts: Option<Duration>,
+        since_arrival: Duration,
+    ) -> Duration {
+        let without_pts = self.frame_duration.unwrap_or(since_arrival);
+        let Some((previous, pts)) = previous.zip(pts) else { return without_pts };
+        let step = pts.abs_diff(previous);
+        if step.is_zero() || (pts < previous && step > MAX_REVERSE_STEP) {
+            without_pts
+        } else if step < MIN_STEP {
+            self.frame_duration.unwrap_or(NOMINAL_STEP)
+        } else {
+            step
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Duration = Duration::from_millis(40);
+    /// The frames of the tests arrive at this distance.
+    const ARRIVAL: Duration = Duration::from_millis(7);
+
+    /// Returns the elapsed times, in ms, of frames with these time stamps in µs.
+    fn elapsed(frame_duration: Option<Duration>, stamps: &[Option<u64>]) -> Vec<u128> {
+        let mut clock = StreamClock::default();
+        clock.set_frame_duration(frame_duration);
+        let start = Instant::now();
+        let times = stamps.iter().zip(0..).map(|(stamp, index)| {
+            clock.advance(stamp.map(Duration::from_micros), start + ARRIVAL * index)
+        });
+        times.map(|time| time.elapsed.as_millis()).collect()
+    }
+
+    #[test]
+    fn time_stamps_that_advance_set_the_time_and_a_gap_counts_in_full() {
+        let stamps = [Some(5_000), Some(45_000), Some(85_000), Some(10_085_000)];
+        assert_eq!(elapsed(Some(FRAME), &stamps), [0, 40, 80, 10_080]);
+        assert_eq!(elapsed(None, &stamps), [0, 40, 80, 10_080]);
+    }
+
+    #[test]
+    fn equal_and_missing_time_stamps_advance_by_the_frame_duration_or_by_arrival() {
+        for stamps in [[Some(5), Some(5), Some(5)], [None; 3]] {
+            assert_eq!(elapsed(Some(FRAME), &stamps), [0, 40, 80]);
+            assert_eq!(elapsed(None, &stamps), [0, 7, 14]);
+        }
+    }
+
+    #[test]
+    fn reverse_playback_advances_and_a_restart_takes_one_frame() {
+        assert_eq!(elapsed(None, &[Some(100_000), Some(60_000), Some(20_000)]), [0, 40, 80]);
+        assert_eq!(elapsed(Some(FRAME), &[Some(90_000_000), Some(0), Some(50_000)]), [0, 40, 90]);
+    }
+
+    #[test]
+    fn time_stamps_in_the_wrong_unit_advance_by_whole_frames() {
+        assert_eq!(elapsed(Some(FRAME), &[Some(0), Some(1), Some(2)]), [0, 40, 80]);
+        assert_eq!(elapsed(None, &[Some(0), Some(1), Some(2), Some(3)]), [0, 33, 66, 99]);
+    }
+}

@@ -1,0 +1,57 @@
+//! The configuration of a classifier: validated values, resolved once from what the user set.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::decision::{Activation, Rules};
+use crate::engine::litert::Accelerator;
+use crate::model::ModelSource;
+use crate::model::tflite::Normalization;
+use crate::preprocess::Resize;
+
+/// How the activation is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputActivation {
+    /// None if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and softmax for
+    /// several.
+    #[default]
+    Auto,
+    /// This activation, whatever the graph ends in.
+    Fixed(Activation),
+}
+
+/// The part of the configuration that requires loading the model again when it changes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The `.tflite` classifier.
+    pub model: ModelSource,
+    /// Class names separated by commas; takes precedence over every file.
+    pub labels: Option<String>,
+    /// A file with one class name per line.
+    pub labels_file: Option<PathBuf>,
+    /// CPU threads per inference; 0 chooses the number by measuring.
+    pub threads: u32,
+    /// The hardware that runs the graph.
+    pub accelerator: Accelerator,
+    /// Rewrite the model in memory if that makes it faster and keeps its decisions.
+    pub optimize: bool,
+    /// Mean and standard deviation of the input, if the user sets them.
+    pub normalization: Option<Normalization>,
+    /// How a frame is fitted to the input of the model.
+    pub resize: Resize,
+    /// How scores become confidences.
+    pub activation: OutputActivation,
+}
+
+/// The part of the configuration that may change from one frame to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuntimeConfig {
+    /// The rules for accepting a class.
+    pub rules: Rules,
+    /// Run an inference on every n-th frame; 0 is treated as 1.
+    pub inference_interval: u64,
+    /// Minimum time between inferred frames; `None` for no limit.
+    pub min_period: Option<Duration>,
+    /// Maximum age of a held result; `None` for no limit.
+    pub result_timeout: Option<Duration>,
+}

@@ -1,0 +1,122 @@
+//! How the color levels of a frame become elements of the input tensor.
+
+use super::config::Config;
+use crate::model::modelinfo;
+use crate::model::tflite::{ModelInfo, Normalization};
+use crate::preprocess::{TensorTarget, ValueMap};
+use crate::tensor::{ElementType, Quantization, TensorInfo};
+
+/// What the elements of a model's input stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scaling {
+    /// No source defines it.
+    Unknown,
+    /// Real numbers; a quantized input stores them with its own scale.
+    Real(Normalization),
+    /// Stored values, whatever scale the tensor has.
+    Stored(Normalization),
+}
+
+/// Returns the scaling from the first of these that defines it: the configuration, the model's metadata, a
+/// `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be used.
+pub(super) fn input_scaling(config: &Config, info: &ModelInfo, warnings: &mut Vec<String>) -> Scaling {
+    if let Some(normalization) = &config.normalization {
+        // Integers without a scale represent no real numbers.
+        let stored = info.input.element != ElementType::F32 && info.input.quantization.is_none();
+        let scaling = if stored { Scaling::Stored } else { Scaling::Real };
+        return scaling(normalization.clone());
+    }
+    if let Some(normalization) = &info.normalization {
+        return Scaling::Real(normalization.clone());
+    }
+    match config.model.file().map_or(Ok(None), modelinfo::read_normalization) {
+        Ok(Some(normalization)) => Scaling::Stored(normalization),
+        Ok(None) => Scaling::Unknown,
+        Err(reason) => {
+            warnings.push(reason);
+            Scaling::Unknown
+        }
+    }
+}
+
+/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1, the
+/// range of the MobileNet family.
+const FLOAT_CENTER: f32 = 127.5;
+
+/// Returns what preprocessing must produce for the input tensor `input`.
+pub(super) fn tensor_target(input: &TensorInfo, scaling: &Scaling) -> TensorTarget {
+    TensorTarget {
+        width: input.shape.get(2).copied().unwrap_or(0),
+        height: input.shape.get(1).copied().unwrap_or(0),
+        element: input.element,
+        values: std::array::from_fn(|channel| value_map(input, scaling, channel)),
+    }
+}
+
+/// Returns the element for each level of `channel` (0 red, 1 green, 2 blue).
+fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap {
+    let of_channel = |normalization: &Normalization| {
+        // A single number applies to all channels.
+        let pick = |values: &[f32]| values.get(channel).or(values.first()).copied();
+        Some((pick(&normalization.mean)?, pick(&normalization.std)?))
+    };
+    if input.element == ElementType::F32 {
+        let (mean, std) = match scaling {
+            Scaling::Real(normalization) | Scaling::Stored(normalization) => {
+                of_channel(normalization)
+            }
+            Scaling::Unknown => None,
+        }
+        .unwrap_or((FLOAT_CENTER, FLOAT_CENTER));
+        return ValueMap::Normalized { mean, std };
+    }
+    /// The quantization that stores a number as itself.
+    const IDENTITY: Quantization = Quantization { scale: 1.0, zero_point: 0 };
+    let mapped = match scaling {
+        Scaling::Real(normalization) => of_channel(normalization).zip(input.quantization),
+        Scaling::Stored(normalization) => of_channel(normalization).zip(Some(IDENTITY)),
+        Scaling::Unknown => None,
+    };
+    // Without a normalization or a scale, the bytes of the tensor are the levels.
+    mapped.map_or(ValueMap::Level, |((mean, std), quantization)| ValueMap::Quantized {
+        mean,
+        std,
+        quantization,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(element: ElementType, quantization: Option<Quantization>) -> TensorInfo {
+        TensorInfo { name: "input".into(), shape: vec![1, 8, 8, 3], element, quantization }
+    }
+
+    #[test]
+    fn ranges_of_a_modelinfo_are_in_stored_units() {
+        let passthrough = Scaling::Stored(Normalization { mean: vec![0.0], std: vec![1.0] });
+        let quantization = Some(Quantization { scale: 1.0 / 127.5, zero_point: 127 });
+        // 0..255 is stored as 0..255, whatever scale the tensor has.
+        let want = ValueMap::Quantized {
+            mean: 0.0,
+            std: 1.0,
+            quantization: Quantization { scale: 1.0, zero_point: 0 },
+        };
+        assert_eq!(value_map(&input(ElementType::U8, quantization), &passthrough, 0), want);
+    }
+
+    #[test]
+    fn an_undefined_input_gets_levels_or_a_centered_range() {
+        assert_eq!(value_map(&input(ElementType::I8, None), &Scaling::Unknown, 0), ValueMap::Level);
+        let centered = ValueMap::Normalized { mean: 127.5, std: 127.5 };
+        assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centered);
+    }
+
+    #[test]
+    fn three_numbers_apply_to_one_channel_each() {
+        let normalization = Normalization { mean: vec![1.0, 2.0, 3.0], std: vec![4.0] };
+        let map = value_map(&input(ElementType::F32, None), &Scaling::Real(normalization), 1);
+        assert_eq!(map, ValueMap::Normalized { mean: 2.0, std: 4.0 });
+    }
+}

@@ -1,0 +1,446 @@
+//! The classifier: frame -> tensor -> inference -> decision, without GStreamer.
+//!
+//! [`Config`] is what the user's settings resolve to, validated once; a [`Classifier`] is what runs. For
+//! each frame, the caller
+//!
+//! 1. starts the frame ([`Classifier::begin_frame`]),
+//! 2. collects results of earlier frames ([`Classifier::collect`]),
+//! 3. infers the frame ([`Classifier::infer`]) if it is due, or skips it ([`Classifier::skip`]),
+//! 4. reads its classification ([`Classifier::classification`]).
+//!
+//! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a frame
+//! gets the latest result there is ([`Execution`]). After the first frame of a format, classifying a frame
+//! allocates nothing.
+
+mod classification;
+mod clock;
+mod config;
+mod error;
+mod input_scaling;
+mod load;
+mod schedule;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::decision::{Activation, Decider, RankedClass, Ranking};
+use crate::engine;
+use crate::engine::litert::Accelerator;
+use crate::engine::scheduler::EnginePool;
+use crate::engine::shared_model::{Optimization, SharedModel};
+use crate::engine::worker::{Finished, WorkerInference};
+use crate::frame::{FrameSpec, FrameTime, FrameView};
+use crate::preprocess::{Preprocessor, Resize, TensorTarget};
+use crate::stats::Counters;
+use crate::tensor::TensorRef;
+use clock::StreamClock;
+use input_scaling::{Scaling, tensor_target};
+use schedule::Schedule;
+
+pub use classification::Classification;
+pub use config::{Config, OutputActivation, RuntimeConfig};
+pub use error::{ClassifyError, LoadError};
+
+/// Where inferences run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Execution {
+    /// On the thread that calls [`Classifier::infer`], which returns with the result.
+    #[default]
+    Inline,
+    /// On a worker thread; the result is collected later.
+    Worker,
+}
+
+/// A model with its preprocessing and its decisions, and the latest result.
+pub struct Classifier {
+    pool: Arc<EnginePool>,
+    /// Keeps the model loaded for the other users of it; `None` for a fake engine.
+    _model: Option<Arc<SharedModel>>,
+    /// `Some` for [`Execution::Worker`].
+    worker: Option<WorkerInference>,
+    target: TensorTarget,
+    resize: Resize,
+    preprocessor: Option<Preprocessor>,
+    decider: Decider,
+    labels: Vec<String>,
+    runtime: RuntimeConfig,
+    latest: Latest,
+    clock: StreamClock,
+    schedule: Schedule,
+    /// For [`Execution::Worker`]: when the latest frame was submitted, until its result is collected.
+    submitted: Option<Instant>,
+    counters: Counters,
+    description: Description,
+}
+
+/// The latest result.
+#[derive(Debug, Default)]
+struct Latest {
+    ranked: Vec<RankedClass>,
+    accepted: Option<RankedClass>,
+    pts: Option<Duration>,
+    inference_time: Duration,
+}
+
+/// The facts about a loaded classifier that users see.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// File name of the model.
+    pub model: String,
+    /// CPU threads per inference.
+    pub threads: u32,
+    /// The hardware that runs the graph.
+    pub accelerator: Accelerator,
+    /// Outcome of optimizing the model.
+    pub optimization: Optimization,
+    /// Duration of one inference, measured when the model was loaded.
+    pub inference_time: Duration,
+    /// Choices that were made without information, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// What a classifier is built from.
+struct Parts {
+    pool: Arc<EnginePool>,
+    model: Option<Arc<SharedModel>>,
+    scaling: Scaling,
+    resize: Resize,
+    activation: Activation,
+    labels: Vec<String>,
+    description: Description,
+}
+
+impl Classifier {
+    fn from_parts(parts: Parts, runtime: RuntimeConfig) -> Self {
+        let Parts { pool, model, scaling, resize, activation, labels, description } = parts;
+        let output = pool.output_info();
+        let scores = output.len();
+        let rules = runtime.rules.clone();
+        let decider = Decider::new(scores, labels.len(), activation, output.quantization, rules);
+        let ranked = Vec::with_capacity(labels.len().max(scores));
+        Self {
+            target: tensor_target(pool.input_info(), &scaling),
+            pool,
+            _model: model,
+            worker: None,
+            resize,
+            preprocessor: None,
+            decider,
+            labels,
+            runtime,
+            latest: Latest { ranked, ..Latest::default() },
+            clock: StreamClock::default(),
+            schedule: Schedule::default(),
+            submitted: None,
+            counters: Counters::default(),
+            description,
+        }
+    }
+
+    /// Creates a classifier that runs `engine`, with the labels "red", "green" and "blue".
+    #[cfg(feature = "testing")]
+    pub fn fake(engine: crate::testing::FakeEngine, runtime: RuntimeConfig) -> Self {
+        let description = Description {
+            model: "fake".into(),
+            threads: 1,
+            accelerator: Accelerator::Cpu,
+            optimization: Optimization::Off,
+            inference_time: engine.delay,
+            warnings: Vec::new(),
+        };
+        let parts = Parts {
+            pool: EnginePool::new(Box::new(engine)),
+            model: None,
+            scaling: Scaling::Unknown,
+            resize: crate::preprocess::ResizeMethod::Stretch.into(),
+            activation: Activation::None,
+            labels: ["red", "green", "blue"].map(str::to_owned).to_vec(),
+            description,
+        };
+        Self::from_parts(parts, runtime)
+    }
+
+    /// Prepares for frames of `spec`. The latest result stays valid: the caps of a stream may change
+    /// without a change of its content.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError::Preprocess`] if the spec contradicts itself.
+    pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), ClassifyError> {
+        self.preprocessor = None;
+        self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
+        self.clock.set_frame_duration(spec.frame_duration);
+        Ok(())
+    }
+
+    /// Continues the counts of `previous`, the classifier that this one replaces.
+    pub fn continue_counters(&mut self, previous: &Self) {
+        self.counters = previous.counters.continued();
+    }
+
+    /// Sets where inferences run. The latest result stays.
+    pub fn set_execution(&mut self, execution: Execution) {
+        match execution {
+            Execution::Inline => {
+                if self.submitted.take().is_some() {
+                    self.counters.skipped += 1;
+                    self.schedule.inference_was_lost();
+                }
+                self.worker = None;
+            }
+            Execution::Worker if self.worker.is_some() => {}
+            Execution::Worker => self.worker = Some(WorkerInference::new(Arc::clone(&self.pool))),
+        }
+    }
+
+    /// Returns where inferences run.
+    pub fn execution(&self) -> Execution {
+        if self.worker.is_some() { Execution::Worker } else { Execution::Inline }
+    }
+
+    /// Replaces the part of the configuration that may change between frames.
+    pub fn set_runtime(&mut self, runtime: RuntimeConfig) {
+        self.decider.set_rules(runtime.rules.clone());
+        self.runtime = runtime;
+    }
+
+    /// Forgets the latest result and all state of the stream: after a flush or a new stream.
+    pub fn reset(&mut self) {
+        let mut ranked = std::mem::take(&mut self.latest.ranked);
+        ranked.clear();
+        self.latest = Latest { ranked, ..Latest::default() };
+        self.schedule.reset();
+        self.submitted = None;
+        self.decider.reset();
+        if let Some(worker) = &mut self.worker {
+            worker.reset();
+        }
+    }
+
+    /// Returns the names of the classes, two for a model of one score.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// Returns the facts about the loaded model.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames, or
+    /// the duration of one inference before the first frame.
+    pub fn latency(&self) -> Duration {
+        match self.counters.wait.percentile(95) {
+            0 => self.description.inference_time,
+            nanoseconds => Duration::from_nanos(nanoseconds),
+        }
+    }
+
+    /// Counts a frame with the time stamp `pts` and returns its time. Must be called once per frame, in
+    /// the order of the frames.
+    pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
+        self.counters.frames += 1;
+        self.clock.advance(pts, Instant::now())
+    }
+
+    /// Returns whether the frame at `time` is due for an inference, by the inference interval and the
+    /// rate limit.
+    pub fn is_due(&self, time: FrameTime) -> bool {
+        self.schedule.is_due(time.elapsed, &self.runtime)
+    }
+
+    /// Records that the frame at `time` is not inferred. It gets the latest result.
+    pub fn skip(&mut self, time: FrameTime) {
+        self.counters.skipped += u64::from(self.is_due(time));
+        self.schedule.skipped();
+    }
+
+    /// Infers `frame`, shown at `time`.
+    ///
+    /// Inline, this runs preprocessing, inference and decision. With [`Execution::Worker`] it runs
+    /// preprocessing only; the result is collected later.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The latest
+    /// result stays.
+    pub fn infer(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<(), ClassifyError> {
+        let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
+        let start = Instant::now();
+        if let Some(worker) = &mut self.worker {
+            let replaced = worker.submit(time, |input| preprocessor.run(frame, input))?;
+            self.counters.skipped += u64::from(replaced);
+            self.counters.preprocess.add(start.elapsed());
+            self.schedule.inferred(time.elapsed, &self.runtime);
+            self.submitted = Some(start);
+            return Ok(());
+        }
+        let mut engine = self.pool.acquire();
+        let acquired = Instant::now();
+        preprocessor.run(frame, engine.input_mut())?;
+        let preprocessed = Instant::now();
+        engine::run(&mut *engine)?;
+        let inference_time = preprocessed.elapsed();
+        self.counters.preprocess.add(preprocessed - acquired);
+        self.decide(engine.output(), time, inference_time);
+        self.counters.wait.add(start.elapsed());
+        self.schedule.inferred(time.elapsed, &self.runtime);
+        Ok(())
+    }
+
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError::Engine`] if the inference failed; the latest result stays.
+    pub fn collect(&mut self) -> Result<bool, ClassifyError> {
+        let finished = self.worker.as_mut().and_then(WorkerInference::collect);
+        let Some(Finished { time, result }) = finished else { return Ok(false) };
+        let (output, inference_time) = result?;
+        if let Some(submitted) = self.submitted.take() {
+            self.counters.wait.add(submitted.elapsed());
+        }
+        self.decide(output.elements(), time, inference_time);
+        if let Some(worker) = &mut self.worker {
+            worker.recycle(output);
+        }
+        Ok(true)
+    }
+
+    /// Waits at most `limit` for the worker inferences of submitted frames. Returns `false` on timeout.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.worker.as_ref().is_none_or(|worker| worker.wait(limit))
+    }
+
+    /// Waits at most `limit` until no worker inference runs, including discarded ones.
+    pub fn wait_until_idle(&self, limit: Duration) {
+        if let Some(worker) = &self.worker {
+            worker.wait_until_idle(limit);
+        }
+    }
+
+    fn decide(&mut self, output: TensorRef<'_>, time: FrameTime, inference_time: Duration) {
+        let Ranking { ranked, accepted } = self.decider.decide(output, time.elapsed);
+        self.latest.ranked.clear();
+        self.latest.ranked.extend_from_slice(ranked);
+        self.latest.accepted = accepted;
+        self.latest.pts = time.pts;
+        self.latest.inference_time = inference_time;
+        self.counters.inferences += 1;
+        self.counters.invoke.add(inference_time);
+    }
+
+    /// Returns the presentation time stamp of the frame that the latest result belongs to.
+    pub fn latest_pts(&self) -> Option<Duration> {
+        self.latest.pts
+    }
+
+    /// Returns the classification of a frame with the time stamp `pts`: its own right after
+    /// [`infer`](Self::infer), otherwise the latest result.
+    pub fn classification(&self, pts: Option<Duration>) -> Classification<'_> {
+        let latest = &self.latest;
+        // In reverse playback the inferred frame has the later time stamp.
+        let age = pts.zip(latest.pts).map(|(now, then)| now.abs_diff(then));
+        let expired = age.zip(self.runtime.result_timeout).is_some_and(|(age, limit)| age > limit);
+        Classification {
+            ranked: if expired { &[] } else { &latest.ranked },
+            accepted: latest.accepted.filter(|_| !expired),
+            fresh: self.submitted.is_none() && self.schedule.latest_is_inferred(),
+            inference_pts: latest.pts,
+            age,
+            inference_time: latest.inference_time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Rules;
+    use crate::frame::{PixelFormat, Plane};
+    use crate::testing::FakeEngine;
+
+    fn runtime() -> RuntimeConfig {
+        let rules = Rules { threshold: 0.1, max_results: 3, ..Rules::default() };
+        RuntimeConfig { rules, inference_interval: 2, ..RuntimeConfig::default() }
+    }
+
+    static RED: [u8; 48] = {
+        let mut pixels = [0; 48];
+        let mut at = 0;
+        while at < pixels.len() {
+            pixels[at] = 255;
+            at += 3;
+        }
+        pixels
+    };
+
+    /// Returns a classifier for red frames of 4x4 pixels, and such a frame.
+    fn with_red_frame(engine: FakeEngine) -> (Classifier, FrameView<'static>) {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(engine, runtime());
+        classifier.set_frame_spec(&spec).unwrap();
+        let plane = Plane { data: &RED, stride: 12 };
+        (classifier, FrameView::new(&spec, &[plane]).unwrap())
+    }
+
+    fn infer(
+        classifier: &mut Classifier,
+        view: &FrameView<'_>,
+        pts: Option<Duration>,
+    ) -> Result<(), ClassifyError> {
+        let time = classifier.begin_frame(pts);
+        classifier.infer(view, time)
+    }
+
+    #[test]
+    fn a_reset_leaves_no_result() {
+        let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
+        let second = Some(Duration::from_secs(1));
+        infer(&mut classifier, &view, second).unwrap();
+        let classification = classifier.classification(second);
+        assert!(classification.accepted.is_some() && classification.fresh);
+        classifier.reset();
+        let classification = classifier.classification(second);
+        assert!(classification.ranked.is_empty() && classification.accepted.is_none());
+        assert!(!classification.fresh);
+        assert_eq!((classification.inference_pts, classification.age), (None, None));
+    }
+
+    #[test]
+    fn a_new_frame_spec_keeps_the_latest_result() {
+        let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
+        infer(&mut classifier, &view, None).unwrap();
+        classifier.set_frame_spec(&FrameSpec::new(PixelFormat::I420, 8, 8)).unwrap();
+        assert!(classifier.classification(None).accepted.is_some());
+    }
+
+    #[test]
+    fn age_is_positive_in_reverse_playback() {
+        let (mut classifier, view) = with_red_frame(FakeEngine::new(4, 4));
+        infer(&mut classifier, &view, Some(Duration::from_secs(3))).unwrap();
+        let time = classifier.begin_frame(None);
+        assert!(!classifier.is_due(time));
+        classifier.skip(time);
+        let classification = classifier.classification(Some(Duration::from_secs(1)));
+        assert!(classification.accepted.is_some() && !classification.fresh);
+        assert_eq!(classification.age, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_failed_inference_keeps_the_latest_result() {
+        let mut engine = FakeEngine::new(4, 4);
+        engine.fail_from = Some(1);
+        let (mut classifier, view) = with_red_frame(engine);
+        infer(&mut classifier, &view, None).unwrap();
+        let failed = infer(&mut classifier, &view, None);
+        assert!(matches!(failed, Err(ClassifyError::Engine(_))));
+        assert!(classifier.classification(None).accepted.is_some());
+        assert_eq!(classifier.counters().inferences, 1);
+    }
+}

@@ -1,0 +1,63 @@
+//! Running a model: one input tensor in, one output tensor out.
+//!
+//! [`Engine`] is the small interface that the rest of the crate needs from a runtime. [`litert`]
+//! implements it with LiteRT; the feature `testing` adds an engine of known timing and answers.
+//! [`SharedModel`](shared_model::SharedModel) loads a model once per process, [`scheduler`] assigns its
+//! engines to requests, and [`worker`] runs inferences beside the streaming thread.
+
+pub mod agreement;
+mod error;
+pub mod litert;
+pub mod scheduler;
+pub mod shared_model;
+pub mod thread_tuning;
+pub mod worker;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::tensor::{TensorInfo, TensorMut, TensorRef};
+
+pub use error::{EngineError, ModelLoadError};
+
+/// A loaded model that is ready to run: input `[1, height, width, 3]`, output of n scores.
+///
+/// `run` takes `&mut self` because the tensors live in the engine: filling the input, running and
+/// reading the output must not overlap. An engine can move between threads, but threads cannot share it.
+pub trait Engine: Send {
+    /// Returns shape, type and quantization of the input.
+    fn input_info(&self) -> &TensorInfo;
+
+    /// Returns shape, type and quantization of the output.
+    fn output_info(&self) -> &TensorInfo;
+
+    /// Returns the memory of the input, `input_info().len()` elements. Its contents stay until they are
+    /// overwritten.
+    fn input_mut(&mut self) -> TensorMut<'_>;
+
+    /// Runs one inference on the contents of the input.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if the runtime fails; the engine may be run again.
+    fn run(&mut self) -> Result<(), EngineError>;
+
+    /// Returns the output of the last successful run, `output_info().len()` elements.
+    fn output(&self) -> TensorRef<'_>;
+}
+
+/// Runs `engine` and turns a panic into an error, because a bug here must not end the host process.
+///
+/// # Errors
+///
+/// As [`Engine::run`], and [`EngineError::Panicked`].
+pub fn run(engine: &mut dyn Engine) -> Result<(), EngineError> {
+    catch_unwind(AssertUnwindSafe(|| engine.run()))
+        .unwrap_or_else(|panic| Err(EngineError::Panicked { detail: panic_message(&*panic) }))
+}
+
+/// Returns the message of a panic, or an empty string.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,170 @@
+//! Models are shared per process, keyed by file contents and options.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::agreement::agree;
+use super::litert::{LiteRtEngine, LiteRtModel, LiteRtOptions};
+use super::scheduler::EnginePool;
+use super::{Engine, ModelLoadError};
+use crate::model::tflite::{self, ModelInfo};
+use crate::sync::lock;
+
+/// The outcome of optimizing a model file before LiteRT reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Optimization {
+    /// Optimizing is disabled.
+    Off,
+    /// The model needs no optimization.
+    Nothing,
+    /// This many weight tensors were converted to float.
+    Weights(usize),
+    /// The optimized model decided differently or did not run, so the original is used. Holds the
+    /// reason.
+    Refused(String),
+}
+
+impl fmt::Display for Optimization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Nothing => f.write_str("nothing to do"),
+            Self::Weights(count) => write!(f, "{count} depthwise weights converted to float"),
+            Self::Refused(reason) => write!(f, "not optimized: {reason}"),
+        }
+    }
+}
+
+/// A model with its engines. It has as many engines as users, but no more than can run at once on the
+/// processors of the machine.
+pub struct SharedModel {
+    model: LiteRtModel,
+    /// The file as it was requested, if an optimized one runs in its place.
+    optimized_from: Option<Vec<u8>>,
+    optimize: bool,
+    optimization: Optimization,
+    pool: Arc<EnginePool>,
+    inference_time: Duration,
+}
+
+impl SharedModel {
+    /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process runs
+    /// the same file with the same options already.
+    ///
+    /// With `optimize`, a faster rewritten model runs in its place if there is one that makes the same
+    /// decisions.
+    ///
+    /// # Errors
+    ///
+    /// As [`LiteRtModel::new`] and [`LiteRtModel::engine`].
+    pub fn load(
+        file: &[u8],
+        options: &LiteRtOptions,
+        optimize: bool,
+    ) -> Result<Arc<Self>, ModelLoadError> {
+        static LOADED: Mutex<Vec<Weak<SharedModel>>> = Mutex::new(Vec::new());
+        // Locked while loading, so that elements that start at the same time load the model once.
+        let mut loaded = lock(&LOADED);
+        loaded.retain(|model| model.strong_count() > 0);
+        let same = |shared: &Arc<Self>| {
+            (shared.model.options(), shared.optimize, shared.file()) == (options, optimize, file)
+        };
+        if let Some(shared) = loaded.iter().filter_map(Weak::upgrade).find(same) {
+            let users = Arc::strong_count(&shared);
+            if shared.pool.engine_count() < users.min(max_parallel_inferences(options)) {
+                // If this fails, the users share the engines that exist.
+                if let Ok(mut engine) = shared.model.engine()
+                    && engine.run().is_ok()
+                {
+                    shared.pool.add(Box::new(engine));
+                }
+            }
+            return Ok(shared);
+        }
+        let model = LiteRtModel::new(file, options)?;
+        let engine = model.engine()?;
+        let (model, mut engine, optimization) = match optimize {
+            true => optimized(model, engine),
+            false => (model, engine, Optimization::Off),
+        };
+        // Warm-up: the first run takes several times as long as the others, because memory is touched
+        // for the first time. No frame waits for that.
+        engine.run()?;
+        let start = Instant::now();
+        engine.run()?;
+        let inference_time = start.elapsed();
+        let pool = EnginePool::new(Box::new(engine));
+        let optimized = matches!(optimization, Optimization::Weights(_));
+        let optimized_from = optimized.then(|| file.to_vec());
+        let shared =
+            Arc::new(Self { model, optimized_from, optimize, optimization, pool, inference_time });
+        loaded.push(Arc::downgrade(&shared));
+        Ok(shared)
+    }
+
+    /// Returns the description of the model in its file.
+    pub fn info(&self) -> &ModelInfo {
+        self.model.info()
+    }
+
+    /// Returns the outcome of optimizing the model.
+    pub fn optimization(&self) -> &Optimization {
+        &self.optimization
+    }
+
+    /// Returns the bytes of the file as it was requested.
+    fn file(&self) -> &[u8] {
+        self.optimized_from.as_deref().unwrap_or(self.model.file())
+    }
+
+    /// Returns the duration of one inference, measured when the model was loaded.
+    pub fn inference_time(&self) -> Duration {
+        self.inference_time
+    }
+
+    /// Returns the engines of the model.
+    pub fn pool(&self) -> &Arc<EnginePool> {
+        &self.pool
+    }
+}
+
+impl fmt::Debug for SharedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedModel").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+/// Returns the optimized model with its engine, if there is one that makes the same decisions as
+/// `model`, whose engine is `engine`; otherwise returns these two.
+fn optimized(
+    model: LiteRtModel,
+    mut engine: LiteRtEngine,
+) -> (LiteRtModel, LiteRtEngine, Optimization) {
+    let Some(rewritten) = tflite::optimize(model.file()) else {
+        return (model, engine, Optimization::Nothing);
+    };
+    let mut compared = || -> Result<_, ModelLoadError> {
+        let other = LiteRtModel::new(&rewritten.file, model.options())?;
+        let mut other_engine = other.engine()?;
+        let agrees = agree(&mut engine, &mut other_engine)?;
+        Ok((other, other_engine, agrees))
+    };
+    match compared() {
+        Ok((other, other_engine, true)) => {
+            (other, other_engine, Optimization::Weights(rewritten.weights))
+        }
+        Ok((.., false)) => {
+            let reason = "the rewritten model decides differently".to_owned();
+            (model, engine, Optimization::Refused(reason))
+        }
+        Err(error) => (model, engine, Optimization::Refused(error.to_string())),
+    }
+}
+
+/// Returns the number of inferences that can run at once without competing for processors.
+fn max_parallel_inferences(options: &LiteRtOptions) -> usize {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    (processors / options.threads.max(1) as usize).max(1)
+}

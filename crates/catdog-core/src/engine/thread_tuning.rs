@@ -1,0 +1,221 @@
+//! Chooses the number of CPU threads for an inference (`threads=0`).
+//!
+//! How much a second thread helps depends on the graph and on the processor, so it is measured: the
+//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth it.
+//! At least one processor is left for capture, decoding and encoding. The choice is cached in the user's
+//! cache folder, keyed by model and machine, because measuring takes as long as several starts.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use super::ModelLoadError;
+use super::litert::{Accelerator, LiteRtOptions};
+use super::shared_model::SharedModel;
+use crate::files;
+use crate::sync::lock;
+
+/// Doubling the threads is worth it if the inference then takes at most this share of the time: the
+/// rest of the pipeline needs the processors, too.
+const WORTHWHILE_RATIO: f64 = 0.75;
+
+/// The largest number of threads. With more, the small graphs of classifiers lose more time to
+/// distributing the work than they gain.
+const MAX_THREADS: u32 = 4;
+
+/// Inferences per candidate. The fastest one counts, because a disturbance can only slow one down.
+const TRIALS: usize = 5;
+
+/// Path below the user's cache folder.
+const CACHE_FILE: &str = "catdog/threads.json";
+/// Size limit of the cache file, far more than the models of one user need.
+const CACHE_BYTES: u64 = 64 << 10;
+/// Number of entries at which the cache is emptied.
+const CACHE_ENTRIES: usize = 500;
+
+/// Loads the model in `file` with the best number of threads, and returns that number. `optimize` has
+/// the meaning it has for [`SharedModel::load`].
+///
+/// # Errors
+///
+/// As [`SharedModel::load`].
+pub fn load(
+    file: &[u8],
+    accelerator: Accelerator,
+    optimize: bool,
+) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let candidates = match accelerator {
+        Accelerator::Cpu => candidates(processors),
+        _ => vec![1],
+    };
+    load_with(file, accelerator, optimize, &candidates)
+}
+
+/// As [`load`], choosing from `candidates`, which are in rising order.
+///
+/// # Errors
+///
+/// As [`SharedModel::load`].
+pub fn load_with(
+    file: &[u8],
+    accelerator: Accelerator,
+    optimize: bool,
+    candidates: &[u32],
+) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
+    let load = |threads| SharedModel::load(file, &LiteRtOptions { threads, accelerator }, optimize);
+    if let [] | [_] = candidates {
+        let threads = candidates.first().copied().unwrap_or(1);
+        return Ok((load(threads)?, threads));
+    }
+    // Locked during the measurement, so that elements that start at the same time measure once.
+    static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    let mut chosen = lock(&CHOSEN);
+    let key = key(file, optimize);
+    let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
+    // Kept alive until the end, so that the chosen model is not loaded again.
+    let mut tried = Vec::new();
+    let threads = match known.filter(|threads| candidates.contains(threads)) {
+        Some(threads) => threads,
+        None => {
+            let threads = choose(candidates, |threads| {
+                let model = load(threads)?;
+                tried.push(Arc::clone(&model));
+                fastest(&model)
+            })?;
+            write_cache(&key, threads);
+            threads
+        }
+    };
+    chosen.insert(key, threads);
+    Ok((load(threads)?, threads))
+}
+
+/// Returns 1 and its doubles, as long as one processor stays free.
+fn candidates(processors: usize) -> Vec<u32> {
+    let doubles = std::iter::successors(Some(1), |threads| Some(2 * threads));
+    doubles.take_while(|&n| n == 1 || (n <= MAX_THREADS && (n as usize) < processors)).collect()
+}
+
+/// Returns the last of `candidates` (in rising order) for which the measured `time` makes doubling the
+/// threads worthwhile.
+fn choose<E>(
+    candidates: &[u32],
+    mut time: impl FnMut(u32) -> Result<Duration, E>,
+) -> Result<u32, E> {
+    let mut best: Option<(u32, Duration)> = None;
+    for &threads in candidates {
+        let now = time(threads)?;
+        if best.is_some_and(|(_, before)| now > before.mul_f64(WORTHWHILE_RATIO)) {
+            break;
+        }
+        best = Some((threads, now));
+    }
+    Ok(best.map_or(1, |(threads, _)| threads))
+}
+
+/// Returns the duration of the fastest of several inferences.
+fn fastest(model: &SharedModel) -> Result<Duration, ModelLoadError> {
+    let mut engine = model.pool().acquire();
+    let mut fastest = Duration::MAX;
+    for _ in 0..TRIALS {
+        let start = Instant::now();
+        super::run(&mut *engine)?;
+        fastest = fastest.min(start.elapsed());
+    }
+    Ok(fastest)
+}
+
+/// Returns the cache key: a hash of the model, the options, the version and the processor.
+fn key(file: &[u8], optimize: bool) -> String {
+    let mut hasher = DefaultHasher::new();
+    (file, optimize, env!("CARGO_PKG_VERSION"), processor()).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Returns the names of the processor and the number of its cores.
+fn processor() -> (String, usize) {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    // x86 lists "model name"; Arm lists "CPU part", and on a Raspberry Pi also "Model".
+    let named =
+        |line: &&str| ["model name", "CPU part", "Model"].iter().any(|name| line.starts_with(name));
+    let mut names: Vec<&str> = text.lines().filter(named).collect();
+    names.dedup();
+    (names.concat(), available_parallelism().map_or(1, usize::from))
+}
+
+/// Reads the cache. It is empty if the file is missing or damaged.
+fn read_cache() -> BTreeMap<String, u32> {
+    let bytes = cache_file().and_then(|path| files::read(&path, CACHE_BYTES).ok());
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures again.
+fn write_cache(key: &str, threads: u32) {
+    let Some(path) = cache_file() else { return };
+    let mut all = read_cache();
+    if all.len() >= CACHE_ENTRIES {
+        all.clear();
+    }
+    all.insert(key.to_owned(), threads);
+    // Written to a temporary file and renamed, because another process may be reading.
+    let temporary = path.with_extension(format!("{}", std::process::id()));
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+        fs::write(&temporary, serde_json::to_vec(&all)?)?;
+        fs::rename(&temporary, &path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+}
+
+/// Returns the path of the cache file. By the XDG base directory specification, a relative
+/// `XDG_CACHE_HOME` is ignored.
+fn cache_file() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
+    let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
+    let home = || Some(absolute(env::var_os("HOME")?.into())?.join(".cache"));
+    Some(folder.or_else(home)?.join(CACHE_FILE))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn one_processor_stays_free_and_four_threads_are_the_limit() {
+        let expected: [(usize, &[u32]); 6] =
+            [(1, &[1]), (2, &[1]), (3, &[1, 2]), (4, &[1, 2]), (5, &[1, 2, 4]), (64, &[1, 2, 4])];
+        for (processors, want) in expected {
+            assert_eq!(candidates(processors), want, "{processors} processors");
+        }
+    }
+
+    /// Returns the choice and the number of candidates measured, if one, two and four threads take
+    /// `times` microseconds.
+    fn chosen(times: [u64; 3]) -> (u32, usize) {
+        let mut tried = 0;
+        let threads = choose(&[1, 2, 4], |threads| {
+            tried += 1;
+            Ok::<_, Infallible>(Duration::from_micros(times[threads.ilog2() as usize]))
+        });
+        (threads.unwrap(), tried)
+    }
+
+    #[test]
+    fn measuring_stops_when_doubling_is_not_worthwhile() {
+        assert_eq!(chosen([1000, 600, 400]), (4, 3));
+        assert_eq!(chosen([1000, 600, 500]), (2, 3));
+        assert_eq!(chosen([1000, 800, 100]), (1, 2));
+        assert_eq!(chosen([1000, 750, 750]), (2, 3));
+    }
+}

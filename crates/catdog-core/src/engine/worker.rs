@@ -1,0 +1,422 @@
+//! Inference on a worker thread: a stream hands over its newest frame and goes on.
+//!
+//! The streaming thread writes each frame that is due into a free input tensor
+//! ([`WorkerInference::submit`]) and collects finished results ([`WorkerInference::collect`]). Neither
+//! call waits for an inference. A tensor whose inference has not started yet is replaced by the next
+//! frame, so an inference always runs on the newest frame and frames do not queue up.
+//!
+//! A stream has at most one job in the queue of the [`scheduler`], and queues it again for the next
+//! frame.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::scheduler::{self, AfterJob, EngineGuard, EnginePool, Job};
+use super::{Engine, EngineError, run};
+use crate::frame::FrameTime;
+use crate::sync::lock;
+use crate::tensor::{Tensor, TensorMut};
+
+/// Number of input tensors: one is written, one is pending, one is being inferred.
+const INPUTS: usize = 3;
+/// Number of output tensors: one is written, and two wait to be collected. Two inferences can end
+/// between two frames: the one that was running, and the one that was pending.
+const OUTPUTS: usize = 3;
+
+/// The result of one inference.
+#[derive(Debug)]
+pub struct Finished {
+    /// Time of the frame that was inferred.
+    pub time: FrameTime,
+    /// The output tensor and the duration of the inference. The tensor must be given back with
+    /// [`WorkerInference::recycle`].
+    pub result: Result<(Tensor, Duration), EngineError>,
+}
+
+/// The worker inferences of one stream. Dropping it abandons those that are not finished.
+#[derive(Debug)]
+pub struct WorkerInference {
+    mailbox: Arc<Mailbox>,
+}
+
+/// The state that the streaming thread shares with the worker threads.
+#[derive(Debug)]
+struct Mailbox {
+    pool: Arc<EnginePool>,
+    slots: Mutex<Slots>,
+    /// Notified when an inference has ended.
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+struct Slots {
+    /// Incremented by each reset; a result of an older generation is discarded.
+    generation: u64,
+    pending: Option<Pending>,
+    /// The job is in the scheduler's queue, or runs.
+    scheduled: bool,
+    /// The generation of the frame that is being inferred.
+    running: Option<u64>,
+    /// The owner was dropped during an inference, and the worker was replaced.
+    abandoned: bool,
+    /// Results that wait to be collected, oldest first.
+    finished: VecDeque<Finished>,
+    free_inputs: Vec<Tensor>,
+    free_outputs: Vec<Tensor>,
+}
+
+/// A frame whose inference has not started.
+#[derive(Debug)]
+struct Pending {
+    input: Tensor,
+    time: FrameTime,
+}
+
+impl WorkerInference {
+    /// Creates the tensors for inferences on the engines of `pool`.
+    pub fn new(pool: Arc<EnginePool>) -> Self {
+        let slots = Slots {
+            generation: 0,
+            pending: None,
+            scheduled: false,
+            running: None,
+            abandoned: false,
+            finished: VecDeque::with_capacity(OUTPUTS),
+            free_inputs: (0..INPUTS).map(|_| Tensor::zeroed(pool.input_info())).collect(),
+            free_outputs: (0..OUTPUTS).map(|_| Tensor::zeroed(pool.output_info())).collect(),
+        };
+        let mailbox = Mailbox { pool, slots: Mutex::new(slots), ended: Condvar::new() };
+        Self { mailbox: Arc::new(mailbox) }
+    }
+
+    /// Calls `write` to fill an input tensor with the frame at `time`, and queues its inference.
+    ///
+    /// Returns whether a frame whose inference had not started was replaced by this one.
+    ///
+    /// # Errors
+    ///
+    /// The error of `write`; a pending frame stays pending.
+    pub fn submit<E>(
+        &mut self,
+        time: FrameTime,
+        write: impl FnOnce(TensorMut<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        // At most one tensor is pending and one is being inferred, so a third is always free.
+        let Some(mut input) = lock(&self.mailbox.slots).free_inputs.pop() else { return Ok(true) };
+        // The lock is not held here, so a worker can take a frame or deliver a result meanwhile.
+        let written = write(input.elements_mut());
+        let mut slots = lock(&self.mailbox.slots);
+        if let Err(error) = written {
+            slots.free_inputs.push(input);
+            return Err(error);
+        }
+        let replaced = slots.pending.replace(Pending { input, time });
+        let was_replaced = replaced.is_some();
+        slots.free_inputs.extend(replaced.map(|replaced| replaced.input));
+        let schedule = !std::mem::replace(&mut slots.scheduled, true);
+        drop(slots);
+        if schedule {
+            let job: Arc<dyn Job> = Arc::<Mailbox>::clone(&self.mailbox);
+            scheduler::submit(&self.mailbox.pool, job);
+        }
+        Ok(was_replaced)
+    }
+
+    /// Returns the oldest result that was not collected yet.
+    pub fn collect(&mut self) -> Option<Finished> {
+        lock(&self.mailbox.slots).finished.pop_front()
+    }
+
+    /// Gives the output tensor of a [`Finished`] back for later inferences.
+    pub fn recycle(&mut self, output: Tensor) {
+        lock(&self.mailbox.slots).free_outputs.push(output);
+    }
+
+    /// Discards all frames that were submitted, and their results.
+    pub fn reset(&mut self) {
+        self.mailbox.reset();
+    }
+
+    /// Waits at most `limit` until every submitted frame was inferred or discarded. Returns `false` on
+    /// timeout.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.wait_while(limit, |slots| {
+            slots.pending.is_some() || slots.running == Some(slots.generation)
+        })
+    }
+
+    /// Waits at most `limit` until no inference runs, including discarded ones. Returns `false` on
+    /// timeout.
+    pub fn wait_until_idle(&self, limit: Duration) -> bool {
+        self.wait_while(limit, |slots| slots.running.is_some())
+    }
+
+    fn wait_while(&self, limit: Duration, busy: impl Fn(&Slots) -> bool) -> bool {
+        let slots = lock(&self.mailbox.slots);
+        let waited = self.mailbox.ended.wait_timeout_while(slots, limit, |slots| busy(slots));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+impl Drop for WorkerInference {
+    fn drop(&mut self) {
+        self.mailbox.reset();
+        let mut slots = lock(&self.mailbox.slots);
+        let runs = slots.running.is_some();
+        slots.abandoned = runs;
+        drop(slots);
+        if runs {
+            scheduler::abandon_worker();
+        }
+    }
+}
+
+impl Mailbox {
+    fn reset(&self) {
+        let mut slots = lock(&self.slots);
+        slots.generation += 1;
+        let pending = slots.pending.take();
+        slots.free_inputs.extend(pending.map(|pending| pending.input));
+        while let Some(Finished { result, .. }) = slots.finished.pop_front() {
+            slots.free_outputs.extend(result.map(|(output, _)| output));
+        }
+        drop(slots);
+        self.ended.notify_all();
+    }
+
+    /// Records that no inference runs, with its result if it is still wanted. The caller holds the lock
+    /// under which it checked that.
+    fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> AfterJob {
+        slots.running = None;
+        slots.finished.extend(finished);
+        slots.scheduled = slots.pending.is_some();
+        let after = match (slots.abandoned, slots.scheduled) {
+            (true, _) => AfterJob::EndWorker,
+            (false, true) => AfterJob::Requeue,
+            (false, false) => AfterJob::Done,
+        };
+        drop(slots);
+        self.ended.notify_all();
+        after
+    }
+}
+
+impl Job for Mailbox {
+    /// Infers the pending frame.
+    fn run(&self, mut engine: EngineGuard) -> AfterJob {
+        let mut slots = lock(&self.slots);
+        let Some(Pending { input, time }) = slots.pending.take() else {
+            return self.end(slots, None);
+        };
+        let Some(mut output) = slots.free_outputs.pop() else {
+            // Two results wait and one inference runs at most, so this does not happen.
+            slots.free_inputs.push(input);
+            return self.end(slots, None);
+        };
+        let generation = slots.generation;
+        slots.running = Some(generation);
+        drop(slots);
+
+        let result = infer(&mut *engine, &input, &mut output);
+        // Another stream can use the engine while the result is delivered.
+        drop(engine);
+
+        let mut slots = lock(&self.slots);
+        slots.free_inputs.push(input);
+        let wanted = slots.generation == generation;
+        let finished = match result {
+            Ok(duration) if wanted => Some(Ok((output, duration))),
+            other => {
+                slots.free_outputs.push(output);
+                other.err().filter(|_| wanted).map(Err)
+            }
+        };
+        self.end(slots, finished.map(|result| Finished { time, result }))
+    }
+
+    fn refuse(&self) {
+        let mut slots = lock(&self.slots);
+        if let Some(Pending { input, time }) = slots.pending.take() {
+            slots.free_inputs.push(input);
+            slots.finished.push_back(Finished { time, result: Err(EngineError::NoThread) });
+        }
+        slots.scheduled = false;
+        drop(slots);
+        self.ended.notify_all();
+    }
+}
+
+fn infer(
+    engine: &mut dyn Engine,
+    input: &Tensor,
+    output: &mut Tensor,
+) -> Result<Duration, EngineError> {
+    engine.input_mut().copy_from(input.elements());
+    let start = Instant::now();
+    run(engine)?;
+    let duration = start.elapsed();
+    output.elements_mut().copy_from(engine.output());
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::tensor::TensorRef;
+    use crate::testing::FakeEngine;
+
+    const SLOW: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(10);
+
+    fn slow(delay: Duration) -> WorkerInference {
+        let mut engine = FakeEngine::new(2, 2);
+        engine.delay = delay;
+        WorkerInference::new(EnginePool::new(Box::new(engine)))
+    }
+
+    /// Submits a gray frame; the output of the fake engine is its level.
+    fn submit(inference: &mut WorkerInference, level: u8) -> bool {
+        let write = |mut input: TensorMut<'_>| {
+            input.copy_from(TensorRef::U8(&[level; 12]));
+            Ok::<_, ()>(())
+        };
+        let pts = Some(Duration::from_secs(level.into()));
+        inference.submit(FrameTime { pts, ..FrameTime::default() }, write).unwrap()
+    }
+
+    /// Waits until a worker has started the inference of the submitted frame.
+    fn wait_for_start(inference: &WorkerInference) {
+        let started = || {
+            let slots = lock(&inference.mailbox.slots);
+            slots.running.is_some() && slots.pending.is_none()
+        };
+        while !started() {
+            thread::yield_now();
+        }
+    }
+
+    fn level(finished: &Finished) -> u8 {
+        let (output, _) = finished.result.as_ref().unwrap();
+        (output.elements().real(0, None) * 255.0).round() as u8
+    }
+
+    #[test]
+    fn the_newest_frame_replaces_a_pending_one() {
+        let mut inference = slow(SLOW);
+        assert!(!submit(&mut inference, 1));
+        wait_for_start(&inference);
+        assert_eq!([2, 3, 4].map(|level| submit(&mut inference, level)), [false, true, true]);
+        assert!(inference.collect().is_none());
+        assert!(inference.wait(LONG));
+        for frame in [1, 4] {
+            let finished = inference.collect().unwrap();
+            let pts = Some(Duration::from_secs(frame));
+            assert_eq!((u64::from(level(&finished)), finished.time.pts), (frame, pts));
+        }
+        assert!(inference.collect().is_none());
+    }
+
+    #[test]
+    fn every_tensor_returns_to_its_slot() {
+        let mut inference = slow(Duration::ZERO);
+        for round in 0..500 {
+            submit(&mut inference, (round % 250) as u8);
+            if round % 3 == 0 {
+                inference.reset();
+            }
+            if round % 5 == 0 {
+                assert!(inference.wait(LONG));
+            }
+            if let Some(Finished { result: Ok((output, _)), .. }) = inference.collect() {
+                inference.recycle(output);
+            }
+        }
+        assert!(inference.wait(LONG));
+        inference.reset();
+        let slots = lock(&inference.mailbox.slots);
+        assert_eq!((slots.free_inputs.len(), slots.free_outputs.len()), (INPUTS, OUTPUTS));
+    }
+
+    #[test]
+    fn a_reset_discards_the_running_inference() {
+        let mut inference = slow(SLOW);
+        submit(&mut inference, 1);
+        wait_for_start(&inference);
+        inference.reset();
+        assert!(inference.wait(LONG) && inference.wait_until_idle(LONG));
+        assert!(inference.collect().is_none());
+    }
+
+    #[test]
+    fn drop_does_not_block() {
+        let mut inference = slow(Duration::from_secs(2));
+        submit(&mut inference, 1);
+        wait_for_start(&inference);
+        let start = Instant::now();
+        drop(inference);
+        assert!(start.elapsed() < Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_reset_before_the_start_frees_the_output_tensors() {
+        let mut inference = slow(Duration::ZERO);
+        for _ in 0..3 * OUTPUTS {
+            submit(&mut inference, 1);
+            inference.reset();
+            thread::sleep(Duration::from_millis(2));
+        }
+        submit(&mut inference, 7);
+        assert!(inference.wait(LONG));
+        assert_eq!(level(&inference.collect().unwrap()), 7);
+    }
+
+    #[test]
+    fn abandoned_inference_does_not_occupy_a_worker() {
+        let most = thread::available_parallelism().unwrap().get();
+        for _ in 0..2 * most {
+            let mut inference = slow(Duration::from_secs(1));
+            submit(&mut inference, 1);
+            wait_for_start(&inference);
+        }
+        let mut inference = slow(Duration::ZERO);
+        submit(&mut inference, 1);
+        assert!(inference.wait(Duration::from_millis(700)));
+    }
+
+    #[test]
+    fn each_failed_inference_is_reported_once() {
+        let mut engine = FakeEngine::new(2, 2);
+        engine.fail_from = Some(1);
+        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)));
+        for fails in [false, true, true] {
+            submit(&mut inference, 7);
+            assert!(inference.wait(LONG));
+            assert_eq!(inference.collect().unwrap().result.is_err(), fails);
+        }
+    }
+
+    #[test]
+    fn streams_share_one_engine_fairly() {
+        let mut engine = FakeEngine::new(2, 2);
+        engine.delay = Duration::from_millis(2);
+        let pool = EnginePool::new(Box::new(engine));
+        let mut streams: Vec<_> = (0..6).map(|_| WorkerInference::new(Arc::clone(&pool))).collect();
+        let mut inferred = [0; 6];
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(400) {
+            for (stream, count) in streams.iter_mut().zip(&mut inferred) {
+                submit(stream, 1);
+                if let Some(Finished { result: Ok((output, _)), .. }) = stream.collect() {
+                    stream.recycle(output);
+                    *count += 1;
+                }
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        let (least, most) = (inferred.iter().min().unwrap(), inferred.iter().max().unwrap());
+        assert!(*least > 3 && *most <= 2 * least, "{inferred:?}");
+    }
+}

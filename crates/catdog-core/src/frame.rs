@@ -1,0 +1,329 @@
+//! A video frame as the preprocessing sees it: borrowed planes, strides, pixel format and
+//! colorimetry, validated once so that later stages index without surprises.
+//!
+//! [`FrameSpec`] is what the caps say and holds for a whole stream; [`FrameView`] is one buffer's
+//! memory under that spec. Neither copies a pixel, and neither knows GStreamer.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A buffer does not hold the frame that its caps promise.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// The memory cannot be mapped for reading.
+    #[error("its memory cannot be mapped for reading")]
+    Map,
+    /// The buffer has too few or too many planes.
+    #[error("the buffer has {got} planes, expected {want}")]
+    PlaneCount {
+        /// Number of planes in the buffer.
+        got: usize,
+        /// Number of planes of the format.
+        want: usize,
+    },
+    /// The stride of a plane is shorter than a row.
+    #[error("plane {plane} has a stride of {got} bytes, but a row has {want} bytes")]
+    Stride {
+        /// Index of the plane.
+        plane: usize,
+        /// Stride in bytes.
+        got: usize,
+        /// Bytes of a row.
+        want: usize,
+    },
+    /// A plane holds fewer bytes than its rows need.
+    #[error("plane {plane} has {got} bytes, but its rows need {want} bytes")]
+    PlaneSize {
+        /// Index of the plane.
+        plane: usize,
+        /// Bytes available.
+        got: usize,
+        /// Bytes needed.
+        want: usize,
+    },
+}
+
+/// The raw layouts that the preprocessing reads without conversion.
+///
+/// An alpha channel is never read, so RGBA is [`Rgbx`](Self::Rgbx), ARGB is [`Xrgb`](Self::Xrgb),
+/// and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PixelFormat {
+    /// 4:2:2 packed, bytes Y0 U Y1 V.
+    Yuy2,
+    /// 4:2:2 packed, bytes U Y0 V Y1.
+    Uyvy,
+    /// 4:2:0, a Y plane and a plane of interleaved U V.
+    Nv12,
+    /// 4:2:0, a Y plane and a plane of interleaved V U.
+    Nv21,
+    /// 4:2:0, planes Y U V.
+    I420,
+    /// 4:2:0, planes Y V U.
+    Yv12,
+    /// 4:2:2, planes Y U V.
+    Y42b,
+    /// 4:4:4, planes Y U V.
+    Y444,
+    /// One luma plane.
+    Gray8,
+    /// Packed R G B, three bytes a pixel.
+    Rgb,
+    /// Packed B G R, three bytes a pixel.
+    Bgr,
+    /// Packed R G B x, four bytes a pixel.
+    Rgbx,
+    /// Packed B G R x, four bytes a pixel.
+    Bgrx,
+    /// Packed x R G B, four bytes a pixel.
+    Xrgb,
+    /// Packed x B G R, four bytes a pixel.
+    Xbgr,
+}
+
+/// How the samples of one plane lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaneLayout {
+    /// Bytes of picture in a row; a stride may be longer.
+    pub row_bytes: usize,
+    /// Rows of the plane.
+    pub rows: usize,
+}
+
+impl PixelFormat {
+    /// Every format, in the order in which the pad template lists them.
+    pub const ALL: [Self; 15] = [
+        Self::Yuy2,
+        Self::Uyvy,
+        Self::Nv12,
+        Self::Nv21,
+        Self::I420,
+        Self::Yv12,
+        Self::Y42b,
+        Self::Y444,
+        Self::Gray8,
+        Self::Rgb,
+        Self::Bgr,
+        Self::Rgbx,
+        Self::Bgrx,
+        Self::Xrgb,
+        Self::Xbgr,
+    ];
+
+    /// How many planes a frame of this format has: 1, 2 or 3.
+    pub const fn n_planes(self) -> usize {
+        match self {
+            Self::Nv12 | Self::Nv21 => 2,
+            Self::I420 | Self::Yv12 | Self::Y42b | Self::Y444 => 3,
+            _ => 1,
+        }
+    }
+
+    /// Whether the samples are R'G'B' (no colour matrix applies).
+    pub const fn is_rgb(self) -> bool {
+        matches!(self, Self::Rgb | Self::Bgr | Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr)
+    }
+
+    /// log2 of the chroma subsampling, horizontal and vertical; (0, 0) where there is none.
+    pub const fn chroma_shift(self) -> (u32, u32) {
+        match self {
+            Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 => (1, 1),
+            Self::Yuy2 | Self::Uyvy | Self::Y42b => (1, 0),
+            _ => (0, 0),
+        }
+    }
+
+    /// The smallest layout of plane `plane` for a `width` x `height` frame. Subsampled sizes
+    /// round up, so the last chroma sample of an odd width is there.
+    pub const fn plane_layout(self, plane: usize, width: usize, height: usize) -> PlaneLayout {
+        let (sx, sy) = self.chroma_shift();
+        let chroma_width = (width + (1 << sx) - 1) >> sx;
+        let chroma_height = (height + (1 << sy) - 1) >> sy;
+        let (row_bytes, rows) = match (self, plane) {
+            // A packed pair needs U, V and both Y, even where the second Y lies outside.
+            (Self::Yuy2 | Self::Uyvy, _) => (chroma_width * 4, height),
+            (Self::Rgb | Self::Bgr, _) => (width * 3, height),
+            (Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr, _) => (width * 4, height),
+            (_, 0) => (width, height),
+            (Self::Nv12 | Self::Nv21, _) => (chroma_width * 2, chroma_height),
+            _ => (chroma_width, chroma_height),
+        };
+        PlaneLayout { row_bytes, rows }
+    }
+}
+
+/// The luma coefficients of a Y'CbCr matrix; Kg is 1 - Kr - Kb.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColorMatrix {
+    /// Weight of R' in Y'.
+    pub kr: f64,
+    /// Weight of B' in Y'.
+    pub kb: f64,
+}
+
+impl ColorMatrix {
+    /// ITU-R BT.601 (section 2.5.1), used by standard-definition video and JPEG.
+    pub const BT601: Self = Self { kr: 0.299, kb: 0.114 };
+    /// ITU-R BT.709 (item 3.2), used by high-definition video.
+    pub const BT709: Self = Self { kr: 0.2126, kb: 0.0722 };
+    /// ITU-R BT.2020 (table 4, non-constant luminance).
+    pub const BT2020: Self = Self { kr: 0.2627, kb: 0.0593 };
+}
+
+/// Which code values are black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorRange {
+    /// Y' 16..235, Cb and Cr 16..240 ("TV").
+    Limited,
+    /// 0..255 in every component ("PC", JPEG).
+    Full,
+}
+
+/// Where a subsampled chroma sample sits among the luma samples it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ChromaSite {
+    /// On the left one of each pair of luma columns (MPEG-2), not between them (JPEG, MPEG-1).
+    pub h_cosited: bool,
+    /// On the upper one of each pair of luma rows, not between them.
+    pub v_cosited: bool,
+}
+
+/// What the caps of a stream say about each of its frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameSpec {
+    /// Layout of the samples.
+    pub format: PixelFormat,
+    /// Pixels in a row, at least 1.
+    pub width: usize,
+    /// Rows of the frame, both fields of an interlaced one included; at least 1.
+    pub height: usize,
+    /// Y'CbCr matrix; without effect on RGB formats.
+    pub matrix: ColorMatrix,
+    /// Code range; without effect on RGB formats, which are taken as full range.
+    pub range: ColorRange,
+    /// Siting of subsampled chroma; without effect on other formats.
+    pub chroma_site: ChromaSite,
+    /// Width of a pixel over its height, as numerator and denominator, both positive.
+    pub pixel_aspect_ratio: (u32, u32),
+    /// Time from one frame to the next; `None` if the frame rate is variable or unknown.
+    pub frame_duration: Option<Duration>,
+}
+
+impl FrameSpec {
+    /// A progressive, square-pixel frame: BT.601 limited range, chroma between the luma samples.
+    pub const fn new(format: PixelFormat, width: usize, height: usize) -> Self {
+        Self {
+            format,
+            width,
+            height,
+            matrix: ColorMatrix::BT601,
+            range: ColorRange::Limited,
+            chroma_site: ChromaSite { h_cosited: false, v_cosited: false },
+            pixel_aspect_ratio: (1, 1),
+            frame_duration: None,
+        }
+    }
+}
+
+/// When a frame is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameTime {
+    /// Presentation time stamp; `None` if the frame has none.
+    pub pts: Option<Duration>,
+    /// Time since the start of the stream. It advances with every frame, even if the time stamps do not.
+    pub elapsed: Duration,
+}
+
+/// One plane of a frame: memory and the distance between its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane<'a> {
+    /// From the first sample of the first row on.
+    pub data: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// One frame, borrowed: planes that are known to hold every sample the spec promises.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    format: PixelFormat,
+    planes: [Plane<'a>; 3],
+}
+
+impl<'a> FrameView<'a> {
+    /// Checks `planes` (in the format's plane order) against `spec`.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] where the number of planes differs, a stride is shorter than a row, or a
+    /// plane ends before its last row does.
+    pub fn new(spec: &FrameSpec, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
+        let format = spec.format;
+        if planes.len() != format.n_planes() {
+            return Err(FrameError::PlaneCount { got: planes.len(), want: format.n_planes() });
+        }
+        let mut view = Self { format, planes: [Plane { data: &[], stride: 0 }; 3] };
+        for (index, plane) in planes.iter().enumerate() {
+            let layout = format.plane_layout(index, spec.width, spec.height);
+            if plane.stride < layout.row_bytes {
+                return Err(FrameError::Stride {
+                    plane: index,
+                    got: plane.stride,
+                    want: layout.row_bytes,
+                });
+            }
+            // The last row need not be padded to the stride.
+            let want = plane.stride * layout.rows.saturating_sub(1) + layout.row_bytes;
+            if plane.data.len() < want {
+                return Err(FrameError::PlaneSize { plane: index, got: plane.data.len(), want });
+            }
+            view.planes[index] = *plane;
+        }
+        Ok(view)
+    }
+
+    /// The pixel format this view was checked for.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Plane `index`; an empty one past the last.
+    pub fn plane(&self, index: usize) -> Plane<'a> {
+        self.planes.get(index).copied().unwrap_or(Plane { data: &[], stride: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_sizes_keep_the_last_chroma_sample() {
+        let uv = PixelFormat::Nv12.plane_layout(1, 641, 361);
+        assert_eq!(uv, PlaneLayout { row_bytes: 642, rows: 181 });
+        let packed = PixelFormat::Yuy2.plane_layout(0, 641, 361);
+        assert_eq!(packed, PlaneLayout { row_bytes: 1284, rows: 361 });
+        assert_eq!(PixelFormat::I420.plane_layout(2, 1, 1), PlaneLayout { row_bytes: 1, rows: 1 });
+    }
+
+    #[test]
+    fn a_last_row_without_padding_is_enough() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 150, 2);
+        let data = vec![0; 452 + 450];
+        assert!(FrameView::new(&spec, &[Plane { data: &data, stride: 452 }]).is_ok());
+        let short = FrameView::new(&spec, &[Plane { data: &data[1..], stride: 452 }]);
+        assert!(matches!(short, Err(FrameError::PlaneSize { plane: 0, got: 901, want: 902 })));
+    }
+
+    #[test]
+    fn a_stride_shorter_than_a_row_is_refused() {
+        let spec = FrameSpec::new(PixelFormat::I420, 16, 16);
+        let data = vec![0; 256];
+        let plane = |stride| Plane { data: &data, stride };
+        let view = FrameView::new(&spec, &[plane(16), plane(7), plane(8)]);
+        assert!(matches!(view, Err(FrameError::Stride { plane: 1, got: 7, want: 8 })));
+        let two = FrameView::new(&spec, &[plane(16), plane(8)]);
+        assert!(matches!(two, Err(FrameError::PlaneCount { got: 2, want: 3 })));
+    }
+}

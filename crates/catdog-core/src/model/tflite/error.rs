@@ -1,0 +1,68 @@
+//! The error of a file that is not an image classifier catdog can run.
+
+use thiserror::Error;
+
+/// A file is not an image classifier that catdog can run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ModelError {
+    /// The file has zero bytes.
+    #[error("the file is empty; copy the model again")]
+    Empty,
+    /// The file has another known format.
+    #[error("it is {0}, not a .tflite image classifier; export the classifier to .tflite")]
+    OtherFormat(&'static str),
+    /// The file is not a flatbuffer with the TFLite identifier.
+    #[error("it is not a .tflite file (the identifier TFL3 is missing); check the path")]
+    NotTflite,
+    /// The identifier is there, but the contents are inconsistent.
+    #[error("the file is damaged ({0} cannot be right); copy or export the model again")]
+    Damaged(&'static str),
+    /// The model does not have exactly one input.
+    #[error(
+        "it has {0} inputs; choose an image classifier, which has one input [1, height, width, 3]"
+    )]
+    Inputs(usize),
+    /// The model does not have exactly one output.
+    #[error(
+        "it has {0} outputs (detection models have four); choose an image classifier, which has \
+         one row of scores"
+    )]
+    Outputs(usize),
+    /// A tensor has an element type that catdog does not support.
+    #[error(
+        "its tensor '{name}' is {element}; catdog supports float32, uint8 and int8: convert the \
+         model with one of these as input and output type"
+    )]
+    Element {
+        /// Name of the tensor.
+        name: String,
+        /// Its element type.
+        element: &'static str,
+    },
+    /// The input is not an RGB image.
+    #[error(
+        "its input has shape {shape:?}: {reason}; export it with an input of [1, height, width, 3]"
+    )]
+    InputShape {
+        /// Dimensions as stored in the file.
+        shape: Vec<i32>,
+        /// What is wrong with them, as a clause.
+        reason: &'static str,
+    },
+    /// The output is not a row of scores.
+    #[error("its output has shape {shape:?}: {reason}; export it with one row of scores")]
+    OutputShape {
+        /// Dimensions as stored in the file.
+        shape: Vec<i32>,
+        /// What is wrong with them, as a clause.
+        reason: &'static str,
+    },
+    /// The metadata names a labels file that cannot be unpacked.
+    #[error("its metadata names the labels file '{name}', which cannot be read: {reason}")]
+    MetadataFile {
+        /// Name of the file in the archive.
+        name: String,
+        /// The message of the archive reader.
+        reason: String,
+    },
+}

@@ -1,0 +1,109 @@
+//! Counters and durations of the frame loop, recorded without allocating.
+
+use std::time::Duration;
+
+/// Number of runs that the percentiles cover: ten seconds of a camera at 25 frames/s.
+const WINDOW: usize = 256;
+
+/// The durations of the latest runs of one stage.
+#[derive(Clone, Debug)]
+pub struct Durations {
+    recent: [u64; WINDOW],
+    count: u64,
+    max: u64,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self { recent: [0; WINDOW], count: 0, max: 0 }
+    }
+}
+
+impl Durations {
+    /// Records one run.
+    pub fn add(&mut self, duration: Duration) {
+        let nanoseconds = nanoseconds(duration);
+        self.recent[self.count as usize % WINDOW] = nanoseconds;
+        self.count += 1;
+        self.max = self.max.max(nanoseconds);
+    }
+
+    /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the first.
+    pub fn percentile(&self, percent: usize) -> u64 {
+        let len = WINDOW.min(self.count as usize);
+        let mut recent = self.recent;
+        let recent = &mut recent[..len];
+        if recent.is_empty() {
+            return 0;
+        }
+        recent.sort_unstable();
+        let rank = (len * percent).div_ceil(100).clamp(1, len);
+        recent[rank - 1]
+    }
+
+    /// Returns the duration of the longest run so far, in ns.
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+}
+
+/// Frames and inferences since the start, and durations since the model was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Number of frames.
+    pub frames: u64,
+    /// Number of inferences.
+    pub inferences: u64,
+    /// Number of frames that were due for an inference but got none, because they were late or were
+    /// replaced by the next frame before a worker was free.
+    pub skipped: u64,
+    /// Durations of preprocessing.
+    pub preprocess: Durations,
+    /// Durations of inferences.
+    pub invoke: Durations,
+    /// How long frames waited for their results, including the wait for an engine that other streams
+    /// use.
+    pub wait: Durations,
+}
+
+impl Counters {
+    /// Returns these counters for the next model: the counts continue, the durations start anew.
+    pub fn continued(&self) -> Self {
+        let Self { frames, inferences, skipped, .. } = *self;
+        Self { frames, inferences, skipped, ..Self::default() }
+    }
+}
+
+/// Converts a duration to ns. Longer durations saturate at `u64::MAX - 1`, because GStreamer's
+/// `GST_CLOCK_TIME_NONE` is `u64::MAX`.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_use_the_nearest_rank() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.percentile(50), 0);
+        for nanoseconds in (1..=100).rev() {
+            durations.add(Duration::from_nanos(nanoseconds));
+        }
+        assert_eq!(durations.percentile(50), 50);
+        assert_eq!(durations.percentile(95), 95);
+        assert_eq!(durations.percentile(100), 100);
+    }
+
+    #[test]
+    fn the_maximum_outlives_the_window() {
+        let mut durations = Durations::default();
+        durations.add(Duration::from_nanos(1_000));
+        for _ in 0..WINDOW {
+            durations.add(Duration::from_nanos(7));
+        }
+        assert_eq!(durations.percentile(100), 7);
+        assert_eq!(durations.max(), 1_000);
+    }
+}

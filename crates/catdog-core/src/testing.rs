@@ -1,0 +1,114 @@
+//! A deterministic engine for timing and fault tests: no model, no runtime.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::engine::{Engine, EngineError};
+use crate::sync::lock;
+use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
+
+/// Answers with the mean of its input: output 0 is the mean of red, 1 of green, 2 of blue, each
+/// divided by 255. It takes `delay` a run, fails on every run from `fail_from` on, and panics at
+/// `panic_at`.
+#[derive(Clone, Debug)]
+pub struct FakeEngine {
+    input_info: TensorInfo,
+    output_info: TensorInfo,
+    input: Vec<u8>,
+    output: [f32; 3],
+    runs: u64,
+    /// Time one run takes.
+    pub delay: Duration,
+    /// The run, counted from 0, from which on every run fails.
+    pub fail_from: Option<u64>,
+    /// The run that panics, counted from 0.
+    pub panic_at: Option<u64>,
+}
+
+static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
+
+impl FakeEngine {
+    /// An engine with a `[1, height, width, 3]` uint8 input and three float outputs.
+    pub fn new(width: usize, height: usize) -> Self {
+        let info = |name: &str, shape: Vec<usize>, element| TensorInfo {
+            name: name.into(),
+            shape,
+            element,
+            quantization: None,
+        };
+        Self {
+            input_info: info("input", vec![1, height, width, 3], ElementType::U8),
+            output_info: info("output", vec![1, 3], ElementType::F32),
+            input: vec![0; height * width * 3],
+            output: [0.0; 3],
+            runs: 0,
+            delay: Duration::ZERO,
+            fail_from: None,
+            panic_at: None,
+        }
+    }
+
+    /// From now on, whatever runs the model file `path` in this process runs a copy of this engine,
+    /// with the labels "red", "green" and "blue". For tests of the element: nothing that its users
+    /// can set does this.
+    pub fn stand_in_for(self, path: impl Into<PathBuf>) {
+        let path = path.into();
+        let mut stand_ins = lock(&STAND_INS);
+        stand_ins.retain(|(other, _)| *other != path);
+        stand_ins.push((path, self));
+    }
+
+    /// The engine that stands in for the model file `path`.
+    pub fn stand_in(path: &Path) -> Option<Self> {
+        let stand_ins = lock(&STAND_INS);
+        stand_ins.iter().find(|(other, _)| other == path).map(|(_, engine)| engine.clone())
+    }
+
+    /// How often `run` was called.
+    pub fn runs(&self) -> u64 {
+        self.runs
+    }
+}
+
+impl Engine for FakeEngine {
+    fn input_info(&self) -> &TensorInfo {
+        &self.input_info
+    }
+
+    fn output_info(&self) -> &TensorInfo {
+        &self.output_info
+    }
+
+    fn input_mut(&mut self) -> TensorMut<'_> {
+        TensorMut::U8(&mut self.input)
+    }
+
+    fn run(&mut self) -> Result<(), EngineError> {
+        if !self.delay.is_zero() {
+            std::thread::sleep(self.delay);
+        }
+        let run = self.runs;
+        self.runs += 1;
+        assert!(self.panic_at != Some(run), "the fake engine was told to panic");
+        if self.fail_from.is_some_and(|from| run >= from) {
+            return Err(EngineError::Invoke {
+                status: 3,
+                detail: "the fake engine was told to fail".into(),
+            });
+        }
+        let mut sums = [0u64; 3];
+        for pixel in self.input.chunks_exact(3) {
+            for (sum, level) in sums.iter_mut().zip(pixel) {
+                *sum += u64::from(*level);
+            }
+        }
+        let pixels = (self.input.len() / 3).max(1) as f32;
+        self.output = sums.map(|sum| sum as f32 / pixels / 255.0);
+        Ok(())
+    }
+
+    fn output(&self) -> TensorRef<'_> {
+        TensorRef::F32(&self.output)
+    }
+}
