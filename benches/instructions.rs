@@ -15,10 +15,12 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
-use gstcatdog::engine::fake::FakeEngine;
-use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, TensorMut};
+use catdog_core::testing::FakeEngine;
 use harness::Fed;
 
 const FORMATS: [PixelFormat; 5] =

@@ -14,7 +14,7 @@ mod harness;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gstcatdog::engine::fake::FakeEngine;
+use catdog_core::testing::FakeEngine;
 use harness::{Fed, milliseconds, noise};
 
 const SECONDS: u64 = 20;

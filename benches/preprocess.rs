@@ -8,10 +8,12 @@
 
 use std::fmt;
 
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, TensorMut};
 use divan::{Bencher, black_box};
-use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
 
 const FORMATS: [PixelFormat; 5] =
     [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2, PixelFormat::Rgb, PixelFormat::Bgrx];

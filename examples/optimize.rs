@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use gstcatdog::engine::tflite::{ModelInfo, optimize};
+use catdog_core::model::tflite::{ModelInfo, optimize};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

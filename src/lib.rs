@@ -1,46 +1,31 @@
 //! catdog: LiteRT image classification on every video buffer of a GStreamer pipeline.
 //!
-//! The modules stand in the order in which a buffer meets them. From [`frame`] to [`pipeline`] they
-//! are plain Rust, usable without GStreamer; [`metadata`], [`overlay`], [`element`] and [`text`] are
-//! the way into a media pipeline.
+//! The plugin has two elements: [`catdogfilter`] classifies buffers and attaches the result,
+//! [`catdogtext`] turns the attached results into timed text. What they attach is defined in
+//! [`metadata`]. The classification itself is in the crate `catdog_core`, which does not depend on
+//! GStreamer.
+//!
+//! An application that links this crate registers the elements with [`plugin_register_static`].
 
-pub mod frame;
-pub mod tensor;
-pub mod preprocess;
-pub mod engine;
-pub mod files;
-pub mod model;
-pub mod sync;
-pub mod labels;
-pub mod decision;
-pub mod stats;
-pub mod live;
-pub mod pipeline;
-pub mod text_format;
+pub mod catdogfilter;
+pub mod catdogtext;
+mod downstream;
 pub mod metadata;
-pub mod links;
-pub mod overlay;
-pub mod property;
-pub mod element;
-pub mod text;
-pub mod error;
+mod overlay;
+mod property;
+pub mod text_format;
 
 use gst::glib;
-
-/// The classifier's name in a pipeline description.
-pub const FACTORY_NAME: &str = "catdogfilter";
-/// The name of the element that turns its metadata into text.
-pub const TEXT_FACTORY_NAME: &str = "catdogtext";
 
 pub use plugin::plugin_register_static;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     metadata::register();
-    element::register(plugin)?;
-    text::register(plugin)
+    catdogfilter::register(plugin)?;
+    catdogtext::register(plugin)
 }
 
-// The macro's items have no documentation of their own.
+// The items that the macro generates have no documentation.
 #[allow(missing_docs)]
 mod plugin {
     use super::plugin_init;

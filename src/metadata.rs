@@ -1,72 +1,69 @@
-//! Decisions as GStreamer carries them: metadata on the buffer, messages on the bus.
+//! The classification as GStreamer carries it: metadata on the buffer, messages on the bus.
 //!
-//! Every buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
-//! anything of this project; its fields are the `FIELD_*` constants below. Built with the feature
-//! `analytics`, it gets a `GstAnalyticsRelationMeta` with a classification too.
+//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
+//! headers of this project. Its fields are the `FIELD_*` constants below. With the feature `analytics`,
+//! an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
 
+use catdog_core::classifier::Classification;
+use catdog_core::stats::nanoseconds;
 use gst::glib;
-use gst::prelude::*;
-
-use crate::pipeline::Outcome;
-use crate::stats::nanoseconds;
-use crate::text_format::Words;
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
 /// Name of the structure in the element message.
 pub const MESSAGE_NAME: &str = "catdog";
 
-/// String: the label of the class that is believed, or the unknown label.
+/// String: the label of the accepted class, otherwise the unknown label.
 pub const FIELD_LABEL: &str = "label";
-/// Double, 0..1: confidence of the believed class, else of the best one; 0 where there is no
-/// result, before the first inference and after a timeout.
+/// Double, 0..1: confidence of the accepted class, otherwise of the best one; 0 if there is no result,
+/// because no inference has ended yet or the result is older than `result-timeout`.
 pub const FIELD_CONFIDENCE: &str = "confidence";
-/// Int: index of the class that is believed; -1 where none is.
+/// Int: index of the accepted class; -1 if every class is rejected.
 pub const FIELD_INDEX: &str = "index";
-/// Array of string: the labels by falling confidence.
+/// Array of string: the labels of the best classes, best first, at most `max-results`.
 pub const FIELD_LABELS: &str = "labels";
-/// Array of double: their confidences.
+/// Array of double: the confidences of the best classes, in the same order.
 pub const FIELD_CONFIDENCES: &str = "confidences";
-/// Boolean: whether this very frame was inferred.
+/// Boolean: true if this very frame was inferred, false if the result of an earlier frame is held.
 pub const FIELD_FRESH: &str = "fresh";
-/// Unsigned 64-bit, ns: presentation time of the inferred frame; absent where it had none.
+/// Unsigned 64-bit, ns: presentation time stamp of the inferred frame; absent if it has none.
 pub const FIELD_INFERENCE_PTS: &str = "inference-pts";
-/// Unsigned 64-bit, ns: how much older than this frame that one is; absent without times.
+/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without time stamps.
 pub const FIELD_AGE: &str = "age";
-/// Unsigned 64-bit, ns: what the inference took.
+/// Unsigned 64-bit, ns: duration of the inference.
 pub const FIELD_INFERENCE_TIME: &str = "inference-time";
-/// String: the model's file name.
+/// String: file name of the model.
 pub const FIELD_MODEL: &str = "model";
-/// String: the name of the element that put the metadata there.
+/// String: name of the element that attached the metadata.
 pub const FIELD_ELEMENT: &str = "element";
-/// Unsigned 64-bit, ns: presentation time of the frame; in messages only.
+/// Unsigned 64-bit, ns: presentation time stamp of the frame; in messages only.
 pub const FIELD_PTS: &str = "pts";
 
-/// Makes the metadata known to GStreamer; done once, when the plugin is loaded.
+/// Registers the metadata with GStreamer, once per process.
 pub fn register() {
     if !gst::meta::CustomMeta::is_registered(META_NAME) {
-        // No tags: elements that scale, convert or crop keep metadata that depends on none of it.
+        // Without tags, elements that scale, convert or crop keep the metadata.
         gst::meta::CustomMeta::register_simple(META_NAME);
     }
 }
 
-/// What an outcome needs to become metadata.
+/// Writes classifications of one element into metadata and messages.
 #[derive(Debug)]
-pub struct Names {
-    /// The labels of the classes.
-    pub labels: Vec<String>,
+pub struct MetadataWriter {
+    /// The names of the classes.
+    labels: Vec<String>,
     #[cfg(feature = "analytics")]
     quarks: Vec<glib::Quark>,
-    /// What is said where no class is believed.
+    /// The label if every class is rejected.
     pub unknown_label: String,
-    /// The model's file name.
-    pub model: String,
-    /// The element's name.
-    pub element: String,
+    /// File name of the model.
+    model: String,
+    /// Name of the element.
+    element: String,
 }
 
-impl Names {
-    /// Names for the metadata of one element.
+impl MetadataWriter {
+    /// Creates the writer of the element named `element`, which runs `model` with the classes `labels`.
     pub fn new(labels: &[String], unknown_label: String, model: String, element: String) -> Self {
         Self {
             #[cfg(feature = "analytics")]
@@ -78,136 +75,138 @@ impl Names {
         }
     }
 
-    /// The label to show for `outcome`.
-    pub fn label(&self, outcome: &Outcome<'_>) -> &str {
-        outcome.believed.map_or(&self.unknown_label, |believed| self.class(believed.class))
+    /// Returns the label to display for `classification`.
+    pub fn label(&self, classification: &Classification<'_>) -> &str {
+        classification.accepted.map_or(&self.unknown_label, |accepted| self.name(accepted.class))
     }
 
-    fn class(&self, class: usize) -> &str {
+    /// Returns the name of the class with index `class`.
+    fn name(&self, class: usize) -> &str {
         self.labels.get(class).map_or(&self.unknown_label, String::as_str)
     }
-}
 
-/// Puts `outcome` on `buffer`, whose memory is not touched. `object`: width and height of the frame,
-/// where a believed class is to be an object that fills it, too; without the feature `analytics`
-/// there are none.
-///
-/// # Errors
-///
-/// Where the metadata was not registered.
-#[cfg_attr(not(feature = "analytics"), allow(unused_variables))]
-pub fn attach(
-    buffer: &mut gst::BufferRef,
-    outcome: &Outcome<'_>,
-    names: &Names,
-    object: Option<(usize, usize)>,
-) -> Result<(), glib::BoolError> {
-    fill(gst::meta::CustomMeta::add(buffer, META_NAME)?.mut_structure(), outcome, names);
+    /// Attaches `classification` to `buffer`, whose memory is not changed.
+    ///
+    /// With `object` (width and height of the frame in pixels), an accepted class is also attached as an
+    /// object that fills the frame; without the feature `analytics` this has no effect.
+    ///
+    /// # Errors
+    ///
+    /// The error of GStreamer if the metadata is not registered.
+    #[cfg_attr(not(feature = "analytics"), allow(unused_variables))]
+    pub fn attach(
+        &self,
+        buffer: &mut gst::BufferRef,
+        classification: &Classification<'_>,
+        object: Option<(usize, usize)>,
+    ) -> Result<(), glib::BoolError> {
+        let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
+        self.fill(meta.mut_structure(), classification);
+        #[cfg(feature = "analytics")]
+        self.attach_analytics(buffer, classification, object)?;
+        Ok(())
+    }
+
+    /// Returns the structure of the element message for `classification`: the fields of the metadata,
+    /// and the time stamp of the frame.
+    pub fn message(
+        &self,
+        classification: &Classification<'_>,
+        pts: Option<gst::ClockTime>,
+    ) -> gst::Structure {
+        let mut structure = gst::Structure::new_empty(MESSAGE_NAME);
+        self.fill(&mut structure, classification);
+        structure.set_if_some(FIELD_PTS, pts.map(|pts| pts.nseconds()));
+        structure
+    }
+
+    fn fill(&self, structure: &mut gst::StructureRef, classification: &Classification<'_>) {
+        let index = classification.accepted.map_or(-1, |accepted| accepted.class as i32);
+        structure.set(FIELD_LABEL, self.label(classification));
+        structure.set(FIELD_CONFIDENCE, f64::from(classification.confidence()));
+        structure.set(FIELD_INDEX, index);
+        let labels = classification.ranked.iter().map(|ranked| self.name(ranked.class));
+        structure.set(FIELD_LABELS, gst::Array::new(labels));
+        let confidences = classification.ranked.iter().map(|ranked| f64::from(ranked.confidence));
+        structure.set(FIELD_CONFIDENCES, gst::Array::new(confidences));
+        structure.set(FIELD_FRESH, classification.fresh);
+        structure.set_if_some(FIELD_INFERENCE_PTS, classification.inference_pts.map(nanoseconds));
+        structure.set_if_some(FIELD_AGE, classification.age.map(nanoseconds));
+        structure.set(FIELD_INFERENCE_TIME, nanoseconds(classification.inference_time));
+        structure.set(FIELD_MODEL, &self.model);
+        structure.set(FIELD_ELEMENT, &self.element);
+    }
+
+    /// Adds a classification to the buffer's relation metadata, which is created if there is none.
+    ///
+    /// A rejected result adds nothing, because readers of analytics metadata take its contents as found.
+    /// The `object` is related to its classification.
     #[cfg(feature = "analytics")]
-    attach_classification(buffer, outcome, names, object)?;
-    Ok(())
-}
+    fn attach_analytics(
+        &self,
+        buffer: &mut gst::BufferRef,
+        classification: &Classification<'_>,
+        object: Option<(usize, usize)>,
+    ) -> Result<(), glib::BoolError> {
+        use gst_analytics::prelude::*;
+        use gst_analytics::{AnalyticsRelationMeta, RelTypes};
 
-/// The element message for `outcome`, with the same fields and the frame's time.
-pub fn message(
-    source: &impl IsA<gst::Object>,
-    outcome: &Outcome<'_>,
-    names: &Names,
-    pts: Option<gst::ClockTime>,
-) -> gst::Message {
-    let mut structure = gst::Structure::new_empty(MESSAGE_NAME);
-    fill(&mut structure, outcome, names);
-    structure.set_if_some(FIELD_PTS, pts.map(|pts| pts.nseconds()));
-    gst::message::Element::builder(structure).src(source).build()
-}
-
-fn fill(structure: &mut gst::StructureRef, outcome: &Outcome<'_>, names: &Names) {
-    let index = outcome.believed.map_or(-1, |believed| believed.class as i32);
-    structure.set(FIELD_LABEL, names.label(outcome));
-    structure.set(FIELD_CONFIDENCE, f64::from(outcome.confidence()));
-    structure.set(FIELD_INDEX, index);
-    let labels = outcome.ranked.iter().map(|scored| names.class(scored.class));
-    structure.set(FIELD_LABELS, gst::Array::new(labels));
-    let confidences = outcome.ranked.iter().map(|scored| f64::from(scored.confidence));
-    structure.set(FIELD_CONFIDENCES, gst::Array::new(confidences));
-    structure.set(FIELD_FRESH, outcome.fresh);
-    structure.set_if_some(FIELD_INFERENCE_PTS, outcome.inference_pts.map(nanoseconds));
-    structure.set_if_some(FIELD_AGE, outcome.age.map(nanoseconds));
-    structure.set(FIELD_INFERENCE_TIME, nanoseconds(outcome.inference_time));
-    structure.set(FIELD_MODEL, &names.model);
-    structure.set(FIELD_ELEMENT, &names.element);
-}
-
-/// Adds a classification to the buffer's relation metadata, which is made where there is none. A
-/// result that is not believed adds nothing: a reader of analytics metadata takes what is there
-/// as found. The `object` is related to its classification.
-#[cfg(feature = "analytics")]
-fn attach_classification(
-    buffer: &mut gst::BufferRef,
-    outcome: &Outcome<'_>,
-    names: &Names,
-    object: Option<(usize, usize)>,
-) -> Result<(), glib::BoolError> {
-    use gst_analytics::prelude::*;
-    use gst_analytics::{AnalyticsRelationMeta, RelTypes};
-
-    let Some(believed) = outcome.believed else { return Ok(()) };
-    // The believed one first, whichever is best in this frame: a reader may look no further.
-    let others = outcome.ranked.iter().filter(|scored| scored.class != believed.class);
-    let named = std::iter::once(&believed).chain(others);
-    let named = named.filter(|scored| scored.class < names.quarks.len());
-    let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) =
-        named.map(|scored| (scored.confidence, names.quarks[scored.class])).unzip();
-    if quarks.is_empty() {
-        return Ok(());
+        let Some(accepted) = classification.accepted else { return Ok(()) };
+        // The accepted class comes first, even if another one is best in this frame: some readers use
+        // the first entry only.
+        let others = classification.ranked.iter().filter(|ranked| ranked.class != accepted.class);
+        let ranked = std::iter::once(&accepted).chain(others);
+        let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) = ranked
+            .filter_map(|ranked| Some((ranked.confidence, *self.quarks.get(ranked.class)?)))
+            .unzip();
+        let (Some(confidence), Some(quark)) = (confidences.first(), quarks.first()) else {
+            return Ok(());
+        };
+        if buffer.meta::<AnalyticsRelationMeta>().is_none() {
+            AnalyticsRelationMeta::add(buffer);
+        }
+        let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
+        let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
+        if let Some((width, height)) = object {
+            let (width, height) = (width as i32, height as i32);
+            let object = meta.add_od_mtd(*quark, 0, 0, width, height, *confidence)?.id();
+            meta.set_relation(RelTypes::RELATE_TO, object, classification)?;
+        }
+        Ok(())
     }
-    if buffer.meta::<AnalyticsRelationMeta>().is_none() {
-        AnalyticsRelationMeta::add(buffer);
-    }
-    let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
-    let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
-    if let Some((width, height)) = object {
-        let (width, height) = (width as i32, height as i32);
-        let object = meta.add_od_mtd(quarks[0], 0, 0, width, height, confidences[0])?.id();
-        meta.set_relation(RelTypes::RELATE_TO, object, classification)?;
-    }
-    Ok(())
 }
 
-/// What the metadata of one buffer says.
-#[derive(Clone, Debug)]
-pub struct Said<'a> {
-    /// The label, or the unknown label.
+/// The fields of a classification, as read from a buffer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassificationFields<'a> {
+    /// The label of the accepted class, otherwise the unknown label.
     pub label: &'a str,
-    /// 0..1.
+    /// Confidence of the accepted class, otherwise of the best one, 0..1.
     pub confidence: f64,
-    /// Of the class that is believed; -1 where none is.
+    /// Index of the accepted class; -1 if every class is rejected.
     pub index: i32,
-    /// All ranked classes, with their confidences.
+    /// The best classes and their confidences, best first.
     pub results: &'a [(&'a str, f64)],
     /// Whether this very frame was inferred.
     pub fresh: bool,
-    /// The model's file name.
+    /// File name of the model.
     pub model: &'a str,
-    /// The name of the element that said it.
+    /// Name of the element that attached the metadata.
     pub element: &'a str,
 }
 
-impl Said<'_> {
-    /// What a text needs of it.
-    pub fn words(&self) -> Words<'_> {
-        Words {
-            label: self.label,
-            confidence: self.confidence,
-            known: self.index >= 0,
-            results: self.results,
-        }
+impl ClassificationFields<'_> {
+    /// Returns whether a class is accepted.
+    pub fn is_accepted(&self) -> bool {
+        self.index >= 0
     }
 }
 
-/// Gives the metadata that the element called `element`, or any element, put on `buffer` to
-/// `reader`; `None` where there is none of it. A buffer may carry the metadata of several elements,
-/// also of several of one name, in bins of their own: the last one is that of the nearest.
+/// Calls `reader` with the metadata that the element named `element`, or any element, attached to `buffer`.
+/// Returns `None` if there is no such metadata.
+///
+/// A buffer may carry the metadata of several elements. The last one is that of the nearest element
+/// upstream; it is used if several match.
 pub fn find<T>(
     buffer: &gst::BufferRef,
     element: Option<&str>,
@@ -224,11 +223,11 @@ pub fn find<T>(
     Some(reader(of_element.last()?.try_as_custom_meta()?.structure()))
 }
 
-/// What [`find`] finds, read.
+/// As [`find`], with the fields of the metadata already read.
 pub fn read<T>(
     buffer: &gst::BufferRef,
     element: Option<&str>,
-    reader: impl FnOnce(&Said<'_>) -> T,
+    reader: impl FnOnce(&ClassificationFields<'_>) -> T,
 ) -> Option<T> {
     find(buffer, element, |structure| {
         let labels = structure.get::<gst::ArrayRef<'_>>(FIELD_LABELS).ok();
@@ -240,7 +239,7 @@ pub fn read<T>(
                 Some((label.get::<&str>().ok()?, confidence.get::<f64>().ok()?))
             })
             .collect();
-        reader(&Said {
+        reader(&ClassificationFields {
             label: structure.get(FIELD_LABEL).unwrap_or_default(),
             confidence: structure.get(FIELD_CONFIDENCE).unwrap_or_default(),
             index: structure.get(FIELD_INDEX).unwrap_or(-1),

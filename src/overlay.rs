@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use catdog_core::sync::lock;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::links::visit_downstream;
-use crate::metadata::{self, Said};
-use crate::sync::lock;
+use crate::downstream::visit_downstream;
+use crate::metadata::{self, ClassificationFields};
 use crate::text_format::TextFormat;
 
 /// The overlays that one element writes to.
@@ -25,7 +25,7 @@ pub struct Overlays {
 
 /// What the probes need: which metadata to read, and how to write it.
 #[derive(Debug)]
-pub struct Writer {
+pub struct OverlayWriter {
     /// The element whose metadata is drawn.
     pub element: String,
     /// How; changes while playing.
@@ -49,7 +49,7 @@ type SharedText = Arc<Mutex<Option<String>>>;
 impl Overlays {
     /// Looks again at what is linked downstream of `source`: takes the overlays that have come,
     /// lets go those that are no longer there. Returns the names of those taken.
-    pub fn update(&mut self, source: &gst::Pad, writer: &Arc<Writer>) -> Vec<glib::GString> {
+    pub fn update(&mut self, source: &gst::Pad, writer: &Arc<OverlayWriter>) -> Vec<glib::GString> {
         let found = find_overlays(source);
         let (kept, gone) = std::mem::take(&mut self.attached).into_iter().partition(|attached| {
             attached.overlay.upgrade().is_some_and(|overlay| found.contains(&overlay))
@@ -89,7 +89,7 @@ impl Drop for Overlays {
 
 impl Attached {
     /// Takes `overlay` where its text is empty, or written by another element of this kind.
-    fn new(overlay: &gst::Element, writer: &Arc<Writer>) -> Option<Self> {
+    fn new(overlay: &gst::Element, writer: &Arc<OverlayWriter>) -> Option<Self> {
         let text = shared_text(overlay);
         let ours = lock(&text).as_deref().is_some_and(|written| is_text(overlay, written));
         if !ours || text_is_linked(overlay) {
@@ -149,11 +149,11 @@ fn shared_text(overlay: &gst::Element) -> SharedText {
 fn write_text(
     buffer: &gst::BufferRef,
     overlay: &gst::Element,
-    writer: &Writer,
+    writer: &OverlayWriter,
     shared: &Mutex<Option<String>>,
     detached: &AtomicBool,
 ) {
-    let render = |said: &Said<'_>| lock(&writer.format).markup(&said.words());
+    let render = |fields: &ClassificationFields<'_>| lock(&writer.format).markup(fields);
     let text = match metadata::read(buffer, Some(&writer.element), render) {
         Some(text) => text,
         // Another element's result, for its own probe to draw.
@@ -190,18 +190,18 @@ fn text_is_linked(overlay: &gst::Element) -> bool {
 /// the text alone.
 fn find_overlays(source: &gst::Pad) -> Vec<gst::Element> {
     let mut found = Vec::new();
+    let own = source.parent_element().and_then(|element| element.factory());
     visit_downstream(source, |pad, element| {
         let factory = element.factory();
-        match factory.as_ref().map(|factory| factory.name()).as_deref() {
-            Some("textoverlay") if pad.name() == "video_sink" => {
-                if !found.contains(element) {
-                    found.push(element.clone());
-                }
-                false
+        if factory.as_ref().is_some_and(|factory| factory.name() == "textoverlay")
+            && pad.name() == "video_sink"
+        {
+            if !found.contains(element) {
+                found.push(element.clone());
             }
-            Some(crate::FACTORY_NAME) => false,
-            _ => true,
+            return false;
         }
+        factory.is_none() || factory != own
     });
     found
 }

@@ -1,12 +1,13 @@
-//! What GObject leaves to its users.
+//! Checks of property values that GObject leaves to the element.
 
 use std::path::PathBuf;
 
 use gst::glib;
 
-/// Whether `value` is a string that is no UTF-8, which derived setters take as if it were. A path
-/// may be anything, so the value is read as one to find out.
-pub fn is_broken_text(value: &glib::Value) -> bool {
+/// Returns whether `value` is a string that is not UTF-8. Derived setters would take it as if it were.
+///
+/// The value is read as a path, because a path may have any bytes.
+pub fn is_invalid_utf8(value: &glib::Value) -> bool {
     let bytes = value.get::<Option<PathBuf>>().ok().flatten();
     bytes.is_some_and(|bytes| bytes.to_str().is_none())
 }

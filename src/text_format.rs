@@ -4,8 +4,25 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use gst::glib;
+use thiserror::Error;
 
-use crate::error::ConfigError;
+use crate::metadata::ClassificationFields;
+
+/// The property `text-format` cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TextFormatError {
+    /// The format contains a placeholder that does not exist.
+    #[error(
+        "text-format=\"{format}\" has the unknown placeholder {placeholder}; use {{label}}, {{percent}}, \
+         {{confidence}} or {{results}}"
+    )]
+    Placeholder {
+        /// The whole format.
+        format: String,
+        /// The unknown placeholder.
+        placeholder: String,
+    },
+}
 
 /// The text-format property, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,28 +43,15 @@ enum Piece {
     Results,
 }
 
-/// What a text is made of.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Words<'a> {
-    /// The label, or the unknown label.
-    pub label: &'a str,
-    /// 0..1.
-    pub confidence: f64,
-    /// Whether the best class is believed.
-    pub known: bool,
-    /// All ranked classes.
-    pub results: &'a [(&'a str, f64)],
-}
-
 impl TextFormat {
     /// Parses `format`: text with the placeholders `{label}`, `{percent}`, `{confidence}` and
     /// `{results}`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Placeholder`] for anything else in braces.
-    pub fn parse(format: &str) -> Result<Self, ConfigError> {
-        let unknown = |placeholder: &str| ConfigError::Placeholder {
+    /// [`TextFormatError::Placeholder`] for anything else in braces.
+    pub fn parse(format: &str) -> Result<Self, TextFormatError> {
+        let unknown = |placeholder: &str| TextFormatError::Placeholder {
             format: format.to_owned(),
             placeholder: placeholder.to_owned(),
         };
@@ -76,13 +80,13 @@ impl TextFormat {
     /// The text for one result, as Pango markup: what the format says is markup, what comes from the
     /// result is not. A result that is not believed shows the unknown label without a number, since
     /// the confidence would be that of a class not shown; an empty label shows nothing.
-    pub fn markup(&self, words: &Words<'_>) -> String {
-        self.render(words, |label| Cow::Owned(glib::markup_escape_text(label).to_string()))
+    pub fn markup(&self, fields: &ClassificationFields<'_>) -> String {
+        self.render(fields, |label| Cow::Owned(glib::markup_escape_text(label).to_string()))
     }
 
     /// The same text where there is no markup.
-    pub fn plain(&self, words: &Words<'_>) -> String {
-        self.render(words, |label| Cow::Borrowed(label))
+    pub fn plain(&self, fields: &ClassificationFields<'_>) -> String {
+        self.render(fields, |label| Cow::Borrowed(label))
     }
 
     /// Whether the format has what means something else in markup than in plain text.
@@ -93,23 +97,29 @@ impl TextFormat {
         })
     }
 
-    fn render(&self, words: &Words<'_>, escape: impl Fn(&str) -> Cow<'_, str>) -> String {
+    fn render(
+        &self,
+        fields: &ClassificationFields<'_>,
+        escape: impl Fn(&str) -> Cow<'_, str>,
+    ) -> String {
         let mut text = String::new();
-        if words.label.is_empty() {
+        if fields.label.is_empty() {
             return text;
         }
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Label => text.push_str(&escape(words.label)),
-                Piece::Percent if words.known => push_percent(&mut text, words.confidence),
-                Piece::Confidence if words.known => {
+                Piece::Label => text.push_str(&escape(fields.label)),
+                Piece::Percent if fields.is_accepted() => {
+                    push_percent(&mut text, fields.confidence)
+                }
+                Piece::Confidence if fields.is_accepted() => {
                     // Writing to a String cannot fail.
-                    let _ = write!(text, "{:.2}", words.confidence);
+                    let _ = write!(text, "{:.2}", fields.confidence);
                 }
                 Piece::Percent | Piece::Confidence => {}
                 Piece::Results => {
-                    for (index, (label, confidence)) in words.results.iter().enumerate() {
+                    for (index, (label, confidence)) in fields.results.iter().enumerate() {
                         text.push_str(if index > 0 { "\n" } else { "" });
                         text.push_str(&escape(label));
                         text.push(' ');
@@ -145,15 +155,18 @@ fn push_percent(text: &mut String, confidence: f64) {
 mod tests {
     use super::*;
 
-    fn render(format: &str, input: &Words<'_>) -> String {
+    fn render(format: &str, input: &ClassificationFields<'_>) -> String {
         TextFormat::parse(format).unwrap().markup(input)
     }
 
-    const CAT: Words<'static> = Words {
+    const CAT: ClassificationFields<'static> = ClassificationFields {
         label: "cat",
         confidence: 0.974,
-        known: true,
+        index: 0,
         results: &[("cat", 0.974), ("dog", 0.026)],
+        fresh: true,
+        model: "m.tflite",
+        element: "filter",
     };
 
     #[test]
@@ -166,23 +179,26 @@ mod tests {
 
     #[test]
     fn an_unknown_result_shows_its_label_and_no_number() {
-        let unknown = Words { label: "unknown", known: false, ..CAT };
+        let unknown = ClassificationFields { label: "unknown", index: -1, ..CAT };
         assert_eq!(render("{label} {percent}", &unknown), "unknown");
-        let nothing = Words { label: "", known: false, ..CAT };
+        let nothing = ClassificationFields { label: "", index: -1, ..CAT };
         assert_eq!(render("{label} {percent}", &nothing), "");
     }
 
     #[test]
     fn a_label_is_no_markup() {
-        let label = Words { label: "cat & <dog>", ..CAT };
+        let label = ClassificationFields { label: "cat & <dog>", ..CAT };
         assert_eq!(render("<b>{label}</b>", &label), "<b>cat &amp; &lt;dog&gt;</b>");
         let results: [(&str, f64); 1] = [("a<b", 0.5)];
-        assert_eq!(render("{results}", &Words { results: &results, ..CAT }), "a&lt;b 50 %");
+        assert_eq!(
+            render("{results}", &ClassificationFields { results: &results, ..CAT }),
+            "a&lt;b 50 %"
+        );
     }
 
     #[test]
     fn plain_text_is_as_it_was_said() {
-        let label = Words { label: "cat & <dog>", ..CAT };
+        let label = ClassificationFields { label: "cat & <dog>", ..CAT };
         let format = TextFormat::parse("<b>{label}</b>").unwrap();
         assert_eq!(format.plain(&label), "<b>cat & <dog></b>");
         assert!(format.has_markup() && TextFormat::parse("R&amp;D").unwrap().has_markup());
@@ -193,16 +209,21 @@ mod tests {
 
     #[test]
     fn nearly_certain_is_not_certain() {
-        assert_eq!(render("{percent}", &Words { confidence: 0.9999, ..CAT }), "99 %");
-        assert_eq!(render("{percent}", &Words { confidence: 1.0, ..CAT }), "100 %");
+        assert_eq!(
+            render("{percent}", &ClassificationFields { confidence: 0.9999, ..CAT }),
+            "99 %"
+        );
+        assert_eq!(render("{percent}", &ClassificationFields { confidence: 1.0, ..CAT }), "100 %");
     }
 
     #[test]
     fn unknown_placeholders_are_named() {
         for (format, placeholder) in [("{labels}", "{labels}"), ("a {", "{"), ("{}", "{}")] {
             let error = TextFormat::parse(format).unwrap_err();
-            let want =
-                ConfigError::Placeholder { format: format.into(), placeholder: placeholder.into() };
+            let want = TextFormatError::Placeholder {
+                format: format.into(),
+                placeholder: placeholder.into(),
+            };
             assert_eq!(error, want);
         }
     }

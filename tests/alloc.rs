@@ -13,14 +13,14 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use catdog_core::classifier::{Classifier, Config, Execution, OutputActivation, RuntimeConfig};
+use catdog_core::decision::Rules;
+use catdog_core::engine::litert::Accelerator;
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::model::ModelSource;
+use catdog_core::preprocess::ResizeMethod;
 use common::*;
 use gst::prelude::*;
-use gstcatdog::decision::Rules;
-use gstcatdog::engine::litert::Accelerator;
-use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use gstcatdog::model::ModelSource;
-use gstcatdog::pipeline::{Classifier, Config, LiveConfig, Mode, OutputActivation};
-use gstcatdog::preprocess::ResizeMethod;
 
 thread_local! {
     /// Allocations and reallocations by this thread.
@@ -63,7 +63,7 @@ fn allocations(
     name: &str,
     spec: &FrameSpec,
     resize_method: ResizeMethod,
-    mode: Mode,
+    execution: Execution,
     interval: u64,
     frames: u64,
 ) -> u64 {
@@ -79,7 +79,7 @@ fn allocations(
         resize: resize_method.into(),
         activation: OutputActivation::Auto,
     };
-    let live = LiveConfig {
+    let runtime_config = RuntimeConfig {
         rules: Rules {
             threshold: 0.7,
             margin: 0.1,
@@ -88,12 +88,12 @@ fn allocations(
             max_results: 5,
         },
         inference_interval: interval,
-        least_period: None,
+        min_period: None,
         result_timeout: Some(Duration::from_millis(100)),
     };
-    let mut classifier = Classifier::load(&config, live).unwrap();
+    let mut classifier = Classifier::load(&config, runtime_config).unwrap();
     classifier.set_frame_spec(spec).unwrap();
-    classifier.set_mode(mode);
+    classifier.set_execution(execution);
     let format = spec.format;
     let memory: Vec<Vec<u8>> = (0..format.n_planes())
         .map(|plane| {
@@ -111,21 +111,22 @@ fn allocations(
         .collect();
     let mut frame = |index: u64| {
         let pts = Some(Duration::from_millis(40 * index));
-        while classifier.fetch().unwrap() {}
-        if classifier.due(None) {
+        let time = classifier.begin_frame(pts);
+        while classifier.collect().unwrap() {}
+        if classifier.is_due(time) {
             let view = FrameView::new(spec, &planes).unwrap();
-            classifier.infer(&view, pts).unwrap();
+            classifier.infer(&view, time).unwrap();
         } else {
-            classifier.hold(None);
+            classifier.skip(time);
         }
         if index == 0 {
             // Later frames find what was inferred meanwhile, or the result of before.
             assert!(classifier.wait(Duration::from_secs(10)));
-            while classifier.fetch().unwrap() {}
-            assert!(!classifier.outcome(pts).ranked.is_empty());
+            while classifier.collect().unwrap() {}
+            assert!(!classifier.classification(pts).ranked.is_empty());
         }
         // Beside a fast stream a result may be out of date, which is no allocation either.
-        std::hint::black_box(classifier.outcome(pts));
+        std::hint::black_box(classifier.classification(pts));
     };
     (0..4).for_each(&mut frame);
     let before = count();
@@ -145,7 +146,7 @@ fn a_running_stream_allocates_nothing() {
     assert_eq!(count(), before + 1);
 
     let full_hd = FrameSpec::new(PixelFormat::I420, 1920, 1080);
-    for mode in [Mode::Sync, Mode::Async] {
+    for mode in [Execution::Inline, Execution::Worker] {
         let allocations = allocations(MODEL, &full_hd, ResizeMethod::Stretch, mode, 1, 200);
         assert_eq!(allocations, 0, "{mode:?}");
     }
@@ -158,7 +159,7 @@ fn a_running_stream_allocates_nothing() {
         ("non_square.tflite", PixelFormat::Bgrx, ResizeMethod::Stretch),
     ] {
         let spec = FrameSpec::new(format, 160, 120);
-        let allocations = allocations(name, &spec, method, Mode::Sync, 2, 50);
+        let allocations = allocations(name, &spec, method, Execution::Inline, 2, 50);
         assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}");
     }
 }

@@ -164,13 +164,13 @@ fn labels_that_do_not_fit_are_one_error() {
     let files: [(String, &[&str]); 10] = [
         (folder.path().join("none.txt").to_str().unwrap().into(), &["No such file", "check"]),
         (folder.path().to_str().unwrap().into(), &["cannot be read", "check labels-file"]),
-        (file("empty", b""), &["line 1", "give every class a name"]),
-        (file("blank", b"\n\n\n"), &["line 1", "give every class a name"]),
-        (file("gap", b"a\n\nc\n"), &["line 2", "give every class a name"]),
+        (file("empty", b""), &["line 1", "expected one class name per line"]),
+        (file("blank", b"\n\n\n"), &["line 1", "expected one class name per line"]),
+        (file("gap", b"a\n\nc\n"), &["line 2", "expected one class name per line"]),
         (file("latin1", b"caf\xe9\nb\nc\n"), &["not UTF-8", "byte 3", "save it as UTF-8"]),
         (file("utf16", b"\xff\xfea\0\n\0"), &["not UTF-8", "byte 0", "save it as UTF-8"]),
-        (file("few", b"a\nb\n"), &["2 labels", "3 scores", "give 3 names"]),
-        (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "give 3 names"]),
+        (file("few", b"a\nb\n"), &["2 labels", "3 scores", "set 3 names"]),
+        (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "set 3 names"]),
         (file("long", &long), &["cannot be read", "more than 1048576 bytes", "check labels-file"]),
     ];
     for (labels, parts) in files {
@@ -342,7 +342,11 @@ fn what_is_not_known_of_a_model_is_one_warning() {
         .collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert_says(&warnings[0], &["3 classes", "numbers", "set labels or labels-file"], "labels");
-    assert_says(&warnings[1], &["normalised", "set input-mean and input-std"], "normalisation");
+    assert_says(
+        &warnings[1],
+        &["range of its float input", "set input-mean and input-std"],
+        "normalisation",
+    );
     // Said, they are gone.
     let settings = [("labels", "a,b,c"), ("input-mean", "127.5"), ("input-std", "127.5")];
     pipeline.begin(gst::State::Null);

@@ -44,7 +44,7 @@ fn between_inferences_the_result_is_held_and_its_age_grows() {
 
 #[test]
 fn a_held_result_expires_into_unknown() {
-    let pipeline = fed("inference-interval=5 result-timeout=100000000");
+    let pipeline = fed("inference-interval=5 result-timeout=100");
     for index in 0..10 {
         let meta = see(&pipeline, index, GREEN);
         // 40 ms a frame: at 80 ms it holds, at 120 ms no longer.
@@ -271,7 +271,7 @@ fn the_interval_and_the_timeout_take_effect_while_playing() {
     let pipeline = fed("inference-interval=1000");
     assert!(see(&pipeline, 0, GREEN).fresh);
     assert!(!see(&pipeline, 1, GREEN).fresh);
-    pipeline.get("filter").set_property("result-timeout", 1_u64);
+    pipeline.get("filter").set_property("result-timeout", 1_u32);
     assert_eq!(see(&pipeline, 2, GREEN).label, "unknown");
     pipeline.get("filter").set_property("inference-interval", 1_u32);
     assert!(see(&pipeline, 3, GREEN).fresh);

@@ -7,14 +7,19 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use catdog_core::testing::FakeEngine;
 use common::*;
 use gst::prelude::*;
-use gstcatdog::engine::fake::FakeEngine;
 
 /// The pipeline `appsrc ! catdogfilter ! appsink` on `engine`, playing, for frames of 16x16 pixels.
 fn fed(name: &str, engine: FakeEngine, properties: &str) -> Pipeline {
+    fed_by("", name, engine, properties)
+}
+
+/// As [`fed`], with `source` as further properties of the `appsrc`.
+fn fed_by(source: &str, name: &str, engine: FakeEngine, properties: &str) -> Pipeline {
     let pipeline = launch(&format!(
-        "{} ! catdogfilter name=filter model-file={name} post-messages=every smoothing=0 hold=0 {properties} \
+        "{} {source} ! catdogfilter name=filter model-file={name} post-messages=every smoothing=0 hold=0 {properties} \
          ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
     ));
@@ -182,8 +187,8 @@ fn the_latency_is_what_a_frame_waits() {
 }
 
 #[test]
-fn a_latency_that_moves_is_made_known() {
-    let pipeline = fed("quick", slow(2), "mode=sync");
+fn a_changed_latency_of_a_live_stream_is_announced() {
+    let pipeline = fed_by("is-live=true", "quick", slow(2), "mode=sync");
     let own = || {
         let mut query = gst::query::Latency::new();
         assert!(pipeline.pad("filter", "src").query(&mut query));
@@ -210,6 +215,20 @@ fn a_latency_that_moves_is_made_known() {
     pipeline.get("filter").set_property_from_str("mode", "async");
     see(&pipeline, index.unwrap() + 1, BLUE);
     assert!(told() >= 1 && own() == 0, "{}", own());
+}
+
+#[test]
+fn a_stream_that_is_not_live_announces_no_latency() {
+    let pipeline = fed("quick-file", slow(2), "mode=sync");
+    (0..40).for_each(|index| drop(see(&pipeline, index, BLUE)));
+    slow(30).stand_in_for("slower-file");
+    pipeline.get("filter").set_property("model-file", "slower-file");
+    (40..100).for_each(|index| drop(see(&pipeline, index, BLUE)));
+    let of_filter =
+        std::iter::from_fn(|| pipeline.bus().pop_filtered(&[gst::MessageType::Latency]))
+            .filter(|message| source_of(message) == "filter")
+            .count();
+    assert_eq!(of_filter, 0);
 }
 
 #[test]

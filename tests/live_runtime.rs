@@ -161,7 +161,7 @@ fn the_mode_changes_at_any_time_and_no_frame_is_lost() {
 
 #[test]
 fn no_more_is_inferred_than_the_rate_allows_and_results_expire() {
-    let pipeline = demo("mode=async max-inference-rate=2 result-timeout=300000000");
+    let pipeline = demo("mode=async max-inference-rate=2 result-timeout=300");
     let (seen, _) = played(&pipeline);
     let length = seen.last().unwrap().0 as f64 / 1e9;
     assert!(stat(&pipeline, "inferences") as f64 <= length * 2.0 + 1.0);

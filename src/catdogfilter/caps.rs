@@ -1,10 +1,11 @@
-//! From GStreamer's video caps to [`FrameSpec`].
+//! Converts GStreamer's video caps to a [`FrameSpec`].
 
+use std::time::Duration;
+
+use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
 use gst_video::{VideoChromaSite, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 
-use crate::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-
-/// Every format that is read, with the layout it is read as. An alpha channel is not looked at.
+/// The supported formats, with the layout they are read as. An alpha channel is not read.
 const FORMATS: [(VideoFormat, PixelFormat); 19] = [
     (VideoFormat::Yuy2, PixelFormat::Yuy2),
     (VideoFormat::Uyvy, PixelFormat::Uyvy),
@@ -27,24 +28,24 @@ const FORMATS: [(VideoFormat, PixelFormat); 19] = [
     (VideoFormat::Abgr, PixelFormat::Xbgr),
 ];
 
-/// The caps of both pads.
+/// Returns the caps of both pad templates.
 pub fn template() -> gst::Caps {
     gst_video::VideoCapsBuilder::new().format_list(FORMATS.map(|(format, _)| format)).build()
 }
 
-/// The names of all formats, for messages.
+/// Returns the names of all supported formats, for messages.
 pub fn format_names() -> String {
     FORMATS.map(|(format, _)| format.to_str().as_str()).join(", ")
 }
 
-/// What `info` says of every frame; `None` for a format that the pad template does not have.
+/// Returns the spec of the frames that `info` describes; `None` for an unsupported format.
 pub fn frame_spec(info: &VideoInfo) -> Option<FrameSpec> {
     let (_, format) = *FORMATS.iter().find(|(format, _)| *format == info.format())?;
     let colorimetry = info.colorimetry();
     let (kr, kb) = match colorimetry.matrix() {
         VideoColorMatrix::Bt709 => (ColorMatrix::BT709.kr, ColorMatrix::BT709.kb),
         VideoColorMatrix::Bt2020 => (ColorMatrix::BT2020.kr, ColorMatrix::BT2020.kb),
-        // SMPTE 240M and FCC, as GStreamer gives them.
+        // GStreamer knows the coefficients of SMPTE 240M and FCC.
         other => other.kr_kb().unwrap_or((ColorMatrix::BT601.kr, ColorMatrix::BT601.kb)),
     };
     let range = match colorimetry.range() {
@@ -53,6 +54,9 @@ pub fn frame_spec(info: &VideoInfo) -> Option<FrameSpec> {
     };
     let site = info.chroma_site();
     let par = info.par();
+    let fps = info.fps();
+    let frame_duration = (fps.numer() > 0 && fps.denom() > 0)
+        .then(|| Duration::from_secs_f64(f64::from(fps.denom()) / f64::from(fps.numer())));
     Some(FrameSpec {
         matrix: ColorMatrix { kr, kb },
         range,
@@ -64,6 +68,7 @@ pub fn frame_spec(info: &VideoInfo) -> Option<FrameSpec> {
             u32::try_from(par.numer()).unwrap_or(1).max(1),
             u32::try_from(par.denom()).unwrap_or(1).max(1),
         ),
+        frame_duration,
         ..FrameSpec::new(format, info.width() as usize, info.height() as usize)
     })
 }

@@ -1,35 +1,34 @@
-//! A buffer's memory as a [`FrameView`], by the offsets and strides of its `GstVideoMeta` where it
-//! has one, else by those of the caps.
+//! Maps a buffer's memory as a [`FrameView`], with the offsets and strides of its `GstVideoMeta` if it has
+//! one, otherwise with those of the caps.
 //!
-//! `gst_video_frame_map` is not used: where there is a video meta it takes offsets and strides on
-//! trust, and a buffer smaller than they say would be read past its end.
+//! `gst_video_frame_map` is not used, because it does not check the offsets and strides of a video meta: a
+//! buffer that is smaller than they say would be read past its end.
 
+use catdog_core::classifier::ClassifyError;
+use catdog_core::frame::{FrameError, FrameSpec, FrameView, Plane};
 use gst::memory::{MemoryMap, Readable};
 use gst_video::{VideoInfo, VideoMeta};
 
-use crate::error::{FrameError, FrameFault};
-use crate::frame::{FrameSpec, FrameView, Plane};
-
-/// Where a plane lies in a buffer.
+/// The position of a plane in a buffer.
 #[derive(Clone, Copy, Default)]
 struct Place {
     offset: usize,
-    /// 0 for a negative stride (rows stored bottom up), which the view refuses as too short.
+    /// Bytes from row to row; 0 for a negative stride (rows stored bottom up), which the view refuses.
     stride: usize,
 }
 
-/// Maps `buffer` for reading, hands its planes to `reader`, and unmaps it.
+/// Maps `buffer` for reading, calls `reader` with its planes, and unmaps it.
 ///
 /// # Errors
 ///
-/// [`FrameFault::Frame`] where the buffer cannot be mapped or holds less than its caps and meta
-/// promise; whatever `reader` says.
+/// [`ClassifyError::Frame`] if the buffer cannot be mapped or is smaller than its caps and meta promise; the
+/// error of `reader`.
 pub fn with_frame<T>(
     buffer: &gst::BufferRef,
     info: &VideoInfo,
     spec: &FrameSpec,
-    reader: impl FnOnce(&FrameView<'_>) -> Result<T, FrameFault>,
-) -> Result<T, FrameFault> {
+    reader: impl FnOnce(&FrameView<'_>) -> Result<T, ClassifyError>,
+) -> Result<T, ClassifyError> {
     let count = spec.format.n_planes();
     let mut places = [Place::default(); 3];
     let places = &mut places[..count];
@@ -52,8 +51,8 @@ pub fn with_frame<T>(
         }
         return reader(&FrameView::new(spec, &planes[..count])?);
     }
-    // A plane that runs over several memories, which no camera or decoder makes. Mapping the whole
-    // buffer would replace its memories by their copy, so the copy is made here.
+    // A plane spans several memories, which no camera or decoder produces. Mapping the whole buffer
+    // would replace its memories by a copy, so the copy is made here.
     let mut bytes = vec![0; buffer.size()];
     buffer.copy_to_slice(0, &mut bytes).map_err(|_| FrameError::Map)?;
     for (plane, place) in planes.iter_mut().zip(places) {
@@ -69,8 +68,8 @@ fn locate(places: &mut [Place], offsets: &[usize], strides: &[i32]) {
     }
 }
 
-/// Maps the memory that holds the `bytes` of the plane at `place`, and says where in it the plane
-/// starts; `None` where the plane runs over the end of that memory into the next.
+/// Maps the memory that holds the `bytes` of the plane at `place`, and returns it with the offset of the
+/// plane in it; `None` if the plane continues in the next memory.
 fn map_plane(
     buffer: &gst::BufferRef,
     place: Place,
@@ -89,6 +88,6 @@ fn map_plane(
         }
         start -= memory.size();
     }
-    // Past the end: the view says how many bytes are missing.
+    // The plane starts after the end; the view reports how many bytes are missing.
     Ok(None)
 }

@@ -1,16 +1,30 @@
-//! The GObject shell of `catdogfilter`: wrapper and registration here, the vtable in `imp`, what
-//! the user may set in `settings`. What it does with a frame is in [`crate::pipeline`].
+//! `catdogfilter`: classifies every video buffer with a LiteRT model and attaches the result.
+//!
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! textoverlay ! autovideosink
+//! ```
+//!
+//! The element works in place and only reads pixels. It attaches a
+//! [`GstCatdogMeta`](crate::metadata::META_NAME) to every buffer, posts an element message when the label
+//! changes, and shows the label in a `textoverlay` downstream. It never drops a frame: if it is late, the
+//! frame gets the latest result.
+//!
+//! Since: 0.1.0
 
 mod caps;
+mod error;
+mod frame_map;
 mod imp;
-mod mapping;
+mod latency;
+mod model_swap;
 mod qos;
 mod settings;
+mod streaming;
 
 use gst::glib;
 use gst::prelude::*;
 
-use crate::FACTORY_NAME;
+pub use imp::FACTORY_NAME;
 
 glib::wrapper! {
     /// Classifies every video buffer with a LiteRT model and attaches the result.
@@ -22,7 +36,7 @@ glib::wrapper! {
 ///
 /// # Errors
 ///
-/// What GStreamer says when a feature cannot be registered.
+/// The error of GStreamer if the feature cannot be registered.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     gst::Element::register(Some(plugin), FACTORY_NAME, gst::Rank::NONE, CatdogFilter::static_type())
 }

@@ -1,9 +1,9 @@
-//! What downstream says about its pace: frames that come too late are not worth an inference.
+//! QoS: late frames are not worth an inference.
 //!
-//! A GStreamer element may drop late frames. This one must not, so it does not use the base
-//! class's QoS, which drops; it only skips the inference.
+//! A GStreamer element may drop late frames. This element must not, so it does not use the QoS of its base
+//! class, which drops them. It only skips the inference.
 
-/// The running time before which frames are late, as downstream last reported it.
+/// The running time before which frames are late, from the last QoS event.
 #[derive(Debug, Default)]
 pub struct Lateness {
     earliest: Option<gst::ClockTime>,
@@ -11,10 +11,10 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Takes note of a QoS event from downstream.
+    /// Records a QoS event from downstream.
     ///
-    /// The next frame that can be in time is as far behind the reported one as that was late, and
-    /// once more as far, since making up for it takes time too (the rule of GstBaseTransform).
+    /// A frame can be in time if its running time is at least that of the reported frame plus twice its
+    /// delay, because catching up takes time, too (the rule of GstBaseTransform).
     pub fn report(&mut self, event: &gst::event::Qos) {
         let (_, _, jitter, timestamp) = event.get();
         self.earliest = timestamp.map(|timestamp| {
@@ -27,17 +27,17 @@ impl Lateness {
         });
     }
 
-    /// A new segment: running times are counted by it from now on.
+    /// Sets the segment that maps time stamps to running time.
     pub fn set_segment(&mut self, segment: &gst::Segment) {
         self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
     }
 
-    /// Forgets all reports: after a flush, they are about frames of before.
+    /// Forgets all reports: after a flush they are outdated.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Whether a frame shown at `pts` is late already.
+    /// Returns whether a frame with the time stamp `pts` is late.
     pub fn is_late(&self, pts: Option<gst::ClockTime>) -> bool {
         let running_time =
             pts.zip(self.segment.as_ref()).and_then(|(pts, segment)| segment.to_running_time(pts));
@@ -62,20 +62,20 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_late_until_twice_the_reported_delay() {
+    fn frames_are_late_up_to_twice_the_reported_delay() {
         let lateness = late_by(100_000_000);
         assert!(lateness.is_late(Some(gst::ClockTime::from_mseconds(1200))));
         assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(1201))));
     }
 
     #[test]
-    fn an_early_frame_leaves_room() {
+    fn an_early_frame_allows_an_earlier_deadline() {
         let lateness = late_by(-100_000_000);
         assert!(!lateness.is_late(Some(gst::ClockTime::from_mseconds(950))));
     }
 
     #[test]
-    fn without_a_time_or_a_report_nothing_is_late() {
+    fn without_a_time_stamp_or_a_report_no_frame_is_late() {
         assert!(!late_by(100_000_000).is_late(None));
         let mut lateness = late_by(100_000_000);
         lateness.reset();

@@ -1,94 +1,153 @@
-//! What the user asked for, as it was set; [`Settings::config`] and [`Settings::live`] resolve it
-//! into validated values. Every default stands here once.
+//! The properties as the user set them. [`Settings::config`] and [`Settings::runtime`] resolve them into
+//! validated values. Each default is defined here, once.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use catdog_core::classifier::{Config, OutputActivation, RuntimeConfig};
+use catdog_core::decision::{Activation, Rules};
+use catdog_core::engine::litert::Accelerator;
+use catdog_core::model::ModelSource;
+use catdog_core::model::tflite::Normalization;
+use catdog_core::preprocess::{self, Resize};
 use gst::glib;
+use thiserror::Error;
 
-use crate::decision::{Activation, Rules};
-use crate::engine::litert::Accelerator;
-use crate::engine::tflite::Normalization;
-use crate::error::ConfigError;
-use crate::model::ModelSource;
-use crate::pipeline::{Config, LiveConfig, OutputActivation};
-use crate::preprocess::{self, Resize};
-use crate::text_format::TextFormat;
+use crate::text_format::{TextFormat, TextFormatError};
 
-/// Automatic.
+/// A property has a value that cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SettingsError {
+    /// A number is out of range.
+    #[error("{property}={value} is out of range; set it to {range}")]
+    Range {
+        /// Name of the property.
+        property: &'static str,
+        /// Its value.
+        value: String,
+        /// The valid range.
+        range: &'static str,
+    },
+    /// A mean or standard deviation is not one number or three numbers.
+    #[error(
+        "{property}=\"{value}\" is not one number or three numbers (red, green, blue){hint}; write it as \
+         127.5 or \"123.7,116.3,103.5\""
+    )]
+    Numbers {
+        /// Name of the property.
+        property: &'static str,
+        /// Its value.
+        value: String,
+        /// A further condition, as a clause; may be empty.
+        hint: &'static str,
+    },
+    /// Only one of mean and standard deviation is set.
+    #[error("{given} is set but {missing} is not; set both or neither")]
+    HalfNormalization {
+        /// The property that is set.
+        given: &'static str,
+        /// The property that is missing.
+        missing: &'static str,
+    },
+    /// The text format cannot be used.
+    #[error(transparent)]
+    TextFormat(#[from] TextFormatError),
+    /// A text is not UTF-8.
+    #[error("{property} is not UTF-8 text and keeps its value; set it to UTF-8 text")]
+    NotUtf8 {
+        /// Name of the property.
+        property: String,
+    },
+    /// The property needs a feature that is not compiled in.
+    #[error(
+        "{property} needs analytics metadata, which is not compiled in; build catdog with \
+         --features analytics against GStreamer 1.24 or newer"
+    )]
+    WithoutAnalytics {
+        /// The property and its value.
+        property: &'static str,
+    },
+}
+
+/// Chosen by measuring.
 pub const DEFAULT_THREADS: i32 = 0;
-/// More than any processor has that runs a pipeline; beyond, LiteRT runs out of memory.
+/// The largest number of threads, more than any processor of a pipeline has. With thousands, LiteRT runs
+/// out of memory.
 const MAX_THREADS: u32 = 256;
-/// Below this confidence nothing is claimed.
+/// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
-/// The best need not be ahead by more than the threshold sees to.
+/// The default threshold already implies a lead.
 pub const DEFAULT_MARGIN: f32 = 0.0;
-/// In ms. With the default hold, labels of six clips changed 12 times instead of 108, and were right
-/// more often; docs/live.md has what other values do.
+/// In ms. Together with the default hold, the labels of six clips changed 12 times instead of 108 times
+/// and were right more often; the guide page on live behavior shows other values.
 pub const DEFAULT_SMOOTHING: u32 = 50;
-/// In ms.
+/// In ms; see [`DEFAULT_SMOOTHING`].
 pub const DEFAULT_HOLD: u32 = 300;
-/// What is said when nothing is claimed.
+/// The label if every class is rejected.
 pub const DEFAULT_UNKNOWN_LABEL: &str = "unknown";
-/// As many classes as a person takes in at a glance.
+/// As many classes as a person can read at a glance.
 pub const DEFAULT_MAX_RESULTS: u32 = 5;
-/// Every frame.
+/// Every frame is inferred.
 pub const DEFAULT_INFERENCE_INTERVAL: u32 = 1;
-/// In inferences per second; 0 for no limit.
+/// In inferences per second; 0 means no limit.
 pub const DEFAULT_MAX_INFERENCE_RATE: f64 = 0.0;
-/// A held result never expires.
-pub const DEFAULT_RESULT_TIMEOUT: u64 = 0;
-/// "cat 97 %".
+/// In ms; 0 means that a held result never expires.
+pub const DEFAULT_RESULT_TIMEOUT: u32 = 0;
+/// For example "cat 97 %".
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
-/// A classification is no object.
+/// All pixels of the frame count.
 pub const DEFAULT_ANTIALIAS: bool = true;
+/// A classification does not locate an object.
 pub const DEFAULT_OBJECT_METADATA: bool = false;
-/// Results are produced.
+/// Buffers are classified.
 pub const DEFAULT_ACTIVE: bool = true;
-/// Late frames skip the inference.
+/// Late frames are not inferred.
 pub const DEFAULT_QOS: bool = true;
 
-/// How a frame is fitted to the model's input.
+/// How a frame is fitted to the input of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogResizeMethod")]
 pub enum ResizeMethod {
-    /// The whole picture, its aspect given up.
+    /// The whole frame, stretched to the aspect ratio of the input.
     #[default]
-    #[enum_value(name = "Stretch the whole picture", nick = "stretch")]
+    #[enum_value(name = "Stretch the whole frame", nick = "stretch")]
     Stretch,
-    /// The middle of the picture, in its aspect.
-    #[enum_value(name = "Crop the middle of the picture", nick = "crop")]
+    /// The center of the frame, with its aspect ratio kept.
+    #[enum_value(name = "Crop the center of the frame", nick = "crop")]
     Crop,
-    /// The whole picture in its aspect, between black bars.
-    #[enum_value(name = "Fit the whole picture between black bars", nick = "letterbox")]
+    /// The whole frame with its aspect ratio kept, with black borders.
+    #[enum_value(name = "Fit the whole frame with black borders", nick = "letterbox")]
     Letterbox,
 }
 
-/// Whether the model is rewritten.
+/// Whether the model may be rewritten in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogOptimize")]
 pub enum OptimizeChoice {
-    /// Where it runs faster and decides alike.
+    /// If that makes it faster and keeps its decisions.
     #[default]
-    #[enum_value(name = "Where it makes the model faster and no decision another", nick = "auto")]
+    #[enum_value(
+        name = "Rewrite the model if it gets faster with the same decisions",
+        nick = "auto"
+    )]
     Auto,
     /// Never.
-    #[enum_value(name = "Run the model as it is", nick = "off")]
+    #[enum_value(name = "Run the model as stored", nick = "off")]
     Off,
 }
 
-/// Where the graph runs.
+/// The hardware that runs the graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogAccelerator")]
 pub enum AcceleratorChoice {
-    /// The processor.
+    /// The CPU.
     #[default]
     #[enum_value(name = "CPU (XNNPACK)", nick = "cpu")]
     Cpu,
-    /// The graphics processor.
+    /// A GPU.
     #[enum_value(name = "GPU (needs LiteRT's GPU accelerator library)", nick = "gpu")]
     Gpu,
-    /// The neural processor.
+    /// An NPU.
     #[enum_value(name = "NPU (needs the vendor's LiteRT dispatch library)", nick = "npu")]
     Npu,
 }
@@ -97,42 +156,42 @@ pub enum AcceleratorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogActivation")]
 pub enum ActivationChoice {
-    /// As the graph needs it.
+    /// By the last operators of the graph.
     #[default]
-    #[enum_value(name = "What the model's graph lacks", nick = "auto")]
+    #[enum_value(name = "The activation that the graph does not contain", nick = "auto")]
     Auto,
-    /// Scores are confidences.
-    #[enum_value(name = "None: scores are confidences", nick = "none")]
+    /// The scores are confidences.
+    #[enum_value(name = "None: the scores are confidences", nick = "none")]
     None,
-    /// Each score by itself.
+    /// The logistic function of each score.
     #[enum_value(name = "Logistic function of each score", nick = "sigmoid")]
     Sigmoid,
-    /// Scores against each other.
+    /// Softmax over all scores.
     #[enum_value(name = "Softmax over all scores", nick = "softmax")]
     Softmax,
 }
 
-/// Whether a textoverlay downstream is written to.
+/// Whether a textoverlay downstream shows the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogOverlay")]
 pub enum OverlayMode {
-    /// Where there is one without a text.
+    /// If it has no text of its own.
     #[default]
-    #[enum_value(name = "Write to a textoverlay downstream that has no text", nick = "auto")]
+    #[enum_value(name = "Set the text of a textoverlay downstream that has none", nick = "auto")]
     Auto,
     /// Never.
-    #[enum_value(name = "Leave every textoverlay alone", nick = "none")]
+    #[enum_value(name = "Do not touch any textoverlay", nick = "none")]
     None,
 }
 
-/// Which results go onto the bus.
+/// Which results are posted on the bus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogPostMessages")]
 pub enum PostMessages {
     /// None.
     #[enum_value(name = "No messages", nick = "none")]
     None,
-    /// When the label is another one.
+    /// When the label changes.
     #[default]
     #[enum_value(name = "When the label changes", nick = "change")]
     Change,
@@ -141,36 +200,50 @@ pub enum PostMessages {
     Every,
 }
 
-/// When the result of a frame is there.
+/// Whether a frame waits for its own result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogMode")]
-pub enum ModeChoice {
-    /// Async where the pipeline is live.
+pub enum Mode {
+    /// Async if upstream is live, otherwise sync.
     #[default]
-    #[enum_value(name = "Async where the pipeline is live, else sync", nick = "auto")]
+    #[enum_value(name = "async if the source is live, otherwise sync", nick = "auto")]
     Auto,
-    /// Each frame waits for its own.
+    /// Each frame waits for its own result.
     #[enum_value(name = "Each frame waits for its own result", nick = "sync")]
     Sync,
-    /// No frame waits.
-    #[enum_value(name = "Frames go on at once with the latest result", nick = "async")]
+    /// No frame waits; it gets the latest result.
+    #[enum_value(name = "Frames pass at once with the latest result", nick = "async")]
     Async,
 }
 
-/// What a failed inference does.
+impl Mode {
+    /// Returns whether a frame waits for its own result.
+    pub fn waits_for_result(self, upstream_is_live: bool) -> bool {
+        match self {
+            Self::Sync => true,
+            Self::Async => false,
+            Self::Auto => !upstream_is_live,
+        }
+    }
+}
+
+/// What a failed inference causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogErrorPolicy")]
 pub enum ErrorPolicy {
-    /// The element fails, as elements do.
+    /// An element error; the stream stops.
     #[default]
-    #[enum_value(name = "One error, and the stream stops", nick = "error")]
+    #[enum_value(name = "Post an error and stop the stream", nick = "error")]
     Error,
-    /// The stream is worth more than its labels.
-    #[enum_value(name = "One warning, and frames go on with the last result", nick = "passthrough")]
+    /// One warning; the stream continues with the latest result.
+    #[enum_value(
+        name = "Post one warning and continue with the latest result",
+        nick = "passthrough"
+    )]
     Passthrough,
 }
 
-/// The properties.
+/// The values of the properties.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub model_file: Option<PathBuf>,
@@ -190,10 +263,10 @@ pub struct Settings {
     pub hold: u32,
     pub unknown_label: Option<String>,
     pub max_results: u32,
-    pub mode: ModeChoice,
+    pub mode: Mode,
     pub inference_interval: u32,
     pub max_inference_rate: f64,
-    pub result_timeout: u64,
+    pub result_timeout: u32,
     pub error_policy: ErrorPolicy,
     pub overlay: OverlayMode,
     pub text_format: Option<String>,
@@ -223,7 +296,7 @@ impl Default for Settings {
             hold: DEFAULT_HOLD,
             unknown_label: Some(DEFAULT_UNKNOWN_LABEL.into()),
             max_results: DEFAULT_MAX_RESULTS,
-            mode: ModeChoice::default(),
+            mode: Mode::default(),
             inference_interval: DEFAULT_INFERENCE_INTERVAL,
             max_inference_rate: DEFAULT_MAX_INFERENCE_RATE,
             error_policy: ErrorPolicy::default(),
@@ -238,11 +311,11 @@ impl Default for Settings {
     }
 }
 
-/// What may change from one frame to the next, resolved.
+/// The settings that may change from one frame to the next, validated.
 #[derive(Clone, Debug, Default)]
-pub struct Live {
-    pub pipeline: LiveConfig,
-    pub mode: ModeChoice,
+pub struct RuntimeSettings {
+    pub classifier: RuntimeConfig,
+    pub mode: Mode,
     pub error_policy: ErrorPolicy,
     pub text_format: TextFormat,
     pub unknown_label: String,
@@ -254,15 +327,15 @@ pub struct Live {
 }
 
 impl Settings {
-    /// What a model is loaded with.
+    /// Returns the configuration to load a model with.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which names the property.
-    pub fn config(&self) -> Result<Config, ConfigError> {
+    /// [`SettingsError`], which names the property.
+    pub fn config(&self) -> Result<Config, SettingsError> {
         let file = |file: &Option<PathBuf>| file.clone().filter(|f| !f.as_os_str().is_empty());
         let threads = u32::try_from(self.threads).ok().filter(|&threads| threads <= MAX_THREADS);
-        let threads = threads.ok_or_else(|| ConfigError::Range {
+        let threads = threads.ok_or_else(|| SettingsError::Range {
             property: "threads",
             value: self.threads.to_string(),
             range: "0 (automatic) to 256",
@@ -271,7 +344,7 @@ impl Settings {
             model: file(&self.model_file).map_or(ModelSource::BuiltIn, ModelSource::File),
             labels: non_empty(&self.labels).map(str::to_owned),
             labels_file: file(&self.labels_file),
-            // Other accelerators have compilers of their own.
+            // Other accelerators compile the model themselves.
             optimize: self.optimize == OptimizeChoice::Auto
                 && self.accelerator == AcceleratorChoice::Cpu,
             threads,
@@ -298,43 +371,46 @@ impl Settings {
         })
     }
 
-    /// What each frame is treated with.
+    /// Returns the runtime settings.
     ///
     /// # Errors
     ///
-    /// The first [`ConfigError`], which names the property.
-    pub fn live(&self) -> Result<Live, ConfigError> {
-        match self.live_or(&Live::default()) {
-            (live, None) => Ok(live),
+    /// The first [`SettingsError`], which names the property.
+    pub fn runtime(&self) -> Result<RuntimeSettings, SettingsError> {
+        match self.runtime_or(&RuntimeSettings::default()) {
+            (runtime, None) => Ok(runtime),
             (_, Some(error)) => Err(error),
         }
     }
 
-    /// What each frame is treated with from now on: a value that cannot be used leaves that of
-    /// `running` in place, and nothing else. Also returns the first error.
-    pub fn live_or(&self, running: &Live) -> (Live, Option<ConfigError>) {
-        let mut live = Live {
-            pipeline: LiveConfig {
+    /// Returns the runtime settings, with the value of `current` for each property whose value cannot be
+    /// used, and the first error.
+    pub fn runtime_or(
+        &self,
+        current: &RuntimeSettings,
+    ) -> (RuntimeSettings, Option<SettingsError>) {
+        let mut runtime = RuntimeSettings {
+            classifier: RuntimeConfig {
                 rules: Rules {
                     threshold: self.class_confidence_threshold,
                     margin: self.class_confidence_margin,
                     smoothing: Duration::from_millis(self.smoothing.into()),
                     hold: Duration::from_millis(self.hold.into()),
-                    max_results: running.pipeline.rules.max_results,
+                    max_results: current.classifier.rules.max_results,
                 },
                 result_timeout: match self.result_timeout {
                     0 => None,
-                    nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+                    milliseconds => Some(Duration::from_millis(milliseconds.into())),
                 },
-                inference_interval: running.pipeline.inference_interval,
-                least_period: match self.max_inference_rate {
+                inference_interval: current.classifier.inference_interval,
+                min_period: match self.max_inference_rate {
                     0.0 => None,
                     rate => Duration::try_from_secs_f64(1.0 / rate).ok(),
                 },
             },
             mode: self.mode,
             error_policy: self.error_policy,
-            text_format: running.text_format.clone(),
+            text_format: current.text_format.clone(),
             unknown_label: self.unknown_label.clone().unwrap_or_default(),
             overlay: self.overlay,
             post_messages: self.post_messages,
@@ -342,30 +418,31 @@ impl Settings {
             active: self.active,
             qos: self.qos,
         };
-        let zero =
-            |property| Some(ConfigError::Range { property, value: "0".into(), range: "1 or more" });
+        let zero = |property| {
+            Some(SettingsError::Range { property, value: "0".into(), range: "1 or more" })
+        };
         let mut error = None;
         match self.max_results {
             0 => error = error.or(zero("max-results")),
-            count => live.pipeline.rules.max_results = count as usize,
+            count => runtime.classifier.rules.max_results = count as usize,
         }
         match self.inference_interval {
             0 => error = error.or(zero("inference-interval")),
-            frames => live.pipeline.inference_interval = frames.into(),
+            frames => runtime.classifier.inference_interval = frames.into(),
         }
-        if self.object_metadata != live.object_metadata {
+        if self.object_metadata != runtime.object_metadata {
             let property = "object-metadata=true";
-            error = error.or(Some(ConfigError::WithoutAnalytics { property }));
+            error = error.or(Some(SettingsError::WithoutAnalytics { property }));
         }
         match TextFormat::parse(self.text_format.as_deref().unwrap_or_default()) {
-            Ok(format) => live.text_format = format,
-            Err(unknown) => error = error.or(Some(unknown)),
+            Ok(format) => runtime.text_format = format,
+            Err(invalid) => error = error.or(Some(invalid.into())),
         }
-        (live, error)
+        (runtime, error)
     }
 
-    fn normalization(&self) -> Result<Option<Normalization>, ConfigError> {
-        let half = |given, missing| Err(ConfigError::HalfNormalization { given, missing });
+    fn normalization(&self) -> Result<Option<Normalization>, SettingsError> {
+        let half = |given, missing| Err(SettingsError::HalfNormalization { given, missing });
         match (non_empty(&self.input_mean), non_empty(&self.input_std)) {
             (None, None) => Ok(None),
             (Some(_), None) => half("input-mean", "input-std"),
@@ -383,18 +460,18 @@ fn non_empty(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
 }
 
-/// One number or three, separated by commas.
+/// Parses one number, or three numbers separated by commas.
 fn numbers(
     property: &'static str,
     text: &str,
     hint: &'static str,
     allowed: fn(f32) -> bool,
-) -> Result<Vec<f32>, ConfigError> {
+) -> Result<Vec<f32>, SettingsError> {
     let parsed: Option<Vec<f32>> = text
         .split(',')
         .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
         .collect();
-    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).ok_or_else(|| ConfigError::Numbers {
+    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).ok_or_else(|| SettingsError::Numbers {
         property,
         value: text.to_owned(),
         hint,
@@ -410,9 +487,9 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_resolve() {
+    fn the_defaults_are_valid() {
         assert_eq!(with_model().config().unwrap().threads, 0);
-        assert_eq!(Settings::default().live().unwrap().pipeline.inference_interval, 1);
+        assert_eq!(Settings::default().runtime().unwrap().classifier.inference_interval, 1);
         assert_eq!(Settings::default().config().unwrap().model, ModelSource::BuiltIn);
     }
 
@@ -423,22 +500,25 @@ mod tests {
         let many = Settings { threads: 20_000, ..with_model() };
         assert!(many.config().unwrap_err().to_string().starts_with("threads=20000"));
         let never = Settings { inference_interval: 0, ..with_model() };
-        assert!(never.live().unwrap_err().to_string().starts_with("inference-interval=0"));
+        assert!(never.runtime().unwrap_err().to_string().starts_with("inference-interval=0"));
         let none = Settings { max_results: 0, ..with_model() };
-        assert!(none.live().unwrap_err().to_string().starts_with("max-results=0"));
+        assert!(none.runtime().unwrap_err().to_string().starts_with("max-results=0"));
     }
 
     #[test]
-    fn a_wrong_value_leaves_all_others_in_force() {
-        let running = Settings { max_results: 3, ..with_model() }.live().unwrap();
-        let wrong = Settings { max_results: 0, active: false, qos: false, ..with_model() };
-        let (live, error) = wrong.live_or(&running);
+    fn an_invalid_value_keeps_the_current_one_and_no_other() {
+        let current = Settings { max_results: 3, ..with_model() }.runtime().unwrap();
+        let invalid = Settings { max_results: 0, active: false, qos: false, ..with_model() };
+        let (runtime, error) = invalid.runtime_or(&current);
         assert!(error.is_some());
-        assert_eq!((live.pipeline.rules.max_results, live.active, live.qos), (3, false, false));
+        assert_eq!(
+            (runtime.classifier.rules.max_results, runtime.active, runtime.qos),
+            (3, false, false)
+        );
     }
 
     #[test]
-    fn normalisation_is_one_number_or_three_and_never_half() {
+    fn normalization_needs_mean_and_std_with_one_or_three_numbers() {
         let set = |mean: &str, std: &str| Settings {
             input_mean: Some(mean.into()),
             input_std: Some(std.into()),

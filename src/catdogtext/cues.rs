@@ -8,8 +8,7 @@
 use gst::ClockTime;
 use serde::Serialize;
 
-use crate::metadata::Said;
-use crate::text_format::Words;
+use crate::metadata::ClassificationFields;
 
 /// Frames further apart than this are not of one cue.
 const LONGEST_HOLE: ClockTime = ClockTime::SECOND;
@@ -67,7 +66,12 @@ impl Cues {
 
     /// Takes the next frame in, with what was seen in it. `done` gets what is complete by that: at
     /// most the cue before it, and its own.
-    pub fn add(&mut self, frame: &Frame, said: Option<&Said<'_>>, done: &mut Vec<Cue>) {
+    pub fn add(
+        &mut self,
+        frame: &Frame,
+        said: Option<&ClassificationFields<'_>>,
+        done: &mut Vec<Cue>,
+    ) {
         let longest = self.longest;
         match self.open.as_mut().filter(|open| open.goes_on_with(frame, said, longest)) {
             Some(open) => open.extend(frame, said),
@@ -121,7 +125,7 @@ impl Cues {
 }
 
 impl Cue {
-    fn of(frame: &Frame, said: Option<&Said<'_>>) -> Self {
+    fn of(frame: &Frame, said: Option<&ClassificationFields<'_>>) -> Self {
         Self {
             start: frame.start,
             end: frame.end(),
@@ -156,7 +160,7 @@ impl Cue {
     fn goes_on_with(
         &self,
         frame: &Frame,
-        said: Option<&Said<'_>>,
+        said: Option<&ClassificationFields<'_>>,
         longest: Option<ClockTime>,
     ) -> bool {
         let (Some(from), Some(until), Some(start)) = (self.start, self.last_known(), frame.start)
@@ -173,7 +177,7 @@ impl Cue {
         same && fits && start > from && start <= until.saturating_add(LONGEST_HOLE)
     }
 
-    fn extend(&mut self, frame: &Frame, said: Option<&Said<'_>>) {
+    fn extend(&mut self, frame: &Frame, said: Option<&ClassificationFields<'_>>) {
         self.end = frame.end().or(frame.start).max(self.end);
         self.newest = frame.start;
         if let (Some(told), Some(said)) = (&mut self.told, said) {
@@ -197,12 +201,12 @@ impl Frame {
 }
 
 impl Told {
-    fn is_of(&self, said: &Said<'_>) -> bool {
+    fn is_of(&self, said: &ClassificationFields<'_>) -> bool {
         (&*self.label, self.index, &*self.model, &*self.element)
             == (said.label, said.index, said.model, said.element)
     }
 
-    fn add(&mut self, said: &Said<'_>) {
+    fn add(&mut self, said: &ClassificationFields<'_>) {
         self.frames += 1;
         self.inferences += u64::from(said.fresh);
         self.newest_is_fresh = said.fresh;
@@ -242,13 +246,16 @@ impl Told {
         sum / self.frames as f64
     }
 
-    /// What a text needs of it, given to `render`.
-    pub fn with_words<T>(&self, render: impl FnOnce(&Words<'_>) -> T) -> T {
-        render(&Words {
+    /// Calls `render` with the fields that a text can show: the means over the frames.
+    pub fn with_fields<T>(&self, render: impl FnOnce(&ClassificationFields<'_>) -> T) -> T {
+        render(&ClassificationFields {
             label: &self.label,
             confidence: self.mean(self.confidence),
-            known: self.index >= 0,
+            index: self.index,
             results: &self.results(),
+            fresh: self.newest_is_fresh,
+            model: &self.model,
+            element: &self.element,
         })
     }
 }
@@ -305,8 +312,8 @@ mod tests {
 
     const FRAME: ClockTime = ClockTime::from_mseconds(40);
 
-    fn said(label: &str, confidence: f64) -> Said<'_> {
-        Said {
+    fn said(label: &str, confidence: f64) -> ClassificationFields<'_> {
+        ClassificationFields {
             label,
             confidence,
             index: if label == "unknown" { -1 } else { 0 },
@@ -368,7 +375,11 @@ mod tests {
         let mut cues = Cues::default();
         let mut done = Vec::new();
         for (index, fresh) in [(0, true), (1, true), (2, false)] {
-            cues.add(&at(index), Some(&Said { fresh, ..said("cat", 0.5) }), &mut done);
+            cues.add(
+                &at(index),
+                Some(&ClassificationFields { fresh, ..said("cat", 0.5) }),
+                &mut done,
+            );
         }
         let parts: Vec<Cue> = cues.close_by_frame().into_iter().flatten().collect();
         assert_eq!(spans(&parts), [(Some("cat"), 0, 80), (Some("cat"), 80, 120)]);
@@ -386,7 +397,8 @@ mod tests {
     fn what_is_said_is_the_mean_over_the_frames() {
         let mut cues = Cues::default();
         let mut done = Vec::new();
-        let second = Said { results: &[("cat", 1.0)], fresh: false, ..said("cat", 1.0) };
+        let second =
+            ClassificationFields { results: &[("cat", 1.0)], fresh: false, ..said("cat", 1.0) };
         cues.add(&at(0), Some(&said("cat", 0.75)), &mut done);
         cues.add(&at(1), Some(&second), &mut done);
         let cue = cues.close().unwrap();

@@ -13,8 +13,7 @@ use gst_base::prelude::*;
 use super::CueMaker;
 use super::maker;
 use super::settings::*;
-use crate::error::ConfigError;
-use crate::property::is_broken_text;
+use crate::property::is_invalid_utf8;
 
 /// Cues that are kept while nobody takes them: some hundred bytes each, and the frames of half a
 /// minute where each has one.
@@ -50,9 +49,12 @@ impl ObjectImpl for CatdogText {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        if is_broken_text(value) {
-            let error = ConfigError::NotUtf8 { property: pspec.name().to_owned() };
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{error}"));
+        if is_invalid_utf8(value) {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("{} is not UTF-8 text and keeps its value; set it to UTF-8 text", pspec.name())
+            );
             return;
         }
         self.derived_set_property(id, value, pspec);

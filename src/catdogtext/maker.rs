@@ -17,15 +17,16 @@ use gst_base::subclass::prelude::*;
 
 use gst_video::{VideoCropMeta, VideoMeta};
 
+use super::FACTORY_NAME;
 use super::running::{Output, Running, Shape, downstream_of};
 use super::settings::Settings;
 use super::stall::StallWatch;
-use crate::sync::lock;
-use crate::{FACTORY_NAME, TEXT_FACTORY_NAME};
+use crate::catdogfilter;
+use catdog_core::sync::lock;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
-        TEXT_FACTORY_NAME,
+        FACTORY_NAME,
         gst::DebugColorFlags::empty(),
         Some("Results as timed text"),
     )
@@ -316,7 +317,7 @@ impl CueMaker {
 
     /// The text is a stream of its own, that has something now and then.
     fn own_stream_start(&self, start: &gst::event::StreamStart) -> gst::Event {
-        let id = format!("{}/{}", start.stream_id(), TEXT_FACTORY_NAME);
+        let id = format!("{}/{}", start.stream_id(), FACTORY_NAME);
         let builder = gst::event::StreamStart::builder(&id).flags(gst::StreamFlags::SPARSE);
         match start.group_id() {
             Some(group) => builder.group_id(group).build(),
@@ -378,8 +379,11 @@ impl CueMaker {
         gst::element_imp_warning!(
             self,
             gst::LibraryError::Settings,
-            ("the frames carry no results{whose}: put {FACTORY_NAME} upstream of \
-                 {TEXT_FACTORY_NAME}, with no encoder or mixer in between")
+            (
+                "the frames carry no results{whose}: put {} upstream of \
+                 {FACTORY_NAME}, with no encoder or mixer in between",
+                catdogfilter::FACTORY_NAME
+            )
         );
     }
 }

@@ -15,7 +15,8 @@ mod stall;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::TEXT_FACTORY_NAME;
+/// The name of the element in a pipeline description.
+pub const FACTORY_NAME: &str = "catdogtext";
 
 glib::wrapper! {
     /// Turns the metadata of video into timed text or JSON lines.
@@ -37,5 +38,5 @@ glib::wrapper! {
 /// What GStreamer says when a feature cannot be registered.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     let (rank, element) = (gst::Rank::NONE, CatdogText::static_type());
-    gst::Element::register(Some(plugin), TEXT_FACTORY_NAME, rank, element)
+    gst::Element::register(Some(plugin), FACTORY_NAME, rank, element)
 }

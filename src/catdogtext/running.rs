@@ -9,10 +9,9 @@ use super::cues::{Cue, Cues, Frame, json_line};
 use super::pace::Pace;
 use super::settings::Settings;
 use super::stall::StallWatch;
-use crate::error::ConfigError;
-use crate::links::visit_downstream;
+use crate::downstream::visit_downstream;
 use crate::metadata;
-use crate::text_format::TextFormat;
+use crate::text_format::{TextFormat, TextFormatError};
 
 /// Frames further apart than this say nothing of how long they last.
 const LONGEST_INTERVAL: ClockTime = ClockTime::SECOND;
@@ -93,7 +92,7 @@ impl Running {
     }
 
     /// Takes over what was set, but for a format that cannot be used.
-    pub fn follow(&mut self, settings: &Settings) -> Option<ConfigError> {
+    pub fn follow(&mut self, settings: &Settings) -> Option<TextFormatError> {
         if *settings == self.settings {
             return None;
         }
@@ -226,8 +225,8 @@ impl Running {
     /// What goes downstream for `cue`.
     fn outputs(&self, cue: &Cue) -> Vec<Output> {
         let text = cue.told.as_ref().and_then(|told| match self.shape {
-            Shape::Plain => Some(told.with_words(|words| self.format.plain(words))),
-            Shape::Markup => Some(told.with_words(|words| self.format.markup(words))),
+            Shape::Plain => Some(told.with_fields(|fields| self.format.plain(fields))),
+            Shape::Markup => Some(told.with_fields(|fields| self.format.markup(fields))),
             Shape::Json => json_line(cue, told),
         });
         let Some(text) = text.filter(|text| !text.is_empty()) else {

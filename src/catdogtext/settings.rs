@@ -2,8 +2,7 @@
 
 use gst::ClockTime;
 
-use crate::error::ConfigError;
-use crate::text_format::TextFormat;
+use crate::text_format::{TextFormat, TextFormatError};
 
 /// "cat 97 %".
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
@@ -33,8 +32,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Placeholder`].
-    pub fn format(&self) -> Result<TextFormat, ConfigError> {
+    /// [`TextFormatError::Placeholder`].
+    pub fn format(&self) -> Result<TextFormat, TextFormatError> {
         TextFormat::parse(self.text_format.as_deref().unwrap_or_default())
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::sync::lock;
+use catdog_core::sync::lock;
 
 /// Tells when frames have stopped coming while a cue is held back.
 #[derive(Debug)]

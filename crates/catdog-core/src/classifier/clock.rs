@@ -38,7 +38,8 @@ impl StreamClock {
     pub fn advance(&mut self, pts: Option<Duration>, arrival: Instant) -> FrameTime {
         let previous_pts = std::mem::replace(&mut self.pts, pts);
         if let Some(previous) = self.arrival.replace(arrival) {
-            self.elapsed += self.step(previous_pts, pts, arrival.saturating_duration_since(previous));
+            self.elapsed +=
+                self.step(previous_pts, pts, arrival.saturating_duration_since(previous));
         }
         FrameTime { pts, elapsed: self.elapsed }
     }

@@ -19,7 +19,11 @@ pub(super) enum Scaling {
 
 /// Returns the scaling from the first of these that defines it: the configuration, the model's metadata, a
 /// `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be used.
-pub(super) fn input_scaling(config: &Config, info: &ModelInfo, warnings: &mut Vec<String>) -> Scaling {
+pub(super) fn input_scaling(
+    config: &Config,
+    info: &ModelInfo,
+    warnings: &mut Vec<String>,
+) -> Scaling {
     if let Some(normalization) = &config.normalization {
         // Integers without a scale represent no real numbers.
         let stored = info.input.element != ElementType::F32 && info.input.quantization.is_none();

@@ -4,7 +4,7 @@
 //! each frame, the caller
 //!
 //! 1. starts the frame ([`Classifier::begin_frame`]),
-//! 2. collects results of earlier frames ([`Classifier::collect`]),
+//! 2. collects the results of earlier frames ([`Classifier::collect`]),
 //! 3. infers the frame ([`Classifier::infer`]) if it is due, or skips it ([`Classifier::skip`]),
 //! 4. reads its classification ([`Classifier::classification`]).
 //!
@@ -160,8 +160,8 @@ impl Classifier {
         Self::from_parts(parts, runtime)
     }
 
-    /// Prepares for frames of `spec`. The latest result stays valid: the caps of a stream may change
-    /// without a change of its content.
+    /// Prepares for frames of `spec`, the first of which is due for an inference. The latest result stays
+    /// valid until then: the caps of a stream may change without a change of its content.
     ///
     /// # Errors
     ///
@@ -170,6 +170,7 @@ impl Classifier {
         self.preprocessor = None;
         self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
         self.clock.set_frame_duration(spec.frame_duration);
+        self.schedule.make_due();
         Ok(())
     }
 
@@ -184,7 +185,7 @@ impl Classifier {
             Execution::Inline => {
                 if self.submitted.take().is_some() {
                     self.counters.skipped += 1;
-                    self.schedule.inference_was_lost();
+                    self.schedule.make_due();
                 }
                 self.worker = None;
             }
@@ -270,6 +271,8 @@ impl Classifier {
     /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The latest
     /// result stays.
     pub fn infer(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<(), ClassifyError> {
+        // If the inference fails, the frame counts as one without a result of its own.
+        self.schedule.skipped();
         let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
         let start = Instant::now();
         if let Some(worker) = &mut self.worker {

@@ -19,11 +19,13 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Returns whether the frame at the time `at` is due for an inference.
     pub fn is_due(&self, at: Duration, config: &RuntimeConfig) -> bool {
-        let by_count =
-            self.frames_since_inference.is_none_or(|frames| frames + 1 >= config.inference_interval);
-        let early = self.last_due.zip(config.min_period).is_some_and(|(last, period)| {
-            at.saturating_sub(last) + TIME_TOLERANCE < period
-        });
+        let by_count = self
+            .frames_since_inference
+            .is_none_or(|frames| frames + 1 >= config.inference_interval);
+        let early = self
+            .last_due
+            .zip(config.min_period)
+            .is_some_and(|(last, period)| at.saturating_sub(last) + TIME_TOLERANCE < period);
         by_count && !early
     }
 
@@ -48,13 +50,13 @@ impl Schedule {
         self.frames_since_inference == Some(0)
     }
 
-    /// Makes the next frame due.
+    /// Forgets the stream, so that its next frame is due.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Makes the next frame due by count; the rate limit stays.
-    pub fn inference_was_lost(&mut self) {
+    /// Makes the next frame due, unless the rate limit prevents it.
+    pub fn make_due(&mut self) {
         self.frames_since_inference = None;
     }
 }

@@ -130,9 +130,8 @@ impl Decider {
         });
         let leader = leader.map(|best| best.class);
         let accepted = self.hysteresis.update(leader, at, self.rules.hold);
-        let accepted = accepted.map(|class| {
-            RankedClass { class, confidence: self.smoothing.confidence(class) }
-        });
+        let accepted = accepted
+            .map(|class| RankedClass { class, confidence: self.smoothing.confidence(class) });
         Ranking { ranked: &self.classes[..results], accepted }
     }
 
@@ -271,7 +270,11 @@ mod tests {
         let rules = Rules { margin: 0.25, ..rules(0.5, 1) };
         let mut decider = with_rules(3, 3, Activation::None, rules);
         assert_eq!(
-            decider.decide(TensorRef::F32(&[0.5, 0.75, 0.0]), Duration::ZERO).accepted.unwrap().class,
+            decider
+                .decide(TensorRef::F32(&[0.5, 0.75, 0.0]), Duration::ZERO)
+                .accepted
+                .unwrap()
+                .class,
             1
         );
         let close = decider.decide(TensorRef::F32(&[0.625, 0.75, 0.0]), Duration::ZERO);
@@ -297,7 +300,8 @@ mod tests {
     #[test]
     fn a_class_is_displayed_until_another_has_led_for_hold() {
         let (cat, dog) = (Some(0), Some(1));
-        let outputs = [CAT, DOG, CAT, DOG, DOG, DOG, DOG, UNDECIDED, CAT, UNDECIDED, UNDECIDED, UNDECIDED];
+        let outputs =
+            [CAT, DOG, CAT, DOG, DOG, DOG, DOG, UNDECIDED, CAT, UNDECIDED, UNDECIDED, UNDECIDED];
         let without_hold = [cat, dog, cat, dog, dog, dog, dog, None, cat, None, None, None];
         assert_eq!(displayed(0, &outputs), without_hold);
         let with_hold = [cat, cat, cat, cat, dog, dog, dog, dog, dog, dog, None, None];

@@ -147,7 +147,8 @@ impl EnginePool {
         let kind = RequestKind::Inline(ticket);
         state.queue.push_back(Request { pool: Arc::clone(self), kind });
         loop {
-            let mine = |request: &Request| matches!(request.kind, RequestKind::Inline(t) if t == ticket);
+            let mine =
+                |request: &Request| matches!(request.kind, RequestKind::Inline(t) if t == ticket);
             let index = state.queue.iter().position(mine);
             if let Some((_, engine)) = index.and_then(|index| state.start(index)) {
                 return engine;

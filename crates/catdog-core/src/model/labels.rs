@@ -45,7 +45,7 @@ pub enum LabelsError {
         line: usize,
     },
     /// The property `labels` contains an empty name.
-    #[error("property labels: name {index} is empty; write the names as \"cat,dog\"")]
+    #[error("the property labels has an empty name at position {index}; write it as \"cat,dog\"")]
     EmptyName {
         /// Position of the name, starting at 1.
         index: usize,
@@ -135,7 +135,11 @@ impl LabelSources<'_> {
         }
         if let Some(names) = self.metadata {
             let names = names.clone().map_err(LabelsError::Metadata)?;
-            return named(check(names, scores, Source { name: "the model's metadata".into(), is_list: false })?);
+            return named(check(
+                names,
+                scores,
+                Source { name: "the model's metadata".into(), is_list: false },
+            )?);
         }
         let sidecar = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
         if let Some(file) = sidecar.filter(|file| file.is_file()) {

@@ -6,9 +6,9 @@
 //! picture file would hold it, because that is what models are trained on. [`Values`] makes tensor
 //! elements of it.
 
+use super::PreprocessError;
 use super::kernels::Isa;
 use super::target::ValueMap;
-use super::PreprocessError;
 use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
 use crate::tensor::{ElementType, Quantization};
 

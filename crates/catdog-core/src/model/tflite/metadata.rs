@@ -5,9 +5,9 @@
 
 use std::io::{Cursor, Read};
 
+use super::ModelError;
 use super::reader::{Bytes, Table};
 use super::{BUFFERS, METADATA};
-use super::ModelError;
 
 /// Levels 0..255 become (level - mean) / std, per channel or alike for all.
 #[derive(Clone, Debug, PartialEq)]

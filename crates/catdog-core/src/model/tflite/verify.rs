@@ -12,6 +12,7 @@
 
 use std::collections::HashSet;
 
+use super::ModelError;
 use super::reader::Table;
 use super::{
     BUFFERS, GRAPH_INPUTS, GRAPH_OPERATORS, GRAPH_OUTPUTS, GRAPH_TENSORS, METADATA, OPERATOR_CODE,
@@ -20,7 +21,6 @@ use super::{
     TENSOR_BUFFER, TENSOR_QUANTIZATION, TENSOR_SHAPE, TENSOR_SHAPE_SIGNATURE, TENSOR_TYPE,
     builtin_operator,
 };
-use super::ModelError;
 
 // Field numbers of `schema.fbs` that only the checks need.
 const MODEL_VERSION: usize = 0;

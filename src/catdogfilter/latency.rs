@@ -1,0 +1,56 @@
+//! The latency that the element announces: how long a frame waits for its own result.
+
+use std::time::Duration;
+
+use catdog_core::classifier::Classifier;
+
+/// Number of inferences between two measurements.
+const MEASURING_INTERVAL: u64 = 16;
+
+/// The measured and the announced latency.
+#[derive(Debug)]
+pub struct LatencyTracker {
+    measured: Duration,
+    /// Number of inferences at the last measurement.
+    measured_at: u64,
+    announced: Duration,
+}
+
+impl LatencyTracker {
+    /// Starts with the latency that `classifier` expects.
+    pub fn new(classifier: &Classifier) -> Self {
+        let measured = classifier.latency();
+        Self { measured, measured_at: classifier.counters().inferences, announced: measured }
+    }
+
+    /// Continues with another model; the announced latency stays until the next measurement.
+    pub fn set_model(&mut self, classifier: &Classifier) {
+        *self = Self { announced: self.announced, ..Self::new(classifier) };
+    }
+
+    /// Returns the measured latency.
+    pub fn measured(&self) -> Duration {
+        self.measured
+    }
+
+    /// Returns the announced latency.
+    pub fn announced(&self) -> Duration {
+        self.announced
+    }
+
+    /// Measures the latency every few inferences. Returns whether it must be announced anew, which is so
+    /// if frames wait (`announce`) and it has changed by more than a quarter.
+    pub fn measure(&mut self, classifier: &Classifier, announce: bool) -> bool {
+        let inferences = classifier.counters().inferences;
+        if inferences < self.measured_at + MEASURING_INTERVAL {
+            return false;
+        }
+        self.measured = classifier.latency();
+        self.measured_at = inferences;
+        let changed = self.measured.abs_diff(self.announced) > self.announced / 4;
+        if announce && changed {
+            self.announced = self.measured;
+        }
+        announce && changed
+    }
+}

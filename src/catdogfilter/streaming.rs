@@ -1,0 +1,510 @@
+//! What runs between start and stop: the way of a frame through the element.
+//!
+//! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect finished
+//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events for the
+//! application. It never calls into the application; the element does that with the returned [`Events`]
+//! after the frame, with no lock held.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use catdog_core::classifier::{Classification, Classifier, ClassifyError, Execution};
+use catdog_core::frame::{FrameSpec, FrameTime};
+use catdog_core::stats::{Counters, nanoseconds};
+use catdog_core::sync::lock;
+use gst_video::VideoInfo;
+
+use super::error::ProcessError;
+use super::frame_map;
+use super::latency::LatencyTracker;
+use super::settings::{
+    ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings, SettingsError,
+};
+use crate::metadata::MetadataWriter;
+use crate::overlay::{OverlayWriter, Overlays};
+
+/// Number of frames after which overlays are searched again without a link event: one or two seconds, for
+/// a few microseconds.
+const OVERLAY_SEARCH_INTERVAL: u32 = 48;
+
+/// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a stop
+/// or a flush can end the wait. The handover costs some microseconds.
+const LONG_WAIT: Duration = Duration::from_millis(20);
+
+/// How often a waiting thread checks for a flush or stop.
+const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
+
+/// What the element knows at the start of a frame.
+pub struct FrameContext<'a> {
+    /// The settings, if they have changed since the last frame.
+    pub changed_settings: Option<Settings>,
+    /// A model that replaces the one that runs.
+    pub next_model: Option<Box<Classifier>>,
+    /// An element was linked or unlinked downstream.
+    pub relinked: bool,
+    /// Upstream is a live source.
+    pub upstream_is_live: bool,
+    /// Downstream reports that this frame is late.
+    pub is_late: bool,
+    /// The source pad of the element.
+    pub src_pad: &'a gst::Pad,
+    /// Returns whether a flush or a stop is in progress.
+    pub interrupted: &'a dyn Fn() -> bool,
+}
+
+/// What the application is told after a frame.
+#[derive(Default)]
+pub struct Events {
+    /// A property was set to a value that cannot be used.
+    pub settings_warning: Option<SettingsError>,
+    /// The next model cannot take the frames of the stream.
+    pub refused_model: Option<ClassifyError>,
+    /// An inference failed and the stream continues; noted once.
+    pub failed_inference: Option<ClassifyError>,
+    /// The structures of element messages.
+    pub messages: Vec<gst::Structure>,
+    /// The latency to announce.
+    pub latency: Option<Duration>,
+    /// Another model runs from this frame on.
+    pub model_changed: bool,
+    /// A model that is not needed any more.
+    pub replaced_model: Option<Box<Classifier>>,
+    /// The label of the frame differs from that of the frame before.
+    pub label_change: Option<LabelChange>,
+    /// The names of overlays that show the result from this frame on.
+    pub attached_overlays: Vec<gst::glib::GString>,
+}
+
+/// A change of the displayed label, with the numbers that led to it.
+#[derive(Debug)]
+pub struct LabelChange {
+    /// `None` for the first frame.
+    pub previous: Option<String>,
+    /// The displayed label.
+    pub label: String,
+    /// Confidence of the accepted class.
+    pub accepted: Option<f32>,
+    /// Confidence of the best class.
+    pub best: Option<f32>,
+}
+
+/// Why a frame does not pass.
+pub enum Stop {
+    /// A flush or a stop is in progress.
+    Interrupted,
+    /// The frame cannot be processed.
+    Failed(ProcessError),
+}
+
+impl From<ProcessError> for Stop {
+    fn from(error: ProcessError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The classifier and everything that belongs to its stream.
+pub struct Streaming {
+    classifier: Box<Classifier>,
+    settings: RuntimeSettings,
+    element_name: String,
+    output: Output,
+    /// From the caps on.
+    format: Option<(VideoInfo, FrameSpec)>,
+    overlays: Overlays,
+    overlay_writer: Arc<OverlayWriter>,
+    latency: LatencyTracker,
+    /// Whether frames wait for their own results.
+    frames_wait: bool,
+    /// The first failed inference was reported.
+    failure_reported: bool,
+    frames_since_overlay_search: u32,
+}
+
+/// What is known of the classifications outside the element.
+struct Output {
+    metadata: MetadataWriter,
+    displayed: Displayed,
+    /// The label of the last message.
+    posted_label: Option<String>,
+}
+
+/// The label and confidence of the latest frame.
+#[derive(Clone, Debug, Default)]
+pub struct Displayed {
+    /// `None` before the first frame.
+    pub label: Option<String>,
+    /// 0..1.
+    pub confidence: f64,
+}
+
+impl Streaming {
+    /// Starts with a loaded classifier, for the element named `element_name`.
+    pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
+        let overlay_writer = OverlayWriter {
+            element: element_name.clone(),
+            format: Mutex::new(settings.text_format.clone()),
+        };
+        let output = Output {
+            metadata: metadata_writer(&classifier, &settings, &element_name),
+            displayed: Displayed::default(),
+            posted_label: None,
+        };
+        Self {
+            latency: LatencyTracker::new(&classifier),
+            classifier: Box::new(classifier),
+            settings,
+            element_name,
+            output,
+            format: None,
+            overlays: Overlays::default(),
+            overlay_writer: Arc::new(overlay_writer),
+            frames_wait: true,
+            failure_reported: false,
+            frames_since_overlay_search: 0,
+        }
+    }
+
+    /// Returns the classifier that runs.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// Returns the counters of the classifier.
+    pub fn counters(&self) -> &Counters {
+        self.classifier.counters()
+    }
+
+    /// Returns the label and confidence of the latest frame.
+    pub fn displayed(&self) -> &Displayed {
+        &self.output.displayed
+    }
+
+    /// Returns the settings in use.
+    pub fn settings(&self) -> &RuntimeSettings {
+        &self.settings
+    }
+
+    /// Returns the announced latency.
+    pub fn latency(&self) -> Duration {
+        self.latency.announced()
+    }
+
+    /// Prepares for frames of these caps.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError::Preprocess`] if the caps contradict themselves.
+    pub fn set_caps(&mut self, info: VideoInfo, spec: FrameSpec) -> Result<(), ClassifyError> {
+        self.classifier.set_frame_spec(&spec)?;
+        self.format = Some((info, spec));
+        Ok(())
+    }
+
+    /// Forgets the state of the stream: after a flush or at the start of another stream.
+    pub fn reset(&mut self) {
+        self.classifier.reset();
+    }
+
+    /// Discards running inferences, and waits at most `limit` for them to end.
+    pub fn shut_down(&mut self, limit: Duration) {
+        self.classifier.reset();
+        self.classifier.wait_until_idle(limit);
+    }
+
+    /// Classifies `buffer` and attaches the result.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] if the frame must not pass. The events count in any case.
+    pub fn process(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        mut context: FrameContext<'_>,
+        events: &mut Events,
+    ) -> Result<(), Stop> {
+        self.apply_settings(&mut context, events);
+        self.apply_model(&mut context, events);
+        self.search_overlays(&context, events);
+        self.choose_execution(context.upstream_is_live);
+        let result = match self.settings.active {
+            true => self.classify(buffer, &context, events),
+            false => Ok(()),
+        };
+        if let Err(Stop::Failed(_)) = result {
+            // One error is enough; the end of the stream must not report the next.
+            self.classifier.reset();
+        }
+        let announce = self.frames_wait && context.upstream_is_live;
+        if self.latency.measure(&self.classifier, announce) {
+            events.latency = Some(self.latency.announced());
+        }
+        result
+    }
+
+    /// Waits for the last inferences of the stream, so that their results are posted before its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] if a flush or stop ends the wait, or an inference fails.
+    pub fn drain(
+        &mut self,
+        interrupted: &dyn Fn() -> bool,
+        events: &mut Events,
+    ) -> Result<(), Stop> {
+        self.wait(interrupted)?;
+        while self.collect_one(events)? {
+            let pts = self.classifier.latest_pts();
+            let classification = self.classifier.classification(pts);
+            let pts = pts.map(clock_time);
+            self.output.note_result(&classification, pts, self.settings.post_messages, events);
+            self.output.note_frame(&classification, pts, self.settings.post_messages, events);
+        }
+        Ok(())
+    }
+
+    /// The way of one frame through an active element.
+    fn classify(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        context: &FrameContext<'_>,
+        events: &mut Events,
+    ) -> Result<(), Stop> {
+        let pts = buffer.pts();
+        let time = self.classifier.begin_frame(pts.map(Duration::from));
+        while self.collect_one(events)? {
+            self.note_result(pts, false, events);
+        }
+        let inferences = self.counters().inferences;
+        if let Err(error) = self.infer_or_skip(buffer, time, context.is_late) {
+            self.tolerate(error, events)?;
+        }
+        if self.counters().inferences > inferences {
+            self.note_result(pts, true, events);
+        }
+        if self.frames_wait {
+            self.wait(context.interrupted)?;
+            while self.collect_one(events)? {
+                self.note_result(pts, true, events);
+            }
+        }
+        let object = self.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
+        let object = object.filter(|_| self.settings.object_metadata);
+        let classification = self.classifier.classification(time.pts);
+        self.output
+            .metadata
+            .attach(buffer, &classification, object)
+            .map_err(|error| ProcessError::Metadata(error.to_string()))?;
+        self.output.note_frame(&classification, pts, self.settings.post_messages, events);
+        Ok(())
+    }
+
+    /// Infers the frame in `buffer`, or skips it if it is not due, late, or a gap.
+    fn infer_or_skip(
+        &mut self,
+        buffer: &gst::BufferRef,
+        time: FrameTime,
+        is_late: bool,
+    ) -> Result<(), ClassifyError> {
+        // A gap buffer has a time stamp and no pixels.
+        let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
+        if (is_late && self.settings.qos) || is_gap || !self.classifier.is_due(time) {
+            self.classifier.skip(time);
+            return Ok(());
+        }
+        let (info, spec) = self.format.as_ref().ok_or(ClassifyError::NoFormat)?;
+        let classifier = &mut self.classifier;
+        frame_map::with_frame(buffer, info, spec, |frame| classifier.infer(frame, time))
+    }
+
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    fn collect_one(&mut self, events: &mut Events) -> Result<bool, ProcessError> {
+        loop {
+            match self.classifier.collect() {
+                Ok(collected) => return Ok(collected),
+                Err(error) => self.tolerate(error, events)?,
+            }
+        }
+    }
+
+    /// Waits for the worker inferences of the stream, unless a flush or a stop ends the wait.
+    fn wait(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), Stop> {
+        while !self.classifier.wait(INTERRUPTION_CHECK) {
+            if interrupted() {
+                self.classifier.reset();
+                return Err(Stop::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the latest result, during the frame with the time stamp `pts`. `own` tells whether it is the
+    /// result of that frame.
+    fn note_result(&mut self, pts: Option<gst::ClockTime>, own: bool, events: &mut Events) {
+        let mut classification = self.classifier.classification(pts.map(Duration::from));
+        classification.fresh &= own;
+        self.output.note_result(&classification, pts, self.settings.post_messages, events);
+    }
+
+    /// Accepts a failed inference if `error-policy` is `passthrough`; the first one is noted.
+    fn tolerate(&mut self, error: ClassifyError, events: &mut Events) -> Result<(), ProcessError> {
+        let passes = self.settings.error_policy == ErrorPolicy::Passthrough;
+        match error {
+            ClassifyError::Engine(_) if passes => {
+                if !std::mem::replace(&mut self.failure_reported, true) {
+                    events.failed_inference = Some(error);
+                }
+                Ok(())
+            }
+            error => Err(error.into()),
+        }
+    }
+
+    /// Takes over changed settings. A value that cannot be used leaves the current one in use.
+    fn apply_settings(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
+        let Some(settings) = context.changed_settings.take() else { return };
+        let (runtime, error) = settings.runtime_or(&self.settings);
+        self.classifier.set_runtime(runtime.classifier.clone());
+        self.output.metadata.unknown_label.clone_from(&runtime.unknown_label);
+        lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
+        context.relinked |= runtime.overlay != self.settings.overlay;
+        let latency_inputs = |settings: &RuntimeSettings| (settings.mode, settings.active);
+        if latency_inputs(&runtime) != latency_inputs(&self.settings) && context.upstream_is_live {
+            events.latency = Some(self.latency.announced());
+        }
+        events.settings_warning = error;
+        self.settings = runtime;
+    }
+
+    /// Replaces the model if another one is ready.
+    fn apply_model(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
+        let Some(mut next) = context.next_model.take() else { return };
+        next.set_runtime(self.settings.classifier.clone());
+        if let Some((_, spec)) = &self.format
+            && let Err(error) = next.set_frame_spec(spec)
+        {
+            events.refused_model = Some(error);
+            events.replaced_model = Some(next);
+            return;
+        }
+        next.continue_counters(&self.classifier);
+        self.output.metadata = metadata_writer(&next, &self.settings, &self.element_name);
+        self.latency.set_model(&next);
+        events.model_changed = true;
+        events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
+    }
+
+    /// Searches for overlays after a link event, and every few frames: some changes downstream cause no
+    /// event here, because a flushing pad drops it.
+    fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
+        self.frames_since_overlay_search += 1;
+        if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {
+            return;
+        }
+        self.frames_since_overlay_search = 0;
+        match self.settings.overlay {
+            OverlayMode::None => self.overlays.clear(),
+            OverlayMode::Auto => {
+                let attached = self.overlays.update(context.src_pad, &self.overlay_writer);
+                events.attached_overlays = attached;
+            }
+        }
+    }
+
+    /// Chooses whether frames wait for their results, and where inferences run.
+    fn choose_execution(&mut self, upstream_is_live: bool) {
+        self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
+        let current = self.classifier.execution();
+        // Half the limit on the way back, so that the choice does not alternate.
+        let limit = if current == Execution::Worker { LONG_WAIT / 2 } else { LONG_WAIT };
+        let inline = self.frames_wait && self.latency.measured() <= limit;
+        let execution = if inline { Execution::Inline } else { Execution::Worker };
+        if execution != current {
+            self.classifier.set_execution(execution);
+        }
+    }
+}
+
+impl Output {
+    /// Notes a new result: a message if each result is posted.
+    fn note_result(
+        &mut self,
+        classification: &Classification<'_>,
+        pts: Option<gst::ClockTime>,
+        post_messages: PostMessages,
+        events: &mut Events,
+    ) {
+        if post_messages == PostMessages::Every {
+            self.post(classification, pts, events);
+        }
+    }
+
+    /// Notes the classification of a frame: what is displayed, and a message if changes are posted and
+    /// the label has changed.
+    fn note_frame(
+        &mut self,
+        classification: &Classification<'_>,
+        pts: Option<gst::ClockTime>,
+        post_messages: PostMessages,
+        events: &mut Events,
+    ) {
+        let label = self.metadata.label(classification);
+        self.displayed.confidence = classification.confidence().into();
+        if self.displayed.label.as_deref() != Some(label) {
+            let previous = self.displayed.label.replace(label.to_owned());
+            events.label_change = Some(LabelChange::new(previous, label, classification));
+        }
+        let changed = self.posted_label.as_deref() != Some(label);
+        if post_messages == PostMessages::Change && changed {
+            self.post(classification, pts, events);
+        }
+    }
+
+    fn post(
+        &mut self,
+        classification: &Classification<'_>,
+        pts: Option<gst::ClockTime>,
+        events: &mut Events,
+    ) {
+        self.posted_label = Some(self.metadata.label(classification).to_owned());
+        events.messages.push(self.metadata.message(classification, pts));
+    }
+}
+
+impl fmt::Display for LabelChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.accepted, self.best) {
+            (Some(accepted), _) => write!(f, "accepted with confidence {accepted:.3}"),
+            (None, Some(best)) => write!(f, "rejected, best confidence {best:.3}"),
+            (None, None) => f.write_str("no result"),
+        }
+    }
+}
+
+impl LabelChange {
+    fn new(previous: Option<String>, label: &str, classification: &Classification<'_>) -> Self {
+        Self {
+            previous,
+            label: label.to_owned(),
+            accepted: classification.accepted.map(|accepted| accepted.confidence),
+            best: classification.ranked.first().map(|best| best.confidence),
+        }
+    }
+}
+
+fn metadata_writer(
+    classifier: &Classifier,
+    settings: &RuntimeSettings,
+    element_name: &str,
+) -> MetadataWriter {
+    MetadataWriter::new(
+        classifier.labels(),
+        settings.unknown_label.clone(),
+        classifier.description().model.clone(),
+        element_name.to_owned(),
+    )
+}
+
+fn clock_time(duration: Duration) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(nanoseconds(duration))
+}
