@@ -33,9 +33,22 @@ pub fn template() -> gst::Caps {
     gst_video::VideoCapsBuilder::new().format_list(FORMATS.map(|(format, _)| format)).build()
 }
 
-/// Returns the names of all supported formats, for messages.
-pub fn format_names() -> String {
-    FORMATS.map(|(format, _)| format.to_str().as_str()).join(", ")
+/// Returns the text of the warning about `caps`, which the element `factory` does not accept.
+pub fn refusal(caps: &gst::Caps, factory: &str) -> String {
+    let raw = caps.structure(0).is_some_and(|structure| structure.name() == "video/x-raw");
+    let in_system_memory = caps
+        .features(0)
+        .is_none_or(|features| features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY));
+    let remedy = match (raw, in_system_memory) {
+        (false, _) => "put a decoder (jpegdec for JPEG, or decodebin) and videoconvert",
+        (true, false) => "put a download element (such as gldownload) and videoconvert",
+        (true, true) => "put videoconvert",
+    };
+    let formats = FORMATS.map(|(format, _)| format.to_str().as_str()).join(", ");
+    format!(
+        "caps {caps} cannot be classified; {remedy} before {factory}, which takes video/x-raw in \
+         {formats}"
+    )
 }
 
 /// Returns the spec of the frames that `info` describes; `None` for an unsupported format.

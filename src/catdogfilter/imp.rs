@@ -8,13 +8,11 @@
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
 
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use catdog_core::classifier::{Classifier, LoadError};
-use catdog_core::stats::{Counters, nanoseconds};
 use catdog_core::sync::lock;
 use gst::glib;
 use gst::prelude::*;
@@ -24,16 +22,14 @@ use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoCropMeta, VideoInfo};
 
-use super::caps;
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
-use super::model_swap::{self, ModelSwap};
-use super::qos::Lateness;
+use super::events::{Events, warn_of_kept_model};
 use super::settings::*;
-use super::streaming::{Events, FrameContext, LabelChange, Stop, Streaming};
+use super::snapshot::Snapshot;
+use super::state::State;
+use super::streaming::{FrameContext, Stop, Streaming};
+use super::{FACTORY_NAME, caps, latency};
 use crate::property::is_invalid_utf8;
-
-/// The name of the element in a pipeline description.
-pub const FACTORY_NAME: &str = "catdogfilter";
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -167,52 +163,6 @@ pub struct CatdogFilter {
     snapshot: Mutex<Snapshot>,
 }
 
-/// What runs.
-#[derive(Default)]
-struct State {
-    /// The element is between start and stop.
-    started: bool,
-    /// `None` while the element is stopped and while a frame is being processed.
-    streaming: Option<Box<Streaming>>,
-    model_swap: ModelSwap,
-    /// A property was set since the last frame.
-    settings_changed: bool,
-    /// An element was linked or unlinked downstream since the last frame.
-    relinked: bool,
-    /// A flush or a stop is in progress, so nothing may wait.
-    interrupted: bool,
-    lateness: Lateness,
-    /// Whether upstream is live; `None` until upstream has answered.
-    upstream_is_live: Option<bool>,
-    /// The announced latency.
-    latency: Duration,
-    /// Caps were refused, and a warning was posted.
-    refused_caps: bool,
-}
-
-/// What the user reads while data flows.
-#[derive(Clone, Default)]
-struct Snapshot {
-    label: Option<String>,
-    confidence: f64,
-    counters: Counters,
-    model: String,
-    optimization: String,
-    threads: u32,
-    accelerator: &'static str,
-}
-
-impl Snapshot {
-    fn set_model(&mut self, classifier: &Classifier) {
-        let description = classifier.description();
-        self.counters.clone_from(classifier.counters());
-        self.model.clone_from(&description.model);
-        self.optimization = description.optimization.to_string();
-        self.threads = description.threads;
-        self.accelerator = description.accelerator.name();
-    }
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for CatdogFilter {
     const NAME: &'static str = "GstCatdogFilter";
@@ -247,7 +197,10 @@ impl ObjectImpl for CatdogFilter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == STATS {
-            return self.stats().to_value();
+            // A copy, because sorting for the percentiles takes longer than the streaming thread should
+            // wait.
+            let snapshot = lock(&self.snapshot).clone();
+            return snapshot.stats().to_value();
         }
         self.derived_property(id, pspec)
     }
@@ -350,7 +303,14 @@ impl BaseTransformImpl for CatdogFilter {
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
         let accepted = caps.can_intersect(&caps::template());
         if !accepted && direction == gst::PadDirection::Sink {
-            self.warn_of_refused_caps(caps);
+            let mut state = lock(&self.state);
+            let report = state.started && !std::mem::replace(&mut state.refused_caps, true);
+            drop(state);
+            if report {
+                // Upstream only reports "not-negotiated".
+                let text = caps::refusal(caps, FACTORY_NAME);
+                gst::element_imp_warning!(self, gst::StreamError::WrongType, ("{text}"));
+            }
         }
         accepted
     }
@@ -378,7 +338,13 @@ impl BaseTransformImpl for CatdogFilter {
     /// Only the crop meta is removed from the answer, because this element reads whole frames.
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
-            return self.answer_latency(query);
+            let answered = BaseTransformImplExt::parent_query(self, direction, query);
+            let settings = lock(&self.settings).clone();
+            let own = lock(&self.state).latency;
+            return answered
+                && latency::add_to_answer(query, own, |upstream_is_live| {
+                    settings.active && settings.mode.waits_for_result(upstream_is_live)
+                });
         }
         if direction != gst::PadDirection::Sink || query.type_() != gst::QueryType::Allocation {
             return BaseTransformImplExt::parent_query(self, direction, query);
@@ -439,8 +405,8 @@ impl BaseTransformImpl for CatdogFilter {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let upstream_is_live = self.query_liveness();
-        let Some((mut streaming, start)) = self.begin_frame(buffer.pts()) else {
+        let upstream_is_live = self.upstream_is_live();
+        let Some((mut streaming, start)) = lock(&self.state).begin_frame(buffer.pts()) else {
             return Err(gst::FlowError::Flushing);
         };
         let element = self.obj();
@@ -455,9 +421,19 @@ impl BaseTransformImpl for CatdogFilter {
         };
         let mut events = Events::default();
         let result = streaming.process(buffer, context, &mut events);
+        let displayed = streaming.displayed();
+        gst::log!(
+            CAT,
+            imp = self,
+            "frame {}: {:?} {:.3}, {}",
+            buffer.pts().display(),
+            displayed.label.as_deref().unwrap_or_default(),
+            displayed.confidence,
+            if displayed.fresh { "inferred" } else { "held" }
+        );
         self.end_frame(streaming, &events);
         // The application may do anything in response, even flush this very stream.
-        self.post(events);
+        events.post(self.obj().upcast_ref());
         result.map(|()| gst::FlowSuccess::Ok).map_err(|stop| match stop {
             Stop::Interrupted => gst::FlowError::Flushing,
             Stop::Failed(error) => {
@@ -465,24 +441,6 @@ impl BaseTransformImpl for CatdogFilter {
                 gst::FlowError::Error
             }
         })
-    }
-}
-
-/// What the state holds for the next frame.
-struct FrameStart {
-    settings_changed: bool,
-    next_model: Option<Box<Classifier>>,
-    relinked: bool,
-    is_late: bool,
-}
-
-impl State {
-    /// Forgets what is known of the stream: after a flush or at the start of another stream.
-    fn reset_stream(&mut self) {
-        if let Some(streaming) = self.streaming.as_mut() {
-            streaming.reset();
-        }
-        self.upstream_is_live = None;
     }
 }
 
@@ -509,7 +467,7 @@ impl CatdogFilter {
             Ok(config) => config,
             Err(error) => {
                 lock(&self.state).model_swap.cancel_request();
-                return self.warn_of_kept_model(&error);
+                return warn_of_kept_model(self.obj().upcast_ref(), &error);
             }
         };
         let element = self.obj().downgrade();
@@ -517,14 +475,15 @@ impl CatdogFilter {
             let Some(element) = element.upgrade() else { return };
             match loaded {
                 Ok(classifier) => element.imp().report_model(classifier),
-                Err(error) => element.imp().warn_of_kept_model(error),
+                Err(error) => warn_of_kept_model(element.upcast_ref(), error),
             }
         };
         let requested = lock(&self.state).model_swap.request(config, runtime.classifier, report);
         if let Err(error) = requested {
-            self.warn_of_kept_model(&format_args!(
+            let reason = format!(
                 "the system cannot create a thread to load the model: {error}; see `ulimit -u`"
-            ));
+            );
+            warn_of_kept_model(self.obj().upcast_ref(), &reason);
         }
     }
 
@@ -537,58 +496,6 @@ impl CatdogFilter {
         }
     }
 
-    fn warn_of_kept_model(&self, reason: &dyn Display) {
-        gst::element_imp_warning!(
-            self,
-            gst::LibraryError::Settings,
-            ("{reason}; the previous model stays in use")
-        );
-    }
-
-    /// Warns once per start, because upstream only reports "not-negotiated".
-    fn warn_of_refused_caps(&self, caps: &gst::Caps) {
-        {
-            let mut state = lock(&self.state);
-            if !state.started || std::mem::replace(&mut state.refused_caps, true) {
-                return;
-            }
-        }
-        let raw = caps.structure(0).is_some_and(|structure| structure.name() == "video/x-raw");
-        let in_system_memory = caps
-            .features(0)
-            .is_none_or(|features| features.contains(gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY));
-        let remedy = match (raw, in_system_memory) {
-            (false, _) => "put a decoder (jpegdec for JPEG, or decodebin) and videoconvert",
-            (true, false) => "put a download element (such as gldownload) and videoconvert",
-            (true, true) => "put videoconvert",
-        };
-        gst::element_imp_warning!(
-            self,
-            gst::StreamError::WrongType,
-            (
-                "caps {caps} cannot be classified; {remedy} before {FACTORY_NAME}, which takes \
-                 video/x-raw in {}",
-                caps::format_names()
-            )
-        );
-    }
-
-    /// Takes what runs out of the state for the length of a frame. Returns `None` before `start`.
-    ///
-    /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
-    /// `Streaming` meanwhile.
-    fn begin_frame(&self, pts: Option<gst::ClockTime>) -> Option<(Box<Streaming>, FrameStart)> {
-        let mut state = lock(&self.state);
-        let streaming = state.streaming.take()?;
-        let start = FrameStart {
-            settings_changed: std::mem::take(&mut state.settings_changed),
-            next_model: state.model_swap.take(),
-            relinked: std::mem::take(&mut state.relinked),
-            is_late: state.lateness.is_late(pts),
-        };
-        Some((streaming, start))
-    }
-
     /// Updates what the user reads, logs the frame, and puts `streaming` back.
     fn end_frame(&self, streaming: Box<Streaming>, events: &Events) {
         {
@@ -596,35 +503,15 @@ impl CatdogFilter {
             if events.model_changed {
                 snapshot.set_model(streaming.classifier());
             }
-            let displayed = streaming.displayed();
-            snapshot.confidence = displayed.confidence;
-            snapshot.counters.clone_from(streaming.counters());
-            if events.label_change.is_some() {
-                snapshot.label.clone_from(&displayed.label);
-            }
+            snapshot.update(&streaming, events.label_change.is_some());
+        }
+        for overlay in &events.attached_overlays {
+            gst::info!(CAT, imp = self, "the text of {overlay} shows the result");
         }
         if let Some(change) = &events.label_change {
-            self.log_label_change(change, &streaming);
+            gst::debug!(CAT, imp = self, "{change}; {}", streaming.rules());
         }
-        let mut state = lock(&self.state);
-        if let Some(latency) = events.latency {
-            state.latency = latency;
-        }
-        state.streaming = Some(streaming);
-    }
-
-    fn log_label_change(&self, change: &LabelChange, streaming: &Streaming) {
-        let rules = &streaming.settings().classifier.rules;
-        gst::debug!(
-            CAT,
-            imp = self,
-            "label {:?} -> {:?}: {change}; threshold {}, margin {}, hold {:?}",
-            change.previous.as_deref().unwrap_or_default(),
-            change.label,
-            rules.threshold,
-            rules.margin,
-            rules.hold
-        );
+        lock(&self.state).end_frame(streaming);
     }
 
     /// Waits for the last results of the stream and posts them. A flush or a stop ends the wait.
@@ -633,106 +520,19 @@ impl CatdogFilter {
         let mut events = Events::default();
         let result = streaming.drain(&|| lock(&self.state).interrupted, &mut events);
         self.end_frame(streaming, &events);
-        self.post(events);
+        events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
         }
     }
 
-    /// Answers with the latency of upstream, plus the time that a frame waits here.
-    fn answer_latency(&self, query: &mut gst::QueryRef) -> bool {
-        let answered = BaseTransformImplExt::parent_query(self, gst::PadDirection::Src, query);
-        if let gst::QueryViewMut::Latency(latency) = query.view_mut()
-            && answered
-        {
-            let (live, min, max) = latency.result();
-            let waits = {
-                let settings = lock(&self.settings);
-                settings.active && settings.mode.waits_for_result(live)
-            };
-            if waits {
-                let own = gst::ClockTime::from_nseconds(nanoseconds(lock(&self.state).latency));
-                latency.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
-            }
-        }
-        answered
-    }
-
     /// Returns whether upstream is live. Upstream is asked once per stream, with no lock held.
-    fn query_liveness(&self) -> bool {
+    fn upstream_is_live(&self) -> bool {
         let known = lock(&self.state).upstream_is_live;
         known.unwrap_or_else(|| {
-            let mut query = gst::query::Latency::new();
-            let answered = self.obj().sink_pad().peer_query(&mut query);
-            let live = answered && query.result().0;
-            if answered {
-                lock(&self.state).upstream_is_live = Some(live);
-            }
-            live
+            let answer = latency::upstream_is_live(self.obj().sink_pad());
+            lock(&self.state).upstream_is_live = answer;
+            answer.unwrap_or(false)
         })
-    }
-
-    /// Posts what the application is told after a frame, with no lock held.
-    fn post(&self, events: Events) {
-        for overlay in events.attached_overlays {
-            gst::info!(CAT, imp = self, "the text of {overlay} shows the result");
-        }
-        if let Some(classifier) = events.replaced_model {
-            model_swap::drop_in_background(classifier);
-        }
-        if let Some(error) = events.settings_warning {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("{error}; the previous value stays in use")
-            );
-        }
-        if let Some(error) = events.refused_model {
-            self.warn_of_kept_model(&error);
-        }
-        if let Some(error) = events.failed_inference {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Failed,
-                ("{error}; frames go on with the latest result")
-            );
-        }
-        for structure in events.messages {
-            let message = gst::message::Element::builder(structure).src(&*self.obj()).build();
-            // This fails only while the element shuts down.
-            let _ = self.obj().post_message(message);
-        }
-        if events.latency.is_some() {
-            let message = gst::message::Latency::builder().src(&*self.obj()).build();
-            let _ = self.obj().post_message(message);
-        }
-        if events.label_change.is_some() {
-            self.obj().notify("last-label");
-        }
-    }
-
-    fn stats(&self) -> gst::Structure {
-        // A copy, because sorting for the percentiles takes longer than the streaming thread should wait.
-        let Snapshot { counters, model, optimization, threads, accelerator, .. } =
-            lock(&self.snapshot).clone();
-        let Counters { frames, inferences, skipped, preprocess, invoke, wait } = counters;
-        gst::Structure::builder("catdog-stats")
-            .field("frames", frames)
-            .field("inferences", inferences)
-            .field("skipped", skipped)
-            .field("preprocess-p50", preprocess.percentile(50))
-            .field("preprocess-p95", preprocess.percentile(95))
-            .field("preprocess-max", preprocess.max())
-            .field("invoke-p50", invoke.percentile(50))
-            .field("invoke-p95", invoke.percentile(95))
-            .field("invoke-max", invoke.max())
-            .field("wait-p50", wait.percentile(50))
-            .field("wait-p95", wait.percentile(95))
-            .field("wait-max", wait.max())
-            .field("model", model)
-            .field("optimization", optimization)
-            .field("threads", threads)
-            .field("accelerator", accelerator)
-            .build()
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use catdog_core::classifier::Classifier;
+use catdog_core::stats::nanoseconds;
+use gst::prelude::*;
 
 /// Number of inferences between two measurements.
 const MEASURING_INTERVAL: u64 = 16;
@@ -53,4 +55,26 @@ impl LatencyTracker {
         }
         announce && changed
     }
+}
+
+/// Asks the peer of `sink_pad` whether it is live; `None` if it does not answer.
+pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
+    let mut query = gst::query::Latency::new();
+    sink_pad.peer_query(&mut query).then(|| query.result().0)
+}
+
+/// Adds the latency `own` to the answer of upstream in the LATENCY `query`, if frames wait for their
+/// results. `frames_wait` is given whether upstream is live. Returns `false` for another query.
+pub fn add_to_answer(
+    query: &mut gst::QueryRef,
+    own: Duration,
+    frames_wait: impl Fn(bool) -> bool,
+) -> bool {
+    let gst::QueryViewMut::Latency(latency) = query.view_mut() else { return false };
+    let (live, min, max) = latency.result();
+    if frames_wait(live) {
+        let own = gst::ClockTime::from_nseconds(nanoseconds(own));
+        latency.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
+    }
+    true
 }

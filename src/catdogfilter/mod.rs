@@ -13,18 +13,22 @@
 
 mod caps;
 mod error;
+mod events;
 mod frame_map;
 mod imp;
 mod latency;
 mod model_swap;
 mod qos;
 mod settings;
+mod snapshot;
+mod state;
 mod streaming;
 
 use gst::glib;
 use gst::prelude::*;
 
-pub use imp::FACTORY_NAME;
+/// The name of the element in a pipeline description.
+pub const FACTORY_NAME: &str = "catdogfilter";
 
 glib::wrapper! {
     /// Classifies every video buffer with a LiteRT model and attaches the result.

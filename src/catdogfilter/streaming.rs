@@ -5,22 +5,21 @@
 //! application. It never calls into the application; the element does that with the returned [`Events`]
 //! after the frame, with no lock held.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use catdog_core::classifier::{Classification, Classifier, ClassifyError, Execution};
+use catdog_core::decision::Rules;
 use catdog_core::frame::{FrameSpec, FrameTime};
 use catdog_core::stats::{Counters, nanoseconds};
 use catdog_core::sync::lock;
 use gst_video::VideoInfo;
 
 use super::error::ProcessError;
+use super::events::{Events, LabelChange};
 use super::frame_map;
 use super::latency::LatencyTracker;
-use super::settings::{
-    ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings, SettingsError,
-};
+use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings};
 use crate::metadata::MetadataWriter;
 use crate::overlay::{OverlayWriter, Overlays};
 
@@ -51,42 +50,6 @@ pub struct FrameContext<'a> {
     pub src_pad: &'a gst::Pad,
     /// Returns whether a flush or a stop is in progress.
     pub interrupted: &'a dyn Fn() -> bool,
-}
-
-/// What the application is told after a frame.
-#[derive(Default)]
-pub struct Events {
-    /// A property was set to a value that cannot be used.
-    pub settings_warning: Option<SettingsError>,
-    /// The next model cannot take the frames of the stream.
-    pub refused_model: Option<ClassifyError>,
-    /// An inference failed and the stream continues; noted once.
-    pub failed_inference: Option<ClassifyError>,
-    /// The structures of element messages.
-    pub messages: Vec<gst::Structure>,
-    /// The latency to announce.
-    pub latency: Option<Duration>,
-    /// Another model runs from this frame on.
-    pub model_changed: bool,
-    /// A model that is not needed any more.
-    pub replaced_model: Option<Box<Classifier>>,
-    /// The label of the frame differs from that of the frame before.
-    pub label_change: Option<LabelChange>,
-    /// The names of overlays that show the result from this frame on.
-    pub attached_overlays: Vec<gst::glib::GString>,
-}
-
-/// A change of the displayed label, with the numbers that led to it.
-#[derive(Debug)]
-pub struct LabelChange {
-    /// `None` for the first frame.
-    pub previous: Option<String>,
-    /// The displayed label.
-    pub label: String,
-    /// Confidence of the accepted class.
-    pub accepted: Option<f32>,
-    /// Confidence of the best class.
-    pub best: Option<f32>,
 }
 
 /// Why a frame does not pass.
@@ -136,6 +99,8 @@ pub struct Displayed {
     pub label: Option<String>,
     /// 0..1.
     pub confidence: f64,
+    /// Whether the latest frame was inferred.
+    pub fresh: bool,
 }
 
 impl Streaming {
@@ -180,9 +145,9 @@ impl Streaming {
         &self.output.displayed
     }
 
-    /// Returns the settings in use.
-    pub fn settings(&self) -> &RuntimeSettings {
-        &self.settings
+    /// Returns the rules for accepting a class.
+    pub fn rules(&self) -> &Rules {
+        &self.settings.classifier.rules
     }
 
     /// Returns the announced latency.
@@ -236,9 +201,7 @@ impl Streaming {
             self.classifier.reset();
         }
         let announce = self.frames_wait && context.upstream_is_live;
-        if self.latency.measure(&self.classifier, announce) {
-            events.latency = Some(self.latency.announced());
-        }
+        events.latency_changed |= self.latency.measure(&self.classifier, announce);
         result
     }
 
@@ -369,9 +332,8 @@ impl Streaming {
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;
         let latency_inputs = |settings: &RuntimeSettings| (settings.mode, settings.active);
-        if latency_inputs(&runtime) != latency_inputs(&self.settings) && context.upstream_is_live {
-            events.latency = Some(self.latency.announced());
-        }
+        events.latency_changed =
+            context.upstream_is_live && latency_inputs(&runtime) != latency_inputs(&self.settings);
         events.settings_warning = error;
         self.settings = runtime;
     }
@@ -450,6 +412,7 @@ impl Output {
     ) {
         let label = self.metadata.label(classification);
         self.displayed.confidence = classification.confidence().into();
+        self.displayed.fresh = classification.fresh;
         if self.displayed.label.as_deref() != Some(label) {
             let previous = self.displayed.label.replace(label.to_owned());
             events.label_change = Some(LabelChange::new(previous, label, classification));
@@ -468,27 +431,6 @@ impl Output {
     ) {
         self.posted_label = Some(self.metadata.label(classification).to_owned());
         events.messages.push(self.metadata.message(classification, pts));
-    }
-}
-
-impl fmt::Display for LabelChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.accepted, self.best) {
-            (Some(accepted), _) => write!(f, "accepted with confidence {accepted:.3}"),
-            (None, Some(best)) => write!(f, "rejected, best confidence {best:.3}"),
-            (None, None) => f.write_str("no result"),
-        }
-    }
-}
-
-impl LabelChange {
-    fn new(previous: Option<String>, label: &str, classification: &Classification<'_>) -> Self {
-        Self {
-            previous,
-            label: label.to_owned(),
-            accepted: classification.accepted.map(|accepted| accepted.confidence),
-            best: classification.ranked.first().map(|best| best.confidence),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod activation;
 mod hysteresis;
 mod smoothing;
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::tensor::{Quantization, TensorRef};
@@ -50,6 +51,13 @@ pub struct Rules {
     pub hold: Duration,
     /// Maximum number of ranked classes; 0 is treated as 1.
     pub max_results: usize,
+}
+
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { threshold, margin, smoothing, hold, .. } = self;
+        write!(f, "threshold {threshold}, margin {margin}, smoothing {smoothing:?}, hold {hold:?}")
+    }
 }
 
 /// The share of the threshold that the displayed class needs to stay accepted while it is the best.

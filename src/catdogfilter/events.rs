@@ -1,0 +1,117 @@
+//! What the application is told after a frame.
+
+use std::fmt::{self, Display};
+
+use catdog_core::classifier::{Classification, Classifier, ClassifyError};
+use gst::glib;
+use gst::prelude::*;
+
+use super::model_swap;
+use super::settings::SettingsError;
+
+/// What the application is told after a frame.
+#[derive(Default)]
+pub struct Events {
+    /// A property was set to a value that cannot be used.
+    pub settings_warning: Option<SettingsError>,
+    /// The next model cannot take the frames of the stream.
+    pub refused_model: Option<ClassifyError>,
+    /// An inference failed and the stream continues; noted once.
+    pub failed_inference: Option<ClassifyError>,
+    /// The structures of element messages.
+    pub messages: Vec<gst::Structure>,
+    /// The latency must be announced.
+    pub latency_changed: bool,
+    /// Another model runs from this frame on.
+    pub model_changed: bool,
+    /// A model that is not needed any more.
+    pub replaced_model: Option<Box<Classifier>>,
+    /// The label of the frame differs from that of the frame before.
+    pub label_change: Option<LabelChange>,
+    /// The names of overlays that show the result from this frame on.
+    pub attached_overlays: Vec<glib::GString>,
+}
+
+/// A change of the displayed label, with the numbers that led to it.
+#[derive(Debug)]
+pub struct LabelChange {
+    /// `None` for the first frame.
+    pub previous: Option<String>,
+    /// The displayed label.
+    pub label: String,
+    /// Confidence of the accepted class.
+    pub accepted: Option<f32>,
+    /// Confidence of the best class.
+    pub best: Option<f32>,
+}
+
+impl Events {
+    /// Posts what the application is told after a frame, with no lock held.
+    pub fn post(self, element: &gst::Element) {
+        if let Some(classifier) = self.replaced_model {
+            model_swap::drop_in_background(classifier);
+        }
+        if let Some(error) = self.settings_warning {
+            gst::element_warning!(
+                element,
+                gst::LibraryError::Settings,
+                ("{error}; the previous value stays in use")
+            );
+        }
+        if let Some(error) = self.refused_model {
+            warn_of_kept_model(element, &error);
+        }
+        if let Some(error) = self.failed_inference {
+            gst::element_warning!(
+                element,
+                gst::LibraryError::Failed,
+                ("{error}; frames go on with the latest result")
+            );
+        }
+        for structure in self.messages {
+            let message = gst::message::Element::builder(structure).src(element).build();
+            // This fails only while the element shuts down.
+            let _ = element.post_message(message);
+        }
+        if self.latency_changed {
+            let message = gst::message::Latency::builder().src(element).build();
+            let _ = element.post_message(message);
+        }
+        if self.label_change.is_some() {
+            element.notify("last-label");
+        }
+    }
+}
+
+/// Warns that another model cannot replace the one that runs.
+pub fn warn_of_kept_model(element: &gst::Element, reason: &dyn Display) {
+    gst::element_warning!(
+        element,
+        gst::LibraryError::Settings,
+        ("{reason}; the previous model stays in use")
+    );
+}
+
+impl Display for LabelChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let previous = self.previous.as_deref().unwrap_or_default();
+        write!(f, "label {previous:?} -> {:?}: ", self.label)?;
+        match (self.accepted, self.best) {
+            (Some(accepted), _) => write!(f, "accepted with confidence {accepted:.3}"),
+            (None, Some(best)) => write!(f, "rejected, best confidence {best:.3}"),
+            (None, None) => f.write_str("no result"),
+        }
+    }
+}
+
+impl LabelChange {
+    /// Describes the change from `previous` to `label`.
+    pub fn new(previous: Option<String>, label: &str, classification: &Classification<'_>) -> Self {
+        Self {
+            previous,
+            label: label.to_owned(),
+            accepted: classification.accepted.map(|accepted| accepted.confidence),
+            best: classification.ranked.first().map(|best| best.confidence),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the element keeps between start and stop, behind one lock.
+
+use std::time::Duration;
+
+use catdog_core::classifier::Classifier;
+
+use super::model_swap::ModelSwap;
+use super::qos::Lateness;
+use super::streaming::Streaming;
+
+/// What runs.
+#[derive(Default)]
+pub struct State {
+    /// The element is between start and stop.
+    pub started: bool,
+    /// `None` while the element is stopped and while a frame is being processed.
+    pub streaming: Option<Box<Streaming>>,
+    pub model_swap: ModelSwap,
+    /// A property was set since the last frame.
+    pub settings_changed: bool,
+    /// An element was linked or unlinked downstream since the last frame.
+    pub relinked: bool,
+    /// A flush or a stop is in progress, so nothing may wait.
+    pub interrupted: bool,
+    pub lateness: Lateness,
+    /// Whether upstream is live; `None` until upstream has answered.
+    pub upstream_is_live: Option<bool>,
+    /// The announced latency.
+    pub latency: Duration,
+    /// Caps were refused, and a warning was posted.
+    pub refused_caps: bool,
+}
+
+/// What the state holds for the next frame.
+pub struct FrameStart {
+    pub settings_changed: bool,
+    pub next_model: Option<Box<Classifier>>,
+    pub relinked: bool,
+    pub is_late: bool,
+}
+
+impl State {
+    /// Takes what runs out of the state for the length of the frame with the time stamp `pts`. Returns
+    /// `None` before `start`.
+    ///
+    /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
+    /// `Streaming` meanwhile.
+    pub fn begin_frame(
+        &mut self,
+        pts: Option<gst::ClockTime>,
+    ) -> Option<(Box<Streaming>, FrameStart)> {
+        let streaming = self.streaming.take()?;
+        let start = FrameStart {
+            settings_changed: std::mem::take(&mut self.settings_changed),
+            next_model: self.model_swap.take(),
+            relinked: std::mem::take(&mut self.relinked),
+            is_late: self.lateness.is_late(pts),
+        };
+        Some((streaming, start))
+    }
+
+    /// Puts `streaming` back after a frame.
+    pub fn end_frame(&mut self, streaming: Box<Streaming>) {
+        self.latency = streaming.latency();
+        self.streaming = Some(streaming);
+    }
+
+    /// Forgets what is known of the stream: after a flush or at the start of another stream.
+    pub fn reset_stream(&mut self) {
+        if let Some(streaming) = self.streaming.as_mut() {
+            streaming.reset();
+        }
+        self.upstream_is_live = None;
+    }
+}
