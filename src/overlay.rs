@@ -190,18 +190,19 @@ fn text_is_linked(overlay: &gst::Element) -> bool {
 /// the text alone.
 fn find_overlays(source: &gst::Pad) -> Vec<gst::Element> {
     let mut found = Vec::new();
-    let own = source.parent_element().and_then(|element| element.factory());
+    let own_type = source.parent_element().map(|element| element.type_());
     visit_downstream(source, |pad, element| {
-        let factory = element.factory();
-        if factory.as_ref().is_some_and(|factory| factory.name() == "textoverlay")
-            && pad.name() == "video_sink"
-        {
+        if Some(element.type_()) == own_type {
+            return false;
+        }
+        let is_textoverlay = element.factory().is_some_and(|f| f.name() == "textoverlay");
+        if is_textoverlay && pad.name() == "video_sink" {
             if !found.contains(element) {
                 found.push(element.clone());
             }
             return false;
         }
-        factory.is_none() || factory != own
+        true
     });
     found
 }
