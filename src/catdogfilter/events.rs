@@ -12,12 +12,10 @@ use super::settings::SettingsError;
 /// What the application is told after a frame.
 #[derive(Default)]
 pub struct Events {
-    /// A property was set to a value that cannot be used.
-    pub settings_warning: Option<SettingsError>,
-    /// The next model cannot take the frames of the stream.
-    pub refused_model: Option<ClassifyError>,
-    /// An inference failed and the stream continues; noted once.
-    pub failed_inference: Option<ClassifyError>,
+    /// The frame was classified, or results were collected at the end of the stream.
+    pub classified: bool,
+    /// Warnings to post.
+    pub warnings: Vec<Warning>,
     /// The structures of element messages.
     pub messages: Vec<gst::Structure>,
     /// The latency must be announced.
@@ -30,6 +28,17 @@ pub struct Events {
     pub label_change: Option<LabelChange>,
     /// The names of overlays that show the result from this frame on.
     pub attached_overlays: Vec<glib::GString>,
+}
+
+/// A warning about a frame that passes all the same.
+#[derive(Debug)]
+pub enum Warning {
+    /// A property was set to a value that cannot be used.
+    Settings(SettingsError),
+    /// The next model cannot take the frames of the stream.
+    RefusedModel(ClassifyError),
+    /// An inference failed and the stream continues; noted once.
+    FailedInference(ClassifyError),
 }
 
 /// A change of the displayed label, with the numbers that led to it.
@@ -47,28 +56,14 @@ pub struct LabelChange {
 
 impl Events {
     /// Posts what the application is told after a frame, with no lock held.
-    pub fn post(self, element: &gst::Element) {
-        if let Some(classifier) = self.replaced_model {
+    pub fn post(&mut self, element: &gst::Element) {
+        if let Some(classifier) = self.replaced_model.take() {
             model_swap::drop_in_background(classifier);
         }
-        if let Some(error) = self.settings_warning {
-            gst::element_warning!(
-                element,
-                gst::LibraryError::Settings,
-                ("{error}; the previous value stays in use")
-            );
+        for warning in self.warnings.drain(..) {
+            warning.post(element);
         }
-        if let Some(error) = self.refused_model {
-            warn_of_kept_model(element, &error);
-        }
-        if let Some(error) = self.failed_inference {
-            gst::element_warning!(
-                element,
-                gst::LibraryError::Failed,
-                ("{error}; frames go on with the latest result")
-            );
-        }
-        for structure in self.messages {
+        for structure in self.messages.drain(..) {
             let message = gst::message::Element::builder(structure).src(element).build();
             // This fails only while the element shuts down.
             let _ = element.post_message(message);
@@ -79,6 +74,24 @@ impl Events {
         }
         if self.label_change.is_some() {
             element.notify("last-label");
+        }
+    }
+}
+
+impl Warning {
+    fn post(&self, element: &gst::Element) {
+        match self {
+            Self::Settings(error) => gst::element_warning!(
+                element,
+                gst::LibraryError::Settings,
+                ("{error}; the previous value stays in use")
+            ),
+            Self::RefusedModel(error) => warn_of_kept_model(element, error),
+            Self::FailedInference(error) => gst::element_warning!(
+                element,
+                gst::LibraryError::Failed,
+                ("{error}; frames go on with the latest result")
+            ),
         }
     }
 }

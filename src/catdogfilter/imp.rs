@@ -405,33 +405,23 @@ impl BaseTransformImpl for CatdogFilter {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let upstream_is_live = self.upstream_is_live();
         let Some((mut streaming, start)) = lock(&self.state).begin_frame(buffer.pts()) else {
             return Err(gst::FlowError::Flushing);
         };
         let element = self.obj();
+        let changed_settings = start.settings_changed.then(|| lock(&self.settings).clone());
         let context = FrameContext {
-            changed_settings: start.settings_changed.then(|| lock(&self.settings).clone()),
+            changed_settings: changed_settings.as_ref(),
             next_model: start.next_model,
             relinked: start.relinked,
-            upstream_is_live,
+            upstream_is_live: start.upstream_is_live.unwrap_or_else(|| self.ask_upstream()),
             is_late: start.is_late,
             src_pad: element.src_pad(),
             interrupted: &|| lock(&self.state).interrupted,
         };
         let mut events = Events::default();
         let result = streaming.process(buffer, context, &mut events);
-        let displayed = streaming.displayed();
-        gst::log!(
-            CAT,
-            imp = self,
-            "frame {}: {:?} {:.3}, {}",
-            buffer.pts().display(),
-            displayed.label.as_deref().unwrap_or_default(),
-            displayed.confidence,
-            if displayed.fresh { "inferred" } else { "held" }
-        );
-        self.end_frame(streaming, &events);
+        self.end_frame(streaming, buffer.pts(), &events);
         // The application may do anything in response, even flush this very stream.
         events.post(self.obj().upcast_ref());
         result.map(|()| gst::FlowSuccess::Ok).map_err(|stop| match stop {
@@ -497,13 +487,16 @@ impl CatdogFilter {
     }
 
     /// Updates what the user reads, logs the frame, and puts `streaming` back.
-    fn end_frame(&self, streaming: Box<Streaming>, events: &Events) {
-        {
+    fn end_frame(&self, streaming: Box<Streaming>, pts: Option<gst::ClockTime>, events: &Events) {
+        if events.classified || events.model_changed {
             let mut snapshot = lock(&self.snapshot);
             if events.model_changed {
                 snapshot.set_model(streaming.classifier());
             }
             snapshot.update(&streaming, events.label_change.is_some());
+        }
+        if events.classified {
+            gst::log!(CAT, imp = self, "frame {}: {}", pts.display(), streaming.displayed());
         }
         for overlay in &events.attached_overlays {
             gst::info!(CAT, imp = self, "the text of {overlay} shows the result");
@@ -519,20 +512,17 @@ impl CatdogFilter {
         let Some(mut streaming) = lock(&self.state).streaming.take() else { return };
         let mut events = Events::default();
         let result = streaming.drain(&|| lock(&self.state).interrupted, &mut events);
-        self.end_frame(streaming, &events);
+        self.end_frame(streaming, None, &events);
         events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
         }
     }
 
-    /// Returns whether upstream is live. Upstream is asked once per stream, with no lock held.
-    fn upstream_is_live(&self) -> bool {
-        let known = lock(&self.state).upstream_is_live;
-        known.unwrap_or_else(|| {
-            let answer = latency::upstream_is_live(self.obj().sink_pad());
-            lock(&self.state).upstream_is_live = answer;
-            answer.unwrap_or(false)
-        })
+    /// Asks upstream, with no lock held, whether it is live. An answer holds for the stream.
+    fn ask_upstream(&self) -> bool {
+        let answer = latency::upstream_is_live(self.obj().sink_pad());
+        lock(&self.state).upstream_is_live = answer;
+        answer.unwrap_or(false)
     }
 }

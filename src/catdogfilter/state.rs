@@ -37,6 +37,8 @@ pub struct FrameStart {
     pub next_model: Option<Box<Classifier>>,
     pub relinked: bool,
     pub is_late: bool,
+    /// `None` until upstream has answered.
+    pub upstream_is_live: Option<bool>,
 }
 
 impl State {
@@ -54,7 +56,8 @@ impl State {
             settings_changed: std::mem::take(&mut self.settings_changed),
             next_model: self.model_swap.take(),
             relinked: std::mem::take(&mut self.relinked),
-            is_late: self.lateness.is_late(pts),
+            is_late: streaming.skips_late_frames() && self.lateness.is_late(pts),
+            upstream_is_live: self.upstream_is_live,
         };
         Some((streaming, start))
     }

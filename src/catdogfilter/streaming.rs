@@ -5,6 +5,7 @@
 //! application. It never calls into the application; the element does that with the returned [`Events`]
 //! after the frame, with no lock held.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use catdog_core::sync::lock;
 use gst_video::VideoInfo;
 
 use super::error::ProcessError;
-use super::events::{Events, LabelChange};
+use super::events::{Events, LabelChange, Warning};
 use super::frame_map;
 use super::latency::LatencyTracker;
 use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings};
@@ -37,14 +38,14 @@ const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
 /// What the element knows at the start of a frame.
 pub struct FrameContext<'a> {
     /// The settings, if they have changed since the last frame.
-    pub changed_settings: Option<Settings>,
+    pub changed_settings: Option<&'a Settings>,
     /// A model that replaces the one that runs.
     pub next_model: Option<Box<Classifier>>,
     /// An element was linked or unlinked downstream.
     pub relinked: bool,
     /// Upstream is a live source.
     pub upstream_is_live: bool,
-    /// Downstream reports that this frame is late.
+    /// Downstream reports that this frame is late, and late frames are not inferred.
     pub is_late: bool,
     /// The source pad of the element.
     pub src_pad: &'a gst::Pad,
@@ -103,6 +104,14 @@ pub struct Displayed {
     pub fresh: bool,
 }
 
+impl fmt::Display for Displayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = self.label.as_deref().unwrap_or_default();
+        let origin = if self.fresh { "inferred" } else { "held" };
+        write!(f, "{label:?} {:.3}, {origin}", self.confidence)
+    }
+}
+
 impl Streaming {
     /// Starts with a loaded classifier, for the element named `element_name`.
     pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
@@ -150,6 +159,11 @@ impl Streaming {
         &self.settings.classifier.rules
     }
 
+    /// Returns whether a late frame is not inferred.
+    pub fn skips_late_frames(&self) -> bool {
+        self.settings.active && self.settings.qos
+    }
+
     /// Returns the announced latency.
     pub fn latency(&self) -> Duration {
         self.latency.announced()
@@ -191,11 +205,11 @@ impl Streaming {
         self.apply_settings(&mut context, events);
         self.apply_model(&mut context, events);
         self.search_overlays(&context, events);
+        if !self.settings.active {
+            return Ok(());
+        }
         self.choose_execution(context.upstream_is_live);
-        let result = match self.settings.active {
-            true => self.classify(buffer, &context, events),
-            false => Ok(()),
-        };
+        let result = self.classify(buffer, &context, events);
         if let Err(Stop::Failed(_)) = result {
             // One error is enough; the end of the stream must not report the next.
             self.classifier.reset();
@@ -271,7 +285,7 @@ impl Streaming {
     ) -> Result<(), ClassifyError> {
         // A gap buffer has a time stamp and no pixels.
         let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
-        if (is_late && self.settings.qos) || is_gap || !self.classifier.is_due(time) {
+        if is_late || is_gap || !self.classifier.is_due(time) {
             self.classifier.skip(time);
             return Ok(());
         }
@@ -315,7 +329,7 @@ impl Streaming {
         match error {
             ClassifyError::Engine(_) if passes => {
                 if !std::mem::replace(&mut self.failure_reported, true) {
-                    events.failed_inference = Some(error);
+                    events.warnings.push(Warning::FailedInference(error));
                 }
                 Ok(())
             }
@@ -334,7 +348,7 @@ impl Streaming {
         let latency_inputs = |settings: &RuntimeSettings| (settings.mode, settings.active);
         events.latency_changed =
             context.upstream_is_live && latency_inputs(&runtime) != latency_inputs(&self.settings);
-        events.settings_warning = error;
+        events.warnings.extend(error.map(Warning::Settings));
         self.settings = runtime;
     }
 
@@ -345,7 +359,7 @@ impl Streaming {
         if let Some((_, spec)) = &self.format
             && let Err(error) = next.set_frame_spec(spec)
         {
-            events.refused_model = Some(error);
+            events.warnings.push(Warning::RefusedModel(error));
             events.replaced_model = Some(next);
             return;
         }
@@ -413,12 +427,12 @@ impl Output {
         let label = self.metadata.label(classification);
         self.displayed.confidence = classification.confidence().into();
         self.displayed.fresh = classification.fresh;
+        events.classified = true;
         if self.displayed.label.as_deref() != Some(label) {
             let previous = self.displayed.label.replace(label.to_owned());
             events.label_change = Some(LabelChange::new(previous, label, classification));
         }
-        let changed = self.posted_label.as_deref() != Some(label);
-        if post_messages == PostMessages::Change && changed {
+        if post_messages == PostMessages::Change && self.posted_label.as_deref() != Some(label) {
             self.post(classification, pts, events);
         }
     }

@@ -22,8 +22,10 @@ const NOMINAL_STEP: Duration = Duration::from_nanos(33_333_333);
 #[derive(Clone, Debug, Default)]
 pub(super) struct StreamClock {
     elapsed: Duration,
+    /// A frame has been counted.
+    started: bool,
     pts: Option<Duration>,
-    /// When the last frame arrived; `None` before the first.
+    /// When the last frame arrived, if the frame rate is unknown.
     arrival: Option<Instant>,
     frame_duration: Option<Duration>,
 }
@@ -34,12 +36,17 @@ impl StreamClock {
         self.frame_duration = frame_duration.filter(|duration| !duration.is_zero());
     }
 
-    /// Returns the time of the next frame, which has the time stamp `pts` and arrived at `arrival`.
-    pub fn advance(&mut self, pts: Option<Duration>, arrival: Instant) -> FrameTime {
+    /// Returns the time of the next frame, which has the time stamp `pts`. `now` returns when it arrived;
+    /// it is called only if the frame rate is unknown.
+    pub fn advance(&mut self, pts: Option<Duration>, now: impl FnOnce() -> Instant) -> FrameTime {
         let previous_pts = std::mem::replace(&mut self.pts, pts);
-        if let Some(previous) = self.arrival.replace(arrival) {
-            self.elapsed +=
-                self.step(previous_pts, pts, arrival.saturating_duration_since(previous));
+        let arrival = if self.frame_duration.is_none() { Some(now()) } else { None };
+        let previous_arrival = std::mem::replace(&mut self.arrival, arrival);
+        if std::mem::replace(&mut self.started, true) {
+            let since_arrival = arrival
+                .zip(previous_arrival)
+                .map_or(NOMINAL_STEP, |(now, then)| now.saturating_duration_since(then));
+            self.elapsed += self.step(previous_pts, pts, since_arrival);
         }
         FrameTime { pts, elapsed: self.elapsed }
     }
@@ -79,7 +86,7 @@ mod tests {
         clock.set_frame_duration(frame_duration);
         let start = Instant::now();
         let times = stamps.iter().zip(0..).map(|(stamp, index)| {
-            clock.advance(stamp.map(Duration::from_micros), start + ARRIVAL * index)
+            clock.advance(stamp.map(Duration::from_micros), || start + ARRIVAL * index)
         });
         times.map(|time| time.elapsed.as_millis()).collect()
     }

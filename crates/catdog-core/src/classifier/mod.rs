@@ -246,7 +246,7 @@ impl Classifier {
     /// the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
-        self.clock.advance(pts, Instant::now())
+        self.clock.advance(pts, Instant::now)
     }
 
     /// Returns whether the frame at `time` is due for an inference, by the inference interval and the
