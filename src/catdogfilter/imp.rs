@@ -289,9 +289,11 @@ impl BaseTransformImpl for CatdogFilter {
         let (streaming, model_swap) = {
             let mut state = lock(&self.state);
             state.started = false;
-            (state.streaming.take(), std::mem::take(&mut state.model_swap))
+            (state.streaming.take(), state.model_swap.take())
         };
-        model_swap.cancel();
+        if let Some(model_swap) = model_swap {
+            model_swap.cancel();
+        }
         // Dropped without the lock: releasing overlays calls into other elements.
         if let Some(mut streaming) = streaming {
             streaming.shut_down(STOP_TIMEOUT);
@@ -456,7 +458,9 @@ impl CatdogFilter {
         let config = match settings.config() {
             Ok(config) => config,
             Err(error) => {
-                lock(&self.state).model_swap.cancel_request();
+                if let Some(model_swap) = &lock(&self.state).model_swap {
+                    model_swap.cancel_request();
+                }
                 return warn_of_kept_model(self.obj().upcast_ref(), &error);
             }
         };
@@ -468,7 +472,11 @@ impl CatdogFilter {
                 Err(error) => warn_of_kept_model(element.upcast_ref(), error),
             }
         };
-        let requested = lock(&self.state).model_swap.request(config, runtime.classifier, report);
+        let requested = lock(&self.state).model_swap.get_or_insert_default().request(
+            config,
+            runtime.classifier,
+            report,
+        );
         if let Err(error) = requested {
             let reason = format!(
                 "the system cannot create a thread to load the model: {error}; see `ulimit -u`"

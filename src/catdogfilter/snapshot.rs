@@ -24,7 +24,7 @@ impl Snapshot {
     pub fn update(&mut self, streaming: &Streaming, label_changed: bool) {
         let displayed = streaming.displayed();
         self.confidence = displayed.confidence;
-        self.counters.clone_from(streaming.counters());
+        self.counters.update_from(streaming.counters());
         if label_changed {
             self.label.clone_from(&displayed.label);
         }

@@ -15,7 +15,8 @@ pub struct State {
     pub started: bool,
     /// `None` while the element is stopped and while a frame is being processed.
     pub streaming: Option<Box<Streaming>>,
-    pub model_swap: ModelSwap,
+    /// Created by the first change of the model.
+    pub model_swap: Option<ModelSwap>,
     /// A property was set since the last frame.
     pub settings_changed: bool,
     /// An element was linked or unlinked downstream since the last frame.
@@ -54,7 +55,7 @@ impl State {
         let streaming = self.streaming.take()?;
         let start = FrameStart {
             settings_changed: std::mem::take(&mut self.settings_changed),
-            next_model: self.model_swap.take(),
+            next_model: self.model_swap.as_ref().and_then(ModelSwap::take),
             relinked: std::mem::take(&mut self.relinked),
             is_late: streaming.skips_late_frames() && self.lateness.is_late(pts),
             upstream_is_live: self.upstream_is_live,

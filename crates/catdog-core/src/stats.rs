@@ -41,6 +41,13 @@ impl Durations {
         recent[rank - 1]
     }
 
+    /// Copies `source`, of which this is an older copy, if it has recorded runs since.
+    fn update_from(&mut self, source: &Self) {
+        if self.count != source.count {
+            self.clone_from(source);
+        }
+    }
+
     /// Returns the duration of the longest run so far, in ns.
     pub fn max(&self) -> u64 {
         self.max
@@ -67,6 +74,17 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Copies the counters of `source`, of which these are an older copy. The durations, which are some
+    /// kilobytes, are copied only if they have changed.
+    pub fn update_from(&mut self, source: &Self) {
+        self.frames = source.frames;
+        self.inferences = source.inferences;
+        self.skipped = source.skipped;
+        self.preprocess.update_from(&source.preprocess);
+        self.invoke.update_from(&source.invoke);
+        self.wait.update_from(&source.wait);
+    }
+
     /// Returns these counters for the next model: the counts continue, the durations start anew.
     pub fn continued(&self) -> Self {
         let Self { frames, inferences, skipped, .. } = *self;
