@@ -1,69 +1,82 @@
-"""What a camera does to a picture, done to the training pictures.
+"""Augmentation of the training images: the changes that a camera makes to an image.
 
-Geometry first, one picture at a time: a random part of it, in the shape of some camera's frame, stretched to the
-network's square as the element stretches a frame. Frames come in 4:3 and 16:9, of cameras held upright as well. The
-teacher sees the same part before it was stretched.
-Then light, a batch at a time: exposure, contrast, white balance, saturation down to grey, blur, noise, dark rooms.
-Some pictures are shown small in front of a picture of the background class: an animal seldom fills a webcam's frame,
-and the room behind it must not decide. Some get a patch of noise, as a partly hidden animal.
+Geometry comes first, one image at a time: a random crop with the shape of a camera frame, stretched to the square
+input of the network as the element stretches a frame. Frames are 4:3 or 16:9, also of cameras held upright. The
+teacher sees the same crop without the stretching.
 
-Every random number comes from (seed, epoch, position), so that a run can be repeated, and resumed in the middle.
-Pictures are float32 RGB in 0..255 here, and in -1..1 in batches; `size` is in pixels.
+Photometric changes come second, one batch at a time: exposure, contrast, white balance, saturation down to gray,
+blur, noise, dark rooms. Some images are shrunk and pasted onto an image of the background class, because an animal
+rarely fills the frame of a webcam and the room behind it must not decide. Some get a rectangle of noise, like an
+animal that is partly hidden.
+
+Every random number derives from (seed, epoch, position), so that a run can be repeated and resumed.
+Images are float32 RGB in 0..255 here and in -1..1 in batches; `size` is in pixels.
 """
 
-import collections
+import argparse
 import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# `pictures` and `labels`; `natural`: what is in the pictures, before anything was done to it; `alone`: 0 where a
-# picture stands in front of another one, else 1.
-Batch = collections.namedtuple("Batch", "pictures natural alone labels")
-
-# Parts of the picture: at least this share of its area, and so wide for their height, in pixels.
-SMALLEST_PART = 0.35
-NARROWEST, WIDEST = 0.5, 2.2
-# Share of the pictures that each change meets
-SMALL_ON_BACKGROUND = 0.35
-GREY = 0.12
-DARK = 0.12
-BLURRED = 0.2
-NOISY = 0.3
-HIDDEN = 0.2
-# The number, none of an epoch, of the batches that the last layer is fitted to before anything else learns
-FIRST_EPOCH = 998
+from catdog_train.dataset import Task
 
 
-def geometry(raw, size, seed, unsquash):
-    """One encoded picture -> two of (size, size, 3): a random part, stretched, and the same as it was, both perhaps
-    mirrored.
+class Batch(NamedTuple):
+    """One training batch; all fields are tensors with one row per image."""
 
-    As it was means with so much more of the picture that it is a square, as far as the picture goes. A picture that
-    is a square already is taken for one that was `unsquash` times as wide as high.
+    images: Any  # augmented, -1..1
+    natural: Any  # the same crops, neither stretched nor changed, -1..1
+    alone: Any  # 0 for an image that was pasted onto another one, else 1
+    labels: Any
+
+
+# Limits of the random crop: its least share of the image area, and its width divided by its height in pixels.
+MIN_CROP_AREA = 0.35
+MIN_ASPECT, MAX_ASPECT = 0.5, 2.2
+# The share of the images that each change applies to.
+SHARE_ON_BACKGROUND = 0.35
+SHARE_GRAY = 0.12
+SHARE_DARK = 0.12
+SHARE_BLURRED = 0.2
+SHARE_NOISY = 0.3
+SHARE_HIDDEN = 0.2
+# The epoch number of the batches that initialize the last layer. It is larger than any epoch of the training.
+INITIAL_EPOCH = 998
+
+
+def random_crops(raw: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any]:
+    """Returns two versions (size, size, 3) of an encoded image: a random crop stretched to the square, and the same
+    place with its own proportions. Both are mirrored in half of the cases.
+
+    The second one is the square around the crop, as far as the image reaches. A square image is assumed to be a frame
+    that was `unsquash` times as wide as high and has been squashed.
     """
-    picture = decode(raw)
-    height, width = tf.unstack(tf.cast(tf.shape(picture)[:2], tf.float32))
+    image = decode(raw)
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     true_width = tf.where(tf.equal(height, width), width * unsquash, width)
     u = tf.random.stateless_uniform([5], seed)
-    area = SMALLEST_PART + (1 - SMALLEST_PART) * u[0]
-    # As a share of the picture's own width for its height; what does not fit is cut off.
-    aspect = NARROWEST * tf.exp(u[1] * math.log(WIDEST / NARROWEST)) * height / true_width
+    area = MIN_CROP_AREA + (1 - MIN_CROP_AREA) * u[0]
+    # Relative to the aspect of the image itself. The crop is clipped to the image.
+    aspect = MIN_ASPECT * tf.exp(u[1] * math.log(MAX_ASPECT / MIN_ASPECT)) * height / true_width
     high, wide = tf.minimum(tf.sqrt(area / aspect), 1), tf.minimum(tf.sqrt(area * aspect), 1)
     top, left = (1 - high) * u[2], (1 - wide) * u[3]
     side = tf.maximum(high * height, wide * true_width)
-    whole_high, whole_wide = tf.minimum(side / height, 1), tf.minimum(side / true_width, 1)
-    whole_top = tf.clip_by_value(top + (high - whole_high) / 2, 0, 1 - whole_high)
-    whole_left = tf.clip_by_value(left + (wide - whole_wide) / 2, 0, 1 - whole_wide)
-    parts = (top, left, high, wide), (whole_top, whole_left, whole_high, whole_wide)
-    parts = [cut(picture, size, *part) for part in parts]
-    return tuple(tf.where(u[4] < 0.5, tf.reverse(part, [1]), part) for part in parts)
+    square_high, square_wide = tf.minimum(side / height, 1), tf.minimum(side / true_width, 1)
+    square_top = tf.clip_by_value(top + (high - square_high) / 2, 0, 1 - square_high)
+    square_left = tf.clip_by_value(left + (wide - square_wide) / 2, 0, 1 - square_wide)
+    boxes = (top, left, high, wide), (square_top, square_left, square_high, square_wide)
+    stretched, natural = (crop(image, size, *box) for box in boxes)
+    mirror = u[4] < 0.5
+    return tuple(tf.where(mirror, tf.reverse(part, [1]), part) for part in (stretched, natural))
 
 
-def cut(picture, size, top, left, high, wide):
-    """A part, given in shares of the picture's height and width, as (size, size, 3)."""
-    height, width = tf.unstack(tf.cast(tf.shape(picture)[:2], tf.float32))
+def crop(image: Any, size: int, top: Any, left: Any, high: Any, wide: Any) -> Any:
+    """Returns a crop resized to (size, size, 3). The box is given in shares of the image's height and width."""
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     part = tf.image.crop_to_bounding_box(
-        picture,
+        image,
         tf.cast(top * height, tf.int32),
         tf.cast(left * width, tf.int32),
         tf.maximum(tf.cast(high * height, tf.int32), 1),
@@ -72,90 +85,92 @@ def cut(picture, size, top, left, high, wide):
     return tf.image.resize(part, (size, size), antialias=True)
 
 
-def stretched(raw, size):
-    """One encoded picture -> (size, size, 3), whole, as the element's default resize-method does it."""
+def stretched_image(raw: Any, size: int) -> Any:
+    """Returns a whole encoded image as (size, size, 3), resized like the element's default resize-method does."""
     return tf.image.resize(decode(raw), (size, size), antialias=True)
 
 
-def decode(raw):
+def decode(raw: Any) -> Any:
+    """Returns an encoded image as float32 RGB, 0..255."""
     return tf.cast(tf.io.decode_image(raw, channels=3, expand_animations=False), tf.float32)
 
 
-def on_background(pictures, labels, background, seed):
-    """Shows some pictures small in front of another one of the class `background` (a label; None: never).
+def paste_on_background(images: Any, labels: Any, background: int | None, seed: Any) -> tuple[Any, Any]:
+    """Shrinks some images and pastes them onto an image with the label `background`; does nothing if it is None.
 
-    Returns the pictures, and for each whether that was done.
+    Returns the images, and for each image whether it was pasted.
     """
     if background is None:
-        return pictures, tf.zeros_like(labels, tf.bool)
-    count = tf.shape(pictures)[0]
+        return images, tf.zeros_like(labels, tf.bool)
+    count = tf.shape(images)[0]
     u = tf.random.stateless_uniform([5, count], seed)
     behind = tf.cast(u[0] * tf.cast(count, tf.float32), tf.int32)
-    chosen = (u[1] < SMALL_ON_BACKGROUND) & tf.equal(tf.gather(labels, behind), background)
+    chosen = (u[1] < SHARE_ON_BACKGROUND) & tf.equal(tf.gather(labels, behind), background)
     scale = tf.where(chosen, 0.4 + 0.5 * u[2], 1.0)
     top, left = -u[3] * (1 - scale) / scale, -u[4] * (1 - scale) / scale
     boxes = tf.stack([top, left, top + 1 / scale, left + 1 / scale], 1)
-    side = tf.shape(pictures)[1]
-    small = tf.image.crop_and_resize(pictures, boxes, tf.range(count), [side, side], extrapolation_value=-1)
-    return tf.where(small >= 0, small, tf.gather(pictures, behind)), chosen
+    side = tf.shape(images)[1]
+    small = tf.image.crop_and_resize(images, boxes, tf.range(count), [side, side], extrapolation_value=-1)
+    return tf.where(small >= 0, small, tf.gather(images, behind)), chosen
 
 
-def light(pictures, seed):
-    """What exposure, white balance, lens and sensor change; also hides a part of some pictures."""
-    shape = tf.shape(pictures)
+def change_light(images: Any, seed: Any) -> Any:
+    """Applies the changes by exposure, white balance, lens and sensor, and hides a rectangle of some images."""
+    shape = tf.shape(images)
     count, side = shape[0], shape[1]
     u = tf.random.stateless_uniform([15, count, 1, 1, 1], seed)
     signed = 2 * u - 1
 
-    blurred = tf.nn.avg_pool2d(pictures, 3, 1, "SAME")
+    blurred = tf.nn.avg_pool2d(images, 3, 1, "SAME")
     blurred = tf.where(u[0] < 0.5, blurred, tf.nn.avg_pool2d(blurred, 5, 1, "SAME"))
-    x = tf.where(u[1] < BLURRED, blurred, pictures)
+    x = tf.where(u[1] < SHARE_BLURRED, blurred, images)
 
-    grey = tf.reduce_sum(x * [0.299, 0.587, 0.114], -1, keepdims=True)  # Rec. ITU-R BT.601
-    x = grey + (x - grey) * tf.where(u[2] < GREY, 0.0, 1 + 0.4 * signed[3])
+    gray = tf.reduce_sum(x * [0.299, 0.587, 0.114], -1, keepdims=True)  # Rec. ITU-R BT.601
+    x = gray + (x - gray) * tf.where(u[2] < SHARE_GRAY, 0.0, 1 + 0.4 * signed[3])
     x = x * tf.concat([1 + 0.15 * signed[4], tf.ones_like(u[4]), 1 + 0.15 * signed[5]], -1)
     mean = tf.reduce_mean(x, [1, 2, 3], keepdims=True)
     x = mean + (x - mean) * (1 + 0.3 * signed[6])
-    x = x * tf.where(u[7] < DARK, 0.2 + 0.4 * u[8], 1 + 0.25 * signed[8])
+    x = x * tf.where(u[7] < SHARE_DARK, 0.2 + 0.4 * u[8], 1 + 0.25 * signed[8])
 
-    spread = tf.where(u[9] < NOISY, 20 * u[10], 0.0)
+    deviation = tf.where(u[9] < SHARE_NOISY, 20 * u[10], 0.0)
     noise = tf.random.stateless_normal([count, side, side, 3], seed + 1)
-    x = x + spread * noise
+    x = x + deviation * noise
 
-    # A rectangle of up to half the width and height.
+    # The hidden rectangle has at most half the width and height of the image.
     axis = (tf.cast(tf.range(side), tf.float32) + 0.5) / tf.cast(side, tf.float32)
     half = 0.1 + 0.15 * u[11]
     rows = tf.abs(axis[None, :, None, None] - u[12]) < half
     columns = tf.abs(axis[None, None, :, None] - u[13]) < half
-    hidden = rows & columns & (u[14] < HIDDEN)
+    hidden = rows & columns & (u[14] < SHARE_HIDDEN)
     x = tf.where(hidden, mean + 40 * noise, x)
     return tf.clip_by_value(x, 0, 255)
 
 
-def training_set(task, given, epoch):
-    """One epoch: every picture once, in an order of its own, as Batch of (batch, size, size, 3)."""
-    count, seed = len(task.raws), given.seed
+def training_set(task: Task, options: argparse.Namespace, epoch: int) -> Any:
+    """Returns the batches of one epoch, as a dataset of `Batch`: every image once, in an order that depends on the
+    epoch."""
+    count, seed = len(task.images), options.seed
     order = tf.random.experimental.stateless_shuffle(tf.range(count), [seed, epoch])
-    raws, labels = tf.constant(task.raws), tf.constant(task.targets, tf.int32)
+    raws, labels = tf.constant(task.images), tf.constant(task.labels, tf.int32)
 
-    def one(position):
+    def one(position: Any) -> tuple[Any, Any, Any]:
         index = order[position]
         place = tf.stack([seed * 1000 + epoch, position])
-        return *geometry(raws[index], given.size, place, given.unsquash), labels[index]
+        return *random_crops(raws[index], options.size, place, options.unsquash), labels[index]
 
-    def batch(position, pictures, natural, labels):
+    def batch(position: Any, images: Any, natural: Any, labels: Any) -> Batch:
         place = tf.stack([seed * 1000 + epoch, tf.cast(position, tf.int32)])
-        pictures, in_front = on_background(pictures, labels, task.background, place + count)
-        pictures = light(pictures, place + 2 * count)
-        return Batch(pictures / 127.5 - 1, natural / 127.5 - 1, 1 - tf.cast(in_front, tf.float32), labels)
+        images, pasted = paste_on_background(images, labels, task.background, place + count)
+        images = change_light(images, place + 2 * count)
+        return Batch(images / 127.5 - 1, natural / 127.5 - 1, 1 - tf.cast(pasted, tf.float32), labels)
 
-    pictures = tf.data.Dataset.range(count, output_type=tf.int32).map(one, 2, deterministic=True)
-    batches = pictures.batch(given.batch, drop_remainder=count >= given.batch).enumerate()
+    images = tf.data.Dataset.range(count, output_type=tf.int32).map(one, 2, deterministic=True)
+    batches = images.batch(options.batch, drop_remainder=count >= options.batch).enumerate()
     return batches.map(lambda position, parts: batch(position, *parts), 2, deterministic=True).prefetch(3)
 
 
-def whole_pictures(raws, labels, size, batch):
-    """Validation: (batch, size, size, 3) in -1..1 and labels, in the order given."""
-    pictures = tf.data.Dataset.from_tensor_slices((tf.constant(raws), tf.constant(labels, tf.int32)))
-    pictures = pictures.map(lambda raw, label: (stretched(raw, size) / 127.5 - 1, label), 2)
-    return pictures.batch(batch).prefetch(3)
+def whole_images(raws: Sequence[bytes], labels: Sequence[int], size: int, batch: int) -> Any:
+    """Returns a dataset of (images, labels) in the given order, not augmented: (batch, size, size, 3) in -1..1."""
+    images = tf.data.Dataset.from_tensor_slices((tf.constant(raws), tf.constant(labels, tf.int32)))
+    images = images.map(lambda raw, label: (stretched_image(raw, size) / 127.5 - 1, label), 2)
+    return images.batch(batch).prefetch(3)

@@ -1,13 +1,13 @@
-"""Pictures in folders -> training and validation sets.
+"""Reads images from class folders and splits them into a training and a validation set.
 
-A data folder holds one sub-folder for each class; the same sub-folder name in several data folders is the same
-class. Pictures are checked once, when they are read, so that a damaged one is a line at the start and not an
-exception after an hour. They stay in memory as they are stored (JPEG or PNG); photos much larger than the network's
-input are scaled down first.
+A data folder has one class folder per class. Class folders with the same name in several data folders are the same
+class. Every image is decoded once when it is read, so that a damaged file is reported at the start and does not end
+the training after an hour. Images stay in memory as encoded bytes (JPEG or PNG); images much larger than the input of
+the network are downscaled first.
 
-The split is by name, not by chance: the same folder is split the same way again. Pictures whose names differ in the
-last number only (`burst_1.jpg`, `burst_2.jpg`) are kept together where there are at most `LARGEST_GROUP` of them: a
-validation set of the next frames of what was trained on would find every model good.
+The split depends on file names only, so that the same folders are always split the same way. Images whose names
+differ only in a number at the end (`burst_1.jpg`, `burst_2.jpg`) form a group of at most MAX_GROUP images and go to
+the same set: a validation set of frames next to those of the training set would overrate every model.
 """
 
 import collections
@@ -18,134 +18,171 @@ import os
 import pathlib
 import re
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
+# A folder with this name holds the first weights of the network and is not a class folder.
 BACKBONE = "backbone"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-LARGEST_GROUP = 20
-# Pictures larger than this many times the input are scaled down when they are read: random crops are still sharp.
-LARGEST_SCALE = 2.5
+MAX_GROUP = 20
+# Images larger than this multiple of the input size are downscaled when they are read. Random crops stay sharp.
+MAX_SCALE = 2.5
+EXIF_ORIENTATION = 0x0112
 
 
-class BadInput(Exception):
-    """Something the user has to change: one line that names it and says what to do."""
+class InputError(Exception):
+    """An input that the user has to change. The message is one line that names it and says what to do."""
 
 
-Picture = collections.namedtuple("Picture", "path label group")
-# Class names in order, the label of the class that shows none of the others (or None), and for both parts of the
-# split the pictures as stored bytes with their labels.
-Task = collections.namedtuple("Task", "labels background raws targets validation_raws validation_targets")
+class ImageFile(NamedTuple):
+    """An image of the data set. Images with the same label and group go to the same part of the split."""
+
+    path: pathlib.Path
+    label: int
+    group: str
 
 
-def data_folders(folder):
-    """The folders of class sub-folders below `folder`: itself, or its `train` and `train_extra`."""
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}")
-    parts = [folder / name for name in ("train", "train_extra")]
-    return [part for part in parts if part.is_dir() and inside(part)[0]] or [folder]
+class Task(NamedTuple):
+    """The data of a training: encoded images with their labels, for both parts of the split."""
+
+    class_names: list[str]
+    background: int | None  # the label of the class that shows none of the others
+    images: list[bytes]
+    labels: list[int]
+    validation_images: list[bytes]
+    validation_labels: list[int]
 
 
-def inside(folder):
-    """(folders, files) in `folder`, sorted, without those that are hidden."""
+def data_folders(folder: str) -> list[pathlib.Path]:
+    """Returns the folders that contain the class folders: `folder`, or its sub-folders `train` and `train_extra`."""
+    root = pathlib.Path(folder)
+    if not root.is_dir():
+        raise InputError(f"there is no folder {root}")
+    parts = [root / name for name in ("train", "train_extra")]
+    return [part for part in parts if part.is_dir() and list_folder(part)[0]] or [root]
+
+
+def list_folder(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Returns the sorted sub-folders and the sorted files of `folder`, without hidden ones."""
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     return [p for p in entries if p.is_dir()], [p for p in entries if not p.is_dir()]
 
 
-def find(folders, exclude=()):
-    """All pictures below `folders`, sorted, the class names, sorted, and the files that are no pictures: three lists.
+def find_images(
+    folders: Iterable[pathlib.Path], exclude: Sequence[str] = ()
+) -> tuple[list[ImageFile], list[str], list[pathlib.Path]]:
+    """Returns the images below `folders`, the class names and the files that are not images, all sorted.
 
-    `exclude`: patterns of pictures to leave out, as `class/file`. A folder BACKBONE is no class. Raises BadInput for a
-    folder without classes or pictures, for one inside a class, and for fewer than two classes.
+    `exclude` has patterns of images to skip, as `class/file`. Raises InputError for a folder without class folders, a
+    class folder without images or with sub-folders, and fewer than two classes.
     """
-    by_class, others = collections.defaultdict(list), []
+    by_class: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
+    skipped: list[pathlib.Path] = []
     for folder in folders:
-        classes = [p for p in inside(folder)[0] if p.name != BACKBONE]
-        if not classes:
-            raise BadInput(f"{folder} has no sub-folders: put the pictures of each class into one of its own")
-        for sub in classes:
-            deeper, files = inside(sub)
-            if deeper:
-                raise BadInput(f"{deeper[0]} is a folder inside a class: put its pictures into {sub} itself")
-            pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
-            if not pictures:
-                raise BadInput(f"{sub} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-            others += [p for p in files if p.suffix.lower() not in SUFFIXES]
-            names = ((p, f"{sub.name}/{p.name}") for p in pictures)
-            by_class[sub.name] += [p for p, name in names if not any(fnmatch.fnmatchcase(name, e) for e in exclude)]
+        class_folders = [p for p in list_folder(folder)[0] if p.name != BACKBONE]
+        if not class_folders:
+            raise InputError(f"{folder} has no sub-folders; put the images of each class into a folder of its own")
+        for class_folder in class_folders:
+            images, other = images_of_class(class_folder)
+            skipped += other
+            names = ((p, f"{class_folder.name}/{p.name}") for p in images)
+            by_class[class_folder.name] += [
+                p for p, name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
+            ]
     if len(by_class) < 2:
-        raise BadInput(f"there is one class only, {next(iter(by_class))}: a classifier needs two or more sub-folders")
+        raise InputError(
+            f"there is only one class, {next(iter(by_class))}; a classifier needs at least two sub-folders"
+        )
     classes = sorted(by_class)
-    pictures = []
-    for label, name in enumerate(classes):
-        stems = [re.sub(r"\d+$", "", p.stem) for p in by_class[name]]
-        sizes = collections.Counter(stems)
-        pictures += [
-            Picture(path, label, stem if stem and sizes[stem] <= LARGEST_GROUP else path.stem)
-            for path, stem in zip(by_class[name], stems)
-        ]
-    return pictures, classes, others
+    found = [image for label, name in enumerate(classes) for image in grouped(by_class[name], label)]
+    return found, classes, skipped
 
 
-def split(pictures, share):
-    """(training, validation): about `share` of the groups of each class go to validation, at least one of each."""
-    training, validation = [], []
-    for label in sorted({p.label for p in pictures}):
-        own = [p for p in pictures if p.label == label]
-        lowest = min(place(p) for p in own)
-        for p in own:
-            (validation if place(p) < share or place(p) == lowest else training).append(p)
-        if not any(p.label == label for p in training):
-            raise BadInput(f"{own[0].path.parent} holds too few pictures to train and to validate with: add some")
+def images_of_class(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Returns the images and the other files of a class folder."""
+    deeper, files = list_folder(folder)
+    if deeper:
+        raise InputError(f"{deeper[0]} is a folder inside a class folder; move its images to {folder}")
+    images = [p for p in files if p.suffix.lower() in SUFFIXES]
+    if not images:
+        raise InputError(f"{folder} contains no images ({', '.join(sorted(SUFFIXES))})")
+    return images, [p for p in files if p.suffix.lower() not in SUFFIXES]
+
+
+def grouped(paths: Sequence[pathlib.Path], label: int) -> list[ImageFile]:
+    """Returns the images of one class with their groups: the file name without a number at its end."""
+    stems = [re.sub(r"\d+$", "", p.stem) for p in paths]
+    sizes = collections.Counter(stems)
+    return [
+        ImageFile(path, label, stem if stem and sizes[stem] <= MAX_GROUP else path.stem)
+        for path, stem in zip(paths, stems)
+    ]
+
+
+def split(images: Sequence[ImageFile], share: float) -> tuple[list[ImageFile], list[ImageFile]]:
+    """Returns (training, validation). About `share` of the groups of each class go to validation, at least one."""
+    training: list[ImageFile] = []
+    validation: list[ImageFile] = []
+    for label in sorted({image.label for image in images}):
+        own = [image for image in images if image.label == label]
+        lowest = min(split_key(image) for image in own)
+        for image in own:
+            key = split_key(image)
+            (validation if key < share or key == lowest else training).append(image)
+        if not any(image.label == label for image in training):
+            raise InputError(f"{own[0].path.parent} has too few images for training and validation; add some")
     return training, validation
 
 
-def place(picture):
-    """A number in 0..1 that depends on class and group only."""
-    digest = hashlib.sha256(f"{picture.path.parent.name}/{picture.group}".encode()).digest()
+def split_key(image: ImageFile) -> float:
+    """Returns a number in 0..1 that depends only on class and group."""
+    digest = hashlib.sha256(f"{image.path.parent.name}/{image.group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def read(picture, size):
-    """The picture as JPEG or PNG bytes in RGB, its shorter side at most LARGEST_SCALE * `size` pixels.
+def read_image(file: ImageFile, size: int) -> bytes:
+    """Returns the image as JPEG or PNG bytes in RGB, its shorter side at most MAX_SCALE * `size` pixels.
 
-    Raises BadInput for a file that cannot be decoded.
+    Raises InputError for a file that cannot be decoded.
     """
     try:
-        raw = picture.path.read_bytes()
+        raw = file.path.read_bytes()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd EXIF data, which says nothing about the pixels
-            image = Image.open(io.BytesIO(raw))
-            kind, mode, turned = image.format, image.mode, image.getexif().get(0x0112, 1) != 1
+            warnings.simplefilter("ignore")  # about malformed EXIF data, which does not affect the pixels
+            image: Image.Image = Image.open(io.BytesIO(raw))
+            kind, mode = image.format, image.mode
+            rotated = image.getexif().get(EXIF_ORIENTATION, 1) != 1
             image.load()
-            scale = LARGEST_SCALE * size / min(image.size)
-            if kind in ("JPEG", "PNG") and mode == "RGB" and scale >= 1 and not turned:
+            scale = MAX_SCALE * size / min(image.size)
+            if kind in ("JPEG", "PNG") and mode == "RGB" and scale >= 1 and not rotated:
                 return raw
             image = ImageOps.exif_transpose(image).convert("RGB")
             if scale < 1:
-                image = image.resize([max(1, round(n * scale)) for n in image.size], Image.Resampling.BOX)
+                width, height = (max(1, round(n * scale)) for n in image.size)
+                image = image.resize((width, height), Image.Resampling.BOX)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{picture.path} cannot be read: {error}; remove or replace it") from None
+        raise InputError(f"{file.path} cannot be read: {error}; remove or replace it") from None
     out = io.BytesIO()
     image.save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
 
 
-def fingerprint(*parts):
-    """Of the names in each part of a split: whether a later run has the same."""
-    names = ["\n".join(f"{p.path.parent.name}/{p.path.name}" for p in part) for part in parts]
+def fingerprint(*parts: Sequence[ImageFile]) -> str:
+    """Returns a hash of the file names in each part of a split. Equal hashes mean an equal split."""
+    names = ["\n".join(f"{image.path.parent.name}/{image.path.name}" for image in part) for part in parts]
     return hashlib.sha256("\n\n".join(names).encode()).hexdigest()
 
 
-def write(path, content):
-    """All or nothing: bytes, or what `content`, a function, writes into the file it is given."""
+def write(path: pathlib.Path, content: bytes | Callable[[pathlib.Path], object]) -> None:
+    """Writes a file atomically. `content` is its bytes, or a function that writes them to the path it is given."""
     temporary = path.with_name("part-" + path.name)
     if callable(content):
         content(temporary)
     else:
         temporary.write_bytes(content)
-    # On the disk before its name is: a power cut else leaves the name of an empty file.
+    # The data has to reach the disk before the new name does: a power cut could otherwise leave an empty file.
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -1,16 +1,18 @@
-"""Keras model -> int8 `.tflite` with probabilities, labels and normalisation inside.
+"""Exports a Keras model as an int8 `.tflite` model with probabilities, labels and normalization inside.
 
-Weights are int8 with one scale for each channel, activations int8, pixels uint8 as they are in a frame. The last
-step is float: an int8 softmax knows 256 probabilities only, and calls two classes equal that are not.
+Weights are int8 with one scale per channel, activations are int8, and the input is uint8 pixels as in a frame. The
+softmax at the end is float: an int8 softmax knows only 256 probabilities and makes different classes equal.
 
-The converter is given the Keras model with a batch of one (a dynamic batch has to be resized by whoever loads the
-file). Flatbuffer tables follow metadata_schema.fbs of tflite-support (identifier M001).
+The Keras model is converted with a batch size of one, because every program that loads a model with a dynamic batch
+has to resize its input. The metadata follows metadata_schema.fbs of tflite-support (identifier M001).
 """
 
 import contextlib
 import io
 import warnings
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import flatbuffers
 import keras
@@ -22,8 +24,20 @@ from ai_edge_litert.interpreter import Interpreter
 LABELS_FILE = "labels.txt"
 
 
-def quantised(model, size, samples):
-    """The flatbuffer: uint8 pixels (1, size, size, 3) -> float32 logits. `samples`: arrays of that shape, -1..1."""
+class Description(NamedTuple):
+    """The texts in the metadata of a model."""
+
+    name: str
+    description: str
+    author: str | None
+    license: str | None
+
+
+def quantized(model: Any, size: int, samples: Iterable[np.ndarray]) -> bytes:
+    """Returns `model` as a TFLite flatbuffer: uint8 pixels (1, size, size, 3) to float32 logits.
+
+    `samples` calibrate the activations; they have the shape of the input and values in -1..1.
+    """
     image = keras.Input(batch_shape=(1, size, size, 3), name="image")
     fixed = keras.Model(image, model(image, training=False), name="fixed")
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
@@ -32,22 +46,22 @@ def quantised(model, size, samples):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.float32
-    # It talks of folders that are gone and of statistics that it has.
+    # The converter prints the names of its temporary folders and warns about statistics that it has.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return converter.convert()
 
 
-def finished(flatbuffer, name, description, author, licence, labels, size):
-    """`flatbuffer` with a softmax as its last operator, and metadata. `labels`: class names in order."""
+def with_softmax_and_metadata(flatbuffer: bytes, texts: Description, labels: Sequence[str], size: int) -> bytes:
+    """Returns `flatbuffer` with a softmax as its last operator, metadata, and `labels` as an embedded file."""
     model = tfl.ModelT.InitFromPackedBuf(flatbuffer, 0)
-    model.description = description.encode()
+    model.description = texts.description.encode()
     add_softmax(model)
-    mean, std = normalisation_of(model)
+    mean, std = normalization_of(model)
     metadata = tfl.MetadataT()
     metadata.name, metadata.buffer = b"TFLITE_METADATA", len(model.buffers)
     buffer = tfl.BufferT()
-    buffer.data = np.frombuffer(description_table(name, description, author, licence, size, mean, std), np.uint8)
+    buffer.data = np.frombuffer(MetadataBuilder().build(texts, size, mean, std), np.uint8)
     model.buffers.append(buffer)
     model.metadata = [m for m in model.metadata or [] if m.name != b"CONVERSION_METADATA"] + [metadata]
     builder = flatbuffers.Builder(len(flatbuffer) + 4096)
@@ -55,14 +69,15 @@ def finished(flatbuffer, name, description, author, licence, labels, size):
     return with_file(bytes(builder.Output()), LABELS_FILE, "\n".join(labels) + "\n")
 
 
-def normalisation_of(model):
-    """(mean, std) with which (pixel - mean) / std, quantised as the input tensor is, gives the pixel again."""
+def normalization_of(model: Any) -> tuple[float, float]:
+    """Returns (mean, std) such that (pixel - mean) / std, quantized like the input tensor, is the pixel again."""
     graph = model.subgraphs[0]
-    how = graph.tensors[graph.inputs[0]].quantization
-    return float(how.zeroPoint[0]), float(1 / how.scale[0])
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    return float(quantization.zeroPoint[0]), float(1 / quantization.scale[0])
 
 
-def add_softmax(model):
+def add_softmax(model: Any) -> None:
+    """Appends a float softmax to the graph and names input and output of the graph and of its signatures."""
     graph = model.subgraphs[0]
     logits = graph.outputs[0]
     probabilities = tfl.TensorT()
@@ -87,67 +102,96 @@ def add_softmax(model):
         signature.outputs[0].tensorIndex = softmax.outputs[0]
 
 
-# The metadata's tables. A number is the slot of a field in its table in the schema.
+# A field of a flatbuffer table: its kind and its value. The key in a mapping of fields is the slot in the schema.
+Field = tuple[str, int]
 
 
-def description_table(name, description, author, licence, size, mean, std):
-    """ModelMetadata as bytes: what goes in, what comes out, where the labels are."""
-    b = flatbuffers.Builder(1024)
+class MetadataBuilder:
+    """Builds the flatbuffer ModelMetadata, table by table."""
 
-    def text(value):
-        return "offset", b.CreateString(value)
+    def __init__(self) -> None:
+        self.builder = flatbuffers.Builder(1024)
 
-    def vector(kind, values):
-        if kind == "float":
-            return "offset", b.CreateNumpyVector(np.array(values, np.float32))
-        b.StartVector(4, len(values), 4)
+    def text(self, value: str) -> Field:
+        """Writes a string."""
+        return "offset", self.builder.CreateString(value)
+
+    def floats(self, values: Sequence[float]) -> Field:
+        """Writes a vector of float32."""
+        return "offset", self.builder.CreateNumpyVector(np.array(values, np.float32))
+
+    def tables(self, values: Sequence[int]) -> Field:
+        """Writes a vector of tables."""
+        self.builder.StartVector(4, len(values), 4)
         for value in reversed(values):
-            b.PrependUOffsetTRelative(value)
-        return "offset", b.EndVector()
+            self.builder.PrependUOffsetTRelative(value)
+        return "offset", self.builder.EndVector()
 
-    def table(slots, fields):
-        b.StartObject(slots)
+    def table(self, slots: int, fields: Mapping[int, Field]) -> int:
+        """Writes a table with `slots` slots in the schema, of which `fields` are set."""
+        self.builder.StartObject(slots)
         for slot, (kind, value) in fields.items():
             {
-                "offset": b.PrependUOffsetTRelativeSlot,
-                "byte": b.PrependUint8Slot,
-                "int": b.PrependUint32Slot,
+                "offset": self.builder.PrependUOffsetTRelativeSlot,
+                "byte": self.builder.PrependUint8Slot,
+                "int": self.builder.PrependUint32Slot,
             }[kind](slot, value, 0)
-        return b.EndObject()
+        return self.builder.EndObject()
 
-    normalisation = table(2, {0: vector("float", [mean]), 1: vector("float", [std])})
-    units = vector("table", [table(2, {0: ("byte", 1), 1: ("offset", normalisation)})])  # NormalizationOptions
-    extent = table(2, {0: ("int", size), 1: ("int", size)})
-    pixels = table(2, {0: ("byte", 1), 1: ("offset", extent)})  # RGB
-    content = table(3, {0: ("byte", 2), 1: ("offset", pixels)})  # ImageProperties
-    levels = table(2, {0: vector("float", [255]), 1: vector("float", [0])})
-    image = {0: text("image"), 1: text("RGB pixels, 0 to 255"), 3: ("offset", content), 4: units, 5: ("offset", levels)}
-    image = table(7, image)
+    def image_tensor(self, size: int, mean: float, std: float) -> int:
+        """Writes the description of the input: RGB pixels of size x size, with their normalization."""
+        normalization = self.table(2, {0: self.floats([mean]), 1: self.floats([std])})
+        options = self.table(2, {0: ("byte", 1), 1: ("offset", normalization)})  # NormalizationOptions
+        process_units = self.tables([options])
+        extent = self.table(2, {0: ("int", size), 1: ("int", size)})
+        pixels = self.table(2, {0: ("byte", 1), 1: ("offset", extent)})  # RGB
+        content = self.table(3, {0: ("byte", 2), 1: ("offset", pixels)})  # ImageProperties
+        levels = self.table(2, {0: self.floats([255]), 1: self.floats([0])})
+        fields = {
+            0: self.text("image"),
+            1: self.text("RGB pixels, 0 to 255"),
+            3: ("offset", content),
+            4: process_units,
+            5: ("offset", levels),
+        }
+        return self.table(7, fields)
 
-    content = table(3, {0: ("byte", 1), 1: ("offset", table(0, {}))})  # FeatureProperties
-    labels = {0: text(LABELS_FILE), 1: text("the classes, one a line"), 2: ("byte", 2)}  # TENSOR_AXIS_LABELS
-    files = vector("table", [table(5, labels)])
-    scores = {0: text("probabilities"), 1: text("one for each class"), 3: ("offset", content), 6: files}
-    scores = table(7, scores)
+    def probability_tensor(self) -> int:
+        """Writes the description of the output: one probability per class, with the labels in LABELS_FILE."""
+        content = self.table(3, {0: ("byte", 1), 1: ("offset", self.table(0, {}))})  # FeatureProperties
+        # TENSOR_AXIS_LABELS
+        labels = {0: self.text(LABELS_FILE), 1: self.text("the classes, one a line"), 2: ("byte", 2)}
+        files = self.tables([self.table(5, labels)])
+        fields = {
+            0: self.text("probabilities"),
+            1: self.text("one for each class"),
+            3: ("offset", content),
+            6: files,
+        }
+        return self.table(7, fields)
 
-    graph = table(12, {2: vector("table", [image]), 3: vector("table", [scores])})
-    root = {
-        0: text(name),
-        1: text(description),
-        2: text("1"),
-        3: vector("table", [graph]),
-        7: text("1.0.0"),
-    }
-    if author:
-        root[4] = text(author)
-    if licence:
-        root[5] = text(licence)
-    b.Finish(table(8, root), file_identifier=b"M001")
-    return bytes(b.Output())
+    def build(self, texts: Description, size: int, mean: float, std: float) -> bytes:
+        """Returns the finished flatbuffer."""
+        image = self.image_tensor(size, mean, std)
+        scores = self.probability_tensor()
+        graph = self.table(12, {2: self.tables([image]), 3: self.tables([scores])})
+        root = {
+            0: self.text(texts.name),
+            1: self.text(texts.description),
+            2: self.text("1"),
+            3: self.tables([graph]),
+            7: self.text("1.0.0"),
+        }
+        if texts.author:
+            root[4] = self.text(texts.author)
+        if texts.license:
+            root[5] = self.text(texts.license)
+        self.builder.Finish(self.table(8, root), file_identifier=b"M001")
+        return bytes(self.builder.Output())
 
 
-def with_file(model, name, content):
-    """`model` followed by a ZIP archive of one file, as TFLite metadata keeps associated files."""
+def with_file(model: bytes, name: str, content: str) -> bytes:
+    """Returns `model` followed by a ZIP archive with one file, as TFLite metadata stores associated files."""
     out = io.BytesIO(model)
     with zipfile.ZipFile(out, "a") as archive:
         entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -155,15 +199,15 @@ def with_file(model, name, content):
     return out.getvalue()
 
 
-def run(flatbuffer, batches, threads=1):
-    """Scores of the exported file for every picture of `batches` (floats in -1..1, whole pictures)."""
+def run(flatbuffer: bytes, batches: Iterable[np.ndarray], threads: int = 1) -> np.ndarray:
+    """Runs the exported model on every image of `batches` (floats in -1..1) and returns its outputs."""
     interpreter = Interpreter(model_content=flatbuffer, num_threads=threads)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     scores = []
     for batch in batches:
-        for picture in np.asarray(batch):
-            pixels = np.clip(np.round(picture * 127.5 + 127.5), 0, 255).astype(np.uint8)
+        for image in np.asarray(batch):
+            pixels = np.clip(np.round(image * 127.5 + 127.5), 0, 255).astype(np.uint8)
             interpreter.set_tensor(inputs["index"], pixels[None])
             interpreter.invoke()
             scores.append(interpreter.get_tensor(outputs["index"])[0].copy())
