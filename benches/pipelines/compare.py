@@ -1,9 +1,9 @@
-"""Whole programs that classify the same files with the same model, in turn. scripts/bench.sh starts it, and has the
-manual.
+"""Measures whole programs that classify the same files with the same model. scripts/bench.sh starts this program and
+documents its options.
 
-Each run is a program started afresh (peer.py). In a round every peer has its turn, in the next the order is moved on by
-one, so that what the machine does otherwise meets all of them; ratios are made within a round. A peer that did not
-classify every frame once, or calls most frames otherwise than the others, is an error: it did not do the work.
+Each run is a new process (peer.py). In each round every peer runs once; the order rotates by one per round, so that
+disturbances affect all peers, and ratios are computed within a round. A peer that does not classify every frame once,
+or whose classes differ from those of the others for many frames, fails the measurement: it did not do its work.
 """
 
 import argparse
@@ -13,36 +13,46 @@ import importlib.util
 import json
 import pathlib
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from bench import inputs, measuring, model, report
+from pipelines import inputs, measuring, modelfile, report
+from pipelines.inputs import Input
 
-# Of one program (seconds)
-LIMIT = 180
-# Same model, other scaling: fewer frames called alike than this, and a peer has not seen them.
-LEAST_AGREEMENT = 0.8
+# Limit for one run, in seconds.
+RUN_TIMEOUT = 180
+# The least share of frames with the same class as the reference peer. Peers scale differently, so that a few frames
+# may differ.
+MIN_AGREEMENT = 0.8
 SMOKE = {"rounds": 1, "frames": 12, "inputs": "raw-480p,mjpeg-1080p"}
+
+Run = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """`modules` and `elements` are what it needs to be installed; `classifies`: all frames, none, or some of them.
+    """A program to measure. It is left out if one of `modules` (Python) or `elements` (GStreamer) is not installed.
 
-    `model`: the one that all get, or another; one that is not run as others run it is "odd", and not compared.
+    `classifies` is "all", "none" or "some": how many of the frames it classifies. `model` is "same" for the model that
+    all peers share, "another" for a different one, and "odd" if the peer runs the shared model with other results,
+    which are then not checked.
     """
 
     name: str
     label: str
-    modules: tuple = ()
-    elements: tuple = ()
+    modules: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
     classifies: str = "all"
     model: str = "same"
 
-    def missing(self):
-        lacks = [name for name in self.modules if importlib.util.find_spec(name) is None]
-        return lacks + [name for name in self.elements if not has_element(name)]
+    def missing(self) -> list[str]:
+        """Returns the modules and elements that are not installed."""
+        modules = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        return modules + [name for name in self.elements if not has_element(name)]
 
     @property
-    def ours(self):
+    def ours(self) -> bool:
+        """True for the peers that run catdogfilter."""
         return "catdogfilter" in self.elements
 
 
@@ -54,7 +64,7 @@ PEERS = (
     Peer("appsink", "GStreamer, appsink, LiteRT in a Python thread", ("ai_edge_litert",)),
     Peer("mediapipe", "MediaPipe ImageClassifier, fed by OpenCV", ("cv2", "mediapipe")),
     Peer("opencv-dnn", "OpenCV DNN (model turned to float)", ("cv2", "ai_edge_litert")),
-    # GStreamer 1.28.8: other scores of the very tensor that the interpreter calls rightly
+    # In GStreamer 1.28.8 its scores differ from those of the interpreter for the same input tensor.
     Peer("tfliteinference", "GStreamer's tfliteinference", (), ("tfliteinference",), model="odd"),
     Peer("nnstreamer", "NNStreamer's tensor_filter", (), ("tensor_filter",)),
     Peer("catdog", "catdogfilter", (), OURS),
@@ -66,10 +76,11 @@ PEERS = (
 )
 
 
-def arguments():
+def parse_arguments() -> argparse.Namespace:
+    """Returns the checked options."""
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__)
     parser.add_argument("--model", type=pathlib.Path, default=measuring.ROOT / "models" / "catdog.tflite")
-    parser.add_argument("--clips", type=inputs.Clip.named, nargs="+", default=inputs.bundled_clips())
+    parser.add_argument("--clips", type=inputs.Clip.parse, nargs="+", default=inputs.demo_clips())
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS))
@@ -80,163 +91,212 @@ def arguments():
     parser.add_argument("--smoke", action="store_true")
     if "--smoke" in sys.argv:
         parser.set_defaults(**SMOKE)
-    given = parser.parse_args()
-    given.command = measuring.command(parser, given, ("smoke", "rounds", "frames", "peers", "inputs", "against"))
-    given.peers = chosen(parser, PEERS, given.peers, "peer")
-    given.inputs = chosen(parser, inputs.INPUTS, given.inputs, "input")
-    if given.against not in [peer.name for peer in PEERS if peer.classifies == "all"]:
-        parser.error(f"--against {given.against}: no peer that classifies every frame")
-    if given.rounds < 1 or given.frames < 2:
-        parser.error("at least one round and two frames")
-    for file in (given.model, *(clip.file for clip in given.clips)):
+    options = parser.parse_args()
+    shown = ("smoke", "rounds", "frames", "peers", "inputs", "against")
+    options.command = measuring.command_line(parser, options, shown)
+    options.peers = chosen(parser, PEERS, options.peers, "peer")
+    options.inputs = chosen(parser, inputs.INPUTS, options.inputs, "input")
+    if options.against not in [peer.name for peer in PEERS if peer.classifies == "all"]:
+        parser.error(f"--against {options.against}: expected a peer that classifies every frame")
+    if options.rounds < 1 or options.frames < 2:
+        parser.error("expected at least one round and two frames")
+    for file in (options.model, *(clip.file for clip in options.clips)):
         if not file.is_file():
             parser.error(f"there is no file {file}")
-    return given
+    return options
 
 
-def chosen(parser, all_of_them, names, what):
-    by_name = {one.name: one for one in all_of_them}
+Named = TypeVar("Named", Peer, Input)
+
+
+def chosen(parser: argparse.ArgumentParser, available: Sequence[Named], names: str, what: str) -> list[Named]:
+    """Returns the peers or inputs of a comma-separated list."""
+    by_name = {one.name: one for one in available}
     unknown = [name for name in names.split(",") if name not in by_name]
     if unknown:
-        parser.error(f"no such {what}: {', '.join(unknown)} (there are: {', '.join(by_name)})")
+        parser.error(f"no such {what}: {', '.join(unknown)} (expected: {', '.join(by_name)})")
     return [by_name[name] for name in names.split(",")]
 
 
-def measure(given):
+def measure(options: argparse.Namespace) -> None:
+    """Runs the measurement and writes its results."""
     machine = measuring.machine()
-    size = model.input_size(given.model)
-    files = {one.name: one.made(given.files, given.clips, given.frames) for one in given.inputs}
-
-    def job(one):
-        return {"file": str(files[one.name]), "kind": one.kind, "width": one.width, "height": one.height,
-                "frames": given.frames, "model": str(given.model.resolve()), "size": size}
-
-    there, absent = present(given, job(given.inputs[0]))
-    runs = []
-    for one in given.inputs:
-        inputs.read(files[one.name])
-        for number in range(given.rounds):
-            turn = number % len(there)
-            for peer in there[turn:] + there[:turn]:
-                runs.append({"input": one.name, "peer": peer.name, "round": number, **once(peer, job(one))})
-                measuring.tell(f"{one.name}, round {number + 1} of {given.rounds}: "
-                               f"{peer.name} {runs[-1]['fps']:.1f} frames/s")
-        alike = compare(one, there, runs, given.against)
-    against = given.against if any(peer.name == given.against for peer in there) else None
+    size = modelfile.input_size(options.model)
+    files = {one.name: one.make(options.files, options.clips, options.frames) for one in options.inputs}
+    jobs = {
+        one.name: {
+            "file": str(files[one.name]),
+            "kind": one.kind,
+            "width": one.width,
+            "height": one.height,
+            "frames": options.frames,
+            "model": str(options.model.resolve()),
+            "size": size,
+        }
+        for one in options.inputs
+    }
+    present, absent = find_peers(options, jobs[options.inputs[0].name])
+    runs: list[Run] = []
+    for one in options.inputs:
+        inputs.read_into_cache(files[one.name])
+        runs += run_rounds(one, present, jobs[one.name], options.rounds)
+        reference = compare_classes(one, present, runs, options.against)
+    against = options.against if any(peer.name == options.against for peer in present) else None
     result = {
         "what": "whole pipelines",
         "machine": machine,
-        "command": given.command,
-        "rounds": given.rounds, "frames": given.frames, "model": report.file_digest(given.model), "against": against,
-        "alike_to": alike,
-        "clips": [str(clip) for clip in given.clips],
-        "inputs": [{"name": one.name, "label": one.label} for one in given.inputs],
-        "peers": [{"name": peer.name, "label": peer.label, "classifies": peer.classifies, "ours": peer.ours,
-                   "model": peer.model} for peer in there],
+        "command": options.command,
+        "rounds": options.rounds,
+        "frames": options.frames,
+        "model": report.file_digest(options.model),
+        "against": against,
+        "alike_to": reference,
+        "clips": [str(clip) for clip in options.clips],
+        "inputs": [{"name": one.name, "label": one.label} for one in options.inputs],
+        "peers": [describe_peer(peer) for peer in present],
         "absent": [{"name": peer.name, "label": peer.label, "why": why} for peer, why in absent],
-        "summary": summary(given.inputs, there, runs, against),
+        "summary": summarize(options.inputs, present, runs, against),
         "runs": [{key: value for key, value in run.items() if key != "classes"} for run in runs],
     }
-    report.write(given.out, "pipelines", result, report.pipelines_text(result), report.pipelines_drawing(result))
+    report.write(options.out, "pipelines", result, report.pipelines_text(result), report.pipelines_drawing(result))
 
 
-def present(given, job):
-    """Those that can run, and why the others cannot. Each is tried once, which also brings its files into memory."""
-    there, absent = [], []
-    for peer in given.peers:
+def describe_peer(peer: Peer) -> dict[str, Any]:
+    """Returns a peer as JSON values."""
+    return {
+        "name": peer.name,
+        "label": peer.label,
+        "classifies": peer.classifies,
+        "ours": peer.ours,
+        "model": peer.model,
+    }
+
+
+def run_rounds(one: Input, peers: Sequence[Peer], job: Mapping[str, Any], rounds: int) -> list[Run]:
+    """Returns the runs of all peers on one input."""
+    runs = []
+    for number in range(rounds):
+        offset = number % len(peers)
+        for peer in [*peers[offset:], *peers[:offset]]:
+            runs.append({"input": one.name, "peer": peer.name, "round": number, **run_peer(peer, job)})
+            measuring.log(f"{one.name}, round {number + 1} of {rounds}: {peer.name} {runs[-1]['fps']:.1f} frames/s")
+    return runs
+
+
+def find_peers(options: argparse.Namespace, job: Mapping[str, Any]) -> tuple[list[Peer], list[tuple[Peer, str]]]:
+    """Returns the peers that can run, and the others with the reason.
+
+    Each peer runs once, which also reads its files into the page cache. catdogfilter has to run. In a smoke test the
+    trial is skipped, so that a peer that fails is an error.
+    """
+    present: list[Peer] = []
+    absent: list[tuple[Peer, str]] = []
+    for peer in options.peers:
         missing = peer.missing()
         if missing and peer.ours:
-            raise measuring.Failed("GStreamer finds no catdogfilter, or cannot load it: "
-                                   "see `gst-inspect-1.0 catdogfilter`")
+            raise measuring.MeasurementError(
+                "GStreamer does not find or load catdogfilter; see `gst-inspect-1.0 catdogfilter`"
+            )
         if missing:
             absent.append((peer, f"not installed ({', '.join(missing)})"))
             continue
-        # Ours has to run. A smoke test wants to know if any does not.
-        if not given.smoke:
+        if not options.smoke:
             try:
-                once(peer, job)
-            except measuring.Failed as failure:
-                if peer.ours or isinstance(failure, measuring.Wrong):
+                run_peer(peer, job)
+            except measuring.MeasurementError as error:
+                if peer.ours or isinstance(error, measuring.WrongResultError):
                     raise
-                absent.append((peer, str(failure).replace(f"{measuring.ROOT}/", "")))
+                absent.append((peer, str(error).replace(f"{measuring.ROOT}/", "")))
                 continue
-        there.append(peer)
+        present.append(peer)
     for peer, why in absent:
-        measuring.tell(f"{peer.name} is left out: {why}")
-    return there, absent
+        measuring.log(f"{peer.name} is left out: {why}")
+    return present, absent
 
 
-def has_element(name):
-    # --exists would also ask for a version of at least GStreamer's own
+def has_element(name: str) -> bool:
+    """Returns true if GStreamer has the element."""
+    # Without --exists, which also requires the version of GStreamer itself.
     try:
-        measuring.run(["gst-inspect-1.0", name], LIMIT)
-    except measuring.Failed:
+        measuring.run(["gst-inspect-1.0", name], RUN_TIMEOUT)
+    except measuring.MeasurementError:
         return False
     return True
 
 
-def once(peer, job):
-    """One run of one program, checked."""
+def run_peer(peer: Peer, job: Mapping[str, Any]) -> Run:
+    """Runs a peer once and returns its checked results.
+
+    Raises WrongResultError if it did not classify the frames that it should.
+    """
     try:
-        said, cpu = measuring.run([sys.executable, "-m", "bench.peer", peer.name, json.dumps(job)], LIMIT)
-    except measuring.Failed as failure:
-        raise measuring.Failed(f"{peer.name}: {failure}") from failure
-    told = json.loads(said)
-    wanted = {"all": [job["frames"]], "none": [0], "some": range(1, job["frames"] + 1)}[peer.classifies]
-    if told["frames"] != job["frames"] or told["inferences"] not in wanted:
-        raise measuring.Wrong(f"{peer.name} had {told['frames']} frames and classified {told['inferences']} "
-                              f"of the {job['frames']} of {pathlib.Path(job['file']).name}")
-    if told["seconds"] <= 0:
-        raise measuring.Wrong(f"{peer.name} took no time")
-    between = told["frames"] - 1
-    told["histogram"] = dict(sorted(collections.Counter(told["classes"].replace("-", "")).items()))
-    if peer.classifies == "all" and sum(told["histogram"].values()) != job["frames"]:
-        raise measuring.Wrong(f"{peer.name} has no class for some of the frames that it classified")
+        command = [sys.executable, "-m", "pipelines.peer", peer.name, json.dumps(job)]
+        output, cpu = measuring.run(command, RUN_TIMEOUT)
+    except measuring.MeasurementError as error:
+        raise measuring.MeasurementError(f"{peer.name}: {error}") from error
+    result = json.loads(output)
+    expected = {"all": [job["frames"]], "none": [0], "some": range(1, job["frames"] + 1)}[peer.classifies]
+    if result["frames"] != job["frames"] or result["inferences"] not in expected:
+        raise measuring.WrongResultError(
+            f"{peer.name} had {result['frames']} frames and classified {result['inferences']} "
+            f"of the {job['frames']} of {pathlib.Path(job['file']).name}"
+        )
+    if result["seconds"] <= 0:
+        raise measuring.WrongResultError(f"{peer.name} measured no time between its first and last result")
+    intervals = result["frames"] - 1
+    result["histogram"] = dict(sorted(collections.Counter(result["classes"].replace("-", "")).items()))
+    if peer.classifies == "all" and sum(result["histogram"].values()) != job["frames"]:
+        raise measuring.WrongResultError(f"{peer.name} has no class for some of the frames that it classified")
     return {
-        **told,
-        "fps": between / told["seconds"],
-        "inferences_per_second": told["inferences"] / told["frames"] * between / told["seconds"],
-        "cpu_ms": 1000 * told["cpu_seconds"] / between,
-        "program_cpu_ms": 1000 * cpu / told["frames"],
+        **result,
+        "fps": intervals / result["seconds"],
+        "inferences_per_second": result["inferences"] / result["frames"] * intervals / result["seconds"],
+        "cpu_ms": 1000 * result["cpu_seconds"] / intervals,
+        "program_cpu_ms": 1000 * cpu / result["frames"],
     }
 
 
-def compare(one, there, runs, against):
-    """Adds to each run how many frames it calls as `against` does, else as the first that can be compared; says which
-    that is.
+def compare_classes(one: Input, peers: Sequence[Peer], runs: Sequence[Run], against: str) -> str | None:
+    """Adds the agreement to each run: the share of frames with the same class as the reference peer.
+
+    Returns the reference peer: `against`, else the first peer that can be compared.
     """
-    same = [peer.name for peer in there if peer.classifies == "all" and peer.model == "same"]
+    same = [peer.name for peer in peers if peer.classifies == "all" and peer.model == "same"]
     if not same:
         return None
-    base = against if against in same else same[0]
-    compared = same + [peer.name for peer in there if peer.model == "odd"]
-    expected = next(run["classes"] for run in runs if run["input"] == one.name and run["peer"] == base)
+    reference = against if against in same else same[0]
+    compared = same + [peer.name for peer in peers if peer.model == "odd"]
+    expected = next(run["classes"] for run in runs if run["input"] == one.name and run["peer"] == reference)
     for run in runs:
         if run["input"] == one.name and run["peer"] in compared:
             alike = sum(a == b for a, b in zip(run["classes"], expected))
             run["agreement"] = alike / len(expected)
-            if run["agreement"] < LEAST_AGREEMENT and run["peer"] in same:
-                raise measuring.Failed(f"{run['peer']} calls {alike} of {len(expected)} frames of {one.name} "
-                                       f"as {base} does")
-    return base
+            if run["agreement"] < MIN_AGREEMENT and run["peer"] in same:
+                raise measuring.MeasurementError(
+                    f"{run['peer']} agrees with {reference} on only {alike} of {len(expected)} frames of {one.name}"
+                )
+    return reference
 
 
-def summary(all_inputs, there, runs, against):
+def summarize(
+    all_inputs: Sequence[Input], peers: Sequence[Peer], runs: Sequence[Run], against: str | None
+) -> list[dict[str, Any]]:
+    """Returns one row per input and peer: the spread of each measure, and the ratios to `against`."""
     rows = []
     for one in all_inputs:
         base = {run["round"]: run for run in runs if (run["input"], run["peer"]) == (one.name, against)}
-        for peer in there:
-            mine = [run for run in runs if (run["input"], run["peer"]) == (one.name, peer.name)]
-            row = {"input": one.name, "peer": peer.name, "histogram": mine[0]["histogram"]}
+        for peer in peers:
+            own = [run for run in runs if (run["input"], run["peer"]) == (one.name, peer.name)]
+            row = {"input": one.name, "peer": peer.name, "histogram": own[0]["histogram"]}
             for what in ("fps", "inferences_per_second", "cpu_ms", "program_cpu_ms", "peak_rss_kib", "agreement"):
-                if what in mine[0]:
-                    row[what] = measuring.spread([run[what] for run in mine])
+                if what in own[0]:
+                    row[what] = measuring.spread([run[what] for run in own])
             if base and peer.classifies == "all":
                 for ratio, what in (("ratio", "fps"), ("cpu_ratio", "cpu_ms")):
-                    row[ratio] = measuring.spread([run[what] / base[run["round"]][what] for run in mine])
+                    row[ratio] = measuring.spread([run[what] / base[run["round"]][what] for run in own])
             rows.append(row)
     return rows
 
 
 if __name__ == "__main__":
-    measuring.main(measure, arguments())
+    measuring.main(measure, parse_arguments())

@@ -1,10 +1,13 @@
-"""A quantised TensorFlow Lite classifier as the same graph in float, for runtimes that take nothing else.
+"""Converts a quantized TensorFlow Lite classifier to float, for runtimes that support only float models.
 
-OpenCV's importer reads neither int8 weights beside float activations nor a CAST of the picture. Every constant becomes
-the floats that it stands for, every other tensor a float one, and the operators that only change the type go away. The
-input is then what they made of the levels 0 to 255: `input_levels` says how to get there. Nothing else is touched, so
-the result decides as the file does, but for the rounding of the activations.
+OpenCV's importer supports neither int8 weights with float activations nor a CAST of the input. The conversion replaces
+every quantized constant by its float values, makes every other tensor float, and removes the operators that only change
+the type. The input of the result is what these operators made of the levels 0 to 255; `input_quantization` returns the
+scale and zero point for it. Nothing else changes, so the result differs from the original only by the rounding of the
+activations.
 """
+
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -17,34 +20,35 @@ TYPES = {
     schema.TensorType.FLOAT16: np.float16,
 }
 INTEGERS = (schema.TensorType.INT8, schema.TensorType.UINT8)
-# What only changes the type of a tensor
+# Operators that only change the type of a tensor.
 TYPE_CHANGES = (schema.BuiltinOperator.CAST, schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE)
 
 
-def in_floats(model_bytes):
-    """(the bytes of the float model, scale, zero point): a level L goes in as (L - zero point) * scale."""
+def float_model(model_bytes: bytes) -> tuple[bytes, float, int]:
+    """Returns (float model, scale, zero point). The input for a level L is (L - zero point) * scale."""
     model = schema.ModelT.InitFromPackedBuf(model_bytes, 0)
     graph = model.subgraphs[0]
-    scale, zero_point = input_levels(graph.tensors[graph.inputs[0]])
+    scale, zero_point = input_quantization(graph.tensors[graph.inputs[0]])
     for tensor in graph.tensors:
         make_float(model, tensor)
-    leave_out_type_changes(model, graph)
+    remove_type_changes(model, graph)
     builder = flatbuffers.Builder(len(model_bytes) * 5)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output()), scale, zero_point
 
 
-def input_levels(tensor):
+def input_quantization(tensor: Any) -> tuple[float, int]:
+    """Returns the scale and the zero point that map the levels 0 to 255 to the values of the input tensor."""
     quantization = tensor.quantization
     if tensor.type not in INTEGERS or quantization is None or quantization.scale is None:
         return 1.0, 0
-    # The levels are what an unsigned tensor holds; a signed one holds them less 128.
-    signed = 128 if tensor.type == schema.TensorType.INT8 else 0
-    return float(quantization.scale[0]), int(quantization.zeroPoint[0]) + signed
+    # An unsigned tensor holds the levels themselves, a signed one holds them minus 128.
+    offset = 128 if tensor.type == schema.TensorType.INT8 else 0
+    return float(quantization.scale[0]), int(quantization.zeroPoint[0]) + offset
 
 
-def make_float(model, tensor):
-    """Shapes, axes and other integers that have no scale stay what they are."""
+def make_float(model: Any, tensor: Any) -> None:
+    """Makes a quantized tensor float. Shapes, axes and other integers without a scale stay integers."""
     quantization, data = tensor.quantization, model.buffers[tensor.buffer].data
     scaled = quantization is not None and quantization.scale is not None
     constant = data is not None and len(data) > 0
@@ -55,7 +59,7 @@ def make_float(model, tensor):
             along[quantization.quantizedDimension if len(quantization.scale) > 1 else 0] = -1
             scale, zero = np.asarray(quantization.scale), np.asarray(quantization.zeroPoint)
             values = (values - zero.reshape(along)) * scale.reshape(along) if along else (values - zero) * scale
-        # A buffer of its own: others may use the old one in the type that it had.
+        # A new buffer, because other tensors may share the old one with its old type.
         model.buffers.append(schema.BufferT())
         model.buffers[-1].data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
         tensor.buffer = len(model.buffers) - 1
@@ -65,17 +69,20 @@ def make_float(model, tensor):
     tensor.quantization = None
 
 
-def leave_out_type_changes(model, graph):
-    def kind(operator):
+def remove_type_changes(model: Any, graph: Any) -> None:
+    """Removes the operators that only change the type, and connects their consumers to their inputs."""
+
+    def code_of(operator: Any) -> int:
         code = model.operatorCodes[operator.opcodeIndex]
         return max(code.builtinCode, code.deprecatedBuiltinCode)
 
-    instead, kept = {}, []
+    replaced: dict[int, int] = {}
+    kept = []
     for operator in graph.operators:
-        operator.inputs = [instead.get(index, index) for index in operator.inputs]
-        if kind(operator) in TYPE_CHANGES:
-            instead[operator.outputs[0]] = operator.inputs[0]
+        operator.inputs = [replaced.get(index, index) for index in operator.inputs]
+        if code_of(operator) in TYPE_CHANGES:
+            replaced[operator.outputs[0]] = operator.inputs[0]
         else:
             kept.append(operator)
     graph.operators = kept
-    graph.outputs = [instead.get(index, index) for index in graph.outputs]
+    graph.outputs = [replaced.get(index, index) for index in graph.outputs]

@@ -1,154 +1,177 @@
-"""One program that classifies one file, as a whole: `python -m bench.peer NAME JOB`. pipelines.py starts it.
+"""Runs one program that classifies one file: `python -m pipelines.peer NAME JOB`. compare.py starts this program.
 
-JOB is JSON: `file`, its `kind` (raw, mjpeg or h264), `width`, `height` and number of `frames`; the `model`, and of that
-`size`, the width and height of its input. What the program has to say is one line of JSON on stdout: the class of each
-frame, when the first and the last result were there, how much processor time lay between them, and the most memory.
+JOB is JSON: `file`, its `kind` (raw, mjpeg or h264), `width`, `height` and number of `frames`; the `model`, and `size`,
+the width and height of the model's input. The program prints one line of JSON: the class of each frame, the wall-clock
+and CPU time between the first and the last result, and the peak memory.
 
-Each peer imports what it needs itself, so that none pays for another. All decode with what they come with, at its
-defaults, and run the model on one thread.
+Each peer imports its own packages, so that no peer pays for those of another. Each decodes with the decoder that
+belongs to it, with default settings, and runs the model on one thread.
 """
 
 import json
+import struct
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-# Debian's Python packages, gi among them. A venv does not see them.
+# Debian's Python packages, which include gi. A virtual environment does not see them.
 DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
-# A pipeline that brings nothing for so long is stuck (seconds).
-PATIENCE = 60
+# Seconds without an end after which a pipeline counts as stuck.
+TIMEOUT = 60
+
+Job = Mapping[str, Any]
+# Returns the class of a frame from its pixels.
+Classifier = Callable[[Any], int]
 
 
-def main():
+def main() -> None:
+    """Runs the peer and prints its results."""
     name, job = sys.argv[1], json.loads(sys.argv[2])
     run, arguments = PROGRAMS[name]
     results = Results()
-    more = run(job, results, *arguments) or {}
-    print(json.dumps({**results.told(), **more, "peak_rss_kib": peak_rss_kib()}))
+    statistics = run(job, results, *arguments) or {}
+    print(json.dumps({**results.as_dict(), **statistics, "peak_rss_kib": peak_rss_kib()}))
 
 
 class Results:
-    """What came of each frame, and when. A frame without a class is one that was not classified."""
+    """The class of each frame, and the times of the first and the last result."""
 
-    def __init__(self):
-        self.classes = []
-        self.first = self.last = None
+    def __init__(self) -> None:
+        self.classes: list[int | None] = []
+        self.first: tuple[float, float] | None = None
+        self.last: tuple[float, float] | None = None
 
-    def add(self, index):
+    def add(self, index: int | None) -> None:
+        """Adds the class of the next frame; None if it was not classified."""
         self.last = (time.perf_counter(), time.process_time())
         if self.first is None:
             self.first = self.last
         self.classes.append(index)
 
-    def told(self):
-        between = (0.0, 0.0) if self.first is None else [b - a for a, b in zip(self.first, self.last)]
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the results as JSON values. `classes` has one letter per frame."""
+        seconds, cpu_seconds = 0.0, 0.0
+        if self.first is not None and self.last is not None:
+            seconds, cpu_seconds = (b - a for a, b in zip(self.first, self.last))
         return {
             "frames": len(self.classes),
             "inferences": sum(index is not None for index in self.classes),
             "classes": "".join("-" if index is None else chr(ord("A") + index) for index in self.classes),
-            "seconds": between[0],
-            "cpu_seconds": between[1],
+            "seconds": seconds,
+            "cpu_seconds": cpu_seconds,
         }
 
 
-def best_class(scores):
-    """One score stands for two classes, the first below zero."""
+def best_class(scores: Sequence[float]) -> int:
+    """Returns the top-1 class. A single score is a logit of two classes: the first below zero, the second above."""
     if len(scores) == 1:
         return int(scores[0] > 0)
     return max(range(len(scores)), key=scores.__getitem__)
 
 
-def peak_rss_kib():
-    """Of this program alone: the ru_maxrss of a child begins with what its parent had."""
+def peak_rss_kib() -> int:
+    """Returns the peak memory of this program. The ru_maxrss of a child would include that of its parent."""
     with open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
-# --- decoded by OpenCV ---------------------------------------------------------------------------
+# --- peers that decode with OpenCV ---------------------------------------------------------------
 
-def opencv_frames(job, color=True):
-    """Frames as the one who wrote the loop gets them: BGR from a video file, I420 from a raw one."""
+
+def opencv_frames(job: Job, color: bool = True) -> Iterator[Any]:
+    """Yields the frames in RGB, converted from BGR for a video file and from I420 for a raw file.
+
+    With `color=False` the frames are not converted.
+    """
     import cv2
     import numpy as np
 
     if job["kind"] == "raw":
-        picture = np.empty((job["height"] * 3 // 2, job["width"]), np.uint8)
+        frame: Any = np.empty((job["height"] * 3 // 2, job["width"]), np.uint8)
         with open(job["file"], "rb", buffering=0) as file:
-            while file.readinto(picture) == picture.nbytes:
-                yield cv2.cvtColor(picture, cv2.COLOR_YUV2RGB_I420) if color else picture
+            while file.readinto(frame) == frame.nbytes:
+                yield cv2.cvtColor(frame, cv2.COLOR_YUV2RGB_I420) if color else frame
         return
     video = cv2.VideoCapture(job["file"], cv2.CAP_FFMPEG)
     while True:
-        there, picture = video.read()
-        if not there:
+        success, frame = video.read()
+        if not success:
             return
-        yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if color else frame
 
 
-def opencv_decode(job, results):
+def opencv_decode(job: Job, results: Results) -> None:
+    """Decodes with OpenCV and does not classify."""
     for _ in opencv_frames(job, color=False):
         results.add(None)
 
 
-def interpreter(job):
-    """A function from a picture in the size of the model's input to its class, by LiteRT's interpreter."""
+def load_interpreter(job: Job) -> Classifier:
+    """Returns a classifier of frames in the model's input size, by LiteRT's interpreter."""
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(job["model"], num_threads=1)
     model.allocate_tensors()
-    (inlet,), (outlet,) = model.get_input_details(), model.get_output_details()
-    if inlet["dtype"] != np.uint8:
-        raise SystemExit("the model takes no uint8 picture: its normalisation is not known here")
+    (source,), (sink,) = model.get_input_details(), model.get_output_details()
+    if source["dtype"] != np.uint8:
+        raise SystemExit("the input of the model is not uint8; this benchmark has no normalization for it")
 
-    def classify(picture):
-        model.set_tensor(inlet["index"], picture[None])
+    def classify(frame: Any) -> int:
+        model.set_tensor(source["index"], frame[None])
         model.invoke()
-        return best_class(model.get_tensor(outlet["index"])[0])
+        return best_class(model.get_tensor(sink["index"])[0])
 
     return classify
 
 
-def python_loop(job, results):
+def python_loop(job: Job, results: Results) -> None:
+    """Decodes and resizes with OpenCV, classifies with LiteRT, in one loop."""
     import cv2
 
-    classify = interpreter(job)
-    for picture in opencv_frames(job):
-        results.add(classify(cv2.resize(picture, tuple(job["size"]))))
+    classify = load_interpreter(job)
+    for frame in opencv_frames(job):
+        results.add(classify(cv2.resize(frame, tuple(job["size"]))))
 
 
-def mediapipe_task(job, results):
+def mediapipe_task(job: Job, results: Results) -> None:
+    """Decodes with OpenCV and classifies with MediaPipe's ImageClassifier."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
     options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=job["model"]))
     with vision.ImageClassifier.create_from_options(options) as classifier:
-        for picture in opencv_frames(job):
-            image = mp.Image(image_format=mp.ImageFormat.SRGB, data=picture)
+        for frame in opencv_frames(job):
+            image = mp.Image(image_format=mp.ImageFormat.SRGB, data=frame)
             found = classifier.classify(image).classifications[0].categories
-            # sorted by score; a single one is the score itself
+            # The categories are sorted by score. A single one has the logit as its score.
             results.add(int(found[0].score > 0) if len(found) == 1 else found[0].index)
 
 
-def opencv_dnn(job, results):
+def opencv_dnn(job: Job, results: Results) -> None:
+    """Decodes with OpenCV and classifies with its DNN module, with the model converted to float."""
     import cv2
     import numpy as np
 
-    from bench import floats
+    from pipelines import floats
 
     with open(job["model"], "rb") as file:
-        model, scale, zero_point = floats.in_floats(file.read())
-    # counts for all of OpenCV: the model runs on no less than its resizing does
+        model, scale, zero_point = floats.float_model(file.read())
+    # OpenCV has one setting of the number of threads, which holds for its resizing too.
     cv2.setNumThreads(1)
     net = cv2.dnn.readNetFromTFLite(np.frombuffer(model, np.uint8))
-    for picture in opencv_frames(job):
-        net.setInput(cv2.dnn.blobFromImage(picture, scale, tuple(job["size"]), [zero_point] * 3))
+    for frame in opencv_frames(job):
+        net.setInput(cv2.dnn.blobFromImage(frame, scale, tuple(job["size"]), [zero_point] * 3))
         results.add(best_class(net.forward().ravel()))
 
 
-# --- decoded by GStreamer ------------------------------------------------------------------------
+# --- peers that decode with GStreamer ------------------------------------------------------------
 
-def gstreamer():
-    # At the end: the venv's NumPy goes before Debian's.
+
+def load_gstreamer() -> Any:
+    """Returns the initialized module Gst."""
+    # At the end of the path, so that NumPy comes from the virtual environment.
     if DEBIAN_PACKAGES not in sys.path:
         sys.path.append(DEBIAN_PACKAGES)
     import gi
@@ -160,163 +183,182 @@ def gstreamer():
     return Gst
 
 
-def quoted(text):
+def quoted(text: object) -> str:
+    """Returns a value quoted for a pipeline description."""
     return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def source(job):
+def source(job: Job) -> str:
+    """Returns the elements that read and decode the file."""
     width, height = job["width"], job["height"]
     return {
         "raw": f"filesrc location={quoted(job['file'])} blocksize={width * height * 3 // 2} ! "
-               f"rawvideoparse format=i420 width={width} height={height} framerate=30/1",
+        f"rawvideoparse format=i420 width={width} height={height} framerate=30/1",
         "mjpeg": f"filesrc location={quoted(job['file'])} ! avidemux ! jpegdec",
         "h264": f"filesrc location={quoted(job['file'])} ! qtdemux ! h264parse ! avdec_h264",
     }[job["kind"]]
 
 
-def scaled(gst, job):
-    """As elements and programs want it that do not scale: the whole picture in the model's size, in RGB."""
-    one = gst.ElementFactory.find("videoconvertscale")
-    convert = "videoconvertscale add-borders=false" if one else "videoscale add-borders=false ! videoconvert"
+def scaled(gst: Any, job: Job) -> str:
+    """Returns the elements that convert a whole frame to RGB in the model's input size."""
+    combined = gst.ElementFactory.find("videoconvertscale")
+    convert = "videoconvertscale add-borders=false" if combined else "videoscale add-borders=false ! videoconvert"
     width, height = job["size"]
     return f"{convert} ! video/x-raw,format=RGB,width={width},height={height},pixel-aspect-ratio=1/1"
 
 
-def start(gst, pipeline):
-    """Some elements refuse without a message."""
+def start(gst: Any, pipeline: Any) -> None:
+    """Starts a pipeline. Ends the program if that fails; some elements fail without a message."""
     if pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
         message = pipeline.get_bus().pop_filtered(gst.MessageType.ERROR)
         raise SystemExit(message.parse_error().gerror.message if message else "the pipeline does not start")
 
 
-def wait_for_end(gst, pipeline):
-    message = pipeline.get_bus().timed_pop_filtered(PATIENCE * gst.SECOND, gst.MessageType.EOS | gst.MessageType.ERROR)
+def wait_for_end(gst: Any, pipeline: Any) -> None:
+    """Waits for the end of the stream. Ends the program on an error or after TIMEOUT."""
+    message = pipeline.get_bus().timed_pop_filtered(TIMEOUT * gst.SECOND, gst.MessageType.EOS | gst.MessageType.ERROR)
     if message is None or message.type == gst.MessageType.ERROR:
-        raise SystemExit(message.parse_error().gerror.message if message else f"no end within {PATIENCE} s")
+        raise SystemExit(message.parse_error().gerror.message if message else f"no end within {TIMEOUT} s")
 
 
-def through_gstreamer(job, results, middle, class_of):
-    """A pipeline whose buffers are looked at as they reach the sink."""
-    gst = gstreamer()
-    # preroll would count the first frame late
+def read_floats(gst: Any, mappable: Any) -> tuple[float, ...] | None:
+    """Returns a copy of the float32 values of a buffer, or None if it cannot be mapped."""
+    success, memory = mappable.map(gst.MapFlags.READ)
+    if not success:
+        return None
+    values = struct.unpack(f"<{memory.size // 4}f", bytes(memory.data))
+    mappable.unmap(memory)
+    return values
+
+
+def run_pipeline(
+    job: Job,
+    results: Results,
+    middle: Callable[[Any, Job], str],
+    class_of: Callable[[Any, Any], int | None],
+) -> dict[str, Any]:
+    """Runs a pipeline with the elements `middle` and adds `class_of` every buffer that reaches the sink.
+
+    Returns statistics of the element named `filter`, if there is one.
+    """
+    gst = load_gstreamer()
+    # Without preroll (async=false), because a prerolled frame would be counted late.
     pipeline = gst.parse_launch(f"{source(job)} {middle(gst, job)} ! fakesink name=sink sync=false async=false")
 
-    def seen(_pad, info):
+    def on_buffer(_pad: Any, info: Any) -> Any:
         results.add(class_of(gst, info.get_buffer()))
         return gst.PadProbeReturn.OK
 
-    pipeline.get_by_name("sink").get_static_pad("sink").add_probe(gst.PadProbeType.BUFFER, seen)
+    pipeline.get_by_name("sink").get_static_pad("sink").add_probe(gst.PadProbeType.BUFFER, on_buffer)
     start(gst, pipeline)
     wait_for_end(gst, pipeline)
     element = pipeline.get_by_name("filter")
-    told = {}
+    statistics = {}
     if element is not None:
         stats = element.get_property("stats")
-        told = {"inferences": stats.get_value("inferences"), "optimization": stats.get_value("optimization")}
+        statistics = {name: stats.get_value(name) for name in ("inferences", "optimization")}
     pipeline.set_state(gst.State.NULL)
-    return told
+    return statistics
 
 
-def gstreamer_decode(job, results):
-    through_gstreamer(job, results, lambda _gst, _job: "", lambda _gst, _buffer: None)
+def gstreamer_decode(job: Job, results: Results) -> None:
+    """Decodes with GStreamer and does not classify."""
+    run_pipeline(job, results, lambda _gst, _job: "", lambda _gst, _buffer: None)
 
 
-def catdogfilter(job, results, before, properties, own_model=False):
-    """Neither averaged nor held, so that each frame says its own class."""
-    model = "" if own_model else f"model-file={quoted(job['model'])}"
+def catdogfilter(
+    job: Job, results: Results, before: str, properties: str, embedded_model: bool = False
+) -> dict[str, Any]:
+    """Runs catdogfilter without smoothing and hysteresis, so that each frame has its own class."""
+    model = "" if embedded_model else f"model-file={quoted(job['model'])}"
 
-    def class_of(_gst, buffer):
+    def class_of(_gst: Any, buffer: Any) -> int | None:
         fields = buffer.get_custom_meta("GstCatdogMeta").get_structure()
-        there, index = fields.get_int("index")
-        return index if there and fields.get_boolean("fresh").value else None
+        success, index = fields.get_int("index")
+        return index if success and fields.get_boolean("fresh").value else None
 
-    def middle(_gst, _job):
-        return (f"! {before} catdogfilter name=filter {model} {properties} post-messages=none overlay=none "
-                "smoothing=0 hold=0 class-confidence-threshold=0")
+    def middle(_gst: Any, _job: Job) -> str:
+        return (
+            f"! {before} catdogfilter name=filter {model} {properties} post-messages=none overlay=none "
+            "smoothing=0 hold=0 class-confidence-threshold=0"
+        )
 
-    return through_gstreamer(job, results, middle, class_of)
+    return run_pipeline(job, results, middle, class_of)
 
 
-def tfliteinference(job, results):
-    """It wants a batch of one and a description beside the model. Its tensor is read as it comes: the decoders of
-    GStreamer know no single score.
+def tfliteinference(job: Job, results: Results) -> None:
+    """Runs GStreamer's own element. It needs a batch of one and a .modelinfo file beside the model.
+
+    Its output tensor is read directly, because GStreamer's tensor decoders do not support a single score.
     """
     import pathlib
-    import struct
 
-    from bench.model import modelinfo, one_picture
+    from pipelines.modelfile import modelinfo, with_batch_one
 
-    given = pathlib.Path(job["model"])
-    model = pathlib.Path(job["file"]).parent / "tfliteinference" / given.name
+    original = pathlib.Path(job["model"])
+    model = pathlib.Path(job["file"]).parent / "tfliteinference" / original.name
     model.parent.mkdir(exist_ok=True)
-    model.write_bytes(one_picture(given.read_bytes()))
+    model.write_bytes(with_batch_one(original.read_bytes()))
     model.with_name(f"{model.name}.modelinfo").write_text(modelinfo(model), encoding="utf-8")
-    gstreamer()
+    load_gstreamer()
     import gi
 
     gi.require_version("GstAnalytics", "1.0")
     from gi.repository import GstAnalytics
 
-    def class_of(gst, buffer):
-        tensor = GstAnalytics.buffer_get_tensor_meta(buffer).get(0)
-        there, memory = tensor.data.map(gst.MapFlags.READ)
-        if not there:
-            return None
-        # a copy, which the mapping may end before
-        scores = struct.unpack(f"<{memory.size // 4}f", bytes(memory.data))
-        tensor.data.unmap(memory)
-        return best_class(scores)
+    def class_of(gst: Any, buffer: Any) -> int | None:
+        scores = read_floats(gst, GstAnalytics.buffer_get_tensor_meta(buffer).get(0).data)
+        return None if scores is None else best_class(scores)
 
-    def middle(gst, _job):
+    def middle(gst: Any, _job: Job) -> str:
         return f"! {scaled(gst, job)} ! queue ! tfliteinference threads=1 model-file={quoted(model)}"
 
-    through_gstreamer(job, results, middle, class_of)
+    run_pipeline(job, results, middle, class_of)
 
 
-def nnstreamer(job, results):
-    """Written from its documentation: no machine of ours had it."""
-    import struct
+def nnstreamer(job: Job, results: Results) -> None:
+    """Runs NNStreamer's tensor_filter. Written from its documentation and not yet run: no test machine has it."""
 
-    def class_of(gst, buffer):
-        there, memory = buffer.map(gst.MapFlags.READ)
-        if not there:
-            return None
-        scores = struct.unpack(f"<{memory.size // 4}f", bytes(memory.data))
-        buffer.unmap(memory)
-        return best_class(scores)
+    def class_of(gst: Any, buffer: Any) -> int | None:
+        scores = read_floats(gst, buffer)
+        return None if scores is None else best_class(scores)
 
-    def middle(gst, _job):
-        return (f"! {scaled(gst, job)} ! queue ! tensor_converter ! "
-                f"tensor_filter framework=tensorflow2-lite custom=NumThreads:1 model={quoted(job['model'])}")
+    def middle(gst: Any, _job: Job) -> str:
+        return (
+            f"! {scaled(gst, job)} ! queue ! tensor_converter ! "
+            f"tensor_filter framework=tensorflow2-lite custom=NumThreads:1 model={quoted(job['model'])}"
+        )
 
-    through_gstreamer(job, results, middle, class_of)
+    run_pipeline(job, results, middle, class_of)
 
 
-def appsink(job, results):
-    """Frames come scaled from GStreamer, and wait for a second thread that runs the model."""
+def appsink(job: Job, results: Results) -> None:
+    """Decodes and scales with GStreamer; a second thread takes the frames from an appsink and runs LiteRT."""
     import threading
 
     import numpy as np
 
-    classify = interpreter(job)
-    gst = gstreamer()
-    pipeline = gst.parse_launch(f"{source(job)} ! {scaled(gst, job)} ! "
-                                "appsink name=sink sync=false max-buffers=4 drop=false enable-last-sample=false")
+    classify = load_interpreter(job)
+    gst = load_gstreamer()
+    pipeline = gst.parse_launch(
+        f"{source(job)} ! {scaled(gst, job)} ! "
+        "appsink name=sink sync=false max-buffers=4 drop=false enable-last-sample=false"
+    )
     sink = pipeline.get_by_name("sink")
     width, height = job["size"]
 
-    def pull():
-        while (sample := sink.emit("try-pull-sample", PATIENCE * gst.SECOND)) is not None:
+    def pull() -> None:
+        while (sample := sink.emit("try-pull-sample", TIMEOUT * gst.SECOND)) is not None:
             buffer = sample.get_buffer()
-            there, memory = buffer.map(gst.MapFlags.READ)
-            if not there:
+            success, memory = buffer.map(gst.MapFlags.READ)
+            if not success:
                 raise SystemExit("a buffer cannot be mapped")
-            # rows are padded to four bytes
+            # Rows are padded to a multiple of four bytes.
             rows = np.frombuffer(memory.data, np.uint8).reshape(height, -1)
             results.add(classify(rows[:, : width * 3].reshape(height, width, 3)))
             buffer.unmap(memory)
 
-    # not before: a sink that has not started has no samples for good
+    # Start the pipeline before the thread: a sink that has not started reports the end of its samples.
     start(gst, pipeline)
     thread = threading.Thread(target=pull)
     thread.start()
@@ -325,7 +367,8 @@ def appsink(job, results):
     pipeline.set_state(gst.State.NULL)
 
 
-PROGRAMS = {
+# The peers by name: a function of the job, the results and further arguments, and those arguments.
+PROGRAMS: dict[str, tuple[Callable[..., dict[str, Any] | None], tuple[Any, ...]]] = {
     "decode": (gstreamer_decode, ()),
     "opencv-decode": (opencv_decode, ()),
     "python-loop": (python_loop, ()),

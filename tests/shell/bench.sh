@@ -19,8 +19,8 @@ $python -c 'import gi' 2>/dev/null || skip "no python3-gi"
 stand_in apt-get 'exit 1'
 docs=$(cd "$ROOT/docs" && find . -type f -exec sha256sum {} +)
 
-expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --peers catdog,nobody
-expect_in stderr "no such peer: nobody"
+expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --peers catdog,ffplay
+expect_in stderr "no such peer: ffplay"
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --inputs vhs
 expect_in stderr "no such input: vhs"
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --against decode
@@ -32,7 +32,7 @@ expect_status 2 "$bench" --scale --smoke --out "$SCRATCH/none" --streams many
 # A missing plugin is an error; other missing peers are left out.
 mkdir "$SCRATCH/empty"
 GST_PLUGIN_PATH=$SCRATCH/empty expect_status 1 "$bench" --smoke --out "$SCRATCH/none"
-expect_in stderr "no catdogfilter"
+expect_in stderr "does not find or load catdogfilter"
 
 # The first peer that finds fewer frames than expected in a file fails the run.
 files=$SCRATCH/files
