@@ -12,6 +12,8 @@ from pipelines import measuring
 from pipelines.measuring import Spread
 
 OURS, OTHERS, LIMIT = "#1f83d6", "#8a8f98", "#c9a227"
+# The table cell of a measure that a peer does not have.
+NO_VALUE = "\N{EN DASH}"
 BOLD = ' font-weight="bold"'
 
 Result = Mapping[str, Any]
@@ -42,13 +44,13 @@ def median(spread: Spread, digits: int) -> str:
 
 def percent(spread: Spread | None) -> str:
     """Returns the median as a percentage, or a dash without a value."""
-    return f"{100 * spread['median']:.0f} %" if spread else "–"  # noqa: RUF001 (an en dash is meant)
+    return f"{100 * spread['median']:.0f} %" if spread else NO_VALUE
 
 
 def ranged(spread: Spread | None, digits: int) -> str:
     """Returns "median (p10 to p90)", or a dash without a value."""
     if spread is None:
-        return "–"  # noqa: RUF001 (an en dash is meant)
+        return NO_VALUE
     return f"{spread['median']:.{digits}f} ({spread['p10']:.{digits}f} to {spread['p90']:.{digits}f})"
 
 
@@ -194,7 +196,7 @@ def stream_cells(first: Result, row: Result) -> list[object]:
 def memory_per_stream(first: Result, row: Result) -> str:
     """Returns the memory in MB of each stream that `row` has more than `first`, without the source."""
     if row is first:
-        return "–"  # noqa: RUF001 (an en dash is meant)
+        return NO_VALUE
     less, more = (one["filtered"]["rss_kib"]["median"] - one["alone"]["rss_kib"]["median"] for one in (first, row))
     return f"{(more - less) / (row['streams'] - first['streams']) / 1024:.2f}"
 
