@@ -23,6 +23,8 @@ COLUMNS = ["property", "type", "default", "changeable"]
 # Properties of a base class that the table includes, with the time when they may be set, which the base class does not
 # declare.
 INHERITED = {"qos": "any time"}
+# The default of a read-only property.
+NO_DEFAULT = "\N{EN DASH}"
 # The limits of a type, which the table does not repeat.
 LIMITS = {
     "int": (-(2**31), 2**31 - 1),
@@ -123,8 +125,8 @@ def introspect(gst: Any, factory: Any) -> tuple[dict[str, list[str]], set[str], 
                 properties[pspec.name] = [type_of(pspec), actual, INHERITED[pspec.name]]
             continue
         changeable = changeable_of(gst, pspec)
-        default = "–" if changeable == "read only" else default_of(pspec, pspec.default_value)
-        if default not in ("–", actual):
+        default = NO_DEFAULT if changeable == "read only" else default_of(pspec, pspec.default_value)
+        if default not in (NO_DEFAULT, actual):
             wrong.append(f"{pspec.name}: the declared default is {default}, a new element has {actual}")
         properties[pspec.name] = [type_of(pspec), default, changeable]
     return properties, formats_of(factory), wrong

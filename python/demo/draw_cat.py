@@ -148,6 +148,26 @@ def ear(x: Map, y: Map, u: Map, v: Map, side: int, seed: int) -> str:
     return "\n".join(out)
 
 
+def head_marks() -> list[tuple[Points, float]]:
+    """Returns the dark stripes of the head, with their widths."""
+    marks: list[tuple[Points, float]] = []
+    for points, width in (
+        ([(28, -40), (33, -54), (28, -70), (25, -98)], 5.2),
+        ([(7, -34), (10, -52), (9, -72), (9, -98)], 4.0),
+        ([(33, -54), (22, -60), (11, -50)], 3.4),
+        ([(47, -42), (54, -58), (50, -84)], 4.2),
+        ([(64, -38), (70, -50), (66, -70)], 3.6),
+        ([(68, -14), (84, -4), (98, 6), (108, 20)], 4.6),
+        ([(54, 22), (72, 30), (90, 36), (106, 38)], 4.6),
+        ([(58, 46), (76, 58), (96, 60)], 4.2),
+        ([(20, 6), (23, 18), (33, 30)], 3.0),
+        ([(66, -14), (78, -18), (90, -30)], 3.0),
+    ):
+        marks += [(p, width) for p in both_sides(points)]
+    marks.append(([(0, -56), (0.5, -100)], 2.6))
+    return marks
+
+
 def head(x: Map, y: Map, u: Map, v: Map, random: np.random.RandomState) -> str:
     """Draws the head without the face."""
     shape = [(0, -96), (32, -91), (62, -73), (86, -40), (98, -4), (108, 32), (98, 58), (72, 80), (40, 97), (0, 104)]
@@ -178,22 +198,7 @@ def head(x: Map, y: Map, u: Map, v: Map, random: np.random.RandomState) -> str:
     color = fur.mix(color, (214, 194, 160), fur.spot(a, v, 44, -10, 34, 31, 12, 0.35) * 0.75)
     color = fur.mix(color, (236, 226, 210), fur.spot(a, v, 19, 57, 29, 22, -8, 0.5))
     color = fur.mix(color, (226, 216, 202), fur.spot(u, v, 0, 84, 32, 18, 0, 0.6))
-    marks = []
-    for points, width in (
-        ([(28, -40), (33, -54), (28, -70), (25, -98)], 5.2),
-        ([(7, -34), (10, -52), (9, -72), (9, -98)], 4.0),
-        ([(33, -54), (22, -60), (11, -50)], 3.4),
-        ([(47, -42), (54, -58), (50, -84)], 4.2),
-        ([(64, -38), (70, -50), (66, -70)], 3.6),
-        ([(68, -14), (84, -4), (98, 6), (108, 20)], 4.6),
-        ([(54, 22), (72, 30), (90, 36), (106, 38)], 4.6),
-        ([(58, 46), (76, 58), (96, 60)], 4.2),
-        ([(20, 6), (23, 18), (33, 30)], 3.0),
-        ([(66, -14), (78, -18), (90, -30)], 3.0),
-    ):
-        marks += [(p, width) for p in both_sides(points)]
-    marks.append(([(0, -56), (0.5, -100)], 2.6))
-    color = stripes(x + warp, y + 0.6 * warp, color, marks)
+    color = stripes(x + warp, y + 0.6 * warp, color, head_marks())
     for row, (v0, count) in enumerate(((50, 4), (57, 5), (64, 4))):
         for i in range(count):
             at = 13 + 7.5 * i + 2 * row
@@ -248,6 +253,34 @@ DEFS = """
 """
 
 
+def iris(cx: float, cy: float, random: np.random.RandomState) -> list[str]:
+    """Draws the lines of the iris and the slit pupil around a point in pixels."""
+    s = SCALE
+    out = []
+    for _ in range(150):
+        angle = random.uniform(0, 2 * np.pi)
+        r0, r1 = random.uniform(5, 10), random.uniform(13, 20)
+        out.append(
+            '<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-width="0.7" opacity="0.28"/>'
+            % (
+                cx + r0 * s * np.cos(angle),
+                cy + r0 * s * np.sin(angle),
+                cx + r1 * s * np.cos(angle),
+                cy + r1 * s * np.sin(angle),
+                ("#e6de84", "#5c6228", "#d6b64e")[random.randint(3)],
+            )
+        )
+    w, h = 7.4 * s, 17.5 * s
+    right, left, above, below = cx + w * 1.4, cx - w * 1.4, cy - h * 0.4, cy + h * 0.4
+    right_side = (right, above, right, below, cx, cy + h)
+    left_side = (left, below, left, above, cx, cy - h)
+    out.append(
+        '<path d="M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1fz" fill="#070605"/>'
+        % (cx, cy - h, *right_side, *left_side)
+    )
+    return out
+
+
 def eye(side: int, random: np.random.RandomState) -> str:
     """Draws an open eye: `side` is 1 for the right one of the drawing, -1 for the left one."""
 
@@ -270,39 +303,7 @@ def eye(side: int, random: np.random.RandomState) -> str:
         % (cx - 40 * s, cy - 40 * s, 80 * s, 80 * s)
     )
     out.append('<ellipse cx="%.1f" cy="%.1f" rx="%.1f" ry="%.1f" fill="url(#iris)"/>' % (cx, cy - 1, 22 * s, 20.5 * s))
-    for _ in range(150):
-        angle = random.uniform(0, 2 * np.pi)
-        r0, r1 = random.uniform(5, 10), random.uniform(13, 20)
-        out.append(
-            '<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-width="0.7" opacity="0.28"/>'
-            % (
-                cx + r0 * s * np.cos(angle),
-                cy + r0 * s * np.sin(angle),
-                cx + r1 * s * np.cos(angle),
-                cy + r1 * s * np.sin(angle),
-                ("#e6de84", "#5c6228", "#d6b64e")[random.randint(3)],
-            )
-        )
-    w, h = 7.4 * s, 17.5 * s
-    out.append(
-        '<path d="M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1fz" fill="#070605"/>'
-        % (
-            cx,
-            cy - h,
-            cx + w * 1.4,
-            cy - h * 0.4,
-            cx + w * 1.4,
-            cy + h * 0.4,
-            cx,
-            cy + h,
-            cx - w * 1.4,
-            cy + h * 0.4,
-            cx - w * 1.4,
-            cy - h * 0.4,
-            cx,
-            cy - h,
-        )
-    )
+    out += iris(cx, cy, random)
     out.append('<path d="%s" fill="url(#lid)"/>' % fur.outline(almond))
     out.append(
         '<ellipse cx="%.1f" cy="%.1f" rx="%.1f" ry="%.1f" fill="#eef4fb" opacity="0.9" filter="url(#soft)"/>'
