@@ -95,7 +95,7 @@ ENCODERS = {
 
 
 def read_into_cache(file: pathlib.Path) -> None:
-    """Reads a file, so that it lies in the page cache."""
+    """Reads a file, so that it is in the page cache."""
     with open(file, "rb", buffering=0) as opened:
         block = bytearray(1 << 22)
         while opened.readinto(block):

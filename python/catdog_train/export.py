@@ -1,7 +1,7 @@
 """Exports a Keras model as an int8 `.tflite` model with probabilities, labels and normalization inside.
 
 Weights are int8 with one scale per channel, activations are int8, and the input is uint8 pixels as in a frame. The
-softmax at the end is float: an int8 softmax knows only 256 probabilities and makes different classes equal.
+softmax at the end is float: an int8 softmax has only 256 probabilities and makes different classes equal.
 
 The Keras model is converted with a batch size of one, because every program that loads a model with a dynamic batch
 has to resize its input. The metadata follows metadata_schema.fbs of tflite-support (identifier M001).

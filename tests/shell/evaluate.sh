@@ -13,8 +13,8 @@ model=$ROOT/tests/models/metadata_labels.tflite # heron, otter, newt
 stand_in dpkg-query 'printf installed'
 cd "$SCRATCH"
 
-# picture PATTERN FILE : writes a JPEG or PNG image.
-picture() {
+# image PATTERN FILE : writes a JPEG or PNG image.
+image() {
   local encoder=jpegenc
   [[ $2 != *.png ]] || encoder=pngenc
   gst-launch-1.0 -q videotestsrc num-buffers=1 pattern="$1" ! video/x-raw,width=64,height=48 ! videoconvert ! "$encoder" ! filesink location="$2"
@@ -30,17 +30,17 @@ clip() {
 
 # The confidence of the untrained model is far from the threshold of 0.7 for every pattern, above it for some.
 mkdir -p birds/{Herons,newt,neither}
-picture smpte birds/Herons/heron-1.jpg
-picture red birds/Herons/heron-2.jpg
-picture black birds/Herons/newt.jpg
-picture white birds/Herons/.hidden.jpg
-picture white "birds/Herons/un'sure \"é.png"
-picture ball birds/newt/newt-1.jpg
-picture blue birds/newt/newt-2.png
-picture snow birds/newt/unsure.JPG
-picture green birds/neither/unsure-1.jpg
-picture white birds/neither/unsure-2.jpg
-picture smpte birds/neither/heron.jpg
+image smpte birds/Herons/heron-1.jpg
+image red birds/Herons/heron-2.jpg
+image black birds/Herons/newt.jpg
+image white birds/Herons/.hidden.jpg
+image white "birds/Herons/un'sure \"é.png"
+image ball birds/newt/newt-1.jpg
+image blue birds/newt/newt-2.png
+image snow birds/newt/unsure.JPG
+image green birds/neither/unsure-1.jpg
+image white birds/neither/unsure-2.jpg
+image smpte birds/neither/heron.jpg
 echo "where they are from" >birds/newt/source.txt
 
 # recomputed JSON : recomputes every number of the summary from the rows, with code of its own.
@@ -226,7 +226,7 @@ refused "there is no labels file none.txt" birds "${out[@]}" --labels none.txt
 refused "there is no folder for --json" birds --model "$model" --json nowhere/out.json
 refused "--json takes the name of a file" birds --model "$model" --json moving
 refused "--set takes NAME=VALUE" birds "${out[@]}" --set hold
-refused "--set colour=red: no property \"colour\"" birds "${out[@]}" --set colour=red
+refused "--set color=red: no property \"color\"" birds "${out[@]}" --set color=red
 refused "--set hold=long: could not convert" birds "${out[@]}" --set hold=long
 refused "--set class-confidence-threshold=7: expected 0 to 1" birds "${out[@]}" --set class-confidence-threshold=7
 refused "--set mode=quick: could not set property" birds "${out[@]}" --set mode=quick
@@ -235,7 +235,7 @@ refused "would take the plots for images" birds "${out[@]}" --plots birds/drawn
 
 mkdir -p empty one/heron hollow/{heron,newt} other/{lion,tiger} deep/{heron,newt/more}
 for folder in one/heron hollow/heron other/lion other/tiger deep/heron deep/newt/more; do cp birds/newt/newt-1.jpg "$folder"; done
-echo "not a picture" >hollow/newt/notes.md
+echo "not an image" >hollow/newt/notes.md
 refused "empty is empty" empty "${out[@]}"
 refused "one has only one class, heron" one "${out[@]}"
 refused "hollow/newt contains no images" hollow "${out[@]}"
