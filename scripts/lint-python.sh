@@ -20,6 +20,7 @@ done
 cd "$CATDOG_ROOT"
 venv=$CATDOG_TARGET/lint-venv
 make_venv "$venv" python/requirements/lint.txt "ruff and mypy"
+export RUFF_CACHE_DIR=$CATDOG_TARGET/ruff-cache MYPY_CACHE_DIR=$CATDOG_TARGET/mypy-cache
 ruff=("$venv/bin/ruff")
 config=(--config python/pyproject.toml)
 # Every Python file that git does not ignore, and only those: target/ contains the packages of virtual environments.
