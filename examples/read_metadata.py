@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Reads what catdogfilter saw, in Python: from the buffers by a pad probe, and from the bus.
+"""Reads the results of catdogfilter in Python: the metadata of buffers in a pad probe, and messages on the bus.
 
 Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py VIDEO [MODEL.tflite]
 
-Prints one line a frame, and one more when the label changes. Needs PyGObject with GStreamer
-(Debian: python3-gi gir1.2-gstreamer-1.0), and nothing of the catdog sources.
+Prints one line per frame, and another one when the label changes. Needs PyGObject with GStreamer (Debian: python3-gi
+gir1.2-gstreamer-1.0) and no file of catdog's sources.
 """
 
 import signal
@@ -14,46 +14,43 @@ import warnings
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402 (the version has to be asked for first)
+from gi.repository import GLib, Gst  # noqa: E402 (require_version() has to come first)
 
-
-# GLib calls GValueArray old, but a GstValueArray reaches Python as one where gst-python is not installed.
+# Without gst-python, a GstValueArray reaches Python as a GValueArray, which GLib has deprecated.
 warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
-# Ends quietly when the reader of the output does (| head).
+# End quietly when the reader of the output does (| head).
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
-def say(line):
-    """A whole line at once: buffers and messages come in different threads."""
+def print_line(line: str) -> None:
+    """Prints a line with one write, because buffers and messages come in different threads."""
     sys.stdout.write(line + "\n")
 
 
-def print_result(_pad, info):
-    """Pad probe: the metadata of one buffer, by its name."""
+def print_result(_pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+    """Pad probe: prints the metadata of one buffer."""
     buffer = info.get_buffer()
     meta = buffer.get_custom_meta("GstCatdogMeta")
     if meta is None:
-        say("a buffer without a result")
+        print_line("a buffer without a result")
         return Gst.PadProbeReturn.OK
     result = meta.get_structure()
     _, confidence = result.get_double("confidence")
     _, fresh = result.get_boolean("fresh")
-    # arrays, best class first
+    # Arrays with one element per class, the most likely class first.
     _, labels = result.get_array("labels")
     _, confidences = result.get_array("confidences")
-    all_results = ", ".join(
-        f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values)
-    )
+    all_results = ", ".join(f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values))
     time = f"{buffer.pts / Gst.SECOND:6.2f} s" if buffer.pts != Gst.CLOCK_TIME_NONE else "no time"
     how = "inferred" if fresh else "held"
-    say(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
+    print_line(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
     return Gst.PadProbeReturn.OK
 
 
-def on_message(_bus, message, loop, failures):
-    """Bus watch: label changes, the end, errors."""
+def on_message(_bus: Gst.Bus, message: Gst.Message, loop: GLib.MainLoop, failures: list[str]) -> bool:
+    """Bus watch: prints label changes; ends the main loop at the end of the stream and on errors."""
     if message.type == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "catdog":
-        say(f"now: {message.get_structure().get_string('label')}")
+        print_line(f"now: {message.get_structure().get_string('label')}")
     elif message.type == Gst.MessageType.EOS:
         loop.quit()
     elif message.type == Gst.MessageType.ERROR:
@@ -62,15 +59,15 @@ def on_message(_bus, message, loop, failures):
     return True
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
+    """Runs the pipeline."""
     if len(arguments) not in (1, 2):
         sys.exit("usage: read_metadata.py VIDEO [MODEL.tflite]")
     video, *model = arguments
 
     Gst.init(None)
     pipeline = Gst.parse_launch(
-        "filesrc name=file ! decodebin ! videoconvert ! queue ! "
-        "catdogfilter name=catdog ! fakesink name=sink"
+        "filesrc name=file ! decodebin ! videoconvert ! queue ! catdogfilter name=catdog ! fakesink name=sink"
     )
     pipeline.get_by_name("file").set_property("location", video)
     for file in model:
@@ -78,7 +75,8 @@ def main(arguments):
     sink_pad = pipeline.get_by_name("sink").get_static_pad("sink")
     sink_pad.add_probe(Gst.PadProbeType.BUFFER, print_result)
 
-    loop, failures = GLib.MainLoop(), []
+    loop = GLib.MainLoop()
+    failures: list[str] = []
     bus = pipeline.get_bus()
     bus.add_signal_watch()
     bus.connect("message", on_message, loop, failures)

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# lib.sh - what run.sh, test.sh, bench.sh, fetch-runtime.sh, models/evaluate, models/train/train and .ci/run share:
-# finding out what the machine lacks, installing it, building the plugin and staging it beside its runtime.
+# lib.sh - what run.sh, test.sh, bench.sh, fetch-runtime.sh, lint-python.sh, models/evaluate, models/train
+# and .ci/run share: finding out what the machine lacks, installing it, building the plugin and staging it
+# beside its runtime.
 #
 # Usage: source it from a script of this repository, after `set -euo pipefail`:
 #
@@ -20,7 +21,7 @@ CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
 # Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
-# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train/train
+# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
 CATDOG_PYTHON=/usr/bin/python3
 
 # What each job needs, in Debian's names (the same in Debian 12, 13 and Raspberry Pi OS)
@@ -105,6 +106,26 @@ ensure_packages() {
   apt_update
   apt_get install --no-install-recommends --no-remove "${missing[@]}" ||
     die "apt-get could not install them (its message is above); by hand: apt-get install ${missing[*]}"
+}
+
+# --- Python ----------------------------------------------------------------------------------
+
+# venv_is_current VENV REQUIREMENTS : true if the virtual environment has exactly the packages of the requirements file.
+venv_is_current() {
+  cmp -s "$2" "$1/installed.txt"
+}
+
+# make_venv VENV REQUIREMENTS WHAT [PYTHON] : makes a virtual environment with the packages of the requirements file.
+# Does nothing if it is current. WHAT names the packages in messages.
+make_venv() {
+  local venv=$1 requirements=$2 what=$3 python=${4:-$CATDOG_PYTHON}
+  ! venv_is_current "$venv" "$requirements" || return 0
+  [ "$python" != "$CATDOG_PYTHON" ] || ensure_packages python3-venv
+  say "installing $what into $venv"
+  "$python" -m venv --clear "$venv" || die "the virtual environment $venv could not be made (the message is above)"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: -r "$requirements" >&2 </dev/null ||
+    die "pip could not install the packages of $requirements (its message is above)"
+  cp "$requirements" "$venv/installed.txt"
 }
 
 # --- Rust ------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 //! Photos that no model was trained on, through a real pipeline with a real model: the decisions
-//! are those of Python (Pillow and the LiteRT interpreter, `scripts/golden/make_heldout_golden.py`).
+//! are those of Python (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
 //!
 //! Decoder, colour conversion and scaling all differ from Pillow's, so a photo on the edge may tip;
 //! a wrong colour matrix, range, channel order or filter tips many more than one in a hundred.

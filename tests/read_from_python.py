@@ -1,6 +1,5 @@
-"""What Python reads of a buffer and of the bus, without anything of this project: the custom
-metadata on every GStreamer, the analytics metadata on GStreamer >= 1.24 when the plugin was built
-with it.
+"""Tests that Python programs can read the results without code of this project: the custom metadata with every
+version of GStreamer, the analytics metadata with GStreamer >= 1.24 and a plugin that was built with it.
 
 Run by scripts/test.sh, which sets GST_PLUGIN_PATH and CATDOG_LITERT_LIBRARY.
 """
@@ -8,25 +7,27 @@ Run by scripts/test.sh, which sets GST_PLUGIN_PATH and CATDOG_LITERT_LIBRARY.
 import pathlib
 import unittest
 import warnings
+from typing import Any
 
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402 (the version has to be asked for first)
+from gi.repository import Gst  # noqa: E402 (require_version() has to come first)
 
-# An array in a structure reaches Python as a GValueArray, which GLib calls old.
+# A GstValueArray reaches Python as a GValueArray, which GLib has deprecated.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 MODELS = pathlib.Path(__file__).parent / "models"
 FRAMES = 5
 
 
-def run(description):
-    """Runs a pipeline to its end; the buffers that reach the element `sink`, and the messages."""
+def run(description: str) -> tuple[list[Any], list[Any]]:
+    """Runs a pipeline to its end. Returns the buffers that reach the element `sink`, and the messages."""
     pipeline = Gst.parse_launch(description)
-    buffers, messages = [], []
+    buffers: list[Any] = []
+    messages: list[Any] = []
 
-    def keep(_pad, info):
+    def keep(_pad: Any, info: Any) -> Any:
         buffers.append(info.get_buffer())
         return Gst.PadProbeReturn.OK
 
@@ -46,7 +47,8 @@ def run(description):
         pipeline.set_state(Gst.State.NULL)
 
 
-def classify(model, properties="", downstream=""):
+def classify(model: str, properties: str = "", downstream: str = "") -> tuple[list[Any], list[Any]]:
+    """Runs a test pattern through catdogfilter. Returns buffers and messages."""
     return run(
         f"videotestsrc num-buffers={FRAMES} ! video/x-raw,format=I420,width=64,height=48 ! "
         f"catdogfilter name=filter model-file={MODELS / model} {properties} ! "
@@ -57,7 +59,7 @@ def classify(model, properties="", downstream=""):
 class CustomMetadata(unittest.TestCase):
     """GstCatdogMeta, read by name."""
 
-    def test_every_buffer_carries_every_field(self):
+    def test_every_buffer_has_every_field(self) -> None:
         buffers, _ = classify("metadata_labels.tflite", "class-confidence-threshold=0")
         self.assertEqual(len(buffers), FRAMES)
         for buffer in buffers:
@@ -77,13 +79,13 @@ class CustomMetadata(unittest.TestCase):
             total = sum(confidences.get_nth(i) for i in range(confidences.n_values))
             self.assertAlmostEqual(total, 1, places=5)
 
-    def test_it_survives_conversion_and_scaling(self):
+    def test_metadata_is_kept_by_conversion_and_scaling(self) -> None:
         convert = "queue ! videoconvert ! video/x-raw,format=RGB ! videoscale ! video/x-raw,width=32 !"
         buffers, _ = classify("float_softmax.tflite", downstream=convert)
         self.assertEqual(len(buffers), FRAMES)
         self.assertTrue(all(buffer.get_custom_meta("GstCatdogMeta") for buffer in buffers))
 
-    def test_the_bus_tells_of_the_first_label(self):
+    def test_first_label_is_posted_on_the_bus(self) -> None:
         _, messages = classify("float_softmax.tflite", "unknown-label=none-of-these")
         results = [m.get_structure() for m in messages if m.type == Gst.MessageType.ELEMENT]
         results = [result for result in results if result.get_name() == "catdog"]
@@ -92,38 +94,40 @@ class CustomMetadata(unittest.TestCase):
 
 
 class AnalyticsMetadata(unittest.TestCase):
-    """GstAnalyticsRelationMeta, where the plugin has it."""
+    """GstAnalyticsRelationMeta, if the plugin has it."""
+
+    analytics: Any  # the module GstAnalytics
 
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         try:
             gi.require_version("GstAnalytics", "1.0")
             from gi.repository import GstAnalytics
         except (ValueError, ImportError):
-            raise unittest.SkipTest("GStreamer's analytics bindings are not here (Debian 13 has them)")
+            raise unittest.SkipTest("the analytics bindings of GStreamer are missing (Debian 13 has them)") from None
         plugin = pathlib.Path(Gst.Registry.get().find_plugin("catdog").get_filename())
         if b"libgstanalytics-1.0.so" not in plugin.read_bytes():
             raise unittest.SkipTest("the plugin was built without the feature `analytics`")
         cls.analytics = GstAnalytics
 
-    def classifications(self, buffer):
-        """The classes of every classification on the buffer, as (label, confidence)."""
+    def classifications(self, buffer: Any) -> list[tuple[str, float]]:
+        """Returns the classes of every classification on the buffer, as (label, confidence)."""
         from gi.repository import GLib
 
         meta = self.analytics.buffer_get_analytics_relation_meta(buffer)
-        found = []
+        found: list[tuple[str, float]] = []
         if meta is None:
             return found
         for index in range(self.analytics.relation_get_length(meta)):
-            there, classes = meta.get_cls_mtd(index)
-            if there:
+            success, classes = meta.get_cls_mtd(index)
+            if success:
                 found += [
                     (GLib.quark_to_string(classes.get_quark(i)), classes.get_level(i))
                     for i in range(classes.get_length())
                 ]
         return found
 
-    def test_a_believed_result_is_a_classification(self):
+    def test_accepted_result_is_a_classification(self) -> None:
         buffers, _ = classify("metadata_labels.tflite", "class-confidence-threshold=0")
         for buffer in buffers:
             result = buffer.get_custom_meta("GstCatdogMeta").get_structure()
@@ -132,7 +136,7 @@ class AnalyticsMetadata(unittest.TestCase):
             self.assertEqual(classes[0][0], result.get_string("label"))
             self.assertAlmostEqual(classes[0][1], result.get_double("confidence").value, places=6)
 
-    def test_a_result_below_the_threshold_is_none(self):
+    def test_rejected_result_is_no_classification(self) -> None:
         buffers, _ = classify("float_logits.tflite", "class-confidence-threshold=1")
         self.assertEqual([self.classifications(buffer) for buffer in buffers], [[]] * FRAMES)
 

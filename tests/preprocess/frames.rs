@@ -1,4 +1,4 @@
-//! Source frames: the test picture that scripts/golden/make_preprocess_golden.py defines too, and
+//! Source frames: the test picture that python/golden/make_preprocess_golden.py defines too, and
 //! any components packed as a format wants them, in memory as awkward as GStreamer allows.
 
 use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};

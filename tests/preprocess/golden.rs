@@ -1,4 +1,4 @@
-//! Against Pillow with NumPy, and against libswscale: see scripts/golden/make_preprocess_golden.py.
+//! Against Pillow with NumPy, and against libswscale: see python/golden/make_preprocess_golden.py.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/bench.sh: what it refuses, and that each program it measures did the work: a dozen frames, all of them
-# classified, and called alike by programs that share no more than the model.
+# Tests scripts/bench.sh: the inputs it refuses, and that each measured program did its work: it classified all of 12
+# frames, and programs that share only the model agree.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 bench=$ROOT/scripts/bench.sh
@@ -15,26 +15,26 @@ expect_in stdout "Usage: scripts/bench.sh"
 command -v ffmpeg >/dev/null || skip "no ffmpeg, which makes the inputs"
 $python -c 'import gi' 2>/dev/null || skip "no python3-gi"
 
-# a test installs nothing
+# The test installs nothing.
 stand_in apt-get 'exit 1'
 docs=$(cd "$ROOT/docs" && find . -type f -exec sha256sum {} +)
 
-expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --peers catdog,nobody
-expect_in stderr "no such peer: nobody"
+expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --peers catdog,ffplay
+expect_in stderr "no such peer: ffplay"
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --inputs vhs
 expect_in stderr "no such input: vhs"
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --against decode
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --rounds 0
 expect_status 2 "$bench" --smoke --out "$SCRATCH/none" --model "$SCRATCH/none.tflite"
 expect_status 2 "$bench" --scale --smoke --out "$SCRATCH/none" --streams many
-[ ! -e "$SCRATCH/none" ] || fail "what is refused writes nothing"
+[ ! -e "$SCRATCH/none" ] || fail "a refused run wrote files"
 
-# A plugin that is not there is an error, not a peer that is left out.
+# A missing plugin is an error; other missing peers are left out.
 mkdir "$SCRATCH/empty"
 GST_PLUGIN_PATH=$SCRATCH/empty expect_status 1 "$bench" --smoke --out "$SCRATCH/none"
-expect_in stderr "no catdogfilter"
+expect_in stderr "does not find or load catdogfilter"
 
-# A file with fewer frames than were asked for is refused, by whoever is first to classify it.
+# The first peer that finds fewer frames than expected in a file fails the run.
 files=$SCRATCH/files
 expect_status 0 "$bench" --smoke --out "$SCRATCH/out" --files "$files" --peers decode --inputs raw-480p
 for file in "$files"/raw-480p-*; do truncate -s -460800 "$file"; done
@@ -63,14 +63,14 @@ for run in runs:
     peer = peers[run["peer"]]
     for what in ("fps", "seconds", "cpu_seconds", "cpu_ms", "program_cpu_ms", "peak_rss_kib"):
         assert run[what] > 0, (run, what)
-    # a program is more than what lies between its first and its last result
+    # The CPU time of the program includes more than the time between its first and its last result.
     assert run["program_cpu_ms"] * run["frames"] > 1000 * run["cpu_seconds"], run
     assert abs(run["fps"] - (run["frames"] - 1) / run["seconds"]) < 1e-6, run
     assert run["frames"] == 12, run
     classified = sum(run["histogram"].values())
     if peer["classifies"] == "all":
         assert run["inferences"] == classified == 12, run
-        # the first half is another clip than the second, or another part of it
+        # The two halves come from different clips, or from different parts of one.
         if peer["model"] == "same":
             assert run["agreement"] >= 0.8, run
     elif peer["classifies"] == "none":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# models/evaluate: its numbers against the same ones made again from its rows, and what it refuses.
+# Tests models/evaluate: recomputes its numbers from the rows of its JSON file, and checks the inputs it refuses.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 evaluate=$ROOT/models/evaluate
@@ -9,41 +9,41 @@ export GST_PLUGIN_PATH=$plugin
 [ -f "$plugin/libgstcatdog.so" ] || fail "no plugin in $plugin: scripts/test.sh builds it"
 model=$ROOT/tests/models/metadata_labels.tflite # heron, otter, newt
 
-# a test installs nothing
+# All packages count as installed, so that the test installs nothing.
 stand_in dpkg-query 'printf installed'
 cd "$SCRATCH"
 
-# picture PATTERN FILE
-picture() {
+# image PATTERN FILE : writes a JPEG or PNG image.
+image() {
   local encoder=jpegenc
   [[ $2 != *.png ]] || encoder=pngenc
   gst-launch-1.0 -q videotestsrc num-buffers=1 pattern="$1" ! video/x-raw,width=64,height=48 ! videoconvert ! "$encoder" ! filesink location="$2"
 }
 
-# clip PATTERN PATTERN FILE : five frames of each
-# A frame a second, so that none is averaged with the one before or waits for the next to agree.
+# clip PATTERN PATTERN FILE : writes a video with five frames of each pattern.
+# At one frame per second, neither smoothing nor hysteresis connects neighboring frames.
 clip() {
   gst-launch-1.0 -q concat name=both ! jpegenc ! avimux ! filesink location="$3" \
     videotestsrc num-buffers=5 pattern="$1" ! video/x-raw,format=I420,width=64,height=48,framerate=1/1 ! both. \
     videotestsrc num-buffers=5 pattern="$2" ! video/x-raw,format=I420,width=64,height=48,framerate=1/1 ! both.
 }
 
-# The untrained model is sure of some patterns and unsure of others, far from the threshold of 0.7.
+# The confidence of the untrained model is far from the threshold of 0.7 for every pattern, above it for some.
 mkdir -p birds/{Herons,newt,neither}
-picture smpte birds/Herons/heron-1.jpg
-picture red birds/Herons/heron-2.jpg
-picture black birds/Herons/newt.jpg
-picture white birds/Herons/.hidden.jpg
-picture white "birds/Herons/un'sure \"é.png"
-picture ball birds/newt/newt-1.jpg
-picture blue birds/newt/newt-2.png
-picture snow birds/newt/unsure.JPG
-picture green birds/neither/unsure-1.jpg
-picture white birds/neither/unsure-2.jpg
-picture smpte birds/neither/heron.jpg
+image smpte birds/Herons/heron-1.jpg
+image red birds/Herons/heron-2.jpg
+image black birds/Herons/newt.jpg
+image white birds/Herons/.hidden.jpg
+image white "birds/Herons/un'sure \"é.png"
+image ball birds/newt/newt-1.jpg
+image blue birds/newt/newt-2.png
+image snow birds/newt/unsure.JPG
+image green birds/neither/unsure-1.jpg
+image white birds/neither/unsure-2.jpg
+image smpte birds/neither/heron.jpg
 echo "where they are from" >birds/newt/source.txt
 
-# recomputed JSON : every number of the summary again from the rows, in other words than the tool's
+# recomputed JSON : recomputes every number of the summary from the rows, with code of its own.
 recomputed() {
   $python - "$1" <<'PYTHON'
 import json, sys
@@ -60,7 +60,7 @@ for row in rows:
     near(row["confidence"], best, "confidence")
     assert row["confidences"][row["top"]] == best
     assert sorted(row["confidences"]) == sorted(result["labels"])
-    # In a clip, a label is held for a while.
+    # Within a clip, hysteresis may keep an earlier label.
     if row["frame"] == 0:
         assert row["label"] == (row["top"] if best >= result["threshold"] else "unknown"), row
     assert row["element_ms"] >= row["inference_ms"] > 0, row
@@ -94,7 +94,7 @@ for folder, cells in summary["confusion"]["rows"].items():
     if claims_nothing:
         assert summary["false_claims"][folder]["count"] == total - quiet
     else:
-        # Of equals, the class that comes first in the model: max() takes the first.
+        # Of equal confidences, the first class of the model counts, as with max().
         classes = [label for label in result["labels"] if label not in none]
         named = [max(classes, key=row["confidences"].get) for row in rows if row["folder"] == folder]
         assert summary["ignoring_neither"][folder]["count"] == named.count(folders[folder])
@@ -113,17 +113,17 @@ for kind, values in (("stills", sorted(stills)), ("clips", sorted(later))):
 PYTHON
 }
 
-# rows_say JSON EXPRESSION : of `r`, the whole JSON, and `s`, its summary
-rows_say() {
+# check_json JSON EXPRESSION : evaluates EXPRESSION, where `r` is the whole JSON and `s` its summary.
+check_json() {
   $python -c 'import json, sys; r = json.load(open(sys.argv[1])); s = r["summary"]; assert eval(sys.argv[2]), sys.argv[2]' "$1" "$2" ||
-    fail "$1: not so: $2"
+    fail "$1: false: $2"
 }
 
 expect_status 0 "$evaluate" --help
 expect_in stdout "Usage: models/evaluate DIR"
-expect_in stdout "nothing is written then"
+expect_in stdout "no file is written then"
 
-# --- what it finds -------------------------------------------------------------------------------------
+# --- results -------------------------------------------------------------------------------------------
 
 expect_status 0 "$evaluate" birds --model "$model" --json birds.json
 recomputed birds.json || fail "the numbers of birds.json"
@@ -132,30 +132,30 @@ expect_in stdout "50.0 %  15.0 to 85.0   2 of 4" # Wilson, by hand
 expect_in stdout "Herons called heron ignoring neither"
 expect_in stdout "neither called something with confidence >= 0.7"
 expect_in stdout "Herons and newt called neither or unknown"
-rows_say birds.json 'r["folders"] == {"Herons": "heron", "neither": None, "newt": "newt"}'
-rows_say birds.json '{f: (p["count"], p["of"]) for f, p in s["right"].items()} == {"Herons": (2, 4), "newt": (2, 3), "neither": (2, 3)}'
-rows_say birds.json 's["confusion"] == {"columns": ["heron", "newt", "otter", "unknown"], "rows": {"Herons": [2, 1, 0, 1], "neither": [1, 0, 0, 2], "newt": [0, 2, 0, 1]}}'
-rows_say birds.json '(s["accuracy"]["count"], s["accuracy"]["of"]) == (6, 10) and s["missed"]["count"] == 2 and not r["clips"]'
+check_json birds.json 'r["folders"] == {"Herons": "heron", "neither": None, "newt": "newt"}'
+check_json birds.json '{f: (p["count"], p["of"]) for f, p in s["right"].items()} == {"Herons": (2, 4), "newt": (2, 3), "neither": (2, 3)}'
+check_json birds.json 's["confusion"] == {"columns": ["heron", "newt", "otter", "unknown"], "rows": {"Herons": [2, 1, 0, 1], "neither": [1, 0, 0, 2], "newt": [0, 2, 0, 1]}}'
+check_json birds.json '(s["accuracy"]["count"], s["accuracy"]["of"]) == (6, 10) and s["missed"]["count"] == 2 and not r["clips"]'
 
-# the confidences are those of the element, for the same file
+# The confidences are those of the element for the same file.
 gst-launch-1.0 -m filesrc location=birds/newt/newt-1.jpg ! decodebin ! videoconvert ! \
   catdogfilter model-file="$model" ! fakesink >bus 2>&1
 confidence=$(sed -n 's/.*catdog, .* confidence=(double)\([0-9.]*\),.*/\1/p' bus)
 [ -n "$confidence" ] || fail "no result on the bus: $(cat bus)"
-rows_say birds.json "abs([p for p in r['pictures'] if p['file'] == 'newt/newt-1.jpg'][0]['confidence'] - $confidence) < 1e-6"
+check_json birds.json "abs([p for p in r['pictures'] if p['file'] == 'newt/newt-1.jpg'][0]['confidence'] - $confidence) < 1e-6"
 
-# a model that knows neither; a reader that leaves early
+# A model with a background class, and a reader that closes the pipe early.
 expect_status 0 "$evaluate" birds --model "$model" --labels heron,Background,newt --json named.json
 recomputed <(sed 's/"Background"/"background"/' named.json) || fail "the numbers of named.json"
 expect_in stdout "Background or unknown"
-rows_say named.json 'r["folders"]["neither"] == "Background" and s["right"]["neither"]["count"] == 2'
+check_json named.json 'r["folders"]["neither"] == "Background" and s["right"]["neither"]["count"] == 2'
 printf 'heron\notter\nnewt\n' >names.txt
 expect_status 0 "$evaluate" birds --model "$model" --labels=names.txt
 expect_in stdout "heron, newt, otter"
 "$evaluate" birds --model "$model" 2>stderr | true || :
-! grep -i -E 'pipe|Traceback' stderr || fail "not quiet when nobody reads"
+! grep -i -E 'pipe|Traceback' stderr || fail "not quiet after the pipe was closed"
 
-# videos: one result a frame, a line each, and never the first frame's time
+# Videos have one result per frame, a line each, and times without the first frame.
 mkdir -p moving/{heron,newt}
 cp birds/newt/newt-1.jpg moving/newt/
 clip smpte ball moving/heron/both.avi
@@ -163,34 +163,34 @@ expect_status 0 "$evaluate" moving --model "$model" --json moving.json
 recomputed moving.json || fail "the numbers of moving.json"
 expect_in stdout "heron/both.avi  heron       10  50.0 %              1"
 expect_in stdout "are not independent"
-rows_say moving.json 'r["clips"] == [{"file": "heron/both.avi", "folder": "heron", "frames": 10, "right": 0.5, "changes": 1}]'
-rows_say moving.json '(lambda times: times != sorted(times))([p["element_ms"] for p in r["pictures"] if "both" in p["file"]])'
-rows_say moving.json 's["time"]["clips"]["frames"] == 9 and s["time"]["stills"]["frames"] == 1'
+check_json moving.json 'r["clips"] == [{"file": "heron/both.avi", "folder": "heron", "frames": 10, "right": 0.5, "changes": 1}]'
+check_json moving.json '(lambda times: times != sorted(times))([p["element_ms"] for p in r["pictures"] if "both" in p["file"]])'
+check_json moving.json 's["time"]["clips"]["frames"] == 9 and s["time"]["stills"]["frames"] == 1'
 
-# other properties: each frame by itself, and nothing is believed
+# Other properties: independent frames, and no class accepted.
 expect_status 0 "$evaluate" moving --model "$model" --set hold=0 --set=smoothing=0 --set class-confidence-threshold=1 \
   --set mode=sync --set unknown-label=what --json set.json
-rows_say set.json 'r["threshold"] == 1 and r["unknown_label"] == "what" and r["set"]["hold"] == "0"'
-rows_say set.json 'all(p["label"] == "what" for p in r["pictures"])'
+check_json set.json 'r["threshold"] == 1 and r["unknown_label"] == "what" and r["set"]["hold"] == "0"'
+check_json set.json 'all(p["label"] == "what" for p in r["pictures"])'
 
-# classes by name
+# Classes by the prefix of the file name.
 mkdir flat
 cp moving/heron/both.avi flat/heron_then_newt.avi
 clip ball ball flat/Newt_1.avi
 expect_status 0 "$evaluate" --model "$model" --json flat.json flat
 recomputed flat.json || fail "the numbers of flat.json"
-rows_say flat.json 'r["folders"] == {"Newt": "newt", "heron": "heron"} and [c["right"] for c in r["clips"]] == [1.0, 0.5]'
+check_json flat.json 'r["folders"] == {"Newt": "newt", "heron": "heron"} and [c["right"] for c in r["clips"]] == [1.0, 0.5]'
 
-# without --model: the built-in one
+# Without --model, the embedded model is evaluated.
 mkdir pets
 cp -r birds/Herons pets/cats
 cp -r birds/newt pets/dogs
 expect_status 0 "$evaluate" pets --json pets.json
 recomputed pets.json || fail "the numbers of pets.json"
-rows_say pets.json 'r["folders"] == {"cats": "cat", "dogs": "dog"} and r["model"] == "catdog.tflite"'
+check_json pets.json 'r["folders"] == {"cats": "cat", "dogs": "dog"} and r["model"] == "catdog.tflite"'
 
-# a photo that was taken with the camera on its side is shown upright: a frame of the demo clip, and it lying, with
-# and without the word of how it was held
+# A photo with an orientation tag is rotated: a frame of the demo clip upright, lying without the tag, and lying with
+# the tag.
 mkdir -p demo held/{cat,dog}
 gst-launch-1.0 -q filesrc location="$ROOT/models/demo/demo.mp4" ! decodebin ! videoconvert ! jpegenc quality=95 ! \
   multifilesink location=demo/%d.jpg
@@ -199,11 +199,11 @@ lying=(gst-launch-1.0 -q filesrc location=demo/230.jpg ! jpegdec ! videoflip vid
 "${lying[@]}" ! filesink location=held/cat/lying.jpg
 "${lying[@]}" ! taginject tags=image-orientation=rotate-90 ! jifmux ! filesink location=held/dog/turned.jpg
 expect_status 0 "$evaluate" held --json held.json
-rows_say held.json '(lambda dog: abs(dog["dog/turned.jpg"] - dog["dog/upright.jpg"]) < 0.03 < 0.1 < abs(dog["cat/lying.jpg"] - dog["dog/upright.jpg"]))({p["file"]: p["confidences"]["dog"] for p in r["pictures"]})'
+check_json held.json '(lambda dog: abs(dog["dog/turned.jpg"] - dog["dog/upright.jpg"]) < 0.03 < 0.1 < abs(dog["cat/lying.jpg"] - dog["dog/upright.jpg"]))({p["file"]: p["confidences"]["dog"] for p in r["pictures"]})'
 
-# --- what it refuses -----------------------------------------------------------------------------------
+# --- refused inputs ------------------------------------------------------------------------------------
 
-# refused TEXT ARGUMENT... : exit code 2, one line that says it, and no file. LiteRT has a line of its own.
+# refused TEXT ARGUMENT... : expects exit code 2, one line with TEXT on stderr (beside LiteRT's own), and no file.
 refused() {
   local text=$1
   shift
@@ -211,14 +211,14 @@ refused() {
   expect_in stderr "$text"
   grep -vE '^INFO: |^evaluating the plugin in |^evaluate: [0-9]+ files with ' stderr >lines || :
   { [ "$(wc -l <lines)" = 1 ] && grep -q '^evaluate: ' lines; } || fail "not one line: $(cat stderr)"
-  [ ! -s stdout ] || fail "a report all the same: $(cat stdout)"
+  [ ! -s stdout ] || fail "a report was printed: $(cat stdout)"
   [ -z "$(find . -name '*out.json*' -o -name 'drawn*')" ] || fail "a file was left behind"
 }
 out=(--json out.json --model "$model")
 
-refused "which folder" --model "$model"
+refused "the folder to evaluate is missing" --model "$model"
 refused "there is no folder nowhere" nowhere "${out[@]}"
-refused "one folder" birds moving
+refused "expected one folder, found birds and moving" birds moving
 refused "unknown option --clip" birds --clip
 refused "--model needs a value" birds --model
 refused "there is no model none.tflite" birds --model none.tflite
@@ -226,24 +226,24 @@ refused "there is no labels file none.txt" birds "${out[@]}" --labels none.txt
 refused "there is no folder for --json" birds --model "$model" --json nowhere/out.json
 refused "--json takes the name of a file" birds --model "$model" --json moving
 refused "--set takes NAME=VALUE" birds "${out[@]}" --set hold
-refused "--set colour=red: no property \"colour\"" birds "${out[@]}" --set colour=red
+refused "--set color=red: no property \"color\"" birds "${out[@]}" --set color=red
 refused "--set hold=long: could not convert" birds "${out[@]}" --set hold=long
-refused "--set class-confidence-threshold=7: it may be 0 to 1" birds "${out[@]}" --set class-confidence-threshold=7
+refused "--set class-confidence-threshold=7: expected 0 to 1" birds "${out[@]}" --set class-confidence-threshold=7
 refused "--set mode=quick: could not set property" birds "${out[@]}" --set mode=quick
 refused "--plots takes a folder" birds "${out[@]}" --plots birds.json
-refused "would be taken for pictures" birds "${out[@]}" --plots birds/drawn
+refused "would take the plots for images" birds "${out[@]}" --plots birds/drawn
 
 mkdir -p empty one/heron hollow/{heron,newt} other/{lion,tiger} deep/{heron,newt/more}
 for folder in one/heron hollow/heron other/lion other/tiger deep/heron deep/newt/more; do cp birds/newt/newt-1.jpg "$folder"; done
-echo "not a picture" >hollow/newt/notes.md
+echo "not an image" >hollow/newt/notes.md
 refused "empty is empty" empty "${out[@]}"
-refused "one has one class only, heron" one "${out[@]}"
-refused "hollow/newt has no pictures" hollow "${out[@]}"
+refused "one has only one class, heron" one "${out[@]}"
+refused "hollow/newt contains no images" hollow "${out[@]}"
 refused "folders: lion, tiger; classes: heron, newt, otter" other "${out[@]}"
 refused "deep/newt/more is a folder" deep "${out[@]}"
-refused "no class" one/heron "${out[@]}"
+refused "has no class" one/heron "${out[@]}"
 
-# not a picture, no picture in it, cut short; the good ones before it are not written either
+# A text, a sound, a truncated and an empty file: the results of the readable files are not written either.
 cp -r birds damaged
 for kind in text sound cut nothing; do
   case $kind in
@@ -264,7 +264,7 @@ mkdir without
 echo 'raise ImportError' >without/matplotlib.py
 PYTHONPATH=$SCRATCH/without refused "needs matplotlib" birds "${out[@]}" --plots drawn
 
-# an earlier file stays when there is no new one
+# A failed run keeps the file of an earlier run.
 cp birds.json kept.json
 expect_status 2 "$evaluate" damaged --model "$model" --json kept.json
 cmp -s birds.json kept.json || fail "a good file was replaced"
@@ -273,7 +273,7 @@ cmp -s birds.json kept.json || fail "a good file was replaced"
 mkdir -p long/{heron,newt}
 for i in $(seq 1000); do ln -s ../../birds/newt/newt-1.jpg "long/newt/$i.jpg"; done
 cp birds/Herons/heron-1.jpg long/heron
-set -m # or a background job ignores it
+set -m # without job control, a background job ignores SIGINT
 "$evaluate" long "${out[@]}" >stdout 2>stderr &
 pid=$!
 set +m
@@ -285,12 +285,12 @@ kill -INT -- "-$pid"
 status=0
 wait "$pid" || status=$?
 [ "$status" = 130 ] || fail "status $status after Ctrl-C: $(cat stderr)"
-expect_in stderr "stopped, nothing is written"
+expect_in stderr "stopped, no file was written"
 [ -z "$(find . -name '*out.json*')" ] || fail "a file was left behind"
 
-# --- with what is not everywhere -----------------------------------------------------------------------
+# --- optional parts ------------------------------------------------------------------------------------
 
-# without GST_PLUGIN_PATH it builds and stages, as run.sh does; cargo is a stand-in
+# Without GST_PLUGIN_PATH the script builds and stages the plugin, as run.sh does; cargo is a stand-in.
 mkdir -p target/{release,gst-catdog}
 cp "$plugin/libgstcatdog.so" target/release/
 cp "$plugin/../gst-catdog/libLiteRt.so" target/gst-catdog/
@@ -309,15 +309,15 @@ if $python -c 'import matplotlib' 2>/dev/null; then
   for name in confusion precision-recall reliability; do
     [ "$(head -c 4 "new/drawn/$name.png" | tail -c 3)" = PNG ] || fail "$name.png is no PNG"
     [ "$(stat -c %s "new/drawn/$name.png")" -lt 100000 ] || fail "$name.png is too large"
-    cmp "new/drawn/$name.png" "again/$name.png" || fail "$name.png is another one each time"
+    cmp "new/drawn/$name.png" "again/$name.png" || fail "$name.png differs between two runs"
   done
-  [ "$(find new/drawn again -type f | wc -l)" = 6 ] || fail "more than the drawings: $(ls -A new/drawn)"
-  # one that cannot be written: none of them is
+  [ "$(find new/drawn again -type f | wc -l)" = 6 ] || fail "files other than the plots: $(ls -A new/drawn)"
+  # If one plot cannot be written, no file is.
   mkdir -p taken/reliability.png
   expect_status 2 "$evaluate" birds "${out[@]}" --plots taken
   expect_in stderr "reliability.png is a folder"
-  [ -z "$(find taken -type f)" ] || fail "half of it was written: $(find taken)"
-  [ ! -e out.json ] || fail "half of it was written"
+  [ -z "$(find taken -type f)" ] || fail "some files were written: $(find taken)"
+  [ ! -e out.json ] || fail "out.json was written"
 else
   echo "not tested: --plots (matplotlib is not installed)"
 fi
@@ -332,7 +332,7 @@ if [ -d "$data/data/heldout" ] && [ -f "$data/models/cat-dog-mnv2.tflite" ]; the
   done
   expect_status 0 "$evaluate" photos --model "$data/models/cat-dog-mnv2.tflite" --json photos.json
   recomputed photos.json || fail "the numbers of photos.json"
-  rows_say photos.json 's["files"] == 30 and all(p["count"] >= 9 for p in s["ignoring_neither"].values())'
+  check_json photos.json 's["files"] == 30 and all(p["count"] >= 9 for p in s["ignoring_neither"].values())'
 else
   echo "not tested: photos (no test data)"
 fi

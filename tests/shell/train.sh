@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The training program on a synthetic set of three colours: it stops and resumes to the same model, the model
-# names the colours in the real element, and what it cannot use is one line and status 2.
+# Tests models/train on synthetic images of three colors: a stopped and resumed training gives the same model, the
+# element recognizes the colors with it, and every unusable input is reported in one line with status 2.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 
-train=$ROOT/models/train/train
-# Python 3.10 to 3.13 is asked for before anything is installed
+train=$ROOT/models/train
+# The version of Python is checked before anything is installed.
 stand_in python2 'echo 2.7'
 if [ -x "${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python" ]; then :; else
   PYTHON=python2 expect_status 2 "$train" --data "$SCRATCH" --out "$SCRATCH/none"
@@ -13,7 +13,7 @@ if [ -x "${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python" ]; then :; els
 fi
 expect_status 0 "$train" --help
 expect_in stdout "--data DIR"
-expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs what is missing
+expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs TensorFlow if it is missing
 venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
 
 cd "$SCRATCH"
@@ -31,7 +31,7 @@ for folder, count in (("data", 40), ("fresh", 12)):
             height, width = random.integers(40, 90, 2)
             picture = random.integers(0, 90, (height, width, 3))
             picture[..., channel] += random.integers(90, 160)
-            # small and large, as they come and transparent, upright and turned
+            # Small and large images, some transparent, some with an orientation tag.
             image = Image.fromarray(picture.astype(np.uint8))
             if number % 10 == 0:
                 image = image.resize((900, 700))
@@ -44,11 +44,11 @@ for folder, count in (("data", 40), ("fresh", 12)):
 PICTURES
 
 options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --epochs 12 --batch 16 --backbone none
-  --imagenet "blue=0-99,red=100-149" --name colours)
+  --imagenet "blue=0-99,red=100-149" --name colors)
 expect_status 0 "$train" "${options[@]}" --out whole
 expect_in stdout "epoch 12/12"
 
-# stopped after the first epoch, and resumed
+# Stop after the first epoch, then resume.
 setsid "$train" "${options[@]}" --out resumed >first 2>&1 &
 pid=$!
 trap 'kill -KILL -- "-$pid" 2>/dev/null || true; rm -rf "$SCRATCH"' EXIT
@@ -63,10 +63,10 @@ wait "$pid" || status=$?
 [ "$status" = 143 ] || fail "status $status instead of 143 after a signal: $(tail -n 5 first)"
 [ ! -e resumed/classifier.tflite ] || fail "a stopped training left a model"
 expect_status 0 "$train" "${options[@]}" --out resumed
-expect_in stdout "going on after epoch"
+expect_in stdout "resuming after epoch"
 cmp whole/classifier.tflite resumed/classifier.tflite || fail "a resumed training gives another model"
 
-# in the real element: labels, normalisation and quantisation are in the file
+# The element runs the model without further settings: labels and normalization are in the file.
 expect_status 0 "$ROOT/models/evaluate" fresh --model whole/classifier.tflite --json report.json
 "$venv" - <<'REPORT'
 import json
@@ -75,20 +75,20 @@ right = [p["top"] == p["folder"] for p in report["pictures"]]
 assert len(right) == 36 and sum(right) >= 34, f"{sum(right)} of {len(right)}"
 REPORT
 
-# what the preset of the larger model does, with a teacher, and with nothing dropped
+# The preset of the larger model, with a given teacher and without dropout.
 expect_status 0 "$train" --data data --size 32 --epochs 1 --backbone none --channels 64 --dropout 0 \
   --teacher whole/averaged.keras --out taught
 [ "$(stat -c %s taught/classifier.tflite)" -gt "$(stat -c %s whole/classifier.tflite)" ] || fail "not the larger network"
 
-# other settings do not go on where these stopped
+# A run with other settings or other images does not resume this one.
 expect_status 2 "$train" "${options[@]}" --out whole --epochs 13
-expect_in stderr "begun with other epochs"
+expect_in stderr "started with other epochs"
 cp data/red/a0.png data/red/new.png
 expect_status 2 "$train" "${options[@]}" --out whole
-expect_in stderr "begun with other pictures"
+expect_in stderr "started with other images"
 rm data/red/new.png
 
-# bad input: one line, status 2, nothing written
+# refused TEXT ARGUMENT... : expects status 2, one line with TEXT on stderr, and no output.
 refused() {
   expect_status 2 "$train" --preset nano --size 32 --backbone none --out none "${@:2}"
   expect_in stderr "$1"
@@ -99,18 +99,18 @@ refused "there is no folder missing" --data missing
 mkdir -p empty single/only broken/{a,b} hollow/{a,b}
 refused "no sub-folders" --data empty
 cp data/red/* single/only
-refused "one class only" --data single
+refused "only one class" --data single
 cp data/red/* broken/a
 cp data/blue/* broken/b
 head -c 300 data/red/b1.jpg >broken/b/cut.jpg
 refused "broken/b/cut.jpg cannot be read" --data broken
 cp data/red/* hollow/a
-refused "hollow/b holds no pictures" --data hollow
+refused "hollow/b contains no images" --data hollow
 refused "--labels names 2 classes" --data data --labels cat,dog
 refused "--imagenet names yellow" --data data --imagenet yellow=1-2
 for wrong in blue blue=x blue=9-8 blue=1000 blue=1-5,red=5-9; do
   expect_status 2 "$train" --data data --out none --imagenet "$wrong"
-  expect_in stderr "not folder=first-last in 0 to 999, each number once"
+  expect_in stderr "expected folder=first-last in 0 to 999, each number once"
 done
 refused "the network has no layer block_99" --data data --cut block_2_add,block_99
 refused "the network has no layer Conv_9" --data data --first-layer Conv_9
@@ -122,10 +122,10 @@ refused "the teacher text.keras cannot be read" --data data --teacher text.keras
 mkdir -p nested/{a,b/more}
 cp data/red/* nested/a
 cp data/blue/* nested/b
-refused "nested/b/more is a folder inside a class" --data nested
+refused "nested/b/more is a folder inside a class folder" --data nested
 for wrong in "--size 33" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" \
   "--teacher text.keras --imagenet blue=1"; do
-  # shellcheck disable=SC2086 # two words and more
+  # shellcheck disable=SC2086 # an option and its value
   expect_status 2 "$train" --data data --out none $wrong
 done
 touch taken

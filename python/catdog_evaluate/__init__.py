@@ -1,0 +1,5 @@
+"""Measures a classifier on folders of images and videos, through catdogfilter in GStreamer.
+
+`command` parses the options and runs the steps: `files` finds the inputs, `runner` runs the pipelines, `summary`
+computes the numbers, `text` and `plots` present them.
+"""

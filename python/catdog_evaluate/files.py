@@ -1,0 +1,79 @@
+"""Finds the files to classify and writes the result files."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+
+from catdog_evaluate.errors import UnusableError, warn
+
+# Files that are not images or videos, but lie beside them in many data sets.
+SKIPPED_SUFFIXES = {".txt", ".csv", ".json", ".md"}
+
+
+def is_skipped(path: pathlib.Path) -> bool:
+    """Returns true for hidden files and for those with a suffix of SKIPPED_SUFFIXES."""
+    return path.name.startswith(".") or path.suffix.lower() in SKIPPED_SUFFIXES
+
+
+def files_of_class(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the sorted images and videos of one class folder. Raises UnusableError for a folder inside it."""
+    files = []
+    for path in sorted(folder.iterdir()):
+        if is_skipped(path):
+            continue
+        if path.is_dir():
+            raise UnusableError(f"{path} is a folder; images have to lie directly in the folder of their class")
+        files.append(path)
+    return files
+
+
+def files_by_prefix(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns the files of a folder by class: the part of their names before the first underscore."""
+    classes: dict[str, list[pathlib.Path]] = {}
+    for path in files_of_class(directory):
+        name, underscore, _ = path.name.partition("_")
+        if not (name and underscore):
+            raise UnusableError(f"{path} has no class; move it to a class folder, or rename it to cat_{path.name}")
+        classes.setdefault(name, []).append(path)
+    return classes
+
+
+def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns the files of each class folder, or of each file name prefix if there are no class folders.
+
+    Raises UnusableError for a folder without images and for fewer than two classes.
+    """
+    try:
+        folders = [path for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        if folders:
+            classes = {path.name: files_of_class(path) for path in folders}
+            loose = sum(not path.is_dir() and not is_skipped(path) for path in directory.iterdir())
+            if loose:
+                warn(f"{loose} file{'s' if loose > 1 else ''} beside the class folders in {directory}: skipped")
+        else:
+            classes = files_by_prefix(directory)
+    except OSError as error:
+        raise UnusableError(f"{error.filename}: {error.strerror}") from error
+    if not classes:
+        raise UnusableError(f"{directory} is empty; expected one folder of images per class")
+    for name, files in classes.items():
+        if not files:
+            raise UnusableError(f"{directory / name} contains no images")
+    if len(classes) == 1:
+        raise UnusableError(f"{directory} has only one class, {next(iter(classes))}; at least two are needed")
+    return classes
+
+
+def write_files(files: Mapping[pathlib.Path, bytes]) -> None:
+    """Writes all files or none. Each one is renamed to its name after all were written."""
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in files}
+    try:
+        for path, part in parts.items():
+            if path.is_dir():
+                raise UnusableError(f"{path} is a folder; a file of this name cannot be written")
+            part.write_bytes(files[path])
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)

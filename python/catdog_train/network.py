@@ -1,0 +1,144 @@
+"""The network: MobileNetV2 up to a chosen layer, average pooling, and one dense layer.
+
+MobileNetV2 (Sandler et al., CVPR 2018) has width 1.0 and weights from ImageNet. Its last blocks and its convolution
+with 1280 channels separate a thousand classes; for a few classes, most of their parameters are not needed. The dense
+layer sees the averages of one or more layers over the image. Everything after the last of these layers is removed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from catdog_train.dataset import InputError
+
+LAST_LAYER = "out_relu"
+LAST_CHANNELS = 1280
+IMAGENET_CLASSES = 1000
+
+# The kernel and the bias of a dense layer.
+Layer = tuple[np.ndarray, np.ndarray]
+
+
+def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
+    """Returns MobileNetV2 up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
+
+    The head is the kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
+    `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
+    weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
+    loaded.
+    """
+    if source == "none":
+        keras.utils.set_random_seed(seed)
+        weights = keras.applications.MobileNetV2(weights=None).get_weights()
+    elif source == "imagenet":
+        try:
+            weights = keras.applications.MobileNetV2(weights="imagenet").get_weights()
+        except Exception as error:  # Keras does not document what a failed download raises.
+            raise InputError(f"the ImageNet weights of Keras cannot be loaded ({error}); use --backbone") from None
+    else:
+        weights = read_weights(source, IMAGENET_CLASSES) or read_weights(source, IMAGENET_CLASSES + 1)
+        if weights is None:
+            raise InputError(f"the backbone {source} has no weights of MobileNetV2 1.0 for 1000 or 1001 classes")
+    network = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(size, size, 3))
+    *weights, kernel, bias = weights
+    network.set_weights(weights)
+    return network, (kernel[:, -IMAGENET_CLASSES:], bias[-IMAGENET_CLASSES:])
+
+
+def read_weights(file: str, classes: int) -> list[np.ndarray] | None:
+    """Returns the weights of MobileNetV2 1.0 for `classes` classes, or None if the file is for another network."""
+    network = keras.applications.MobileNetV2(weights=None, classes=classes)
+    try:
+        network.load_weights(file)
+    except OSError as error:
+        raise InputError(f"the backbone {file} cannot be read: {error}") from None
+    except ValueError:
+        return None
+    return network.get_weights()
+
+
+def layer_names(names: str) -> list[str]:
+    """Returns the layers of a comma-separated list, with LAST_LAYER at the end."""
+    return sorted(names.split(","), key=lambda name: name == LAST_LAYER)
+
+
+def check_layers(base: Any, names: str, channels: int | None, first: str) -> None:
+    """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`."""
+    importance = np.zeros(LAST_CHANNELS)
+    freeze(classifier(base, layer_names(names), channels, 2, 0.0, importance), first)
+
+
+def classifier(
+    base: Any,
+    cuts: Sequence[str],
+    channels: int | None,
+    classes: int,
+    dropout: float,
+    importance: np.ndarray | None = None,
+) -> Any:
+    """Returns the model: `base`, features(), dropout, and a dense layer with `classes` logits."""
+    x = keras.layers.Dropout(dropout, name="dropout")(features(base, cuts, channels, importance))
+    logits = keras.layers.Dense(classes, name="logits")(x)
+    return keras.Model(base.input, logits, name="classifier")
+
+
+def features(
+    base: Any,
+    cuts: Sequence[str],
+    channels: int | None = None,
+    importance: np.ndarray | None = None,
+    name: str = "features",
+) -> Any:
+    """Returns the concatenated averages of the layers `cuts` over the image: a tensor (n, features).
+
+    If LAST_LAYER is one of `cuts` and `channels` is set, only the `channels` channels of it with the largest
+    `importance` (one number per channel) are kept.
+    """
+    pooled = []
+    for cut in cuts:
+        if cut == LAST_LAYER and channels is not None and importance is not None:
+            x = narrow_last_layer(base, channels, importance)
+        else:
+            x = layer(base, cut).output
+        pooled.append(keras.layers.GlobalAveragePooling2D(name=f"{name}_{cut}")(x))
+    return keras.layers.Concatenate(name=name)(pooled) if len(pooled) > 1 else pooled[0]
+
+
+def layer(base: Any, name: str) -> Any:
+    """Returns a layer by its name. Raises InputError if the network lacks it."""
+    names = [part.name for part in base.layers]
+    if name not in names:
+        raise InputError(f"the network has no layer {name}; it has block_1_expand_relu, block_15_add, {LAST_LAYER} ...")
+    return base.get_layer(name)
+
+
+def narrow_last_layer(base: Any, channels: int, importance: np.ndarray) -> Any:
+    """Returns the output of the last convolution, reduced to its `channels` most important channels."""
+    chosen = most_important(importance, channels)
+    convolution, norm = base.get_layer("Conv_1"), base.get_layer("Conv_1_bn")
+    narrow = keras.layers.Conv2D(channels, 1, use_bias=False, name="Conv_1_narrow")
+    narrow_norm = keras.layers.BatchNormalization(epsilon=norm.epsilon, momentum=norm.momentum, name="Conv_1_narrow_bn")
+    x = narrow_norm(narrow(base.get_layer("block_16_project_BN").output))
+    narrow.set_weights([convolution.get_weights()[0][..., chosen]])
+    narrow_norm.set_weights([w[chosen] for w in norm.get_weights()])
+    return keras.layers.ReLU(6.0, name="out_relu_narrow")(x)
+
+
+def most_important(importance: np.ndarray, channels: int) -> np.ndarray:
+    """Returns the sorted indices of the `channels` largest numbers."""
+    return np.sort(np.argsort(importance)[::-1][:channels])
+
+
+def freeze(model: Any, first: str) -> None:
+    """Makes the layers from `first` on trainable, and no others.
+
+    Batch normalization always keeps its statistics: those of a small batch are too noisy, and the exporter folds them
+    into the convolution.
+    """
+    layer(model, first)
+    names = [part.name for part in model.layers]
+    for position, part in enumerate(model.layers):
+        batch_norm = isinstance(part, keras.layers.BatchNormalization)
+        part.trainable = position >= names.index(first) and not batch_norm

@@ -1,0 +1,1 @@
+"""Draws the demo clip models/demo/demo.mp4."""

@@ -1,0 +1,1 @@
+"""Draws the SVG figures of the documentation."""
