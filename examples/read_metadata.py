@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Reads what catdogfilter saw, in Python: from the buffers by a pad probe, and from the bus.
+"""Reads the results of catdogfilter in Python: from the buffers with a pad probe, and from the bus.
 
 Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py VIDEO [MODEL.tflite]
 
-Prints one line a frame, and one more when the label changes. Needs PyGObject with GStreamer
-(Debian: python3-gi gir1.2-gstreamer-1.0), and nothing of the catdog sources.
+Prints one line per frame, and one more when the label changes. Needs PyGObject with GStreamer
+(Debian: python3-gi gir1.2-gstreamer-1.0) and no code of catdog.
 """
 
 import signal
@@ -14,31 +14,31 @@ import warnings
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402 (the version has to be asked for first)
+from gi.repository import GLib, Gst  # noqa: E402 (the version must be required first)
 
 
-# GLib calls GValueArray old, but a GstValueArray reaches Python as one where gst-python is not installed.
+# Without gst-python, a GstValueArray arrives as a GValueArray, which GLib deprecates.
 warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
-# Ends quietly when the reader of the output does (| head).
+# Ends without an error message when the reader of the output ends (| head).
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
-def say(line):
-    """A whole line at once: buffers and messages come in different threads."""
+def print_line(line):
+    """Prints a whole line at once, because buffers and messages arrive in different threads."""
     sys.stdout.write(line + "\n")
 
 
 def print_result(_pad, info):
-    """Pad probe: the metadata of one buffer, by its name."""
+    """Pad probe: prints the metadata of one buffer."""
     buffer = info.get_buffer()
     meta = buffer.get_custom_meta("GstCatdogMeta")
     if meta is None:
-        say("a buffer without a result")
+        print_line("a buffer without a result")
         return Gst.PadProbeReturn.OK
     result = meta.get_structure()
     _, confidence = result.get_double("confidence")
     _, fresh = result.get_boolean("fresh")
-    # arrays, best class first
+    # Both arrays start with the best class.
     _, labels = result.get_array("labels")
     _, confidences = result.get_array("confidences")
     all_results = ", ".join(
@@ -46,14 +46,14 @@ def print_result(_pad, info):
     )
     time = f"{buffer.pts / Gst.SECOND:6.2f} s" if buffer.pts != Gst.CLOCK_TIME_NONE else "no time"
     how = "inferred" if fresh else "held"
-    say(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
+    print_line(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
     return Gst.PadProbeReturn.OK
 
 
 def on_message(_bus, message, loop, failures):
-    """Bus watch: label changes, the end, errors."""
+    """Bus watch: prints label changes and stops at the end of the file or the first error."""
     if message.type == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "catdog":
-        say(f"now: {message.get_structure().get_string('label')}")
+        print_line(f"label: {message.get_structure().get_string('label')}")
     elif message.type == Gst.MessageType.EOS:
         loop.quit()
     elif message.type == Gst.MessageType.ERROR:
