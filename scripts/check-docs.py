@@ -193,7 +193,7 @@ def copy_linked_files(book):
     """Copies the files outside docs/ that the book links to, and changes the links."""
     problems = []
     for page in sorted(book.rglob("*.html")):
-        if page.name in ("print.html", "404.html", "toc.html"):
+        if page.name in ("404.html", "toc.html"):
             continue
 
         def changed(match):
