@@ -16,19 +16,18 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402 (the version must be required first)
 
-
 # Without gst-python, a GstValueArray arrives as a GValueArray, which GLib deprecates.
 warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
 # Ends without an error message when the reader of the output ends (| head).
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
-def print_line(line):
+def print_line(line: str) -> None:
     """Prints a whole line at once, because buffers and messages arrive in different threads."""
     sys.stdout.write(line + "\n")
 
 
-def print_result(_pad, info):
+def print_result(_pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
     """Pad probe: prints the metadata of one buffer."""
     buffer = info.get_buffer()
     meta = buffer.get_custom_meta("GstCatdogMeta")
@@ -41,16 +40,14 @@ def print_result(_pad, info):
     # Both arrays start with the best class.
     _, labels = result.get_array("labels")
     _, confidences = result.get_array("confidences")
-    all_results = ", ".join(
-        f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values)
-    )
+    all_results = ", ".join(f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values))
     time = f"{buffer.pts / Gst.SECOND:6.2f} s" if buffer.pts != Gst.CLOCK_TIME_NONE else "no time"
     how = "inferred" if fresh else "held"
     print_line(f"{time}  {result.get_string('label'):<12} {confidence:4.0%}  {how:<8}  [{all_results}]")
     return Gst.PadProbeReturn.OK
 
 
-def on_message(_bus, message, loop, failures):
+def on_message(_bus: Gst.Bus, message: Gst.Message, loop: GLib.MainLoop, failures: list[str]) -> bool:
     """Bus watch: prints label changes and stops at the end of the file or the first error."""
     if message.type == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "catdog":
         print_line(f"label: {message.get_structure().get_string('label')}")
@@ -62,15 +59,14 @@ def on_message(_bus, message, loop, failures):
     return True
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     if len(arguments) not in (1, 2):
         sys.exit("usage: read_metadata.py VIDEO [MODEL.tflite]")
     video, *model = arguments
 
     Gst.init(None)
     pipeline = Gst.parse_launch(
-        "filesrc name=file ! decodebin ! videoconvert ! queue ! "
-        "catdogfilter name=catdog ! fakesink name=sink"
+        "filesrc name=file ! decodebin ! videoconvert ! queue ! catdogfilter name=catdog ! fakesink name=sink"
     )
     pipeline.get_by_name("file").set_property("location", video)
     for file in model:
@@ -78,7 +74,8 @@ def main(arguments):
     sink_pad = pipeline.get_by_name("sink").get_static_pad("sink")
     sink_pad.add_probe(Gst.PadProbeType.BUFFER, print_result)
 
-    loop, failures = GLib.MainLoop(), []
+    loop = GLib.MainLoop()
+    failures: list[str] = []
     bus = pipeline.get_bus()
     bus.add_signal_watch()
     bus.connect("message", on_message, loop, failures)

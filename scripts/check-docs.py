@@ -17,6 +17,8 @@ examples/embed.rs. mdbook does not copy these files. The script copies them into
 Exit code 1: there are problems. They are printed one per line.
 """
 
+from __future__ import annotations
+
 import argparse
 import html
 import os
@@ -25,6 +27,7 @@ import re
 import shutil
 import sys
 import urllib.parse
+from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -36,9 +39,11 @@ LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 
 # --- Markdown ----------------------------------------------------------------------------------------
 
-def without_code(text):
+
+def without_code(text: str) -> str:
     """The text with code blocks and code spans blanked, and as many lines as before."""
-    lines, fence = [], None
+    lines: list[str] = []
+    fence: str | None = None
     for line in text.splitlines():
         mark = re.match(r"\s*(```+|~~~+)", line)
         if fence:
@@ -54,9 +59,10 @@ def without_code(text):
     return "\n".join(lines)
 
 
-def anchors_of(path):
+def anchors_of(path: pathlib.Path) -> set[str]:
     """The anchors of a page's headings, as mdBook and code hosting sites make them."""
-    anchors, fence = set(), False
+    anchors: set[str] = set()
+    fence = False
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("```"):
             fence = not fence
@@ -72,20 +78,20 @@ def anchors_of(path):
     return anchors
 
 
-def links_of(path):
+def links_of(path: pathlib.Path) -> Iterator[tuple[int, str]]:
     """(line number, target) of every link and image of a page."""
     for number, line in enumerate(without_code(path.read_text(encoding="utf-8")).splitlines(), 1):
         for match in LINK.finditer(line):
             yield number, html.unescape(match.group(1))
 
 
-def pages():
+def pages() -> list[pathlib.Path]:
     """The Markdown files whose links are checked."""
     files = [ROOT / name for name in PAGES]
     return [file for file in files if file.exists()] + sorted(ROOT.glob("models/**/*.md")) + sorted(DOCS.rglob("*.md"))
 
 
-def link_problems():
+def link_problems() -> Iterator[str]:
     """Links whose file or anchor does not exist."""
     for page in pages():
         for number, target in links_of(page):
@@ -100,7 +106,7 @@ def link_problems():
                 yield f"{place}: {target}: the file has no such heading"
 
 
-def book_problems():
+def book_problems() -> Iterator[str]:
     """Pages that SUMMARY.md does not name, and files that a page includes and that do not exist."""
     named = {(DOCS / target).resolve() for _, target in links_of(DOCS / "SUMMARY.md")}
     for page in sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("design/*.md")]):
@@ -123,7 +129,7 @@ POSTED = re.compile(r"element_imp_(?:warning|error)!\((.*?)\);", re.DOTALL)
 OF_GSTREAMER = ("no element", "gst-inspect-1.0 -b", "not-negotiated")
 
 
-def plain(code):
+def plain(code: str) -> str:
     """Rust code or a string literal with the arguments of messages replaced by `…`."""
     text = re.sub(r"\\\n\s*", "", code)
     text = text.replace('\\"', "'").replace("{{", "\x01").replace("}}", "\x02")
@@ -131,13 +137,13 @@ def plain(code):
     return re.sub(r"\s+", " ", text.replace("\x01", "{").replace("\x02", "}"))
 
 
-def source_files():
+def source_files() -> dict[pathlib.Path, str]:
     """{file: its code without the unit tests}."""
     files = sorted([*ROOT.glob("src/**/*.rs"), *ROOT.glob("crates/*/src/**/*.rs")])
     return {file: file.read_text(encoding="utf-8").split("#[cfg(test)]\nmod tests")[0] for file in files}
 
 
-def patterns():
+def patterns() -> Iterator[str]:
     """The messages of the troubleshooting page: the first code span in the first column of its tables."""
     column = False
     for line in TROUBLESHOOTING.read_text(encoding="utf-8").splitlines():
@@ -152,12 +158,12 @@ def patterns():
                 yield pattern.group(1)
 
 
-def is_in(pattern, text):
+def is_in(pattern: str, text: str) -> bool:
     """Whether one string of `text` contains the fixed parts of `pattern` in their order."""
     return re.search('[^"]*?'.join(map(re.escape, pattern.split("…"))), text) is not None
 
 
-def message_problems():
+def message_problems() -> Iterator[str]:
     """Messages without a row, and rows without a message."""
     rows = list(patterns())
     sources = source_files()
@@ -177,7 +183,8 @@ def message_problems():
 
 # --- the built book ----------------------------------------------------------------------------------
 
-def repository_file(page, target, book):
+
+def repository_file(page: pathlib.Path, target: str, book: pathlib.Path) -> pathlib.Path | None:
     """The file of the repository that a link of the built page leads to, or None if it is in the book."""
     source = (DOCS / page.parent.relative_to(book) / urllib.parse.unquote(target)).resolve()
     if (page.parent / urllib.parse.unquote(target)).exists() and DOCS in source.parents:
@@ -189,38 +196,31 @@ def repository_file(page, target, book):
     return None
 
 
-def copy_linked_files(book):
-    """Copies the files outside docs/ that the book links to, and changes the links."""
+def copy_linked_files(book: pathlib.Path) -> list[str]:
+    """Copies the files outside docs/ that the book links to, and changes the links. Returns the problems."""
     problems = []
     for page in sorted(book.rglob("*.html")):
         if page.name in ("404.html", "toc.html"):
             continue
-
-        def changed(match):
-            name, target = match.groups()
+        text = page.read_text(encoding="utf-8")
+        for attribute, target in set(re.findall(r'\b(href|src)="([^"]*)"', text)):
             file, _, anchor = html.unescape(target).partition("#")
             if not file or EXTERNAL.match(file) or (page.parent / urllib.parse.unquote(file)).exists():
-                return match.group(0)
+                continue
             source = repository_file(page, file, book)
-            if source is None:
-                problems.append(f"{page.relative_to(book)}: {target}: neither in the book nor in the repository")
-                return match.group(0)
-            if source.is_dir():
-                return match.group(0)
+            if source is None or source.is_dir():
+                problems.append(f"{page.relative_to(book)}: {target}: neither in the book nor a file of the repository")
+                continue
             copy = book / "repository" / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
             link = os.path.relpath(copy, page.parent) + (f"#{anchor}" if anchor else "")
-            return f'{name}="{html.escape(link)}"'
-
-        text = page.read_text(encoding="utf-8")
-        new = re.sub(r'\b(href|src)="([^"]*)"', changed, text)
-        if new != text:
-            page.write_text(new, encoding="utf-8")
+            text = text.replace(f'{attribute}="{target}"', f'{attribute}="{html.escape(link)}"')
+        page.write_text(text, encoding="utf-8")
     return problems
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--book", type=pathlib.Path, metavar="DIR")
     given = parser.parse_args()
