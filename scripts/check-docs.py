@@ -80,9 +80,9 @@ def anchors_of(path: pathlib.Path) -> set[str]:
 
 def links_of(path: pathlib.Path) -> Iterator[tuple[int, str]]:
     """(line number, target) of every link and image of a page."""
-    for number, line in enumerate(without_code(path.read_text(encoding="utf-8")).splitlines(), 1):
-        for match in LINK.finditer(line):
-            yield number, html.unescape(match.group(1))
+    text = without_code(path.read_text(encoding="utf-8"))
+    for match in LINK.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, html.unescape(match.group(1))
 
 
 def pages() -> list[pathlib.Path]:

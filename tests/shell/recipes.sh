@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every ```sh block of docs/guide/ runs as it is written. The word after ```sh says what a block needs: nothing,
-# `display` (an Xvfb, if it is installed), `camera` (not run), `endless` (runs in parallel with the block before it,
+# Every ```sh block of README.md and docs/guide/ runs as it is written. The word after ```sh says what a block needs:
+# nothing, `display` (an Xvfb, if it is installed), `camera` (not run), `endless` (runs in parallel with the block before it,
 # until that one has ended), or `setup` (sets the variables that this test sets itself; not run).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
@@ -17,7 +17,7 @@ awk -v out="$SCRATCH" '
   /^```sh/ { block = sprintf("%s/%02d-%s.sh", out, n++, $2 == "" ? "plain" : $2); next }
   /^```/ { block = "" }
   block { print > block }
-' "$ROOT"/docs/guide/*.md
+' "$ROOT/README.md" "$ROOT"/docs/guide/*.md
 
 # A clip with sound replaces the demo clip, which has none. The sound is as long as the picture, because qtdemux
 # ignores a track that is shorter than a fifth of the film.
@@ -35,6 +35,7 @@ if command -v Xvfb >/dev/null; then
 fi
 
 cd "$SCRATCH"
+ln -s "$CLIP" clip.mp4 # the name in README.md
 ran=0
 for block in [0-9][0-9]-*.sh; do
   prefix='' limit=60
@@ -70,7 +71,7 @@ for block in [0-9][0-9]-*.sh; do
   ! grep -E 'ERROR|CRITICAL' log || fail "an error in $block"
   ran=$((ran + 1))
 done
-[ "$ran" -ge 21 ] || fail "only $ran pipelines were found"
+[ "$ran" -ge 23 ] || fail "only $ran pipelines were found"
 
 for video in out.mp4 out.webm with-sound.mp4 styled.mp4; do
   [ "$(stat -c %s "$video")" -gt 50000 ] || fail "$video is too small"
