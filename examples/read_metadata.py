@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Reads the results of catdogfilter in Python: from the buffers with a pad probe, and from the bus.
+"""Reads the results of catdogfilter in Python: the metadata of buffers in a pad probe, and messages on the bus.
 
 Usage: GST_PLUGIN_PATH=target/catdog python3 examples/read_metadata.py VIDEO [MODEL.tflite]
 
-Prints one line per frame, and one more when the label changes. Needs PyGObject with GStreamer
-(Debian: python3-gi gir1.2-gstreamer-1.0) and no code of catdog.
+Prints one line per frame, and another one when the label changes. Needs PyGObject with GStreamer (Debian: python3-gi
+gir1.2-gstreamer-1.0) and no file of catdog's sources.
 """
 
 import signal
@@ -14,16 +14,16 @@ import warnings
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402 (the version must be required first)
+from gi.repository import GLib, Gst  # noqa: E402 (require_version() has to come first)
 
-# Without gst-python, a GstValueArray arrives as a GValueArray, which GLib deprecates.
+# Without gst-python, a GstValueArray reaches Python as a GValueArray, which GLib has deprecated.
 warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
-# Ends without an error message when the reader of the output ends (| head).
+# End quietly when the reader of the output does (| head).
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def print_line(line: str) -> None:
-    """Prints a whole line at once, because buffers and messages arrive in different threads."""
+    """Prints a line with one write, because buffers and messages come in different threads."""
     sys.stdout.write(line + "\n")
 
 
@@ -37,7 +37,7 @@ def print_result(_pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
     result = meta.get_structure()
     _, confidence = result.get_double("confidence")
     _, fresh = result.get_boolean("fresh")
-    # Both arrays start with the best class.
+    # Arrays with one element per class, the most likely class first.
     _, labels = result.get_array("labels")
     _, confidences = result.get_array("confidences")
     all_results = ", ".join(f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values))
@@ -48,9 +48,9 @@ def print_result(_pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
 
 
 def on_message(_bus: Gst.Bus, message: Gst.Message, loop: GLib.MainLoop, failures: list[str]) -> bool:
-    """Bus watch: prints label changes and stops at the end of the file or the first error."""
+    """Bus watch: prints label changes; ends the main loop at the end of the stream and on errors."""
     if message.type == Gst.MessageType.ELEMENT and message.get_structure().get_name() == "catdog":
-        print_line(f"label: {message.get_structure().get_string('label')}")
+        print_line(f"now: {message.get_structure().get_string('label')}")
     elif message.type == Gst.MessageType.EOS:
         loop.quit()
     elif message.type == Gst.MessageType.ERROR:
@@ -60,6 +60,7 @@ def on_message(_bus: Gst.Bus, message: Gst.Message, loop: GLib.MainLoop, failure
 
 
 def main(arguments: list[str]) -> None:
+    """Runs the pipeline."""
     if len(arguments) not in (1, 2):
         sys.exit("usage: read_metadata.py VIDEO [MODEL.tflite]")
     video, *model = arguments
