@@ -1,11 +1,10 @@
-//! Reads what catdogfilter saw from the buffers it passed on, in an application of your own: a pad
-//! probe gets the metadata by name, with nothing of the catdog sources. The same works on the samples
-//! of an appsink.
+//! Reads the results of catdogfilter in an application: a pad probe gets the metadata of each buffer by
+//! name. It needs no crate of catdog. The same code works on the samples of an appsink.
 //!
-//! Usage: `GST_PLUGIN_PATH=target/catdog cargo run --example read_metadata VIDEO [MODEL.tflite]`
+//!     GST_PLUGIN_PATH=target/catdog cargo run --example read_metadata -- VIDEO [MODEL.tflite]
 //!
-//! Prints one line a frame: time, label, confidence, and whether this frame was inferred or carries a
-//! held result.
+//! Prints one line per frame: time, label, confidence, and whether the frame was inferred or carries
+//! the result of an earlier frame ("held").
 
 use std::error::Error;
 
@@ -23,14 +22,14 @@ fn main() -> Result<(), Box<dyn Error>> {
          fakesink name=sink",
     )?
     .downcast::<gst::Pipeline>()
-    .map_err(|_| "the description is not of a pipeline")?;
+    .map_err(|_| "the description is not a pipeline")?;
     let element = |name| pipeline.by_name(name).ok_or("an element of the description is missing");
     element("file")?.set_property("location", &video);
     if let Some(model) = &model {
         element("catdog")?.set_property("model-file", model);
     }
 
-    let pad = element("sink")?.static_pad("sink").ok_or("a sink without a sink pad")?;
+    let pad = element("sink")?.static_pad("sink").ok_or("the sink has no sink pad")?;
     pad.add_probe(gst::PadProbeType::BUFFER, |_, info| {
         if let Some(buffer) = info.buffer() {
             print_result(buffer);
@@ -44,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     result
 }
 
-/// One line about a buffer. A field that is not there says so; it is no reason to stop.
+/// Prints one line about a buffer. A missing field gets a default.
 fn print_result(buffer: &gst::BufferRef) {
     let Ok(meta) = gst::meta::CustomMeta::from_buffer(buffer, "GstCatdogMeta") else {
         println!("a buffer without a result");
@@ -58,9 +57,9 @@ fn print_result(buffer: &gst::BufferRef) {
     println!("{pts}  {label:<12} {percent:3.0} %  {how}");
 }
 
-/// Until the end of the file, or the first error.
+/// Waits for the end of the file or the first error.
 fn run_to_end(pipeline: &gst::Pipeline) -> Result<(), Box<dyn Error>> {
-    let bus = pipeline.bus().ok_or("a pipeline without a bus")?;
+    let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     for message in bus.iter_timed(gst::ClockTime::NONE) {
         match message.view() {
             gst::MessageView::Eos(_) => break,
