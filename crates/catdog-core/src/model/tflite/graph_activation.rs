@@ -6,11 +6,11 @@ use super::schema::{BuiltinOperator, model, operator, sub_graph};
 /// The activation that a graph applies to its scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GraphActivation {
-    /// None: the scores are logits (or log-probabilities).
+    /// The graph applies none: the scores are logits or log-probabilities.
     None,
-    /// LOGISTIC.
+    /// The graph ends in LOGISTIC, which is the sigmoid function.
     Logistic,
-    /// SOFTMAX.
+    /// The graph ends in SOFTMAX.
     Softmax,
 }
 
@@ -18,8 +18,8 @@ pub enum GraphActivation {
 const MAX_TRAILING_OPERATORS: usize = 16;
 
 impl GraphActivation {
-    /// Finds the activation of the tensor `output` of `graph`. The search goes backward from the output
-    /// over operators that change only the type or the shape.
+    /// Finds the activation of the tensor `output` of `graph`. The search goes backward from the
+    /// output over operators that change only the type or the shape.
     pub(super) fn find(root: Table<'_>, graph: Table<'_>, output: usize) -> Self {
         let codes = root.tables(model::OPERATOR_CODES);
         let operators = graph.tables(sub_graph::OPERATORS);
@@ -27,7 +27,7 @@ impl GraphActivation {
             let index = operator.u32(operator::OPCODE_INDEX) as usize;
             codes.get(index).map(|code| BuiltinOperator::of(*code))
         };
-        let mut tensor = i32::try_from(output).unwrap_or(-1);
+        let Ok(mut tensor) = i32::try_from(output) else { return Self::None };
         for _ in 0..MAX_TRAILING_OPERATORS {
             let writes_tensor = |o: &&Table<'_>| o.i32_vector(operator::OUTPUTS).contains(&tensor);
             let Some(producer) = operators.iter().find(writes_tensor) else { break };

@@ -1,7 +1,7 @@
 //! TFLite metadata: the normalization of the input and the labels of the output.
 //!
-//! The metadata is a second flatbuffer in one of the buffers of the model. The files that it names are
-//! entries of a ZIP archive that is appended to the model file.
+//! The metadata is a second flatbuffer in one of the buffers of the model. The files that it names
+//! are entries of a ZIP archive that is appended to the model file.
 
 use std::fmt::Display;
 use std::io::{Cursor, Read};
@@ -32,13 +32,13 @@ pub struct Metadata {
     pub normalization: Option<Normalization>,
 }
 
-/// Size limit of an unpacked labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice. It stops
-/// the unpacking of a malicious archive.
+/// Size limit of an unpacked labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice. It
+/// stops the unpacking of a malicious archive.
 const MAX_LABELS_BYTES: u64 = 1 << 20;
 
 impl Metadata {
-    /// Reads the metadata of `root`, the root table of the model `file`. A model without metadata is
-    /// not an error.
+    /// Reads the metadata of `root`, the root table of the model `file`. A model without metadata
+    /// is not an error.
     pub fn read(file: &[u8], root: Table<'_>) -> Self {
         let Some(bytes) = metadata_buffer(root) else { return Self::default() };
         let Some(root) = Flatbuffer::root(bytes, METADATA_IDENTIFIER) else {
@@ -83,9 +83,9 @@ fn normalization(tensor: Table<'_>) -> Option<Normalization> {
 /// Returns the name of the labels file in a table `TensorMetadata`.
 fn labels_name(tensor: Table<'_>) -> Option<&str> {
     let files = tensor.tables(tensor_metadata::ASSOCIATED_FILES);
-    let labels = files.iter().find(|file| {
-        file.u8(associated_file::TYPE) == associated_file_type::TENSOR_AXIS_LABELS
-    })?;
+    let labels = files
+        .iter()
+        .find(|file| file.u8(associated_file::TYPE) == associated_file_type::TENSOR_AXIS_LABELS)?;
     labels.string(associated_file::NAME)
 }
 

@@ -1,11 +1,11 @@
 //! Reads, checks and rewrites `.tflite` files before the runtime gets them.
 //!
-//! [`ModelInfo::parse`] turns the bytes of a file into the description of an image classifier, or into
-//! one error that says what is wrong with the model. It refuses graphs on which LiteRT crashes
+//! [`ModelInfo::parse`] turns the bytes of a file into the description of an image classifier, or
+//! into one error that says what is wrong with the model. It refuses graphs on which LiteRT crashes
 //! (`verify`). [`optimize()`] rewrites a model that XNNPACK would run in several partitions.
 //!
-//! The files build on each other: `reader` reads the flatbuffer format, `schema` names the numbers of
-//! the two schemas, and all other files use these two.
+//! The files build on each other: `reader` reads the flatbuffer format, `schema` names the numbers
+//! of the two schemas, and all other files use these two.
 
 mod entry_point;
 mod error;

@@ -1,8 +1,8 @@
-//! The description of an image classifier, read from its file: input, output, activation, labels and
-//! normalization.
+//! The description of an image classifier, read from its file: input, output, activation, labels
+//! and normalization.
 //!
-//! LiteRT could report most of this, but only after it has accepted the file. Reading the file before
-//! gives one error that says what is wrong with the model, where LiteRT gives a status code.
+//! LiteRT could report most of this, but only after it has accepted the file. Reading the file
+//! before gives one error that says what is wrong with the model, where LiteRT gives a status code.
 
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
@@ -15,8 +15,8 @@ use super::schema::{
 use super::verify::verify;
 use crate::tensor::{ElementType, Quantization, TensorInfo};
 
-/// Limit for the height and width of an input, in pixels: eight times the largest published image
-/// classifiers. A damaged file can contain any number.
+/// Limit for the height and width of an input, in pixels: several times the input of the largest
+/// published image classifiers. A damaged file can contain any number.
 const MAX_SIDE: usize = 4096;
 /// Limit for the number of scores; ImageNet-21k has 21,843 classes.
 const MAX_SCORES: usize = 1 << 20;
@@ -34,8 +34,8 @@ pub struct ModelInfo {
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
-    /// The labels in the metadata of the file, or the reason why they cannot be read. That is not an
-    /// error of the model, because labels can come from elsewhere.
+    /// The labels in the metadata of the file, or the reason why they cannot be read. That is not
+    /// an error of the model, because labels can come from elsewhere.
     pub labels: Option<Result<Vec<String>, ModelError>>,
     /// The normalization in the metadata of the file.
     pub normalization: Option<Normalization>,
@@ -46,8 +46,8 @@ impl ModelInfo {
     ///
     /// # Errors
     ///
-    /// [`ModelError`] if the file is not a `.tflite` file, is damaged, contains a graph on which LiteRT
-    /// crashes, or is not an image classifier with one RGB input and one row of scores.
+    /// [`ModelError`] if the file is not a `.tflite` file, is damaged, contains a graph on which
+    /// LiteRT crashes, or is not an image classifier with one RGB input and one row of scores.
     pub fn parse(file: &[u8]) -> Result<Self, ModelError> {
         refuse_other_formats(file)?;
         let root = Flatbuffer::root(file, MODEL_IDENTIFIER);
@@ -73,8 +73,8 @@ impl ModelInfo {
     }
 }
 
-/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is a known
-/// format of models.
+/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is a
+/// known format of models.
 fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     if file.is_empty() {
         return Err(ModelError::Empty);
@@ -110,23 +110,23 @@ fn input_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, bool), 
     let is_open = |dimension: usize| {
         [&shape, &signature].iter().any(|sizes| sizes.get(dimension) == Some(&OPEN_DIMENSION))
     };
-    if shape.len() != 4 {
+    let &[batch, height, width, channels] = &info.shape[..] else {
         return Err(wrong("it does not have four dimensions"));
-    }
+    };
     let dynamic_batch = is_open(0);
     if (1..4).any(is_open) {
         return Err(wrong("its height, width or number of channels is not fixed"));
     }
-    if info.shape[1] == 3 && info.shape[3] != 3 {
+    if height == 3 && channels != 3 {
         return Err(wrong("the channels are its second dimension (NCHW)"));
     }
-    if info.shape[3] != 3 {
+    if channels != 3 {
         return Err(wrong("its last dimension is not the three channels of RGB"));
     }
-    if !dynamic_batch && info.shape[0] != 1 {
+    if !dynamic_batch && batch != 1 {
         return Err(wrong("its batch size is fixed to a number other than 1"));
     }
-    if !(1..=MAX_SIDE).contains(&info.shape[1]) || !(1..=MAX_SIDE).contains(&info.shape[2]) {
+    if [height, width].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
         return Err(wrong("its height or width is not between 1 and 4096"));
     }
     info.shape[0] = 1;

@@ -1,11 +1,12 @@
 //! Rewrites a model in memory if XNNPACK cannot run it as one partition.
 //!
 //! Dynamic-range quantization stores weights as int8 and computes with float activations ("hybrid"
-//! operators). XNNPACK runs hybrid convolutions and fully connected layers, but not hybrid depthwise
-//! convolutions. Each of these runs in a reference kernel and ends a partition of the graph. The rewrite
-//! dequantizes depthwise weights to float32. The file hardly grows, because these weights are few (nine
-//! per channel for a 3x3 kernel). No accuracy is lost: the float kernel uses the values that the int8
-//! weights stand for, and it does not round the activations to eight bits.
+//! operators). XNNPACK runs hybrid convolutions and fully connected layers, but not hybrid
+//! depthwise convolutions. Each of these runs in a reference kernel and ends a partition of the
+//! graph. The rewrite dequantizes depthwise weights to float32. The file hardly grows, because
+//! these weights are few (nine per channel for a 3x3 kernel). No accuracy is lost: the float kernel
+//! uses the values that the int8 weights stand for, and it does not round the activations to eight
+//! bits.
 //!
 //! The rewrite overwrites values in place and appends data: the type of the weight tensor, the
 //! references to its quantization and to its data. All other offsets of the flatbuffer stay valid.
@@ -31,8 +32,8 @@ pub struct Optimized {
     pub weights: usize,
 }
 
-/// Rewrites `file`, which [`ModelInfo::parse`] accepts. Returns `None` if it has no hybrid depthwise
-/// convolutions, or if the rewritten model would not be accepted.
+/// Rewrites `file`, which [`ModelInfo::parse`] accepts. Returns `None` if it has no hybrid
+/// depthwise convolutions, or if the rewritten model would not be accepted.
 pub fn optimize(file: &[u8]) -> Option<Optimized> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
     let found = hybrid_depthwise_weights(root);
@@ -82,7 +83,8 @@ struct Graph<'a> {
     operators: Vec<Table<'a>>,
 }
 
-/// Returns the weights of all hybrid depthwise convolutions that can be changed without side effects.
+/// Returns the weights of all hybrid depthwise convolutions that can be changed without side
+/// effects.
 fn hybrid_depthwise_weights(root: Table<'_>) -> Vec<Weights> {
     let codes = root.tables(model::OPERATOR_CODES).into_iter().map(BuiltinOperator::of);
     let codes: Vec<BuiltinOperator> = codes.collect();
@@ -105,8 +107,8 @@ fn hybrid_depthwise_weights(root: Table<'_>) -> Vec<Weights> {
 }
 
 impl<'a> Graph<'a> {
-    /// Returns the weight tensors of hybrid depthwise convolutions that no other operator reads, with
-    /// the indices of their buffers.
+    /// Returns the weight tensors of hybrid depthwise convolutions that no other operator reads,
+    /// with the indices of their buffers.
     fn hybrid_weights(&self, codes: &[BuiltinOperator]) -> Vec<(Table<'a>, usize)> {
         let inputs = self.operators.iter().flat_map(|o| o.i32_vector(operator::INPUTS));
         let indices = inputs.filter_map(|index| usize::try_from(index).ok());
@@ -155,9 +157,8 @@ fn count_uses(len: usize, indices: impl Iterator<Item = usize>) -> Vec<usize> {
 /// Returns whether two of the values to be overwritten have the same position, because tables of a
 /// damaged file overlap.
 fn positions_overlap(found: &[Weights]) -> bool {
-    let positions = found
-        .iter()
-        .flat_map(|w| [w.type_position, w.quantization_position, w.data_position]);
+    let positions =
+        found.iter().flat_map(|w| [w.type_position, w.quantization_position, w.data_position]);
     let mut positions: Vec<usize> = positions.collect();
     positions.sort_unstable();
     positions.windows(2).any(|pair| pair[0] == pair[1])
@@ -171,8 +172,8 @@ fn dequantize(tensor: Table<'_>, buffer: Table<'_>) -> Option<Weights> {
     let parameters = tensor.table(tensor::QUANTIZATION)?;
     let scales = parameters.f32_vector(quantization_parameters::SCALE);
     let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
-    let has_details = parameters.u8(quantization_parameters::DETAILS_TYPE)
-        != quantization_details::NONE;
+    let has_details =
+        parameters.u8(quantization_parameters::DETAILS_TYPE) != quantization_details::NONE;
     let is_inline = buffer.u64(buffer::OFFSET) == 0;
     if zero_points.iter().any(|zero_point| *zero_point != 0) || has_details || !is_inline {
         return None;
@@ -217,8 +218,8 @@ fn align(file: &mut Vec<u8>, alignment: usize) {
     file.resize(file.len().next_multiple_of(alignment), 0);
 }
 
-/// Returns the position of the ZIP archive after the flatbuffer; the length of the file if there is no
-/// archive.
+/// Returns the position of the ZIP archive after the flatbuffer; the length of the file if there is
+/// no archive.
 fn archive_start(file: &[u8]) -> usize {
     let start = || {
         let mut archive = zip::ZipArchive::new(Cursor::new(file)).ok()?;

@@ -1,16 +1,18 @@
 //! Bounds-checked reading of a flatbuffer. Every access is checked against the end of the file, so
 //! wrong offsets in a damaged file cannot lead to a panic or to memory outside the file.
 //!
-//! The format: a table starts with an i32, the distance back to its vtable. A vtable is the u16 size of
-//! the vtable, the u16 size of the table, and one u16 offset per field (0 for an absent field). Vectors
-//! and strings are a u32 count followed by the elements. References are u32 distances forward. All
-//! numbers are little-endian. Source: the page "Internals" of the FlatBuffers documentation.
+//! The format: a table starts with an i32, the distance back to its vtable. A vtable is the u16
+//! size of the vtable, the u16 size of the table, and one u16 offset per field (0 for an absent
+//! field). Vectors and strings are a u32 count followed by the elements. References are u32
+//! distances forward. All numbers are little-endian. Source: the page "Internals" of the
+//! FlatBuffers documentation.
 //!
-//! The accessors that the FlatBuffers compiler generates for the TFLite schema have 20,000 lines, and
-//! catdog reads a few dozen fields, so this file reads the format itself.
+//! The accessors that the FlatBuffers compiler generates for the TFLite schema have 20,000 lines,
+//! and catdog reads a few dozen fields, so this file reads the format itself.
 
-/// Limit for the tables in one vector: ten times the number of tensors of the largest classifiers. The
-/// size of the file is no limit, because all references of a malicious file can lead to the same table.
+/// Limit for the tables in one vector: ten times the number of tensors of the largest classifiers.
+/// The size of the file is no limit, because all references of a malicious file can lead to the
+/// same table.
 const MAX_TABLES: usize = 1 << 16;
 /// Limit for the numbers in one i32 vector, such as a shape or the inputs of an operator.
 const MAX_INDICES: usize = 1 << 10;
@@ -24,8 +26,8 @@ const VTABLE_HEADER_BYTES: usize = 4;
 /// Size of a field offset in a vtable, in bytes.
 const VTABLE_ENTRY_BYTES: usize = 2;
 
-/// A table without fields, preceded by its vtable: the size of the vtable (4), the size of the table
-/// (4), and in the table the distance back to the vtable (4).
+/// A table without fields, preceded by its vtable: the size of the vtable (4), the size of the
+/// table (4), and in the table the distance back to the vtable (4).
 pub const EMPTY_TABLE: [u8; 8] = [4, 0, 4, 0, 4, 0, 0, 0];
 /// Position of the table in [`EMPTY_TABLE`].
 pub const EMPTY_TABLE_POSITION: usize = 4;
@@ -79,8 +81,8 @@ impl<'a> Flatbuffer<'a> {
 
 /// A table.
 ///
-/// Accessors take the id of a field. They return the default of the field if it is absent or outside
-/// the file.
+/// Accessors take the id of a field. They return the default of the field if it is absent or
+/// outside the file.
 #[derive(Clone, Copy)]
 pub struct Table<'a> {
     buffer: Flatbuffer<'a>,
@@ -177,8 +179,8 @@ impl<'a> Table<'a> {
         self.scalars(id, i64::from_le_bytes)
     }
 
-    /// Returns the tables of a vector. It is empty if it is absent, if a table is outside the file, or
-    /// if there are more than [`MAX_TABLES`].
+    /// Returns the tables of a vector. It is empty if it is absent, if a table is outside the file,
+    /// or if there are more than [`MAX_TABLES`].
     pub fn tables(self, id: usize) -> Vec<Table<'a>> {
         let Some((references, start)) = self.vector(id, REFERENCE_BYTES) else {
             return Vec::new();
@@ -187,9 +189,8 @@ impl<'a> Table<'a> {
         if count > MAX_TABLES {
             return Vec::new();
         }
-        let table = |index| {
-            Table::at(self.buffer, self.buffer.follow(start + REFERENCE_BYTES * index)?)
-        };
+        let table =
+            |index| Table::at(self.buffer, self.buffer.follow(start + REFERENCE_BYTES * index)?);
         let tables: Option<Vec<_>> = (0..count).map(table).collect();
         tables.unwrap_or_default()
     }
@@ -200,7 +201,8 @@ impl<'a> Table<'a> {
         elements.map(convert).collect()
     }
 
-    /// Returns the bytes of a vector of `size`-byte elements, and the position of the first element.
+    /// Returns the bytes of a vector of `size`-byte elements, and the position of the first
+    /// element.
     fn vector(self, id: usize, size: usize) -> Option<(&'a [u8], usize)> {
         let vector = self.buffer.follow(self.field(id)?)?;
         let count = self.buffer.u32(vector)? as usize;

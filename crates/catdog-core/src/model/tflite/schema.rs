@@ -1,10 +1,10 @@
-//! The numbers of the two flatbuffer schemas that a `.tflite` file is written in: field ids of tables,
-//! values of enums and members of unions.
+//! The numbers of the two flatbuffer schemas that a `.tflite` file is written in: field ids of
+//! tables, values of enums and members of unions.
 //!
 //! Sources: `schema.fbs` of TensorFlow Lite, version 3, for the model, and `metadata_schema.fbs` of
 //! TFLite Support for the metadata. Modules are named after tables and constants after fields. Only
-//! what the other files read is listed. A field id is the position of the field in its table; a union
-//! takes two ids, the first for the type of its member.
+//! what the other files read is listed. A field id is the position of the field in its table; a
+//! union takes two ids, the first for the type of its member.
 
 use super::reader::{I32Field, Table};
 
@@ -430,8 +430,8 @@ impl BuiltinOperator {
 
     /// Returns the operation of a table `OperatorCode`.
     ///
-    /// Codes up to 127 are also stored in a byte of their own, for old readers. The larger of the two
-    /// fields is the code.
+    /// Codes up to 127 are also stored in a byte of their own, for old readers. The larger of the
+    /// two fields is the code.
     pub fn of(code: Table<'_>) -> Self {
         let deprecated = i32::from(code.u8(operator_code::DEPRECATED_BUILTIN_CODE) as i8);
         Self(code.i32(operator_code::BUILTIN_CODE).max(deprecated))
@@ -442,8 +442,8 @@ impl BuiltinOperator {
         self.0 >= 0
     }
 
-    /// Returns the member of `BuiltinOptions` that belongs to the operator. `None` if there is none,
-    /// or if the operator does not occur in image classifiers.
+    /// Returns the member of `BuiltinOptions` that belongs to the operator. `None` if there is
+    /// none, or if the operator does not occur in image classifiers.
     pub fn options(self) -> Option<BuiltinOptions> {
         Some(match self {
             Self::ADD => BuiltinOptions::ADD,
@@ -465,7 +465,9 @@ impl BuiltinOperator {
             Self::BATCH_TO_SPACE_ND => BuiltinOptions::BATCH_TO_SPACE_ND,
             Self::SPACE_TO_BATCH_ND => BuiltinOptions::SPACE_TO_BATCH_ND,
             Self::TRANSPOSE => BuiltinOptions::TRANSPOSE,
-            Self::MEAN | Self::SUM | Self::REDUCE_PROD | Self::REDUCE_MAX | Self::REDUCE_MIN => BuiltinOptions::REDUCER,
+            Self::MEAN | Self::SUM | Self::REDUCE_PROD | Self::REDUCE_MAX | Self::REDUCE_MIN => {
+                BuiltinOptions::REDUCER
+            }
             Self::SUB => BuiltinOptions::SUB,
             Self::DIV => BuiltinOptions::DIV,
             Self::SQUEEZE => BuiltinOptions::SQUEEZE,

@@ -8,9 +8,8 @@ use crate::model::tflite::{ModelInfo, optimize};
 fn models_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut models: Vec<_> = files
-        .filter(|file| file.is_file() && file.extension().is_none_or(|e| e != "py"))
-        .collect();
+    let mut models: Vec<_> =
+        files.filter(|file| file.is_file() && file.extension().is_none_or(|e| e != "py")).collect();
     models.sort();
     assert!(!models.is_empty());
     models

@@ -7,12 +7,12 @@ use crate::model::tflite::schema::{
     BuiltinOperator, CONV_2D_CHANNELS, DEPTHWISE_CONV_2D_CHANNELS, TensorType, layer_inputs,
 };
 
-/// Limit for the multiplications of one convolution, which is seconds of work. The largest convolution of
-/// MobileNetV2 has 1.4e7.
+/// Limit for the multiplications of one convolution, which is seconds of work. The largest
+/// convolution of MobileNetV2 has 1.4e7.
 const MAX_MULTIPLICATIONS: i128 = 1 << 40;
 
-/// Checks the tensors of a CONV_2D or DEPTHWISE_CONV_2D: ranks, amount of work, bias. `tensors` are those
-/// of the subgraph.
+/// Checks the tensors of a CONV_2D or DEPTHWISE_CONV_2D: ranks, amount of work, bias. `tensors` are
+/// those of the subgraph.
 pub fn verify_convolution(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     let damaged = "the tensors of a convolution";
     let (Some(input), Some(weights), Some(output)) = (

@@ -8,8 +8,9 @@ use crate::model::tflite::schema::{BuiltinOperator, operator, sub_graph};
 
 /// Limit for a subgraph's input, in bytes: five times an image of 4096 x 4096 pixels in uint8.
 const MAX_INPUT_BYTES: u64 = 256 << 20;
-/// Limit for the number of scales of all tensors together. Each channel of a weight tensor has a scale.
-/// Without the limit, a file whose tensors all share one long vector would take minutes to read.
+/// Limit for the number of scales of all tensors together. Each channel of a weight tensor has a
+/// scale. Without the limit, a file whose tensors all share one long vector would take minutes to
+/// read.
 const MAX_SCALES: usize = 1 << 24;
 
 /// A verified subgraph.
@@ -39,7 +40,8 @@ impl Graph {
         let activation_bytes = activations.map(|tensor| tensor.bytes).sum::<u64>();
         require(activation_bytes <= MAX_TENSOR_BYTES, "the total size of its tensors")?;
         let is_written = verify_operators(graph, codes, &mut tensors, &inputs)?;
-        let computed = outputs.iter().all(|&output| is_written[output] && !inputs.contains(&output));
+        let computed =
+            outputs.iter().all(|&output| is_written[output] && !inputs.contains(&output));
         require(computed, "a subgraph's output")?;
         Ok(Self { inputs, outputs })
     }
@@ -59,9 +61,9 @@ fn tensors(graph: Table<'_>, buffers: &[u64]) -> Result<Vec<Tensor>, ModelError>
     Ok(tensors)
 }
 
-/// Checks the operators in the order in which they run. Each operator may read what is in the file, an
-/// input of the subgraph, or the output of an operator before it; each tensor is written once. Returns
-/// for each tensor whether it is an input of the subgraph or written by an operator.
+/// Checks the operators in the order in which they run. Each operator may read what is in the file,
+/// an input of the subgraph, or the output of an operator before it; each tensor is written once.
+/// Returns for each tensor whether it is an input of the subgraph or written by an operator.
 fn verify_operators(
     graph: Table<'_>,
     codes: &[BuiltinOperator],

@@ -44,8 +44,8 @@ fn operator_codes(root: Table<'_>) -> Result<Vec<BuiltinOperator>, ModelError> {
     root.tables(model::OPERATOR_CODES).into_iter().map(verify).collect()
 }
 
-/// Returns the size of each buffer in bytes. The data is in the flatbuffer or, in files of more than
-/// 2 GiB, after it.
+/// Returns the size of each buffer in bytes. The data is in the flatbuffer or, in files of more
+/// than 2 GiB, after it.
 fn buffer_sizes(file: &[u8], root: Table<'_>) -> Result<Vec<u64>, ModelError> {
     let size = |buffer: Table<'_>| {
         let (offset, size) = (buffer.u64(buffer::OFFSET), buffer.u64(buffer::SIZE));

@@ -105,8 +105,8 @@ impl Arity {
     }
 
     /// Returns the arity of an operator; `None` for operators with a variable number of inputs or
-    /// outputs, and for those that do not occur in image classifiers. Source: the operators' reference
-    /// kernels.
+    /// outputs, and for those that do not occur in image classifiers. Source: the operators'
+    /// reference kernels.
     fn of(code: BuiltinOperator) -> Option<Self> {
         use BuiltinOperator as Op;
         Some(match code {

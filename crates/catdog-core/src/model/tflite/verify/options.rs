@@ -13,7 +13,8 @@ use crate::model::tflite::schema::{
 /// Limit for a stride, dilation or window, in pixels; images are not larger.
 const MAX_STEP: i32 = 4096;
 
-/// Checks that the options are those of the operator: the kernel would read other options as its own.
+/// Checks that the options are those of the operator: the kernel would read other options as its
+/// own.
 pub fn verify_options_type(operator: &Operator<'_>) -> Result<(), ModelError> {
     let options_type = BuiltinOptions::of(operator.table);
     let is_none = options_type == BuiltinOptions::NONE;

@@ -9,8 +9,8 @@ use crate::model::tflite::schema::{
     quantization_parameters, tensor,
 };
 
-/// Smallest and largest scale of an activation. Kernels requantize by the ratio of two scales, which
-/// must be a mantissa and a shift of 32 bits.
+/// Smallest and largest scale of an activation. Kernels requantize by the ratio of two scales,
+/// which must be a mantissa and a shift of 32 bits.
 const ACTIVATION_SCALES: RangeInclusive<f32> = 1.0 / (1u64 << 40) as f32..=(1u64 << 40) as f32;
 
 /// The verified quantization of a tensor.
@@ -92,8 +92,8 @@ fn verify_blockwise(parameters: Table<'_>, tensors: usize) -> Result<(), ModelEr
     require(is_valid, damaged)
 }
 
-/// Returns the valid zero points of a type: its values, but only 0 for int32 (biases). `None` for types
-/// whose zero points are not used.
+/// Returns the valid zero points of a type: its values, but only 0 for int32 (biases). `None` for
+/// types whose zero points are not used.
 fn zero_point_range(element: TensorType) -> Option<RangeInclusive<i64>> {
     match element {
         TensorType::UINT8 => Some(0..=255),

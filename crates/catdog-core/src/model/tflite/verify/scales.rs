@@ -12,8 +12,8 @@ const LEFT_SHIFT_8_BIT: i32 = 19;
 /// Bits by which the 16-bit kernels shift the summands to the left.
 const LEFT_SHIFT_16_BIT: i32 = 14;
 
-/// Checks that quantized tensors have the scales that the operator needs. `tensors` are those of the
-/// subgraph.
+/// Checks that quantized tensors have the scales that the operator needs. `tensors` are those of
+/// the subgraph.
 pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     match operator.code {
         BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => {
@@ -46,8 +46,8 @@ fn require_scales(
     require(complete, "a quantized tensor without a scale")
 }
 
-/// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common scale
-/// by a left shift, and the result to the scale of the output by a right shift.
+/// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common
+/// scale by a left shift, and the result to the scale of the output by a right shift.
 fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     let Some(output) = operator.output(tensors) else { return Ok(()) };
     let is_sum = matches!(

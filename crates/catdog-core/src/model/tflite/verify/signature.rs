@@ -7,8 +7,8 @@ use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{model, signature_def, tensor_map};
 
-/// Checks that the keys are unique, and that each signature names exactly the inputs and outputs of its
-/// subgraph: LiteRT looks them up by name and does not expect a missing one.
+/// Checks that the keys are unique, and that each signature names exactly the inputs and outputs of
+/// its subgraph: LiteRT looks them up by name and does not expect a missing one.
 pub fn verify_signatures(root: Table<'_>, graphs: &[Graph]) -> Result<(), ModelError> {
     let mut keys = HashSet::new();
     for signature in root.tables(model::SIGNATURE_DEFS) {

@@ -5,8 +5,8 @@ use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{OPEN_DIMENSION, TensorType, tensor};
 
-/// Limit for the size of a tensor, and of all activations of a subgraph together, in bytes. The largest
-/// activation of a classifier has a few megabytes; a damaged shape can ask for terabytes.
+/// Limit for the size of a tensor, and of all activations of a subgraph together, in bytes. The
+/// largest activation of a classifier has a few megabytes; a damaged shape can ask for terabytes.
 pub const MAX_TENSOR_BYTES: u64 = 1 << 30;
 /// Limit for the number of dimensions: `LITERT_TENSOR_MAX_RANK` of LiteRT.
 const MAX_RANK: usize = 8;
@@ -30,7 +30,8 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Checks a table `Tensor` of a subgraph with `tensors` tensors, in a model with these buffer sizes.
+    /// Checks a table `Tensor` of a subgraph with `tensors` tensors, in a model with these buffer
+    /// sizes.
     pub fn verify(tensor: Table<'_>, buffers: &[u64], tensors: usize) -> Result<Self, ModelError> {
         let shape = tensor.i32_vector(tensor::SHAPE);
         let element = TensorType::of(tensor);
