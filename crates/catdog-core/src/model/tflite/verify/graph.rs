@@ -1,7 +1,10 @@
 //! The checks of a subgraph: its tensors, its inputs and outputs, and the order of its operators.
 
 use super::operator::Operator;
+use super::options::{verify_options, verify_options_type};
+use super::scales::verify_scales;
 use super::tensor::{MAX_TENSOR_BYTES, Tensor};
+use super::weights::verify_weights;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{BuiltinOperator, operator, sub_graph};
@@ -82,7 +85,10 @@ fn verify_operators(
             tensors[output].is_ready = true;
             is_written[output] = true;
         }
-        operator.verify(tensors)?;
+        verify_options_type(&operator)?;
+        verify_scales(&operator, tensors)?;
+        verify_options(&operator)?;
+        verify_weights(&operator, tensors)?;
     }
     Ok(is_written)
 }

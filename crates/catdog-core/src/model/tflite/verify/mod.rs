@@ -33,7 +33,6 @@
 //! The rules refuse all of these 521, and none of the valid classifiers that were tried. LiteRT can
 //! still refuse a model that passes.
 
-mod convolution;
 mod graph;
 mod model;
 mod operator;
@@ -42,5 +41,6 @@ mod quantization;
 mod scales;
 mod signature;
 mod tensor;
+mod weights;
 
 pub use model::verify;

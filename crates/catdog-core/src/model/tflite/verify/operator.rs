@@ -1,8 +1,5 @@
 //! The checks of an operator: the number of its inputs and outputs, and their indices.
 
-use super::convolution::verify_convolution;
-use super::options::{verify_options, verify_options_type};
-use super::scales::verify_scales;
 use super::tensor::Tensor;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
@@ -53,24 +50,6 @@ impl<'a> Operator<'a> {
         let outputs: Option<Vec<usize>> = output_indices.into_iter().map(existing).collect();
         let outputs = outputs.ok_or(ModelError::Damaged("an operator's output"))?;
         Ok(Self { table, code, inputs, outputs })
-    }
-
-    /// Checks the options, scales and weights of the operator.
-    pub fn verify(&self, tensors: &[Tensor]) -> Result<(), ModelError> {
-        verify_options_type(self)?;
-        verify_scales(self, tensors)?;
-        verify_options(self)?;
-        match self.code {
-            BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D => {
-                verify_convolution(self, tensors)
-            }
-            BuiltinOperator::FULLY_CONNECTED => {
-                let weights = self.input(tensors, layer_inputs::WEIGHTS);
-                let is_matrix = weights.is_some_and(|weights| weights.shape.len() >= 2);
-                require(is_matrix, "the weights of a fully connected layer")
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Returns the input at a position; `None` if it is absent.

@@ -1,4 +1,4 @@
-//! The checks of convolutions.
+//! The checks of operators with weights: convolutions and fully connected layers.
 
 use super::operator::Operator;
 use super::tensor::Tensor;
@@ -11,9 +11,24 @@ use crate::model::tflite::schema::{
 /// convolution of MobileNetV2 has 1.4e7.
 const MAX_MULTIPLICATIONS: i128 = 1 << 40;
 
-/// Checks the tensors of a CONV_2D or DEPTHWISE_CONV_2D: ranks, amount of work, bias. `tensors` are
-/// those of the subgraph.
-pub fn verify_convolution(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those of
+/// the subgraph.
+pub fn verify_weights(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+    match operator.code {
+        BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D => {
+            verify_convolution(operator, tensors)
+        }
+        BuiltinOperator::FULLY_CONNECTED => {
+            let weights = operator.input(tensors, layer_inputs::WEIGHTS);
+            let is_matrix = weights.is_some_and(|weights| weights.shape.len() >= 2);
+            require(is_matrix, "the weights of a fully connected layer")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the ranks, the amount of work and the bias.
+fn verify_convolution(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     let damaged = "the tensors of a convolution";
     let (Some(input), Some(weights), Some(output)) = (
         operator.input(tensors, layer_inputs::INPUT),
