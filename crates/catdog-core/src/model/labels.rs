@@ -1,8 +1,9 @@
 //! The names of a model's classes.
 //!
 //! Labels come from the first of these sources that exists: the property `labels`, the property
-//! `labels-file`, the model's own metadata, and a `labels.txt` in the folder of the model. Without any,
-//! a model of one score or two classes gets the names "cat" and "dog", and other classes are numbered.
+//! `labels-file`, the metadata of the model, and a `labels.txt` in the folder of the model. Without
+//! any of them, a model with one or two scores gets the names "cat" and "dog", and the classes of
+//! other models are numbered.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use thiserror::Error;
 use super::tflite::ModelError;
 use crate::files;
 
-/// The labels cannot be used.
+/// The error for labels that cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LabelsError {
     /// The file cannot be read.
@@ -45,13 +46,13 @@ pub enum LabelsError {
         line: usize,
     },
     /// The property `labels` contains an empty name.
-    #[error("the property labels has an empty name at position {index}; write it as \"cat,dog\"")]
+    #[error("property labels: name {index} is empty; write the names as \"cat,dog\"")]
     EmptyName {
         /// Position of the name, starting at 1.
         index: usize,
     },
-    /// A label contains a control character, which neither a GStreamer string nor a line of text can
-    /// hold.
+    /// A label contains a control character. A GStreamer string ends at NUL, and a line of text
+    /// cannot show other control characters.
     #[error("{source_name}: label {index} contains a control character; remove it")]
     Unprintable {
         /// The property, file or metadata.
@@ -64,8 +65,8 @@ pub enum LabelsError {
     Metadata(ModelError),
     /// There are too few or too many names.
     #[error(
-        "{source_name} has {got} labels, but the model has {classes} classes ({scores} scores); set \
-         {classes} names with labels or labels-file{}{}",
+        "{source_name} has {got} labels, but the model has {classes} classes ({scores} scores); \
+         set {classes} names with labels or labels-file{}{}",
         if *.scores == 1 { ", the class of negative scores first" } else { "" },
         if *.is_list && *.got > *.classes {
             "; a name in labels cannot contain a comma, a line of labels-file can"
@@ -87,13 +88,13 @@ pub enum LabelsError {
     },
 }
 
-/// The default names of a model of one score or two classes: class 0 (or a negative score) and class 1
-/// (or a positive score).
+/// The default names for a model with one or two scores. With two, they are the names of class 0
+/// and class 1; with one, of a negative and a positive score.
 pub const CAT_AND_DOG: [&str; 2] = ["cat", "dog"];
 
 /// Name of the labels file in the folder of the model.
 const SIDECAR_LABELS: &str = "labels.txt";
-/// Size limit of a labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice.
+/// Size limit of a labels file, in bytes: 1 MiB holds the 21,843 names of ImageNet-21k twice.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The sources of labels, in order of precedence.
@@ -131,19 +132,16 @@ impl LabelSources<'_> {
             return named(check(parse_list(list)?, scores, source)?);
         }
         if let Some(file) = self.file {
-            return named(check(read_file(file)?, scores, quoted(file))?);
+            return named(check(read_file(file)?, scores, labels_file(file))?);
         }
         if let Some(names) = self.metadata {
             let names = names.clone().map_err(LabelsError::Metadata)?;
-            return named(check(
-                names,
-                scores,
-                Source { name: "the model's metadata".into(), is_list: false },
-            )?);
+            let source = Source { name: "the model's metadata".into(), is_list: false };
+            return named(check(names, scores, source)?);
         }
         let sidecar = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
         if let Some(file) = sidecar.filter(|file| file.is_file()) {
-            return named(check(read_file(&file)?, scores, quoted(&file))?);
+            return named(check(read_file(&file)?, scores, labels_file(&file))?);
         }
         if scores <= CAT_AND_DOG.len() {
             return named(CAT_AND_DOG.map(str::to_owned).to_vec());
@@ -153,19 +151,20 @@ impl LabelSources<'_> {
     }
 }
 
-/// A source of labels, as an error names it.
+/// A source of labels, as an error message needs it.
 struct Source {
     name: String,
     /// The names were separated by commas.
     is_list: bool,
 }
 
-fn quoted(file: &Path) -> Source {
+/// Returns the source for a labels file.
+fn labels_file(file: &Path) -> Source {
     Source { name: format!("labels file '{}'", file.display()), is_list: false }
 }
 
+/// Returns `names` if they are printable and their number fits the scores.
 fn check(names: Vec<String>, scores: usize, source: Source) -> Result<Vec<String>, LabelsError> {
-    // A GStreamer string ends at NUL, and a line of text cannot show other control characters.
     let unprintable = |name: &String| name.chars().any(char::is_control);
     if let Some(index) = names.iter().position(unprintable) {
         return Err(LabelsError::Unprintable { source_name: source.name, index: index + 1 });
@@ -180,6 +179,7 @@ fn check(names: Vec<String>, scores: usize, source: Source) -> Result<Vec<String
     }
 }
 
+/// Splits the value of the property `labels` at its commas.
 fn parse_list(list: &str) -> Result<Vec<String>, LabelsError> {
     let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
     match names.iter().position(String::is_empty) {
@@ -188,9 +188,11 @@ fn parse_list(list: &str) -> Result<Vec<String>, LabelsError> {
     }
 }
 
-/// Reads one name per line. A byte order mark, CR LF, blank lines at the end, and the line's own index
-/// before every name ("0 cat", "1 dog"), as Teachable Machine and Coral write it, are accepted and
-/// dropped.
+/// Reads a file with one name per line.
+///
+/// A byte order mark, the CR of CR LF, and blank lines at the end are dropped. So is the index of
+/// the line at its start, if every line has it ("0 cat", "1 dog"): Teachable Machine and Coral
+/// write such files.
 fn read_file(file: &Path) -> Result<Vec<String>, LabelsError> {
     let bytes = files::read(file, MAX_FILE_BYTES)
         .map_err(|reason| LabelsError::Unreadable { file: file.to_owned(), reason })?;
@@ -211,7 +213,7 @@ fn read_file(file: &Path) -> Result<Vec<String>, LabelsError> {
     Ok(numbered.unwrap_or(lines).into_iter().map(str::to_owned).collect())
 }
 
-/// Returns `line` without the number `index` at its start.
+/// Returns `line` without the number `index` at its start; `None` if it does not start with it.
 fn without_index(line: &str, index: usize) -> Option<&str> {
     let rest = line.strip_prefix(&index.to_string())?;
     let name = rest.trim_start_matches([' ', '\t', ':', ',']);
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_takes_precedence_over_the_file() {
+    fn the_property_labels_takes_precedence_over_labels_file() {
         let (_folder, path) = file_with(b"a\nb\n");
         let sources = LabelSources { list: Some("x, y"), file: Some(&path), ..Default::default() };
         assert_eq!(sources.resolve(2).unwrap().names, ["x", "y"]);
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_file_is_named_with_the_reason() {
+    fn the_error_for_an_unusable_file_names_the_file_and_the_reason() {
         let text = |content: &[u8], scores| from_file(content, scores).unwrap_err().to_string();
         assert!(text(b"a\nb\n", 5).contains("2 labels"), "{}", text(b"a\nb\n", 5));
         assert!(text(b"a\nb\nc\n", 2).contains("3 labels"));
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_comma_is_sent_to_the_labels_file() {
+    fn the_error_for_a_name_with_a_comma_suggests_labels_file() {
         let sources = LabelSources { list: Some("cat, black,dog"), ..Default::default() };
         let text = sources.resolve(2).unwrap_err().to_string();
         assert!(text.contains("comma") && text.contains("labels-file"), "{text}");
@@ -321,11 +323,11 @@ mod tests {
     }
 
     #[test]
-    fn the_list_replaces_unusable_labels_of_the_metadata() {
+    fn the_property_labels_replaces_unusable_labels_of_the_metadata() {
         let unusable = Err(ModelError::Damaged("its TFLite metadata"));
         let sources = LabelSources { metadata: Some(&unusable), ..Default::default() };
         assert!(sources.resolve(2).unwrap_err().to_string().contains("set labels"));
-        let by_hand = LabelSources { list: Some("a,b"), ..sources };
-        assert_eq!(by_hand.resolve(2).unwrap().names, ["a", "b"]);
+        let with_list = LabelSources { list: Some("a,b"), ..sources };
+        assert_eq!(with_list.resolve(2).unwrap().names, ["a", "b"]);
     }
 }

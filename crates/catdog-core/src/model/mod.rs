@@ -1,4 +1,5 @@
-//! Model files: where a model comes from, what its file says about itself, and the names of its classes.
+//! Model files: the source of a model, the description that its file contains, and the names of its
+//! classes.
 
 pub mod labels;
 pub mod modelinfo;

@@ -1,20 +1,21 @@
-//! The `.modelinfo` file next to a model, with which GStreamer's own inference elements describe it.
+//! The `.modelinfo` file next to a model: the description of the model for the inference elements
+//! that come with GStreamer.
 
 use std::path::{Path, PathBuf};
 
 use super::tflite::Normalization;
 use crate::files;
 
-/// The extension that is appended to the name of the model file.
+/// The extension, which is appended to the name of the model file.
 const EXTENSION: &str = ".modelinfo";
-/// Size limit of the file; a real one has some hundred bytes.
+/// Size limit of the file, in bytes; a valid one has a few hundred.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Reads the normalization from the `.modelinfo` file of `model` (`model.tflite.modelinfo`).
 ///
-/// In the section of an input, `ranges` gives the elements for black and white, once or for each
-/// channel, in the stored units of the tensor. The format has no field for labels. Returns `None` if there
-/// is no such file or it contains no ranges.
+/// In the section of an input, `ranges` gives the tensor elements for black and white, once or for
+/// each channel, in the stored units of the tensor. The format has no field for labels. Returns
+/// `None` if there is no such file or it contains no ranges.
 ///
 /// Source: the documentation of GstAnalyticsModelInfo.
 ///
@@ -44,7 +45,7 @@ pub fn read_normalization(model: &Path) -> Result<Option<Normalization>, String>
         .ok_or_else(|| in_file("its ranges are not one or three pairs such as -1.0,1.0"))
 }
 
-/// Returns the value of `key` in a section of an INI file.
+/// Returns the value of `key` in a section of the file, which has the INI format.
 fn value_of<'a>(section: &'a str, key: &str) -> Option<&'a str> {
     let mut lines = section.lines().filter_map(|line| line.split_once('='));
     lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
@@ -89,7 +90,9 @@ mod tests {
     fn modelinfo_ranges_become_mean_and_standard_deviation() {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("m.tflite");
-        let info = "[modelinfo]\nversion=1.0\n\n[in]\ndir=input\ndims=1,8,8,3\nranges=-1.0,1.0\n\n[out]\ndir=output\nranges=0,5\n";
+        let info = "[modelinfo]\nversion=1.0\n\n\
+                    [in]\ndir=input\ndims=1,8,8,3\nranges=-1.0,1.0\n\n\
+                    [out]\ndir=output\nranges=0,5\n";
         fs::write(folder.path().join("m.tflite.modelinfo"), info).unwrap();
         let normalization = read_normalization(&model).unwrap();
         assert_eq!(normalization, Some(Normalization { mean: vec![127.5], std: vec![127.5] }));

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// The built-in model: cat, dog, neither. `models/README.md` is its model card.
+/// The built-in model, with the classes cat, dog and neither. Its model card is `models/README.md`.
 static BUILT_IN: &[u8] = include_bytes!("../../../../models/catdog.tflite");
 const BUILT_IN_NAME: &str = "catdog.tflite";
 
-/// Size limit of a model file: a hundred times the largest image classifiers in use.
+/// Size limit of a model file, in bytes. Image classifiers for embedded devices have a few
+/// megabytes to a hundred.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 
-/// The source of a model. Its `Display` is how an error names it.
+/// The source of a model. `Display` gives the text that an error message uses for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
     /// The built-in model.
@@ -35,7 +36,7 @@ impl ModelSource {
         }
     }
 
-    /// Returns the path of the file; `None` for the built-in model.
+    /// Returns the path of the model file; `None` for the built-in model.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::BuiltIn => None,

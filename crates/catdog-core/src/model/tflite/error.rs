@@ -1,4 +1,4 @@
-//! The error of a file that is not an image classifier catdog can run.
+//! The error for a file that is not an image classifier that catdog can run.
 
 use thiserror::Error;
 
@@ -14,7 +14,8 @@ pub enum ModelError {
     /// The file is not a flatbuffer with the TFLite identifier.
     #[error("it is not a .tflite file (the identifier TFL3 is missing); check the path")]
     NotTflite,
-    /// The identifier is there, but the contents are inconsistent.
+    /// The file has the TFLite identifier, but its contents are inconsistent. The text names the
+    /// inconsistent part, as a noun phrase.
     #[error("the file is damaged ({0} cannot be right); copy or export the model again")]
     Damaged(&'static str),
     /// The model does not have exactly one input.
@@ -36,7 +37,7 @@ pub enum ModelError {
     Element {
         /// Name of the tensor.
         name: String,
-        /// Its element type.
+        /// Name of its element type in TensorFlow.
         element: &'static str,
     },
     /// The input is not an RGB image.
@@ -65,4 +66,9 @@ pub enum ModelError {
         /// The message of the archive reader.
         reason: String,
     },
+}
+
+/// Returns the error [`ModelError::Damaged`] with `part`, unless `holds`.
+pub(super) fn require(holds: bool, part: &'static str) -> Result<(), ModelError> {
+    if holds { Ok(()) } else { Err(ModelError::Damaged(part)) }
 }

@@ -1,161 +1,193 @@
-//! Rewriting a model, in memory, into one that XNNPACK takes whole.
+//! Rewrites a model in memory if XNNPACK cannot run it as one partition.
 //!
-//! Dynamic-range quantisation leaves weights as int8 while activations are float ("hybrid"). XNNPACK
-//! takes such convolutions and fully connected layers, but no depthwise ones: at each of them the
-//! graph is left to a reference kernel, and every piece between is a graph of its own. Depthwise
-//! weights are few (nine a channel), so nothing is lost when they are floats: the kernel computes
-//! with the very values that the int8 weights stand for, and activations are no longer rounded to
-//! eight bits before it.
+//! Dynamic-range quantization stores weights as int8 and computes with float activations ("hybrid"
+//! operators). XNNPACK runs hybrid convolutions and fully connected layers, but not hybrid
+//! depthwise convolutions. Each of these runs in a reference kernel and ends a partition of the
+//! graph. The rewrite dequantizes depthwise weights to float32. The file hardly grows, because
+//! these weights are few (nine per channel for a 3x3 kernel). No accuracy is lost: the float kernel
+//! uses the values that the int8 weights stand for, and it does not round the activations to eight
+//! bits.
 //!
-//! Only values are overwritten, and data appended: the type of the weight tensor, the references to
-//! its quantisation and to its data. Every offset of the flatbuffer stays as it is.
+//! The rewrite overwrites values in place and appends data: the type of the weight tensor, the
+//! references to its quantization and to its data. All other offsets of the flatbuffer stay valid.
 
-use super::reader::{Bytes, Table};
-use super::*;
+use std::io::Cursor;
 
-/// Field numbers of `schema.fbs`.
-const BUFFER_DATA: usize = 0;
-const BUFFER_OFFSET: usize = 1;
-const QUANTIZATION_DETAILS_TYPE: usize = 4;
-const QUANTIZATION_DIMENSION: usize = 6;
+use super::model_info::ModelInfo;
+use super::reader::{EMPTY_TABLE, EMPTY_TABLE_POSITION, Flatbuffer, REFERENCE_BYTES, Table};
+use super::schema::{
+    BuiltinOperator, MODEL_IDENTIFIER, TensorType, buffer, layer_inputs, model, operator,
+    quantization_details, quantization_parameters, sub_graph, tensor,
+};
 
-const OP_DEPTHWISE_CONV_2D: i32 = 4;
-
-/// `TensorType`.
-const FLOAT32: u8 = 0;
-const INT8: u8 = 9;
-
-/// Flatbuffers of TFLite align data to this, and XNNPACK wants it.
+/// Alignment of tensor data, in bytes: `force_align` of `Buffer.data` in `schema.fbs`.
 const DATA_ALIGNMENT: usize = 16;
 
-/// A model that was rewritten.
+/// A rewritten model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optimized {
     /// The bytes of a `.tflite` file.
     pub file: Vec<u8>,
-    /// How many weight tensors are floats now.
+    /// Number of weight tensors that were dequantized.
     pub weights: usize,
 }
 
-/// Rewrites `file`, which [`ModelInfo::parse`] accepts; `None` where there is nothing to gain.
+/// Rewrites `file`, which [`ModelInfo::parse`] accepts. Returns `None` if it has no hybrid
+/// depthwise convolutions, or if the rewritten model would not be accepted.
 pub fn optimize(file: &[u8]) -> Option<Optimized> {
-    let model = Bytes(file).root(b"TFL3")?;
-    let found = hybrid_depthwise_weights(model);
+    let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
+    let found = hybrid_depthwise_weights(root);
     if found.is_empty() {
         return None;
     }
-    // Files packed behind the flatbuffer must stay at the end.
+    // The archive must stay at the end of the file.
     let archive = archive_start(file);
     let mut rewritten = file[..archive].to_vec();
-    align(&mut rewritten, 4);
-    // A table without fields: the size of its vtable, its own size, and the way back to the vtable.
-    let no_quantization = rewritten.len() + 4;
-    rewritten.extend([4, 0, 4, 0, 4, 0, 0, 0]);
+    align(&mut rewritten, REFERENCE_BYTES);
+    let no_quantization = rewritten.len() + EMPTY_TABLE_POSITION;
+    rewritten.extend(EMPTY_TABLE);
     for weights in &found {
-        // The count comes before the aligned data.
+        // A vector is its count and its elements; the elements are aligned.
         align(&mut rewritten, DATA_ALIGNMENT);
-        rewritten.extend([0; DATA_ALIGNMENT - 4]);
+        rewritten.extend([0; DATA_ALIGNMENT - REFERENCE_BYTES]);
         let vector = rewritten.len();
-        rewritten.extend(u32::try_from(4 * weights.values.len()).ok()?.to_le_bytes());
+        let bytes = size_of::<f32>() * weights.values.len();
+        rewritten.extend(u32::try_from(bytes).ok()?.to_le_bytes());
         rewritten.extend(weights.values.iter().flat_map(|value| value.to_le_bytes()));
-        *rewritten.get_mut(weights.kind)? = FLOAT32;
-        refer(&mut rewritten, weights.quantization, no_quantization)?;
-        refer(&mut rewritten, weights.data, vector)?;
+        *rewritten.get_mut(weights.type_position)? = TensorType::FLOAT32.code();
+        set_reference(&mut rewritten, weights.quantization_position, no_quantization)?;
+        set_reference(&mut rewritten, weights.data_position, vector)?;
     }
     align(&mut rewritten, DATA_ALIGNMENT);
     rewritten.extend(&file[archive..]);
-    // What cannot be read must not be run.
+    // In a damaged file, an overwritten value can belong to another table, too.
     ModelInfo::parse(&rewritten).ok()?;
     Some(Optimized { file: rewritten, weights: found.len() })
 }
 
-/// One weight tensor: what it is to hold, and where the file says what it holds.
+/// A weight tensor to be dequantized. Positions are byte offsets in the file.
 struct Weights {
+    /// The dequantized elements.
     values: Vec<f32>,
-    /// Position of the tensor's type.
-    kind: usize,
-    /// Position of the reference to its quantisation.
-    quantization: usize,
-    /// Position of the reference to its data.
-    data: usize,
+    /// Position of the type of the tensor.
+    type_position: usize,
+    /// Position of the reference to the quantization of the tensor.
+    quantization_position: usize,
+    /// Position of the reference to the data of the buffer.
+    data_position: usize,
 }
 
-fn hybrid_depthwise_weights(model: Table<'_>) -> Vec<Weights> {
-    let codes: Vec<i32> = model.tables(OPERATOR_CODES).into_iter().map(builtin_operator).collect();
-    let buffers = model.tables(BUFFERS);
-    let graphs = model.tables(SUBGRAPHS);
-    let graphs: Vec<(Vec<Table<'_>>, Vec<Table<'_>>)> = graphs
-        .iter()
-        .map(|graph| (graph.tables(GRAPH_TENSORS), graph.tables(GRAPH_OPERATORS)))
-        .collect();
-    // Of buffers and of tables that two tensors use, neither may be changed for one of them.
-    let mut users = vec![0; buffers.len()];
-    for tensor in graphs.iter().flat_map(|(tensors, _)| tensors) {
-        if let Some(users) = users.get_mut(tensor.u32(TENSOR_BUFFER) as usize) {
-            *users += 1;
+/// A table `SubGraph`.
+struct Graph<'a> {
+    tensors: Vec<Table<'a>>,
+    operators: Vec<Table<'a>>,
+}
+
+/// Returns the weights of all hybrid depthwise convolutions that can be changed without side
+/// effects.
+fn hybrid_depthwise_weights(root: Table<'_>) -> Vec<Weights> {
+    let codes = root.tables(model::OPERATOR_CODES).into_iter().map(BuiltinOperator::of);
+    let codes: Vec<BuiltinOperator> = codes.collect();
+    let buffers = root.tables(model::BUFFERS);
+    let graphs = root.tables(model::SUBGRAPHS).into_iter().map(|graph| Graph {
+        tensors: graph.tables(sub_graph::TENSORS),
+        operators: graph.tables(sub_graph::OPERATORS),
+    });
+    let graphs: Vec<Graph<'_>> = graphs.collect();
+    let tensors = graphs.iter().flat_map(|graph| &graph.tensors);
+    let buffer_uses = count_uses(buffers.len(), tensors.map(|tensor| buffer_index(*tensor)));
+    let mut found = Vec::new();
+    for (weights, buffer_index) in graphs.iter().flat_map(|graph| graph.hybrid_weights(&codes)) {
+        // Another tensor with the same buffer would change, too.
+        if buffer_uses.get(buffer_index) == Some(&1) {
+            found.extend(buffers.get(buffer_index).and_then(|b| dequantize(weights, *b)));
         }
     }
-    let mut found = Vec::new();
-    for (tensors, operators) in &graphs {
-        let mut readers = vec![0; tensors.len()];
-        for index in operators.iter().flat_map(|operator| operator.i32_vector(OPERATOR_INPUTS)) {
-            if let Some(readers) = usize::try_from(index).ok().and_then(|i| readers.get_mut(i)) {
-                *readers += 1;
-            }
-        }
-        for operator in operators {
-            if codes.get(operator.u32(OPERATOR_CODE) as usize) != Some(&OP_DEPTHWISE_CONV_2D) {
+    if positions_overlap(&found) { Vec::new() } else { found }
+}
+
+impl<'a> Graph<'a> {
+    /// Returns the weight tensors of hybrid depthwise convolutions that no other operator reads,
+    /// with the indices of their buffers.
+    fn hybrid_weights(&self, codes: &[BuiltinOperator]) -> Vec<(Table<'a>, usize)> {
+        let inputs = self.operators.iter().flat_map(|o| o.i32_vector(operator::INPUTS));
+        let indices = inputs.filter_map(|index| usize::try_from(index).ok());
+        let tensor_uses = count_uses(self.tensors.len(), indices);
+        let mut found = Vec::new();
+        for operator in &self.operators {
+            let code = codes.get(operator.u32(operator::OPCODE_INDEX) as usize);
+            if code != Some(&BuiltinOperator::DEPTHWISE_CONV_2D) {
                 continue;
             }
-            let inputs = operator.i32_vector(OPERATOR_INPUTS);
+            let inputs = operator.i32_vector(operator::INPUTS);
             let tensor = |position: usize| {
                 let index = usize::try_from(*inputs.get(position)?).ok()?;
-                Some((index, *tensors.get(index)?))
+                Some((index, *self.tensors.get(index)?))
             };
-            let (Some((_, input)), Some((index, weights))) = (tensor(0), tensor(1)) else {
+            let (Some((_, input)), Some((index, weights))) =
+                (tensor(layer_inputs::INPUT), tensor(layer_inputs::WEIGHTS))
+            else {
                 continue;
             };
-            let buffer = weights.u32(TENSOR_BUFFER) as usize;
-            let hybrid = input.u8(TENSOR_TYPE) == FLOAT32 && weights.u8(TENSOR_TYPE) == INT8;
-            let alone = readers[index] == 1 && users.get(buffer) == Some(&1);
-            if hybrid && alone {
-                found.extend(buffers.get(buffer).and_then(|buffer| read_weights(weights, *buffer)));
+            let is_hybrid = TensorType::of(input) == TensorType::FLOAT32
+                && TensorType::of(weights) == TensorType::INT8;
+            if is_hybrid && tensor_uses[index] == 1 {
+                found.push((weights, buffer_index(weights)));
             }
         }
+        found
     }
-    // Damaged files may lay one table over another.
-    let mut positions: Vec<usize> =
-        found.iter().flat_map(|w| [w.kind, w.quantization, w.data]).collect();
-    positions.sort_unstable();
-    if positions.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Vec::new();
-    }
-    found
 }
 
-/// The values that the int8 weights stand for: `scale[channel] * stored`, the zero points being 0
-/// (the TensorFlow Lite 8-bit quantisation specification).
-fn read_weights(tensor: Table<'_>, buffer: Table<'_>) -> Option<Weights> {
-    let parameters = tensor.table(TENSOR_QUANTIZATION)?;
-    let scales = parameters.f32_vector(QUANTIZATION_SCALE);
-    let symmetric = parameters.i64_vector(QUANTIZATION_ZERO_POINT).iter().all(|zero| *zero == 0);
-    let plain = parameters.u8(QUANTIZATION_DETAILS_TYPE) == 0 && buffer.u64(BUFFER_OFFSET) == 0;
-    if !symmetric || !plain {
+fn buffer_index(tensor: Table<'_>) -> usize {
+    tensor.u32(tensor::BUFFER) as usize
+}
+
+/// Counts how often each index below `len` occurs.
+fn count_uses(len: usize, indices: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut uses = vec![0; len];
+    for index in indices {
+        if let Some(uses) = uses.get_mut(index) {
+            *uses += 1;
+        }
+    }
+    uses
+}
+
+/// Returns whether two of the values to be overwritten have the same position, because tables of a
+/// damaged file overlap.
+fn positions_overlap(found: &[Weights]) -> bool {
+    let positions =
+        found.iter().flat_map(|w| [w.type_position, w.quantization_position, w.data_position]);
+    let mut positions: Vec<usize> = positions.collect();
+    positions.sort_unstable();
+    positions.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Computes the real values of int8 weights: `scale[channel] * stored`. Returns `None` if the zero
+/// points are not 0 or the quantization is not per tensor or per channel.
+///
+/// Source: the TensorFlow Lite 8-bit quantization specification.
+fn dequantize(tensor: Table<'_>, buffer: Table<'_>) -> Option<Weights> {
+    let parameters = tensor.table(tensor::QUANTIZATION)?;
+    let scales = parameters.f32_vector(quantization_parameters::SCALE);
+    let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
+    let has_details =
+        parameters.u8(quantization_parameters::DETAILS_TYPE) != quantization_details::NONE;
+    let is_inline = buffer.u64(buffer::OFFSET) == 0;
+    if zero_points.iter().any(|zero_point| *zero_point != 0) || has_details || !is_inline {
         return None;
     }
-    let shape: Vec<usize> = tensor
-        .i32_vector(TENSOR_SHAPE)
-        .into_iter()
-        .map(usize::try_from)
-        .collect::<Result<_, _>>()
-        .ok()?;
-    let stored = buffer.byte_vector(BUFFER_DATA)?;
-    let count = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side))?;
+    let shape = tensor.i32_vector(tensor::SHAPE).into_iter().map(usize::try_from);
+    let shape: Vec<usize> = shape.collect::<Result<_, _>>().ok()?;
+    let stored = buffer.byte_vector(buffer::DATA)?;
+    let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
     if count == 0 || stored.len() != count {
         return None;
     }
-    // How many elements in a row share a scale, along the quantised dimension.
-    let dimension = usize::try_from(parameters.i32(QUANTIZATION_DIMENSION, 0)).ok()?;
+    let dimension = parameters.i32(quantization_parameters::QUANTIZED_DIMENSION);
+    let dimension = usize::try_from(dimension).ok()?;
+    // The number of consecutive elements with the same scale.
     let run = match scales.len() {
         1 => count,
         channels if shape.get(dimension) == Some(&channels) => {
@@ -164,31 +196,33 @@ fn read_weights(tensor: Table<'_>, buffer: Table<'_>) -> Option<Weights> {
         _ => return None,
     };
     let scale = |index: usize| scales[index / run % scales.len()];
-    let values =
-        stored.iter().enumerate().map(|(i, &byte)| scale(i) * f32::from(byte as i8)).collect();
+    let values = stored.iter().enumerate().map(|(i, &byte)| scale(i) * f32::from(byte as i8));
     Some(Weights {
-        values,
-        kind: tensor.field(TENSOR_TYPE)?,
-        quantization: tensor.field(TENSOR_QUANTIZATION)?,
-        data: buffer.field(BUFFER_DATA)?,
+        values: values.collect(),
+        type_position: tensor.field(tensor::TYPE)?,
+        quantization_position: tensor.field(tensor::QUANTIZATION)?,
+        data_position: buffer.field(buffer::DATA)?,
     })
 }
 
-/// Makes the reference at `position` lead to `target`, further on.
-fn refer(file: &mut [u8], position: usize, target: usize) -> Option<()> {
+/// Makes the reference at `position` lead to `target`, which must be at a larger position.
+fn set_reference(file: &mut [u8], position: usize, target: usize) -> Option<()> {
     let distance = u32::try_from(target.checked_sub(position)?).ok()?;
-    file.get_mut(position..position + 4)?.copy_from_slice(&distance.to_le_bytes());
+    let reference = file.get_mut(position..position + REFERENCE_BYTES)?;
+    reference.copy_from_slice(&distance.to_le_bytes());
     Some(())
 }
 
+/// Appends zeros until the length is a multiple of `alignment`.
 fn align(file: &mut Vec<u8>, alignment: usize) {
     file.resize(file.len().next_multiple_of(alignment), 0);
 }
 
-/// Where the ZIP archive behind the flatbuffer begins, or the end.
+/// Returns the position of the ZIP archive after the flatbuffer; the length of the file if there is
+/// no archive.
 fn archive_start(file: &[u8]) -> usize {
     let start = || {
-        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).ok()?;
+        let mut archive = zip::ZipArchive::new(Cursor::new(file)).ok()?;
         let starts = (0..archive.len()).map(|i| Some(archive.by_index(i).ok()?.header_start()));
         starts.collect::<Option<Vec<u64>>>()?.into_iter().min()
     };

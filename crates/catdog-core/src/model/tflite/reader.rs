@@ -1,23 +1,65 @@
-//! Bounds-checked reading of a flatbuffer: every access answers `None` past the end instead of
-//! trusting an offset, so a damaged file cannot lead outside its own bytes.
+//! Bounds-checked reading of a flatbuffer. Every access is checked against the end of the file, so
+//! wrong offsets in a damaged file cannot lead to a panic or to memory outside the file.
 //!
-//! The generated accessors of the `flatbuffers` crate would be 20,000 lines for the TFLite schema,
-//! of which a dozen fields are wanted here; this is the binary format itself: a table is an i32
-//! distance back to its vtable, a vtable is u16 length, u16 object size and one u16 offset a field,
-//! vectors and strings are a u32 count and their elements, and references are u32 distances
-//! forward. Source: the "Internals" page of the FlatBuffers documentation.
+//! The format: a table starts with an i32, the distance back to its vtable. A vtable is the u16
+//! size of the vtable, the u16 size of the table, and one u16 offset per field (0 for an absent
+//! field). Vectors and strings are a u32 count followed by the elements. References are u32
+//! distances forward. All numbers are little-endian. Source: the page "Internals" of the
+//! FlatBuffers documentation.
+//!
+//! The accessors that the FlatBuffers compiler generates for the TFLite schema have 20,000 lines,
+//! and catdog reads a few dozen fields, so this file reads the format itself.
 
-/// Most tables of one vector, ten times the tensors of the largest classifiers. All the references
-/// of a hostile file may lead to the same table, so that its size is no bound.
+/// Limit for the tables in one vector: ten times the number of tensors of the largest classifiers.
+/// The size of the file is no limit, because all references of a malicious file can lead to the
+/// same table.
 const MAX_TABLES: usize = 1 << 16;
-/// Most numbers of a shape or of an operator's tensors.
+/// Limit for the numbers in one i32 vector, such as a shape or the inputs of an operator.
 const MAX_INDICES: usize = 1 << 10;
 
-/// The whole file.
-#[derive(Clone, Copy)]
-pub struct Bytes<'a>(pub &'a [u8]);
+/// Size of a reference and of a vector's count, in bytes.
+pub const REFERENCE_BYTES: usize = 4;
+/// Position of the file identifier.
+const IDENTIFIER_POSITION: usize = 4;
+/// Size of the two sizes before the field offsets of a vtable, in bytes.
+const VTABLE_HEADER_BYTES: usize = 4;
+/// Size of a field offset in a vtable, in bytes.
+const VTABLE_ENTRY_BYTES: usize = 2;
 
-impl<'a> Bytes<'a> {
+/// A table without fields, preceded by its vtable: the size of the vtable (4), the size of the
+/// table (4), and in the table the distance back to the vtable (4).
+pub const EMPTY_TABLE: [u8; 8] = [4, 0, 4, 0, 4, 0, 0, 0];
+/// Position of the table in [`EMPTY_TABLE`].
+pub const EMPTY_TABLE_POSITION: usize = 4;
+
+/// An i32 field of a table.
+#[derive(Clone, Copy)]
+pub struct I32Field {
+    /// Id of the field.
+    pub id: usize,
+    /// Value of the field if it is absent.
+    pub default: i32,
+}
+
+/// A flatbuffer, as a whole.
+#[derive(Clone, Copy)]
+pub struct Flatbuffer<'a>(&'a [u8]);
+
+impl<'a> Flatbuffer<'a> {
+    /// Returns the root table of a flatbuffer with the given file identifier.
+    pub fn root(bytes: &'a [u8], identifier: &[u8; 4]) -> Option<Table<'a>> {
+        if !Self::has_identifier(bytes, identifier) {
+            return None;
+        }
+        let buffer = Self(bytes);
+        Table::at(buffer, buffer.follow(0)?)
+    }
+
+    /// Returns whether a file has the given file identifier.
+    pub fn has_identifier(bytes: &[u8], identifier: &[u8; 4]) -> bool {
+        Flatbuffer(bytes).array(IDENTIFIER_POSITION) == Some(*identifier)
+    }
+
     fn array<const N: usize>(self, position: usize) -> Option<[u8; N]> {
         self.0.get(position..position.checked_add(N)?)?.try_into().ok()
     }
@@ -30,125 +72,126 @@ impl<'a> Bytes<'a> {
         self.array(position).map(u32::from_le_bytes)
     }
 
-    /// Follows the reference at `position`.
+    /// Returns the position that the reference at `position` leads to.
     fn follow(self, position: usize) -> Option<usize> {
         let target = position.checked_add(self.u32(position)? as usize)?;
         (target < self.0.len()).then_some(target)
     }
-
-    /// The root table of a file with the given identifier.
-    pub fn root(self, identifier: &[u8; 4]) -> Option<Table<'a>> {
-        (self.array::<4>(4)? == *identifier).then_some(())?;
-        Table::at(self, self.follow(0)?)
-    }
 }
 
-/// One table.
+/// A table.
+///
+/// Accessors take the id of a field. They return the default of the field if it is absent or
+/// outside the file.
 #[derive(Clone, Copy)]
 pub struct Table<'a> {
-    bytes: Bytes<'a>,
+    buffer: Flatbuffer<'a>,
     position: usize,
     vtable: usize,
-    vtable_len: usize,
+    vtable_bytes: usize,
 }
 
 impl<'a> Table<'a> {
-    fn at(bytes: Bytes<'a>, position: usize) -> Option<Self> {
-        let back = i32::from_le_bytes(bytes.array(position)?);
+    fn at(buffer: Flatbuffer<'a>, position: usize) -> Option<Self> {
+        let back = i32::from_le_bytes(buffer.array(position)?);
         let vtable = usize::try_from(i64::try_from(position).ok()? - i64::from(back)).ok()?;
-        let vtable_len = bytes.u16(vtable)?;
-        Some(Self { bytes, position, vtable, vtable_len })
+        let vtable_bytes = buffer.u16(vtable)?;
+        Some(Self { buffer, position, vtable, vtable_bytes })
     }
 
-    /// Where in the file field `id` lies, its value or the reference to it; `None` where it is absent
-    /// (and so has its default).
+    /// Returns the position in the file of the field `id`: of its value, or of the reference to it.
+    /// `None` if the field is absent.
     pub fn field(self, id: usize) -> Option<usize> {
-        let entry = 4 + 2 * id;
-        if entry + 2 > self.vtable_len {
+        let entry = VTABLE_HEADER_BYTES + VTABLE_ENTRY_BYTES * id;
+        if entry + VTABLE_ENTRY_BYTES > self.vtable_bytes {
             return None;
         }
-        match self.bytes.u16(self.vtable + entry)? {
+        match self.buffer.u16(self.vtable + entry)? {
             0 => None,
             offset => self.position.checked_add(offset),
         }
     }
 
-    /// Whether field `id` is there, whatever it holds.
+    /// Returns whether the field `id` is present; its value can be invalid.
     pub fn has(self, id: usize) -> bool {
         self.field(id).is_some()
     }
 
-    /// A byte field, 0 where absent.
+    /// Returns a u8 field whose default is 0.
     pub fn u8(self, id: usize) -> u8 {
-        self.field(id).and_then(|p| self.bytes.array::<1>(p)).map_or(0, |[byte]| byte)
+        self.field(id).and_then(|p| self.buffer.array::<1>(p)).map_or(0, |[byte]| byte)
     }
 
-    /// A u32 field, 0 where absent.
+    /// Returns a u32 field whose default is 0.
     pub fn u32(self, id: usize) -> u32 {
-        self.field(id).and_then(|p| self.bytes.u32(p)).unwrap_or(0)
+        self.field(id).and_then(|p| self.buffer.u32(p)).unwrap_or(0)
     }
 
-    /// An i32 field, `default` where absent.
-    pub fn i32(self, id: usize, default: i32) -> i32 {
-        let value = self.field(id).and_then(|p| self.bytes.array(p));
-        value.map_or(default, i32::from_le_bytes)
+    /// Returns an i32 field.
+    pub fn i32(self, field: I32Field) -> i32 {
+        let value = self.field(field.id).and_then(|p| self.buffer.array(p));
+        value.map_or(field.default, i32::from_le_bytes)
     }
 
-    /// An f32 field, 0 where absent.
+    /// Returns an f32 field whose default is 0.
     pub fn f32(self, id: usize) -> f32 {
-        self.field(id).and_then(|p| self.bytes.array(p)).map_or(0.0, f32::from_le_bytes)
+        self.field(id).and_then(|p| self.buffer.array(p)).map_or(0.0, f32::from_le_bytes)
     }
 
-    /// A u64 field, 0 where absent.
+    /// Returns a u64 field whose default is 0.
     pub fn u64(self, id: usize) -> u64 {
-        self.field(id).and_then(|p| self.bytes.array(p)).map_or(0, u64::from_le_bytes)
+        self.field(id).and_then(|p| self.buffer.array(p)).map_or(0, u64::from_le_bytes)
     }
 
-    /// A table field.
+    /// Returns a table field; `None` if it is absent or outside the file.
     pub fn table(self, id: usize) -> Option<Table<'a>> {
-        Table::at(self.bytes, self.bytes.follow(self.field(id)?)?)
+        Table::at(self.buffer, self.buffer.follow(self.field(id)?)?)
     }
 
-    /// A string field.
+    /// Returns a string field; `None` if it is absent, outside the file or not UTF-8.
     pub fn string(self, id: usize) -> Option<&'a str> {
         std::str::from_utf8(self.vector(id, 1)?.0).ok()
     }
 
-    /// A vector of bytes.
+    /// Returns a vector of bytes; `None` if it is absent or outside the file.
     pub fn byte_vector(self, id: usize) -> Option<&'a [u8]> {
         self.vector(id, 1).map(|(bytes, _)| bytes)
     }
 
-    /// A vector of i32: a shape, or the tensors of an operator; empty where absent, damaged, or
-    /// longer than [`MAX_INDICES`].
+    /// Returns a vector of i32. It is empty if it is absent, outside the file, or longer than
+    /// [`MAX_INDICES`].
     pub fn i32_vector(self, id: usize) -> Vec<i32> {
-        match self.vector(id, 4) {
-            Some((bytes, _)) if bytes.len() / 4 <= MAX_INDICES => {
+        match self.vector(id, size_of::<i32>()) {
+            Some((bytes, _)) if bytes.len() / size_of::<i32>() <= MAX_INDICES => {
                 self.scalars(id, i32::from_le_bytes)
             }
             _ => Vec::new(),
         }
     }
 
-    /// A vector of f32; empty where absent or damaged.
+    /// Returns a vector of f32. It is empty if it is absent or outside the file.
     pub fn f32_vector(self, id: usize) -> Vec<f32> {
         self.scalars(id, f32::from_le_bytes)
     }
 
-    /// A vector of i64; empty where absent or damaged.
+    /// Returns a vector of i64. It is empty if it is absent or outside the file.
     pub fn i64_vector(self, id: usize) -> Vec<i64> {
         self.scalars(id, i64::from_le_bytes)
     }
 
-    /// The tables of a vector; empty where absent, where one of them is damaged, or where there are
-    /// more than [`MAX_TABLES`].
+    /// Returns the tables of a vector. It is empty if it is absent, if a table is outside the file,
+    /// or if there are more than [`MAX_TABLES`].
     pub fn tables(self, id: usize) -> Vec<Table<'a>> {
-        let Some((references, start)) = self.vector(id, 4) else { return Vec::new() };
-        if references.len() / 4 > MAX_TABLES {
+        let Some((references, start)) = self.vector(id, REFERENCE_BYTES) else {
+            return Vec::new();
+        };
+        let count = references.len() / REFERENCE_BYTES;
+        if count > MAX_TABLES {
             return Vec::new();
         }
-        let table = |index| Table::at(self.bytes, self.bytes.follow(start + 4 * index)?);
-        let tables: Option<Vec<_>> = (0..references.len() / 4).map(table).collect();
+        let table =
+            |index| Table::at(self.buffer, self.buffer.follow(start + REFERENCE_BYTES * index)?);
+        let tables: Option<Vec<_>> = (0..count).map(table).collect();
         tables.unwrap_or_default()
     }
 
@@ -158,12 +201,13 @@ impl<'a> Table<'a> {
         elements.map(convert).collect()
     }
 
-    /// The elements of a vector of `size`-byte elements as bytes, and where they start.
+    /// Returns the bytes of a vector of `size`-byte elements, and the position of the first
+    /// element.
     fn vector(self, id: usize, size: usize) -> Option<(&'a [u8], usize)> {
-        let vector = self.bytes.follow(self.field(id)?)?;
-        let count = self.bytes.u32(vector)? as usize;
-        let start = vector + 4;
+        let vector = self.buffer.follow(self.field(id)?)?;
+        let count = self.buffer.u32(vector)? as usize;
+        let start = vector + REFERENCE_BYTES;
         let end = start.checked_add(count.checked_mul(size)?)?;
-        Some((self.bytes.0.get(start..end)?, start))
+        Some((self.buffer.0.get(start..end)?, start))
     }
 }

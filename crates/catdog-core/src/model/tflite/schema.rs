@@ -1,0 +1,572 @@
+//! The numbers of the two flatbuffer schemas that a `.tflite` file is written in: field ids of
+//! tables, values of enums and members of unions.
+//!
+//! Sources: `schema.fbs` of TensorFlow Lite, version 3, for the model, and `metadata_schema.fbs` of
+//! TFLite Support for the metadata. Modules are named after tables and constants after fields. Only
+//! what the other files read is listed. A field id is the position of the field in its table; a
+//! union takes two ids, the first for the type of its member.
+
+use super::reader::{I32Field, Table};
+
+/// File identifier of `schema.fbs`.
+pub const MODEL_IDENTIFIER: &[u8; 4] = b"TFL3";
+/// The value of `Model.version` that belongs to [`MODEL_IDENTIFIER`].
+pub const MODEL_VERSION: u32 = 3;
+/// File identifier of `metadata_schema.fbs`.
+pub const METADATA_IDENTIFIER: &[u8; 4] = b"M001";
+/// The `Metadata.name` of the buffer that holds a flatbuffer of `metadata_schema.fbs`.
+pub const METADATA_NAME: &str = "TFLITE_METADATA";
+
+/// The value in `Operator.inputs` for an optional input that is absent.
+pub const ABSENT_TENSOR: i32 = -1;
+/// The value in `Tensor.shape_signature` for a dimension that is not fixed.
+pub const OPEN_DIMENSION: i32 = -1;
+/// The value of `BlockwiseQuantization.zero_points` for a tensor whose zero points are all 0.
+pub const ABSENT_ZERO_POINTS: i32 = -1;
+/// The smallest valid `Buffer.offset`; smaller values mean that the data is in `Buffer.data`.
+pub const MIN_BUFFER_OFFSET: u64 = 2;
+
+/// Table `Model`, the root.
+pub mod model {
+    pub const VERSION: usize = 0;
+    pub const OPERATOR_CODES: usize = 1;
+    pub const SUBGRAPHS: usize = 2;
+    pub const BUFFERS: usize = 4;
+    pub const METADATA: usize = 6;
+    pub const SIGNATURE_DEFS: usize = 7;
+}
+
+/// Table `SubGraph`.
+pub mod sub_graph {
+    pub const TENSORS: usize = 0;
+    pub const INPUTS: usize = 1;
+    pub const OUTPUTS: usize = 2;
+    pub const OPERATORS: usize = 3;
+}
+
+/// Table `Tensor`.
+pub mod tensor {
+    pub const SHAPE: usize = 0;
+    /// A [`TensorType`](super::TensorType).
+    pub const TYPE: usize = 1;
+    pub const BUFFER: usize = 2;
+    pub const NAME: usize = 3;
+    pub const QUANTIZATION: usize = 4;
+    pub const IS_VARIABLE: usize = 5;
+    pub const SHAPE_SIGNATURE: usize = 7;
+    pub const VARIANT_TENSORS: usize = 9;
+    pub const EXTERNAL_BUFFER: usize = 10;
+}
+
+/// Table `QuantizationParameters`.
+pub mod quantization_parameters {
+    use super::I32Field;
+
+    pub const SCALE: usize = 2;
+    pub const ZERO_POINT: usize = 3;
+    /// A member of [`quantization_details`](super::quantization_details).
+    pub const DETAILS_TYPE: usize = 4;
+    pub const DETAILS: usize = 5;
+    pub const QUANTIZED_DIMENSION: I32Field = I32Field { id: 6, default: 0 };
+}
+
+/// Union `QuantizationDetails`.
+pub mod quantization_details {
+    pub const NONE: u8 = 0;
+    pub const CUSTOM_QUANTIZATION: u8 = 1;
+    pub const BLOCKWISE_QUANTIZATION: u8 = 2;
+}
+
+/// Table `BlockwiseQuantization`.
+pub mod blockwise_quantization {
+    use super::I32Field;
+
+    pub const SCALES: I32Field = I32Field { id: 0, default: 0 };
+    pub const ZERO_POINTS: I32Field = I32Field { id: 1, default: 0 };
+    pub const BLOCK_SIZE: I32Field = I32Field { id: 2, default: 0 };
+}
+
+/// Table `OperatorCode`.
+pub mod operator_code {
+    use super::I32Field;
+
+    pub const DEPRECATED_BUILTIN_CODE: usize = 0;
+    pub const CUSTOM_CODE: usize = 1;
+    pub const VERSION: I32Field = I32Field { id: 2, default: 1 };
+    /// A [`BuiltinOperator`](super::BuiltinOperator).
+    pub const BUILTIN_CODE: I32Field = I32Field { id: 3, default: 0 };
+}
+
+/// Table `Operator`.
+pub mod operator {
+    pub const OPCODE_INDEX: usize = 0;
+    pub const INPUTS: usize = 1;
+    pub const OUTPUTS: usize = 2;
+    /// A [`BuiltinOptions`](super::BuiltinOptions).
+    pub const BUILTIN_OPTIONS_TYPE: usize = 3;
+    pub const BUILTIN_OPTIONS: usize = 4;
+}
+
+/// Table `Buffer`.
+pub mod buffer {
+    pub const DATA: usize = 0;
+    pub const OFFSET: usize = 1;
+    pub const SIZE: usize = 2;
+}
+
+/// Table `Metadata`.
+pub mod metadata {
+    pub const NAME: usize = 0;
+    pub const BUFFER: usize = 1;
+}
+
+/// Table `SignatureDef`.
+pub mod signature_def {
+    pub const INPUTS: usize = 0;
+    pub const OUTPUTS: usize = 1;
+    pub const SIGNATURE_KEY: usize = 2;
+    pub const SUBGRAPH_INDEX: usize = 4;
+}
+
+/// Table `TensorMap`, a named input or output of a `SignatureDef`.
+pub mod tensor_map {
+    pub const NAME: usize = 0;
+    pub const TENSOR_INDEX: usize = 1;
+}
+
+/// Table `Conv2DOptions`.
+pub mod conv_2d_options {
+    use super::I32Field;
+
+    pub const PADDING: usize = 0;
+    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
+    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 3;
+    pub const DILATION_W_FACTOR: I32Field = I32Field { id: 4, default: 1 };
+    pub const DILATION_H_FACTOR: I32Field = I32Field { id: 5, default: 1 };
+}
+
+/// Table `DepthwiseConv2DOptions`.
+pub mod depthwise_conv_2d_options {
+    use super::I32Field;
+
+    pub const PADDING: usize = 0;
+    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
+    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 4;
+    pub const DILATION_W_FACTOR: I32Field = I32Field { id: 5, default: 1 };
+    pub const DILATION_H_FACTOR: I32Field = I32Field { id: 6, default: 1 };
+}
+
+/// Table `Pool2DOptions`.
+pub mod pool_2d_options {
+    use super::I32Field;
+
+    pub const PADDING: usize = 0;
+    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
+    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
+    pub const FILTER_WIDTH: I32Field = I32Field { id: 3, default: 0 };
+    pub const FILTER_HEIGHT: I32Field = I32Field { id: 4, default: 0 };
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 5;
+}
+
+/// Table `TransposeConvOptions`.
+pub mod transpose_conv_options {
+    use super::I32Field;
+
+    pub const PADDING: usize = 0;
+    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
+    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 3;
+}
+
+/// Table `FullyConnectedOptions`.
+pub mod fully_connected_options {
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 0;
+    pub const WEIGHTS_FORMAT: usize = 1;
+}
+
+/// Table `SoftmaxOptions`.
+pub mod softmax_options {
+    pub const BETA: usize = 0;
+}
+
+/// Table `SplitOptions`.
+pub mod split_options {
+    use super::I32Field;
+
+    pub const NUM_SPLITS: I32Field = I32Field { id: 0, default: 0 };
+}
+
+/// Table `SplitVOptions`.
+pub mod split_v_options {
+    use super::I32Field;
+
+    pub const NUM_SPLITS: I32Field = I32Field { id: 0, default: 0 };
+}
+
+/// Table `PackOptions`.
+pub mod pack_options {
+    use super::I32Field;
+
+    pub const VALUES_COUNT: I32Field = I32Field { id: 0, default: 0 };
+}
+
+/// Table `UnpackOptions`.
+pub mod unpack_options {
+    use super::I32Field;
+
+    pub const NUM: I32Field = I32Field { id: 0, default: 0 };
+}
+
+/// Number of values of enum `Padding` (SAME, VALID), which start at 0.
+pub const PADDINGS: u8 = 2;
+/// Number of values of enum `ActivationFunctionType` (NONE to SIGN_BIT), which start at 0.
+pub const ACTIVATION_FUNCTION_TYPES: u8 = 6;
+/// Number of values of enum `FullyConnectedOptionsWeightsFormat` (DEFAULT, SHUFFLED4x16INT8), which
+/// start at 0.
+pub const WEIGHTS_FORMATS: u8 = 2;
+
+/// Positions in the inputs of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED.
+///
+/// Source: the operator definitions of TensorFlow Lite, as for the next three constants.
+pub mod layer_inputs {
+    pub const INPUT: usize = 0;
+    pub const WEIGHTS: usize = 1;
+    pub const BIAS: usize = 2;
+}
+/// Position of the bias in the inputs of TRANSPOSE_CONV.
+pub const TRANSPOSE_CONV_BIAS: usize = 3;
+/// The dimension of the weights of CONV_2D that is the number of output channels.
+pub const CONV_2D_CHANNELS: usize = 0;
+/// The dimension of the weights of DEPTHWISE_CONV_2D that is the number of output channels.
+pub const DEPTHWISE_CONV_2D_CHANNELS: usize = 3;
+
+/// Table `ModelMetadata`, the root of the metadata.
+pub mod model_metadata {
+    pub const SUBGRAPH_METADATA: usize = 3;
+}
+
+/// Table `SubGraphMetadata`.
+pub mod sub_graph_metadata {
+    pub const INPUT_TENSOR_METADATA: usize = 2;
+    pub const OUTPUT_TENSOR_METADATA: usize = 3;
+}
+
+/// Table `TensorMetadata`.
+pub mod tensor_metadata {
+    pub const PROCESS_UNITS: usize = 4;
+    pub const ASSOCIATED_FILES: usize = 6;
+}
+
+/// Table `ProcessUnit`.
+pub mod process_unit {
+    /// A member of union `ProcessUnitOptions`.
+    pub const OPTIONS_TYPE: usize = 0;
+    pub const OPTIONS: usize = 1;
+}
+
+/// Union `ProcessUnitOptions`.
+pub mod process_unit_options {
+    pub const NORMALIZATION_OPTIONS: u8 = 1;
+}
+
+/// Table `NormalizationOptions`.
+pub mod normalization_options {
+    pub const MEAN: usize = 0;
+    pub const STD: usize = 1;
+}
+
+/// Table `AssociatedFile`.
+pub mod associated_file {
+    pub const NAME: usize = 0;
+    /// A value of enum `AssociatedFileType`.
+    pub const TYPE: usize = 2;
+}
+
+/// Enum `AssociatedFileType`.
+pub mod associated_file_type {
+    pub const TENSOR_AXIS_LABELS: u8 = 2;
+}
+
+/// Enum `TensorType`: the type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorType(u8);
+
+impl TensorType {
+    pub const FLOAT32: Self = Self(0);
+    pub const FLOAT16: Self = Self(1);
+    pub const INT32: Self = Self(2);
+    pub const UINT8: Self = Self(3);
+    pub const STRING: Self = Self(5);
+    pub const INT16: Self = Self(7);
+    pub const INT8: Self = Self(9);
+    pub const RESOURCE: Self = Self(13);
+    pub const VARIANT: Self = Self(14);
+    pub const UINT16: Self = Self(16);
+    pub const INT4: Self = Self(17);
+    pub const BFLOAT16: Self = Self(18);
+    pub const INT2: Self = Self(19);
+
+    /// Name and number of bits of each type, by value; 0 bits for elements without a fixed size.
+    const TYPES: [(&'static str, u64); 21] = [
+        ("float32", 32),
+        ("float16", 16),
+        ("int32", 32),
+        ("uint8", 8),
+        ("int64", 64),
+        ("string", 0),
+        ("bool", 8),
+        ("int16", 16),
+        ("complex64", 64),
+        ("int8", 8),
+        ("float64", 64),
+        ("complex128", 128),
+        ("uint64", 64),
+        ("resource", 0),
+        ("variant", 0),
+        ("uint32", 32),
+        ("uint16", 16),
+        ("int4", 4),
+        ("bfloat16", 16),
+        ("int2", 2),
+        ("uint4", 4),
+    ];
+
+    /// Returns the type of a table `Tensor`.
+    pub fn of(tensor: Table<'_>) -> Self {
+        Self(tensor.u8(tensor::TYPE))
+    }
+
+    /// Returns the value of the enum.
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    /// Returns the number of bits of an element, 0 if elements have no fixed size; `None` for an
+    /// unknown type.
+    pub fn bits(self) -> Option<u64> {
+        Self::TYPES.get(usize::from(self.0)).map(|(_, bits)| *bits)
+    }
+
+    /// Returns the name of the type, as an error message shows it.
+    pub fn name(self) -> &'static str {
+        Self::TYPES.get(usize::from(self.0)).map_or("of an unknown type", |(name, _)| name)
+    }
+}
+
+/// Enum `BuiltinOperator`: the operation of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltinOperator(i32);
+
+impl BuiltinOperator {
+    pub const ADD: Self = Self(0);
+    pub const AVERAGE_POOL_2D: Self = Self(1);
+    pub const CONCATENATION: Self = Self(2);
+    pub const CONV_2D: Self = Self(3);
+    pub const DEPTHWISE_CONV_2D: Self = Self(4);
+    pub const DEPTH_TO_SPACE: Self = Self(5);
+    pub const DEQUANTIZE: Self = Self(6);
+    pub const FULLY_CONNECTED: Self = Self(9);
+    pub const L2_NORMALIZATION: Self = Self(11);
+    pub const L2_POOL_2D: Self = Self(12);
+    pub const LOCAL_RESPONSE_NORMALIZATION: Self = Self(13);
+    pub const LOGISTIC: Self = Self(14);
+    pub const MAX_POOL_2D: Self = Self(17);
+    pub const MUL: Self = Self(18);
+    pub const RELU: Self = Self(19);
+    pub const RELU_N1_TO_1: Self = Self(20);
+    pub const RELU6: Self = Self(21);
+    pub const RESHAPE: Self = Self(22);
+    pub const RESIZE_BILINEAR: Self = Self(23);
+    pub const SOFTMAX: Self = Self(25);
+    pub const SPACE_TO_DEPTH: Self = Self(26);
+    pub const TANH: Self = Self(28);
+    pub const CUSTOM: Self = Self(32);
+    pub const PAD: Self = Self(34);
+    pub const GATHER: Self = Self(36);
+    pub const BATCH_TO_SPACE_ND: Self = Self(37);
+    pub const SPACE_TO_BATCH_ND: Self = Self(38);
+    pub const TRANSPOSE: Self = Self(39);
+    pub const MEAN: Self = Self(40);
+    pub const SUB: Self = Self(41);
+    pub const DIV: Self = Self(42);
+    pub const SQUEEZE: Self = Self(43);
+    pub const STRIDED_SLICE: Self = Self(45);
+    pub const EXP: Self = Self(47);
+    pub const SPLIT: Self = Self(49);
+    pub const LOG_SOFTMAX: Self = Self(50);
+    pub const CAST: Self = Self(53);
+    pub const PRELU: Self = Self(54);
+    pub const MAXIMUM: Self = Self(55);
+    pub const ARG_MAX: Self = Self(56);
+    pub const MINIMUM: Self = Self(57);
+    pub const LESS: Self = Self(58);
+    pub const NEG: Self = Self(59);
+    pub const PADV2: Self = Self(60);
+    pub const GREATER: Self = Self(61);
+    pub const GREATER_EQUAL: Self = Self(62);
+    pub const LESS_EQUAL: Self = Self(63);
+    pub const SELECT: Self = Self(64);
+    pub const SLICE: Self = Self(65);
+    pub const TRANSPOSE_CONV: Self = Self(67);
+    pub const TILE: Self = Self(69);
+    pub const EXPAND_DIMS: Self = Self(70);
+    pub const SUM: Self = Self(74);
+    pub const REDUCE_PROD: Self = Self(81);
+    pub const REDUCE_MAX: Self = Self(82);
+    pub const PACK: Self = Self(83);
+    pub const UNPACK: Self = Self(88);
+    pub const REDUCE_MIN: Self = Self(89);
+    pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(97);
+    pub const LEAKY_RELU: Self = Self(98);
+    pub const SQUARED_DIFFERENCE: Self = Self(99);
+    pub const MIRROR_PAD: Self = Self(100);
+    pub const ABS: Self = Self(101);
+    pub const SPLIT_V: Self = Self(102);
+    pub const QUANTIZE: Self = Self(114);
+    pub const HARD_SWISH: Self = Self(117);
+    pub const BATCH_MATMUL: Self = Self(126);
+
+    /// Returns the operation of a table `OperatorCode`.
+    ///
+    /// Codes up to 127 are also stored in a byte of their own, for old readers. The larger of the
+    /// two fields is the code.
+    pub fn of(code: Table<'_>) -> Self {
+        let deprecated = i32::from(code.u8(operator_code::DEPRECATED_BUILTIN_CODE) as i8);
+        Self(code.i32(operator_code::BUILTIN_CODE).max(deprecated))
+    }
+
+    /// Returns whether the code can be an operator: no version of the schema has negative codes.
+    pub fn is_valid(self) -> bool {
+        self.0 >= 0
+    }
+
+    /// Returns the member of `BuiltinOptions` that belongs to the operator. `None` if there is
+    /// none, or if the operator does not occur in image classifiers.
+    pub fn options(self) -> Option<BuiltinOptions> {
+        Some(match self {
+            Self::ADD => BuiltinOptions::ADD,
+            Self::AVERAGE_POOL_2D | Self::L2_POOL_2D | Self::MAX_POOL_2D => BuiltinOptions::POOL_2D,
+            Self::CONCATENATION => BuiltinOptions::CONCATENATION,
+            Self::CONV_2D => BuiltinOptions::CONV_2D,
+            Self::DEPTHWISE_CONV_2D => BuiltinOptions::DEPTHWISE_CONV_2D,
+            Self::DEQUANTIZE => BuiltinOptions::DEQUANTIZE,
+            Self::FULLY_CONNECTED => BuiltinOptions::FULLY_CONNECTED,
+            Self::L2_NORMALIZATION => BuiltinOptions::L2_NORM,
+            Self::LOCAL_RESPONSE_NORMALIZATION => BuiltinOptions::LOCAL_RESPONSE_NORMALIZATION,
+            Self::MUL => BuiltinOptions::MUL,
+            Self::RESHAPE => BuiltinOptions::RESHAPE,
+            Self::RESIZE_BILINEAR => BuiltinOptions::RESIZE_BILINEAR,
+            Self::SOFTMAX => BuiltinOptions::SOFTMAX,
+            Self::SPACE_TO_DEPTH => BuiltinOptions::SPACE_TO_DEPTH,
+            Self::PAD => BuiltinOptions::PAD,
+            Self::GATHER => BuiltinOptions::GATHER,
+            Self::BATCH_TO_SPACE_ND => BuiltinOptions::BATCH_TO_SPACE_ND,
+            Self::SPACE_TO_BATCH_ND => BuiltinOptions::SPACE_TO_BATCH_ND,
+            Self::TRANSPOSE => BuiltinOptions::TRANSPOSE,
+            Self::MEAN | Self::SUM | Self::REDUCE_PROD | Self::REDUCE_MAX | Self::REDUCE_MIN => {
+                BuiltinOptions::REDUCER
+            }
+            Self::SUB => BuiltinOptions::SUB,
+            Self::DIV => BuiltinOptions::DIV,
+            Self::SQUEEZE => BuiltinOptions::SQUEEZE,
+            Self::STRIDED_SLICE => BuiltinOptions::STRIDED_SLICE,
+            Self::EXP => BuiltinOptions::EXP,
+            Self::SPLIT => BuiltinOptions::SPLIT,
+            Self::LOG_SOFTMAX => BuiltinOptions::LOG_SOFTMAX,
+            Self::CAST => BuiltinOptions::CAST,
+            Self::MAXIMUM | Self::MINIMUM => BuiltinOptions::MAXIMUM_MINIMUM,
+            Self::ARG_MAX => BuiltinOptions::ARG_MAX,
+            Self::LESS => BuiltinOptions::LESS,
+            Self::NEG => BuiltinOptions::NEG,
+            Self::PADV2 => BuiltinOptions::PAD_V2,
+            Self::GREATER => BuiltinOptions::GREATER,
+            Self::GREATER_EQUAL => BuiltinOptions::GREATER_EQUAL,
+            Self::LESS_EQUAL => BuiltinOptions::LESS_EQUAL,
+            Self::SELECT => BuiltinOptions::SELECT,
+            Self::SLICE => BuiltinOptions::SLICE,
+            Self::TRANSPOSE_CONV => BuiltinOptions::TRANSPOSE_CONV,
+            Self::TILE => BuiltinOptions::TILE,
+            Self::EXPAND_DIMS => BuiltinOptions::EXPAND_DIMS,
+            Self::PACK => BuiltinOptions::PACK,
+            Self::UNPACK => BuiltinOptions::UNPACK,
+            Self::RESIZE_NEAREST_NEIGHBOR => BuiltinOptions::RESIZE_NEAREST_NEIGHBOR,
+            Self::LEAKY_RELU => BuiltinOptions::LEAKY_RELU,
+            Self::SQUARED_DIFFERENCE => BuiltinOptions::SQUARED_DIFFERENCE,
+            Self::MIRROR_PAD => BuiltinOptions::MIRROR_PAD,
+            Self::ABS => BuiltinOptions::ABS,
+            Self::SPLIT_V => BuiltinOptions::SPLIT_V,
+            Self::QUANTIZE => BuiltinOptions::QUANTIZE,
+            Self::HARD_SWISH => BuiltinOptions::HARD_SWISH,
+            Self::BATCH_MATMUL => BuiltinOptions::BATCH_MAT_MUL,
+            _ => return None,
+        })
+    }
+}
+
+/// Union `BuiltinOptions`: the table with the options of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltinOptions(u8);
+
+impl BuiltinOptions {
+    /// The operator has no options.
+    pub const NONE: Self = Self(0);
+    pub const CONV_2D: Self = Self(1);
+    pub const DEPTHWISE_CONV_2D: Self = Self(2);
+    pub const POOL_2D: Self = Self(5);
+    pub const FULLY_CONNECTED: Self = Self(8);
+    pub const SOFTMAX: Self = Self(9);
+    pub const CONCATENATION: Self = Self(10);
+    pub const ADD: Self = Self(11);
+    pub const L2_NORM: Self = Self(12);
+    pub const LOCAL_RESPONSE_NORMALIZATION: Self = Self(13);
+    pub const RESIZE_BILINEAR: Self = Self(15);
+    pub const RESHAPE: Self = Self(17);
+    pub const SPACE_TO_DEPTH: Self = Self(19);
+    pub const MUL: Self = Self(21);
+    pub const PAD: Self = Self(22);
+    pub const GATHER: Self = Self(23);
+    pub const BATCH_TO_SPACE_ND: Self = Self(24);
+    pub const SPACE_TO_BATCH_ND: Self = Self(25);
+    pub const TRANSPOSE: Self = Self(26);
+    pub const REDUCER: Self = Self(27);
+    pub const SUB: Self = Self(28);
+    pub const DIV: Self = Self(29);
+    pub const SQUEEZE: Self = Self(30);
+    pub const STRIDED_SLICE: Self = Self(32);
+    pub const EXP: Self = Self(33);
+    pub const SPLIT: Self = Self(35);
+    pub const LOG_SOFTMAX: Self = Self(36);
+    pub const CAST: Self = Self(37);
+    pub const DEQUANTIZE: Self = Self(38);
+    pub const MAXIMUM_MINIMUM: Self = Self(39);
+    pub const ARG_MAX: Self = Self(40);
+    pub const LESS: Self = Self(41);
+    pub const NEG: Self = Self(42);
+    pub const PAD_V2: Self = Self(43);
+    pub const GREATER: Self = Self(44);
+    pub const GREATER_EQUAL: Self = Self(45);
+    pub const LESS_EQUAL: Self = Self(46);
+    pub const SELECT: Self = Self(47);
+    pub const SLICE: Self = Self(48);
+    pub const TRANSPOSE_CONV: Self = Self(49);
+    pub const TILE: Self = Self(51);
+    pub const EXPAND_DIMS: Self = Self(52);
+    pub const PACK: Self = Self(59);
+    pub const UNPACK: Self = Self(64);
+    pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(74);
+    pub const LEAKY_RELU: Self = Self(75);
+    pub const SQUARED_DIFFERENCE: Self = Self(76);
+    pub const MIRROR_PAD: Self = Self(77);
+    pub const ABS: Self = Self(78);
+    pub const SPLIT_V: Self = Self(79);
+    pub const QUANTIZE: Self = Self(89);
+    pub const HARD_SWISH: Self = Self(91);
+    pub const BATCH_MAT_MUL: Self = Self(101);
+
+    /// Returns the type of the options of a table `Operator`.
+    pub fn of(operator: Table<'_>) -> Self {
+        Self(operator.u8(operator::BUILTIN_OPTIONS_TYPE))
+    }
+}

@@ -1,0 +1,108 @@
+//! The checks of a tensor's quantization.
+
+use std::ops::RangeInclusive;
+
+use crate::model::tflite::error::{ModelError, require};
+use crate::model::tflite::reader::Table;
+use crate::model::tflite::schema::{
+    ABSENT_ZERO_POINTS, TensorType, blockwise_quantization, quantization_details,
+    quantization_parameters, tensor,
+};
+
+/// Smallest and largest scale of an activation. Kernels requantize by the ratio of two scales,
+/// which must be a mantissa and a shift of 32 bits.
+const ACTIVATION_SCALES: RangeInclusive<f32> = 1.0 / (1u64 << 40) as f32..=(1u64 << 40) as f32;
+
+/// The verified quantization of a tensor.
+#[derive(Default)]
+pub struct TensorQuantization {
+    /// None, one, or one scale per channel.
+    pub scales: Vec<f32>,
+    /// The quantization is blockwise: its scales are in another tensor.
+    pub is_blockwise: bool,
+}
+
+impl TensorQuantization {
+    /// Checks the quantization of a table `Tensor` of a subgraph with `tensors` tensors.
+    pub fn verify(
+        tensor: Table<'_>,
+        shape: &[i32],
+        is_constant: bool,
+        tensors: usize,
+    ) -> Result<Self, ModelError> {
+        let Some(parameters) = tensor.table(tensor::QUANTIZATION) else {
+            return Ok(Self::default());
+        };
+        match parameters.u8(quantization_parameters::DETAILS_TYPE) {
+            quantization_details::NONE | quantization_details::CUSTOM_QUANTIZATION => {
+                let scales = verify_affine(parameters, shape, TensorType::of(tensor), is_constant)?;
+                Ok(Self { scales, is_blockwise: false })
+            }
+            quantization_details::BLOCKWISE_QUANTIZATION => {
+                verify_blockwise(parameters, tensors)?;
+                Ok(Self { scales: Vec::new(), is_blockwise: true })
+            }
+            _ => Err(ModelError::Damaged("the quantization of a tensor")),
+        }
+    }
+}
+
+/// Checks an affine quantization, per tensor or per channel, and returns its scales.
+fn verify_affine(
+    parameters: Table<'_>,
+    shape: &[i32],
+    element: TensorType,
+    is_constant: bool,
+) -> Result<Vec<f32>, ModelError> {
+    let scales = parameters.f32_vector(quantization_parameters::SCALE);
+    if scales.is_empty() {
+        return Ok(scales);
+    }
+    let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
+    // A weight tensor can have channels that are all 0, with a scale of 0.
+    let usable = |scale: f32| {
+        let sane = scale.is_finite() && scale >= 0.0;
+        sane && (is_constant || ACTIVATION_SCALES.contains(&scale))
+    };
+    require(scales.iter().all(|&scale| usable(scale)), "the scale of a quantized tensor")?;
+    let complete = zero_points.len() == scales.len();
+    require(complete, "the number of zero points of a quantized tensor")?;
+    if scales.len() > 1 {
+        let dimension = parameters.i32(quantization_parameters::QUANTIZED_DIMENSION);
+        let channels = usize::try_from(dimension).ok().and_then(|index| shape.get(index));
+        let per_channel = channels.map(|&size| size as usize) == Some(scales.len());
+        require(per_channel, "the number of scales of a quantized tensor")?;
+    }
+    let range = zero_point_range(element);
+    let fits = |zero_point: &i64| range.as_ref().is_none_or(|range| range.contains(zero_point));
+    require(zero_points.iter().all(fits), "the zero point of a quantized tensor")?;
+    Ok(scales)
+}
+
+/// Checks a blockwise quantization, which refers to other tensors of the subgraph.
+fn verify_blockwise(parameters: Table<'_>, tensors: usize) -> Result<(), ModelError> {
+    let damaged = "a blockwise quantization";
+    let details = parameters.table(quantization_parameters::DETAILS);
+    let details = details.ok_or(ModelError::Damaged(damaged))?;
+    let exists = |tensor: i32| usize::try_from(tensor).is_ok_and(|index| index < tensors);
+    let zero_points = details.i32(blockwise_quantization::ZERO_POINTS);
+    let is_valid = exists(details.i32(blockwise_quantization::SCALES))
+        && (zero_points == ABSENT_ZERO_POINTS || exists(zero_points))
+        && details.i32(blockwise_quantization::BLOCK_SIZE) >= 1;
+    require(is_valid, damaged)
+}
+
+/// Returns the valid zero points of a type: its values, but only 0 for int32 (biases). `None` for
+/// types whose zero points are not used.
+fn zero_point_range(element: TensorType) -> Option<RangeInclusive<i64>> {
+    match element {
+        TensorType::UINT8 => Some(0..=255),
+        TensorType::INT8 => Some(-128..=127),
+        TensorType::INT16 => Some(-32768..=32767),
+        TensorType::UINT16 => Some(0..=65535),
+        TensorType::INT4 => Some(-8..=7),
+        TensorType::INT2 => Some(-2..=1),
+        TensorType::INT32 => Some(0..=0),
+        _ => None,
+    }
+}

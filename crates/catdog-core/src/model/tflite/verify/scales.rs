@@ -1,0 +1,104 @@
+//! The checks of the scales that the kernels of an operator compute with.
+
+use super::operator::Operator;
+use super::tensor::Tensor;
+use crate::model::tflite::error::{ModelError, require};
+use crate::model::tflite::schema::{BuiltinOperator, TensorType, layer_inputs};
+
+/// Limit for the shift of a requantization, in bits.
+const MAX_SHIFT: i32 = 30;
+/// Bits by which the 8-bit kernels shift the summands to the left.
+const LEFT_SHIFT_8_BIT: i32 = 19;
+/// Bits by which the 16-bit kernels shift the summands to the left.
+const LEFT_SHIFT_16_BIT: i32 = 14;
+
+/// Checks that quantized tensors have the scales that the operator needs. `tensors` are those of
+/// the subgraph.
+pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+    match operator.code {
+        BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => {
+            let is_float = |element| {
+                matches!(element, TensorType::FLOAT32 | TensorType::FLOAT16 | TensorType::BFLOAT16)
+            };
+            require_scales(operator, tensors, |element| !is_float(element))?;
+            let input = operator.input(tensors, layer_inputs::INPUT);
+            let is_blockwise = input.is_some_and(|input| input.is_blockwise);
+            let allowed = !is_blockwise || operator.code == BuiltinOperator::QUANTIZE;
+            require(allowed, "the use of a blockwise quantized tensor")
+        }
+        code if computes_with_scales(code) => {
+            let is_8_bit = |element| matches!(element, TensorType::INT8 | TensorType::UINT8);
+            require_scales(operator, tensors, is_8_bit)?;
+            verify_sum(operator, tensors)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the inputs and outputs with an element type that `needs_scale` have a scale.
+fn require_scales(
+    operator: &Operator<'_>,
+    tensors: &[Tensor],
+    needs_scale: impl Fn(TensorType) -> bool,
+) -> Result<(), ModelError> {
+    let mut tensors = operator.tensors(tensors);
+    let complete = tensors.all(|tensor| !needs_scale(tensor.element) || tensor.is_quantized());
+    require(complete, "a quantized tensor without a scale")
+}
+
+/// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common
+/// scale by a left shift, and the result to the scale of the output by a right shift.
+fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+    let Some(output) = operator.output(tensors) else { return Ok(()) };
+    let is_sum = matches!(
+        operator.code,
+        BuiltinOperator::ADD | BuiltinOperator::SUB | BuiltinOperator::SQUARED_DIFFERENCE
+    );
+    let left_shift = match output.element {
+        TensorType::INT8 | TensorType::UINT8 => LEFT_SHIFT_8_BIT,
+        TensorType::INT16 => LEFT_SHIFT_16_BIT,
+        _ => return Ok(()),
+    };
+    if !is_sum || operator.tensors(tensors).any(|tensor| tensor.scales.is_empty()) {
+        return Ok(());
+    }
+    let inputs = [0, 1].map(|position| operator.input(tensors, position));
+    let scales = inputs.iter().flatten().map(|input| f64::from(input.scales[0]));
+    let ratio = 2.0 * scales.fold(0.0, f64::max) / f64::from(output.scales[0]);
+    let fits = 2f64.powi(-MAX_SHIFT) < ratio && ratio < 2f64.powi(left_shift);
+    require(fits, "the scales of a sum")
+}
+
+/// Returns whether the kernels of an operator compute with the scales of its tensors. Source: the
+/// operators' reference kernels.
+fn computes_with_scales(code: BuiltinOperator) -> bool {
+    use BuiltinOperator as Op;
+    matches!(
+        code,
+        Op::ADD
+            | Op::AVERAGE_POOL_2D
+            | Op::BATCH_MATMUL
+            | Op::CONV_2D
+            | Op::DEPTHWISE_CONV_2D
+            | Op::DIV
+            | Op::FULLY_CONNECTED
+            | Op::HARD_SWISH
+            | Op::L2_NORMALIZATION
+            | Op::LEAKY_RELU
+            | Op::LOGISTIC
+            | Op::MAX_POOL_2D
+            | Op::MEAN
+            | Op::MUL
+            | Op::NEG
+            | Op::PRELU
+            | Op::RELU
+            | Op::RELU6
+            | Op::RELU_N1_TO_1
+            | Op::SOFTMAX
+            | Op::SQUARED_DIFFERENCE
+            | Op::SUB
+            | Op::SUM
+            | Op::TANH
+            | Op::TRANSPOSE_CONV
+    )
+}
