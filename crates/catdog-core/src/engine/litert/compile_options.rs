@@ -50,8 +50,8 @@ impl CompileOptions {
     /// Adds an opaque option, whose payload is TOML.
     fn add(&self, identifier: &CStr, toml: &str) -> Result<(), EngineError> {
         unsafe extern "C" fn free_payload(payload: *mut c_void) {
-            // SAFETY: LiteRT passes the payload of the option, which `CString::into_raw` made below, and calls
-            // this function once, when it destroys the option.
+            // SAFETY: LiteRT passes the payload of the option, which `CString::into_raw` made below, and
+            // calls this function once, when it destroys the option.
             drop(unsafe { CString::from_raw(payload.cast()) });
         }
 
@@ -89,8 +89,8 @@ impl CompileOptions {
 
 impl Drop for CompileOptions {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner: the caller of
-        // `LiteRtCreateCompiledModel` keeps the options (`litert_compiled_model.h`).
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner: the caller
+        // of `LiteRtCreateCompiledModel` keeps the options (`litert_compiled_model.h`).
         unsafe { (self.environment.api().destroy_options)(self.handle()) }
     }
 }

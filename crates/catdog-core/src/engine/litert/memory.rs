@@ -4,9 +4,9 @@ use std::ptr::{self, NonNull};
 
 /// A fixed number of bytes, aligned and padded as LiteRT requires.
 ///
-/// They start at a multiple of 64 (`LITERT_HOST_MEMORY_BUFFER_ALIGNMENT` of `litert_tensor_buffer_types.h`).
-/// At least one cache line of padding follows them, because XNNPACK's kernels may read up to 16 bytes
-/// (`XNN_EXTRA_BYTES`) past the end of an input.
+/// They start at a multiple of 64 (`LITERT_HOST_MEMORY_BUFFER_ALIGNMENT` of
+/// `litert_tensor_buffer_types.h`). At least one cache line of padding follows them, because XNNPACK's
+/// kernels may read up to 16 bytes (`XNN_EXTRA_BYTES`) past the end of an input.
 ///
 /// The memory is held as a raw pointer, not as a `Vec`: LiteRT keeps a pointer to it while the owner moves,
 /// which the uniqueness of a `Box` or `Vec` does not allow.
@@ -75,8 +75,8 @@ impl AlignedBytes {
 impl Drop for AlignedBytes {
     fn drop(&mut self) {
         let lines = ptr::slice_from_raw_parts_mut(self.lines.as_ptr(), self.line_count);
-        // SAFETY: `zeroed` leaked a boxed slice of `line_count` lines at this address, and only `drop` takes
-        // it back.
+        // SAFETY: `zeroed` leaked a boxed slice of `line_count` lines at this address, and only `drop`
+        // takes it back.
         drop(unsafe { Box::from_raw(lines) });
     }
 }
