@@ -18,8 +18,8 @@ pub enum Scaling {
 }
 
 impl Scaling {
-    /// Returns the elements that the color levels 0 and 255 become in the input tensor `input`, for red, green
-    /// and blue.
+    /// Returns the elements that the color levels 0 and 255 become in the input tensor `input`, for red,
+    /// green and blue.
     pub fn range(&self, input: &TensorInfo) -> [(f32, f32); 3] {
         std::array::from_fn(|channel| {
             let map = value_map(input, self, channel);

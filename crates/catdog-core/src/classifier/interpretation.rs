@@ -1,5 +1,5 @@
-//! How a classifier interprets a model: what follows from the configuration and the model's file, without the
-//! runtime.
+//! How a classifier interprets a model: what follows from the configuration and the model's file, without
+//! the runtime.
 
 use super::config::{Config, OutputActivation};
 use super::error::LoadError;
