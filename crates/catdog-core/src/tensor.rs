@@ -1,7 +1,8 @@
-//! The tensors that pass between preprocessing, engine and decision: element type, quantisation,
-//! and typed views of the engine's memory.
+//! Tensors: their description, typed views of an engine's memory, and tensors with memory of their own.
+//!
+//! Preprocessing writes the input tensor of an engine, and the decision reads its output tensor.
 
-/// The element types that catdog feeds and reads.
+/// An element type that catdog supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
     /// 32-bit float.
@@ -13,7 +14,7 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    /// The type's name in TensorFlow.
+    /// Returns the name of the type in TensorFlow.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -22,7 +23,7 @@ impl ElementType {
         }
     }
 
-    /// Bytes of one element.
+    /// Returns the number of bytes of an element.
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -31,43 +32,43 @@ impl ElementType {
     }
 }
 
-/// Affine quantisation of a whole tensor: real = `scale` * (stored - `zero_point`).
+/// Affine quantization of a whole tensor: real = `scale` * (stored - `zero_point`).
 ///
-/// Source: the TensorFlow Lite 8-bit quantisation specification.
+/// Source: the TensorFlow Lite 8-bit quantization specification.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantization {
-    /// Real value of one step; positive and finite.
+    /// Real value of one step, positive and finite.
     pub scale: f32,
-    /// Stored value of real zero.
+    /// Stored value of the real number 0.
     pub zero_point: i32,
 }
 
-/// What a model says of its input or output.
+/// The description of a model's input or output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorInfo {
-    /// Name in the signature, else in the graph.
+    /// Name in the signature, or in the graph if the model has no signatures.
     pub name: String,
-    /// Dimensions, a dynamic batch already resolved to 1.
+    /// Dimensions. A dynamic batch is 1.
     pub shape: Vec<usize>,
     /// Type of the elements.
     pub element: ElementType,
-    /// Quantisation, where the elements are integers that stand for reals.
+    /// Quantization, if the elements are integers that represent real numbers.
     pub quantization: Option<Quantization>,
 }
 
 impl TensorInfo {
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A tensor's memory to be written.
+/// A view of a tensor for writing.
 #[derive(Debug)]
 pub enum TensorMut<'a> {
     /// 32-bit floats.
@@ -79,7 +80,7 @@ pub enum TensorMut<'a> {
 }
 
 impl TensorMut<'_> {
-    /// Type of the elements.
+    /// Returns the type of the elements.
     pub fn element(&self) -> ElementType {
         match self {
             Self::F32(_) => ElementType::F32,
@@ -88,7 +89,7 @@ impl TensorMut<'_> {
         }
     }
 
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(elements) => elements.len(),
@@ -97,19 +98,17 @@ impl TensorMut<'_> {
         }
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
 
-impl TensorMut<'_> {
-    /// Copies the elements of `source`, which must be of the same type and number: it stands for
-    /// the same tensor of the same model.
+    /// Copies the elements of `source`, which must have the same type and number.
     ///
     /// # Panics
     ///
-    /// Where it is not.
+    /// If type or number differ. Both tensors then belong to different models, which is a bug of the
+    /// caller.
     pub fn copy_from(&mut self, source: TensorRef<'_>) {
         match (self, source) {
             (Self::F32(to), TensorRef::F32(from)) => to.copy_from_slice(from),
@@ -120,7 +119,7 @@ impl TensorMut<'_> {
     }
 }
 
-/// A tensor with memory of its own.
+/// A tensor with its own memory.
 #[derive(Clone, Debug)]
 pub enum Tensor {
     /// 32-bit floats.
@@ -132,7 +131,7 @@ pub enum Tensor {
 }
 
 impl Tensor {
-    /// A tensor as `info` says, all zero.
+    /// Returns the tensor that `info` describes, with all elements 0.
     pub fn zeroed(info: &TensorInfo) -> Self {
         match info.element {
             ElementType::F32 => Self::F32(vec![0.0; info.len()]),
@@ -141,7 +140,7 @@ impl Tensor {
         }
     }
 
-    /// To be written.
+    /// Returns a view for writing.
     pub fn elements_mut(&mut self) -> TensorMut<'_> {
         match self {
             Self::F32(elements) => TensorMut::F32(elements),
@@ -150,7 +149,7 @@ impl Tensor {
         }
     }
 
-    /// To be read.
+    /// Returns a view for reading.
     pub fn elements(&self) -> TensorRef<'_> {
         match self {
             Self::F32(elements) => TensorRef::F32(elements),
@@ -160,7 +159,7 @@ impl Tensor {
     }
 }
 
-/// A tensor's memory to be read.
+/// A view of a tensor for reading.
 #[derive(Clone, Copy, Debug)]
 pub enum TensorRef<'a> {
     /// 32-bit floats.
@@ -172,7 +171,7 @@ pub enum TensorRef<'a> {
 }
 
 impl TensorRef<'_> {
-    /// Type of the elements.
+    /// Returns the type of the elements.
     pub fn element(&self) -> ElementType {
         match self {
             Self::F32(_) => ElementType::F32,
@@ -181,7 +180,7 @@ impl TensorRef<'_> {
         }
     }
 
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -190,13 +189,17 @@ impl TensorRef<'_> {
         }
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Element `index` as a real number: dequantised where there is a quantisation, else the
-    /// stored number itself.
+    /// Returns element `index` as a real number. It is dequantized if there is a `quantization`, and the
+    /// stored number otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is out of range.
     pub fn real(&self, index: usize, quantization: Option<Quantization>) -> f32 {
         let stored = match self {
             Self::F32(values) => return values[index],

@@ -1,20 +1,50 @@
 //! How the color levels of a frame become elements of the input tensor.
 
 use super::config::Config;
-use crate::model::modelinfo;
+use crate::model::modelinfo_file;
 use crate::model::tflite::{ModelInfo, Normalization};
 use crate::preprocess::{TensorTarget, ValueMap};
 use crate::tensor::{ElementType, Quantization, TensorInfo};
 
 /// What the elements of a model's input stand for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scaling {
+pub enum Scaling {
     /// No source defines it.
     Unknown,
     /// Real numbers; a quantized input stores them with its own scale.
     Real(Normalization),
     /// Stored values, whatever scale the tensor has.
     Stored(Normalization),
+}
+
+impl Scaling {
+    /// Returns the elements that the color levels 0 and 255 become in the input tensor `input`, for red,
+    /// green and blue.
+    pub fn range(&self, input: &TensorInfo) -> [(f32, f32); 3] {
+        std::array::from_fn(|channel| {
+            let map = value_map(input, self, channel);
+            (element(input.element, map, 0.0), element(input.element, map, 255.0))
+        })
+    }
+}
+
+/// Returns the element that `level` becomes, computed as preprocessing does.
+fn element(element: ElementType, map: ValueMap, level: f64) -> f32 {
+    let value = match map {
+        ValueMap::Level if element == ElementType::I8 => level - 128.0,
+        ValueMap::Level => level,
+        ValueMap::Normalized { mean, std } => (level - f64::from(mean)) / f64::from(std),
+        ValueMap::Quantized { mean, std, quantization } => {
+            let real = (level - f64::from(mean)) / f64::from(std);
+            (real / f64::from(quantization.scale)).round() + f64::from(quantization.zero_point)
+        }
+    };
+    match element {
+        ElementType::F32 => value as f32,
+        // A conversion to an integer clamps.
+        ElementType::U8 => f32::from(value as u8),
+        ElementType::I8 => f32::from(value as i8),
+    }
 }
 
 /// Returns the scaling from the first of these that defines it: the configuration, the model's metadata, a
@@ -33,7 +63,7 @@ pub(super) fn input_scaling(
     if let Some(normalization) = &info.normalization {
         return Scaling::Real(normalization.clone());
     }
-    match config.model.file().map_or(Ok(None), modelinfo::read_normalization) {
+    match config.model.file().map_or(Ok(None), modelinfo_file::read_normalization) {
         Ok(Some(normalization)) => Scaling::Stored(normalization),
         Ok(None) => Scaling::Unknown,
         Err(reason) => {
@@ -115,6 +145,16 @@ mod tests {
         assert_eq!(value_map(&input(ElementType::I8, None), &Scaling::Unknown, 0), ValueMap::Level);
         let centered = ValueMap::Normalized { mean: 127.5, std: 127.5 };
         assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centered);
+    }
+
+    #[test]
+    fn the_range_is_what_black_and_white_become() {
+        let half = Scaling::Real(Normalization { mean: vec![127.5], std: vec![127.5] });
+        assert_eq!(half.range(&input(ElementType::F32, None)), [(-1.0, 1.0); 3]);
+        let quantization = Some(Quantization { scale: 1.0 / 128.0, zero_point: 0 });
+        assert_eq!(half.range(&input(ElementType::I8, quantization)), [(-128.0, 127.0); 3]);
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), [(0.0, 255.0); 3]);
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), [(-128.0, 127.0); 3]);
     }
 
     #[test]

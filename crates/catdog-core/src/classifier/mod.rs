@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod error;
 mod input_scaling;
+mod interpretation;
 mod load;
 mod schedule;
 
@@ -34,12 +35,14 @@ use crate::preprocess::{Preprocessor, Resize, TensorTarget};
 use crate::stats::Counters;
 use crate::tensor::TensorRef;
 use clock::StreamClock;
-use input_scaling::{Scaling, tensor_target};
+use input_scaling::tensor_target;
 use schedule::Schedule;
 
 pub use classification::Classification;
 pub use config::{Config, OutputActivation, RuntimeConfig};
 pub use error::{ClassifyError, LoadError};
+pub use input_scaling::Scaling;
+pub use interpretation::Interpretation;
 
 /// Where inferences run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Models are shared per process, keyed by file contents and options.
+//! Models that all users in a process share, keyed by file contents and options.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
@@ -37,11 +37,11 @@ impl fmt::Display for Optimization {
     }
 }
 
-/// A model with its engines. It has as many engines as users, but no more than can run at once on the
-/// processors of the machine.
+/// A loaded model and its pool of engines. The pool has one engine per user, but not more than can run in
+/// parallel on the processors of the machine.
 pub struct SharedModel {
     model: LiteRtModel,
-    /// The file as it was requested, if an optimized one runs in its place.
+    /// The requested file, if an optimized one runs in its place.
     optimized_from: Option<Vec<u8>>,
     optimize: bool,
     optimization: Optimization,
@@ -114,7 +114,7 @@ impl SharedModel {
         &self.optimization
     }
 
-    /// Returns the bytes of the file as it was requested.
+    /// Returns the bytes of the requested file.
     fn file(&self) -> &[u8] {
         self.optimized_from.as_deref().unwrap_or(self.model.file())
     }
@@ -136,8 +136,8 @@ impl fmt::Debug for SharedModel {
     }
 }
 
-/// Returns the optimized model with its engine, if there is one that makes the same decisions as
-/// `model`, whose engine is `engine`; otherwise returns these two.
+/// Returns the optimized form of `model` with an engine, if there is one and it makes the same decisions.
+/// Otherwise returns `model` and its `engine`.
 fn optimized(
     model: LiteRtModel,
     mut engine: LiteRtEngine,
@@ -145,25 +145,23 @@ fn optimized(
     let Some(rewritten) = tflite::optimize(model.file()) else {
         return (model, engine, Optimization::Nothing);
     };
-    let mut compared = || -> Result<_, ModelLoadError> {
-        let other = LiteRtModel::new(&rewritten.file, model.options())?;
-        let mut other_engine = other.engine()?;
-        let agrees = agree(&mut engine, &mut other_engine)?;
-        Ok((other, other_engine, agrees))
+    let mut load_and_compare = || -> Result<_, ModelLoadError> {
+        let fast_model = LiteRtModel::new(&rewritten.file, model.options())?;
+        let mut fast_engine = fast_model.engine()?;
+        let same_decisions = agree(&mut engine, &mut fast_engine)?;
+        Ok((fast_model, fast_engine, same_decisions))
     };
-    match compared() {
-        Ok((other, other_engine, true)) => {
-            (other, other_engine, Optimization::Weights(rewritten.weights))
+    let reason = match load_and_compare() {
+        Ok((fast_model, fast_engine, true)) => {
+            return (fast_model, fast_engine, Optimization::Weights(rewritten.weights));
         }
-        Ok((.., false)) => {
-            let reason = "the rewritten model decides differently".to_owned();
-            (model, engine, Optimization::Refused(reason))
-        }
-        Err(error) => (model, engine, Optimization::Refused(error.to_string())),
-    }
+        Ok((.., false)) => "the rewritten model decides differently".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    (model, engine, Optimization::Refused(reason))
 }
 
-/// Returns the number of inferences that can run at once without competing for processors.
+/// Returns the number of inferences that can run in parallel without competing for processors.
 fn max_parallel_inferences(options: &LiteRtOptions) -> usize {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     (processors / options.threads.max(1) as usize).max(1)

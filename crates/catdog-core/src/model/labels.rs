@@ -115,8 +115,25 @@ pub struct LabelSources<'a> {
 pub struct Labels {
     /// One name per score; two names for a model of one score.
     pub names: Vec<String>,
-    /// No source has names, so the classes are numbered.
-    pub numbered: bool,
+    /// The source of the names.
+    pub source: LabelSource,
+}
+
+/// A source of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelSource {
+    /// The property `labels`.
+    List,
+    /// The property `labels-file`.
+    File,
+    /// The metadata of the model.
+    Metadata,
+    /// The file `labels.txt` in the folder of the model.
+    BesideModel,
+    /// The default names of a model of one score or two classes.
+    CatAndDog,
+    /// No other source exists, so the classes are numbered.
+    Numbers,
 }
 
 impl LabelSources<'_> {
@@ -126,28 +143,25 @@ impl LabelSources<'_> {
     ///
     /// [`LabelsError`] if the first existing source is unreadable or has the wrong number of names.
     pub fn resolve(&self, scores: usize) -> Result<Labels, LabelsError> {
-        let named = |names| Ok(Labels { names, numbered: false });
-        if let Some(list) = self.list {
+        let beside_model = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
+        let beside_model = beside_model.filter(|file| file.is_file());
+        let (source, names) = if let Some(list) = self.list {
             let source = Source { name: "the property labels".into(), is_list: true };
-            return named(check(parse_list(list)?, scores, source)?);
-        }
-        if let Some(file) = self.file {
-            return named(check(read_file(file)?, scores, labels_file(file))?);
-        }
-        if let Some(names) = self.metadata {
+            (LabelSource::List, check(parse_list(list)?, scores, source)?)
+        } else if let Some(file) = self.file {
+            (LabelSource::File, check(read_file(file)?, scores, labels_file(file))?)
+        } else if let Some(names) = self.metadata {
             let names = names.clone().map_err(LabelsError::Metadata)?;
             let source = Source { name: "the model's metadata".into(), is_list: false };
-            return named(check(names, scores, source)?);
-        }
-        let sidecar = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
-        if let Some(file) = sidecar.filter(|file| file.is_file()) {
-            return named(check(read_file(&file)?, scores, labels_file(&file))?);
-        }
-        if scores <= CAT_AND_DOG.len() {
-            return named(CAT_AND_DOG.map(str::to_owned).to_vec());
-        }
-        let names = (0..scores).map(|index| index.to_string()).collect();
-        Ok(Labels { names, numbered: true })
+            (LabelSource::Metadata, check(names, scores, source)?)
+        } else if let Some(file) = beside_model {
+            (LabelSource::BesideModel, check(read_file(&file)?, scores, labels_file(&file))?)
+        } else if scores <= CAT_AND_DOG.len() {
+            (LabelSource::CatAndDog, CAT_AND_DOG.map(str::to_owned).to_vec())
+        } else {
+            (LabelSource::Numbers, (0..scores).map(|index| index.to_string()).collect())
+        };
+        Ok(Labels { names, source })
     }
 }
 
@@ -258,7 +272,7 @@ mod tests {
         assert_eq!(none.resolve(1).unwrap().names, CAT_AND_DOG);
         assert_eq!(none.resolve(2).unwrap().names, CAT_AND_DOG);
         let three = none.resolve(3).unwrap();
-        assert!(three.numbered);
+        assert_eq!(three.source, LabelSource::Numbers);
         assert_eq!(three.names, ["0", "1", "2"]);
     }
 

@@ -2,7 +2,7 @@
 //! classes.
 
 pub mod labels;
-pub mod modelinfo;
+pub mod modelinfo_file;
 mod source;
 pub mod tflite;
 

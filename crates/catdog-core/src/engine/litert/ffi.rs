@@ -1,9 +1,9 @@
-//! The part of LiteRT's C ABI that catdog calls: plain declarations, no logic.
+//! Declarations of the part of LiteRT's C ABI that this crate calls.
 //!
-//! Source of every name, layout and number: the headers under `litert/c/` of LiteRT 2.3
+//! All names, layouts and numbers come from the headers in `litert/c/` of LiteRT 2.3
 //! (`litert_common.h`, `litert_environment_options.h`, `litert_model_types.h`,
 //! `litert_compiled_model.h`, `litert_tensor_buffer.h`, `litert_options.h`,
-//! `litert_opaque_options.h`), whose own static assertions on sizes are repeated in the tests.
+//! `litert_opaque_options.h`). The tests repeat the static assertions of the headers about sizes.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -43,7 +43,7 @@ pub const ACCELERATOR_CPU: c_int = 1;
 pub const ACCELERATOR_GPU: c_int = 1 << 1;
 pub const ACCELERATOR_NPU: c_int = 1 << 2;
 
-/// `kLiteRtEnvOptionTagRuntimeLibraryDir`: a string, where accelerator libraries are looked for.
+/// `kLiteRtEnvOptionTagRuntimeLibraryDir`: a string, the folder of the accelerator libraries.
 pub const ENV_RUNTIME_LIBRARY_DIR: c_int = 22;
 /// `kLiteRtEnvOptionTagAutoRegisterAccelerators`: an int, the accelerators to register.
 pub const ENV_AUTO_REGISTER_ACCELERATORS: c_int = 24;
@@ -82,11 +82,12 @@ pub struct EnvOption {
 }
 
 impl EnvOption {
+    /// Returns an integer option.
     pub fn int(tag: c_int, int: i64) -> Self {
         Self { tag, value: Any { kind: ANY_INT, value: AnyValue { int } } }
     }
 
-    /// `string` must outlive every use of the option.
+    /// Returns a string option. `string` must stay valid as long as the option is used.
     pub fn string(tag: c_int, string: *const c_char) -> Self {
         Self { tag, value: Any { kind: ANY_STRING, value: AnyValue { string } } }
     }
@@ -100,7 +101,7 @@ pub const ELEMENT_INT8: c_int = 9;
 /// `LITERT_TENSOR_MAX_RANK`.
 pub const MAX_RANK: usize = 8;
 
-/// `LiteRtLayout`: bits 0 to 6 of the first word are the rank, bit 7 says that strides are given.
+/// `LiteRtLayout`. Bits 0 to 6 of the first word are the rank; bit 7 is set if there are strides.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Layout {
@@ -112,8 +113,8 @@ pub struct Layout {
 impl Layout {
     pub const EMPTY: Self = Self { bits: 0, dimensions: [0; MAX_RANK], strides: [0; MAX_RANK] };
 
-    /// A dense layout, or `None` where there are more than [`MAX_RANK`] dimensions or one does
-    /// not fit an `i32`.
+    /// Returns a dense layout, or `None` if there are more than [`MAX_RANK`] dimensions or one does not fit
+    /// into an `i32`.
     pub fn dense(shape: &[usize]) -> Option<Self> {
         let mut layout = Self { bits: u32::try_from(shape.len()).ok()?, ..Self::EMPTY };
         for (index, &dimension) in shape.iter().enumerate() {
@@ -122,6 +123,7 @@ impl Layout {
         Some(layout)
     }
 
+    /// Returns the dimensions.
     pub fn dimensions(&self) -> &[i32] {
         let rank = (self.bits & 0x7f) as usize;
         &self.dimensions[..rank.min(MAX_RANK)]
@@ -141,8 +143,8 @@ pub type HostMemoryDeallocator = Option<unsafe extern "C" fn(*mut c_void)>;
 
 macro_rules! api {
     ($($field:ident = $symbol:literal: fn($($arg:ty),* $(,)?) $(-> $ret:ty)?;)*) => {
-        /// The functions, resolved once. They stay callable as long as the [`Library`] they came
-        /// from is loaded, which the owner sees to by keeping both together.
+        /// The functions of the runtime. They are callable as long as the [`Library`] that they come from
+        /// is loaded, so the owner must keep it.
         pub struct Api {
             $(pub $field: unsafe extern "C" fn($($arg),*) $(-> $ret)?,)*
         }
@@ -152,7 +154,7 @@ macro_rules! api {
             ///
             /// # Errors
             ///
-            /// The name of the first symbol that `library` does not have.
+            /// The name of the first missing symbol.
             ///
             /// # Safety
             ///
@@ -160,8 +162,8 @@ macro_rules! api {
             pub unsafe fn resolve(library: &Library) -> Result<Self, &'static str> {
                 Ok(Self {
                     $(
-                        // SAFETY: the caller says that this is a LiteRT of this ABI, in which
-                        // the symbol is a function of this signature.
+                        // SAFETY: the caller guarantees a LiteRT of this ABI, in which the symbol is a
+                        // function of this type.
                         $field: *unsafe {
                             library.get::<unsafe extern "C" fn($($arg),*) $(-> $ret)?>($symbol)
                         }
@@ -173,7 +175,7 @@ macro_rules! api {
     };
 }
 
-/// The symbol without its trailing NUL.
+/// Returns the symbol without its trailing NUL.
 fn symbol_name(symbol: &'static [u8]) -> &'static str {
     std::str::from_utf8(symbol).unwrap_or("?").trim_end_matches('\0')
 }
@@ -243,8 +245,8 @@ api! {
     clear_errors = b"LiteRtCompiledModelClearErrors\0": fn(*mut CompiledModel) -> Status;
 }
 
-/// The symbol that LiteRT has since 2.1.6, the first release whose model functions take the
-/// environment as their first argument. Calling them in an older one would corrupt memory.
+/// A symbol that LiteRT has since 2.1.6, the first release whose model functions take the environment as
+/// their first argument. Calling them in an older release would corrupt memory.
 pub const ABI_WITNESS: &str = "LiteRtCreateModelFromFd";
 
 #[cfg(test)]
@@ -253,7 +255,7 @@ mod tests {
     use std::mem::{offset_of, size_of};
 
     #[test]
-    fn layouts_are_those_that_the_headers_assert() {
+    fn layouts_match_the_static_assertions_of_the_headers() {
         assert_eq!(size_of::<Any>(), 16);
         assert_eq!(size_of::<EnvOption>(), 24);
         assert_eq!(offset_of!(EnvOption, value), 8);

@@ -1,12 +1,13 @@
-//! Finding and loading `libLiteRt.so`.
+//! Finds and opens `libLiteRt.so`.
 //!
-//! Nothing is linked: the plugin registers and can be inspected without the runtime, which is
-//! looked for when a model is to be loaded, in this order:
+//! Nothing is linked: a plugin registers and can be inspected without the runtime. It is opened when the
+//! first model is loaded, from the first of these places that has a usable one:
 //!
-//! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names - and no other,
-//! 2. beside the plugin's own shared object,
-//! 3. `gst-catdog/` beside the plugin's folder, then below `/usr/local/lib` and `/usr/lib`,
-//! 4. wherever the dynamic loader finds it.
+//! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other place,
+//! 2. the folder of the shared object or program that contains this code,
+//! 3. the folder `gst-catdog` next to that folder, then in the library folder of this architecture below
+//!    `/usr/local/lib` and `/usr/lib`,
+//! 4. the search path of the dynamic loader.
 
 use std::ffi::{CStr, OsStr};
 use std::fmt;
@@ -15,21 +16,21 @@ use std::sync::{Arc, Mutex, Weak};
 
 use libloading::os::unix::{Library as UnixLibrary, RTLD_LOCAL, RTLD_NOW};
 
+use super::error::{RefusedLibrary, RuntimeError};
 use super::ffi;
-use super::{RefusedLibrary, RuntimeError};
 use crate::sync::lock;
 
-/// Names the one runtime to use.
+/// Name of the environment variable that overrides the search for the runtime.
 pub const LIBRARY_VARIABLE: &str = "CATDOG_LITERT_LIBRARY";
 const FILE_NAME: &str = "libLiteRt.so";
-/// Where `meson install` puts the runtime, below a library folder.
+/// Name of the folder, in a library folder, in which `meson install` puts the runtime.
 const INSTALL_FOLDER: &str = "gst-catdog";
 
-/// A loaded runtime and its functions.
+/// A loaded runtime with its functions.
 pub struct LiteRtLibrary {
     pub(super) api: ffi::Api,
     path: PathBuf,
-    /// Keeps the functions of `api` callable; declared last, so dropped after everything else.
+    /// Keeps the functions of `api` callable.
     _library: libloading::Library,
 }
 
@@ -40,12 +41,11 @@ impl fmt::Debug for LiteRtLibrary {
 }
 
 impl LiteRtLibrary {
-    /// The runtime of this process: found and loaded at the first call, shared afterwards for as
-    /// long as anybody holds it.
+    /// Returns the runtime of this process. It is found and loaded unless the process uses one already.
     ///
     /// # Errors
     ///
-    /// [`RuntimeError`], which lists every place that was looked at and what was wrong there.
+    /// [`RuntimeError`], which lists every file that was tried, with the reason.
     pub fn shared() -> Result<Arc<Self>, RuntimeError> {
         static SHARED: Mutex<Weak<LiteRtLibrary>> = Mutex::new(Weak::new());
         let mut shared = lock(&SHARED);
@@ -61,34 +61,36 @@ impl LiteRtLibrary {
     ///
     /// # Errors
     ///
-    /// [`RefusedLibrary`] where it is not there, cannot be loaded, or has an older ABI.
+    /// [`RefusedLibrary`] if the file is missing, cannot be loaded, or has an older ABI.
     pub fn load(path: &Path) -> Result<Self, RefusedLibrary> {
         let refused = |reason| RefusedLibrary { path: path.to_owned(), reason };
-        // A name without a slash is for the loader to search.
+        // The loader searches for a name without a slash.
         if path.components().count() > 1 && !path.exists() {
             return Err(refused("no such file".into()));
         }
-        // LiteRT does not survive being unloaded (2.3.0 crashes at exit if it was), so it stays.
+        // LiteRT must not be unloaded: after that, 2.3.0 crashes when the process exits.
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
-        // SAFETY: loading runs the initialisers of a library whose path the user or the
-        // installation chose as the LiteRT runtime; LiteRT's own have no preconditions.
+        // SAFETY: opening a library runs its initializers. Those of LiteRT have no preconditions, and the
+        // path comes from the user (`CATDOG_LITERT_LIBRARY`) or from folders that the process loads code
+        // from anyway. RTLD_NODELETE keeps its finalizers from running early.
         let library = unsafe { UnixLibrary::open(Some(path), flags) }
             .map_err(|error| refused(loader_text(&error)))?;
         let library = libloading::Library::from(library);
-        // SAFETY: only the address is looked up, nothing is called through it.
+        // SAFETY: the address of the symbol is neither called nor dereferenced, so its type does not
+        // matter.
         if unsafe { library.get::<*const ()>(ffi::ABI_WITNESS) }.is_err() {
             return Err(refused(format!(
                 "has no symbol {}, so it is older than LiteRT 2.1.6 or not LiteRT at all",
                 ffi::ABI_WITNESS
             )));
         }
-        // SAFETY: the witness says that this is a LiteRT with the ABI that `ffi` declares.
+        // SAFETY: the library has `ABI_WITNESS`, so it is a LiteRT of the ABI that `ffi` declares.
         let api = unsafe { ffi::Api::resolve(&library) }
-            .map_err(|symbol| refused(format!("has no symbol {symbol}; LiteRT 2.3.0 has")))?;
+            .map_err(|symbol| refused(format!("has no symbol {symbol}; LiteRT 2.3.0 has it")))?;
         Ok(Self { api, path: path.to_owned(), _library: library })
     }
 
-    /// The file that was loaded.
+    /// Returns the file that was loaded.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -105,13 +107,13 @@ impl LiteRtLibrary {
     }
 }
 
-/// What dlopen said, which libloading keeps as the source of its error.
+/// Returns the message of dlopen, which libloading keeps as the source of its error.
 fn loader_text(error: &libloading::Error) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), |source| source.to_string())
 }
 
-/// Every path to try, in order.
+/// Returns the paths to try, in order.
 fn candidates() -> Vec<PathBuf> {
     if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
         return vec![explicit(&path)];
@@ -134,17 +136,17 @@ fn candidates() -> Vec<PathBuf> {
     paths
 }
 
-/// The file the user named, made absolute so that the loader does not search for it.
+/// Returns the absolute form of `path`, so that the loader does not search for it.
 fn explicit(path: &OsStr) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path))
 }
 
-/// Debian's name of this architecture's library folder.
+/// Returns Debian's name of the library folder of this architecture.
 fn multiarch_triplet() -> String {
     format!("{}-linux-gnu", std::env::consts::ARCH)
 }
 
-/// The folder of the shared object (or, in tests, the executable) that holds this code.
+/// Returns the folder of the shared object or program that contains this code.
 fn own_folder() -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
 
@@ -155,13 +157,14 @@ fn own_folder() -> Option<PathBuf> {
         dli_saddr: std::ptr::null_mut(),
     };
     let address = own_folder as fn() -> Option<PathBuf> as *const libc::c_void;
-    // SAFETY: dladdr only compares `address` with the mappings of loaded objects and writes
-    // `info`, which lives on this stack.
+    // SAFETY: dladdr does not dereference `address`; it looks it up in the list of loaded objects. It
+    // writes one `Dl_info` to `info`.
     let found = unsafe { libc::dladdr(address, &mut info) } != 0 && !info.dli_fname.is_null();
     if !found {
         return None;
     }
-    // SAFETY: dladdr gave a NUL-terminated name that stays as long as this object is loaded.
+    // SAFETY: dladdr succeeded, so `dli_fname` is a C string. It lives as long as the object is loaded,
+    // which contains the code that runs here.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     let path = Path::new(OsStr::from_bytes(name.to_bytes())).canonicalize().ok()?;
     path.parent().map(Path::to_owned)
@@ -177,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_file_is_named() {
+    fn a_missing_file_is_refused_with_its_path() {
         let path = Path::new("/nowhere/libLiteRt.so");
         let refusal = LiteRtLibrary::load(path).expect_err("there is no such file");
         assert_eq!(refusal.path, path);
@@ -185,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_is_not_litert_is_refused_by_its_missing_symbol() {
+    fn a_library_without_the_abi_witness_is_refused() {
         let refusal = LiteRtLibrary::load(Path::new("libm.so.6")).expect_err("libm is not LiteRT");
         assert!(refusal.reason.contains(ffi::ABI_WITNESS), "{}", refusal.reason);
     }
 
     #[test]
-    fn every_place_is_tried_and_reported() {
+    fn the_error_lists_every_tried_file() {
         let places = vec![PathBuf::from("/nowhere/a.so"), PathBuf::from("/nowhere/b.so")];
         let error = LiteRtLibrary::load_first(places.clone()).expect_err("neither is there");
         let looked: Vec<_> = error.refused.iter().map(|r| r.path.clone()).collect();

@@ -1,20 +1,17 @@
-//! How many threads a model gets where nobody says, with LiteRT: tried once, then remembered.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! The choice of the thread count (`threads=0`) with LiteRT: it is measured once, and then read from the
+//! cache.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::*;
-use gstcatdog::engine::calibration;
-use gstcatdog::engine::litert::Accelerator;
+use catdog_core::engine::litert::Accelerator;
+use catdog_core::engine::thread_tuning;
+use catdog_core::testing::{child, job, print_uncaptured, repository, runtime};
 
-const TEST: &str = "what_was_tried_is_remembered";
+const TEST: &str = "thread_tuning::the_choice_is_cached";
 const FILE: &str = "catdog/threads.json";
 
-/// The number of threads that a process of its own chooses, with `cache` as the cache folder.
+/// Returns the number of threads that a child process chooses, with `cache` as the cache folder.
 fn chosen(cache: &Path) -> u32 {
     let output = child(TEST, "choose").env("XDG_CACHE_HOME", cache).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -23,10 +20,11 @@ fn chosen(cache: &Path) -> u32 {
     line.unwrap_or_else(|| panic!("{text}{errors}")).parse().unwrap()
 }
 
+/// The job of the child process: prints the number of threads.
 fn choose() {
     runtime();
-    let file = std::fs::read(manifest().join("models/catdog.tflite")).unwrap();
-    let load = || calibration::load_with(&file, Accelerator::Cpu, true, &[1, 2]).unwrap();
+    let file = std::fs::read(repository().join("models/catdog.tflite")).unwrap();
+    let load = || thread_tuning::load_with(&file, Accelerator::Cpu, true, &[1, 2]).unwrap();
     let (model, threads) = load();
     assert_eq!(load().1, threads);
     assert!(model.inference_time().as_nanos() > 0);
@@ -34,7 +32,7 @@ fn choose() {
 }
 
 #[test]
-fn what_was_tried_is_remembered() {
+fn the_choice_is_cached() {
     if job().is_some() {
         return choose();
     }
@@ -44,16 +42,16 @@ fn what_was_tried_is_remembered() {
         serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
     };
     let first = chosen(cache);
-    say(&format!("one thread or two: {first}"));
+    print_uncaptured(&format!("{TEST}: chose {first} threads out of 1 and 2"));
     assert_eq!(entries().into_values().collect::<Vec<u32>>(), [first]);
 
-    // What is remembered is taken, so nothing was tried.
+    // A cached number is used without measuring.
     let other = 3 - first;
     let changed: BTreeMap<String, u32> = entries().into_keys().map(|key| (key, other)).collect();
     std::fs::write(&file, serde_json::to_vec(&changed).unwrap()).unwrap();
     assert_eq!(chosen(cache), other);
 
-    // But not a number that could not have been chosen here.
+    // A cached number that is not a candidate on this machine is ignored.
     let impossible: BTreeMap<String, u32> = changed.into_keys().map(|key| (key, 77)).collect();
     std::fs::write(&file, serde_json::to_vec(&impossible).unwrap()).unwrap();
     assert!([1, 2].contains(&chosen(cache)));
@@ -62,7 +60,7 @@ fn what_was_tried_is_remembered() {
     std::fs::write(&file, b"{damaged").unwrap();
     assert!([1, 2].contains(&chosen(cache)));
     assert_eq!(entries().len(), 1);
-    // A folder that cannot be made.
+    // The cache folder cannot be created.
     assert!([1, 2].contains(&chosen(&file)));
     let left: Vec<_> = std::fs::read_dir(cache.join("catdog")).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");

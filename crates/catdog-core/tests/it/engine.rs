@@ -1,24 +1,20 @@
-//! The LiteRT engine by itself, without GStreamer: raw outputs as those of the Python interpreter
-//! (`tests/golden/logits.json`, another build of the runtime and another API), and what a model's
-//! file says of itself.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! The LiteRT engine: its raw outputs are those of the Python interpreter, which is another build of the
+//! runtime with another API (`tests/golden/logits.json`), and it may be used from several threads.
 
 use std::fs;
 
-use common::*;
-use gstcatdog::engine::Engine;
-use gstcatdog::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
-use gstcatdog::engine::tflite::{GraphActivation, ModelInfo};
-use gstcatdog::error::{LoadError, ModelError};
-use gstcatdog::tensor::{ElementType, Quantization, TensorInfo, TensorMut};
+use catdog_core::engine::litert::{LiteRtEngine, LiteRtModel};
+use catdog_core::engine::{Engine, ModelLoadError};
+use catdog_core::model::tflite::{GraphActivation, ModelError, ModelInfo};
+use catdog_core::tensor::{ElementType, Quantization, TensorInfo, TensorMut};
+use catdog_core::testing::{child, job, model, repository, runtime};
 use serde_json::Value;
 
-fn load_with_threads(file: &[u8], threads: u32) -> Result<LiteRtEngine, LoadError> {
+use crate::{cpu, model_files};
+
+fn load_with_threads(file: &[u8], threads: u32) -> Result<LiteRtEngine, ModelLoadError> {
     runtime();
-    LiteRtEngine::new(file, &LiteRtOptions { threads, accelerator: Accelerator::Cpu })
+    LiteRtEngine::new(file, &cpu(threads))
 }
 
 fn load(name: &str) -> LiteRtEngine {
@@ -30,7 +26,8 @@ fn info(name: &str) -> ModelInfo {
     ModelInfo::parse(&fs::read(model(name)).unwrap()).unwrap()
 }
 
-/// The bytes of case `seed` (Numerical Recipes, 7.1: the top byte of each state).
+/// Returns the levels of the golden case `seed`: the top byte of each state of a linear congruential
+/// generator (Numerical Recipes, 7.1).
 fn levels(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed as u32;
     let mut next = || {
@@ -40,7 +37,7 @@ fn levels(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Fills the input with levels, as the golden file's generator does.
+/// Fills the input with `levels`, in the same way as the generator of the golden file.
 fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
     match engine.input_mut() {
         TensorMut::U8(input) => input.copy_from_slice(levels),
@@ -53,11 +50,12 @@ fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
     }
 }
 
-/// The output as the tensor stores it.
+/// Returns the output as the tensor stores it.
 fn raw_output(engine: &LiteRtEngine) -> Vec<f64> {
     (0..engine.output().len()).map(|i| f64::from(engine.output().real(i, None))).collect()
 }
 
+/// Runs the golden case `seed` and returns the raw output.
 fn run(engine: &mut LiteRtEngine, seed: u64) -> Vec<f64> {
     let levels = levels(seed, engine.input_info().len());
     fill(engine, &levels);
@@ -65,7 +63,7 @@ fn run(engine: &mut LiteRtEngine, seed: u64) -> Vec<f64> {
     raw_output(engine)
 }
 
-/// CRC-32 (ISO 3309) of the input tensor's bytes, little-endian.
+/// Returns the CRC-32 (ISO 3309) of the bytes of the input tensor, in little-endian order.
 fn input_crc32(engine: &mut LiteRtEngine) -> u64 {
     let bytes: Vec<u8> = match engine.input_mut() {
         TensorMut::U8(input) => input.to_vec(),
@@ -80,43 +78,41 @@ fn input_crc32(engine: &mut LiteRtEngine) -> u64 {
     u64::from(!crc)
 }
 
-/// Largest difference to the Python interpreter that is allowed: none to speak of, except where
-/// int8 weights meet float activations, whose rounding differs between kernels.
+/// Returns the largest accepted difference to the Python interpreter. It is larger for hybrid models, which
+/// multiply int8 weights with float activations, because the rounding of the activations differs between
+/// kernels.
 fn tolerance(file: &str) -> f64 {
     if file.starts_with("hybrid") { 0.1 } else { 1e-3 }
 }
 
 fn golden() -> Vec<Value> {
-    let path = manifest().join("tests/golden/logits.json");
+    let path = repository().join("tests/golden/logits.json");
     serde_json::from_str::<Vec<Value>>(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]
-fn raw_outputs_are_those_of_the_python_interpreter() {
+fn raw_outputs_match_the_python_interpreter() {
     let golden = golden();
-    let models = fs::read_dir(model("")).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "tflite")
-    });
-    assert_eq!(golden.len(), models.count(), "every model has its golden outputs");
+    assert_eq!(golden.len(), model_files().len(), "every model has golden outputs");
     for entry in golden {
         let file = entry["file"].as_str().unwrap();
         let mut engine = load(file);
         for case in entry["cases"].as_array().unwrap() {
             let output = run(&mut engine, case["seed"].as_u64().unwrap());
             let crc = input_crc32(&mut engine);
-            assert_eq!(Some(crc), case["input_crc32"].as_u64(), "{file}: another input");
+            assert_eq!(Some(crc), case["input_crc32"].as_u64(), "{file}: the input differs");
             let want: Vec<f64> =
                 case["output"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
             assert_eq!(output.len(), want.len(), "{file}");
             for (output, want) in output.iter().zip(&want) {
-                assert!((output - want).abs() <= tolerance(file), "{file}: {output} for {want}");
+                assert!((output - want).abs() <= tolerance(file), "{file}: {output}, not {want}");
             }
         }
     }
 }
 
 #[test]
-fn what_a_file_says_of_its_tensors_is_what_the_interpreter_says() {
+fn tensor_descriptions_match_the_python_interpreter() {
     let same = |file: &str, tensor: &TensorInfo, want: &Value| {
         let shape: Vec<usize> = serde_json::from_value(want["shape"].clone()).unwrap();
         assert_eq!(tensor.shape, shape, "{file}");
@@ -140,7 +136,7 @@ fn what_a_file_says_of_its_tensors_is_what_the_interpreter_says() {
 }
 
 #[test]
-fn the_signature_that_is_run_is_the_one_for_serving() {
+fn the_serving_default_signature_is_chosen() {
     assert_eq!(info("signature_two.tflite").signature.as_deref(), Some("serving_default"));
     assert_eq!(info("signature_two.tflite").output.len(), 3, "not the four features");
     assert_eq!(info("dynamic_batch.tflite").signature.as_deref(), Some("serving_default"));
@@ -148,7 +144,7 @@ fn the_signature_that_is_run_is_the_one_for_serving() {
 }
 
 #[test]
-fn an_open_batch_is_closed_at_one() {
+fn a_dynamic_batch_is_set_to_one() {
     let engine = load("dynamic_batch.tflite");
     assert!(engine.info().dynamic_batch);
     assert_eq!(engine.input_info().shape, [1, 8, 8, 3]);
@@ -167,7 +163,7 @@ fn the_activation_is_read_from_the_graph() {
         ("uint8_quant", None),
         ("int8_quant", Softmax),
         ("int8_in_float_out", None),
-        // Behind the SOFTMAX comes a DEQUANTIZE or a QUANTIZE.
+        // A DEQUANTIZE or QUANTIZE follows the SOFTMAX.
         ("float_edges_int8_inside", Softmax),
         ("uint8_edges_int8_inside", Softmax),
         ("hybrid_dynamic_range", None),
@@ -182,8 +178,9 @@ fn the_activation_is_read_from_the_graph() {
 }
 
 #[test]
-fn labels_and_normalisation_come_from_the_metadata() {
-    // Stored with offsets from the start of the file, deflated with offsets from the archive.
+fn labels_and_normalization_are_read_from_the_metadata() {
+    // The stored archive has offsets from the start of the file, the deflated one from the start of the
+    // archive.
     for name in ["metadata_labels.tflite", "metadata_labels_deflated.tflite"] {
         let info = info(name);
         assert_eq!(info.labels.clone().unwrap().unwrap(), ["heron", "otter", "newt"], "{name}");
@@ -196,34 +193,34 @@ fn labels_and_normalisation_come_from_the_metadata() {
 }
 
 #[test]
-fn a_model_need_not_be_square() {
+fn a_model_may_have_a_non_square_input() {
     let mut engine = load("non_square.tflite");
     assert_eq!(engine.input_info().shape, [1, 6, 10, 3]);
     assert_eq!(engine.input_mut().len(), 6 * 10 * 3);
 }
 
 #[test]
-fn the_number_of_threads_does_not_change_the_answer() {
+fn the_number_of_threads_does_not_change_the_output() {
     for name in ["float_softmax.tflite", "int8_quant.tflite", "large_1001.tflite"] {
         let file = fs::read(model(name)).unwrap();
-        let answers: Vec<Vec<f64>> = [1, 2, 4, 64]
+        let outputs: Vec<Vec<f64>> = [1, 2, 4, 64]
             .map(|threads| run(&mut load_with_threads(&file, threads).unwrap(), 5))
             .to_vec();
-        for answer in &answers {
-            for (a, b) in answer.iter().zip(&answers[0]) {
-                assert!((a - b).abs() <= 1e-6, "{name}: {answers:?}");
+        for output in &outputs {
+            for (a, b) in output.iter().zip(&outputs[0]) {
+                assert!((a - b).abs() <= 1e-6, "{name}: {outputs:?}");
             }
         }
     }
 }
 
 #[test]
-fn an_engine_answers_the_same_again_whatever_it_saw_in_between() {
+fn the_output_depends_on_the_current_input_only() {
     let mut engine = load("uint8_quant.tflite");
     let first = run(&mut engine, 1);
-    assert_ne!(run(&mut engine, 2), first, "the answer depends on the picture");
+    assert_ne!(run(&mut engine, 2), first, "the output depends on the input");
     assert_eq!(run(&mut engine, 1), first);
-    // The input stays as it was written.
+    // A run does not change the input.
     engine.run().unwrap();
     assert_eq!(raw_output(&engine), first);
 }
@@ -231,20 +228,72 @@ fn an_engine_answers_the_same_again_whatever_it_saw_in_between() {
 #[test]
 fn an_engine_may_move_between_threads() {
     let mut engine = load("dynamic_batch.tflite");
-    let here = run(&mut engine, 9);
+    let expected = run(&mut engine, 9);
     for _ in 0..8 {
-        let here = here.clone();
+        let expected = expected.clone();
         let moved = std::thread::spawn(move || {
-            assert_eq!(run(&mut engine, 9), here);
+            assert_eq!(run(&mut engine, 9), expected);
             engine
         });
         engine = moved.join().unwrap();
     }
-    assert_eq!(run(&mut engine, 9), here);
+    assert_eq!(run(&mut engine, 9), expected);
+}
+
+/// Runs in a child process, because there no other test shares the LiteRT environment: the thread that
+/// drops the engine destroys compiled model, model and environment.
+#[test]
+fn an_engine_is_created_run_and_dropped_on_different_threads() {
+    let test = "engine::an_engine_is_created_run_and_dropped_on_different_threads";
+    if job().is_none() {
+        let output = child(test, "move").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    runtime();
+    let file = fs::read(model("dynamic_batch.tflite")).unwrap();
+    let mut outputs = Vec::new();
+    for _ in 0..20 {
+        let file = file.clone();
+        let created = std::thread::spawn(move || LiteRtEngine::new(&file, &cpu(2)).unwrap());
+        let mut engine = created.join().unwrap();
+        let ran = std::thread::spawn(move || {
+            let output = run(&mut engine, 9);
+            (engine, output)
+        });
+        let (engine, output) = ran.join().unwrap();
+        std::thread::spawn(move || drop(engine)).join().unwrap();
+        outputs.push(output);
+    }
+    assert!(outputs.iter().all(|output| *output == outputs[0]));
 }
 
 #[test]
-fn engines_run_side_by_side() {
+fn engines_of_one_model_run_in_parallel() {
+    runtime();
+    for (name, threads) in [("uint8_quant.tflite", 1), ("float_softmax.tflite", 2)] {
+        let file = fs::read(model(name)).unwrap();
+        let model = LiteRtModel::new(&file, &cpu(threads)).unwrap();
+        let alone = [1, 2].map(|seed| run(&mut model.engine().unwrap(), seed));
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (model, alone) = (&model, &alone);
+                scope.spawn(move || {
+                    for round in 0..10 {
+                        let mut engine = model.engine().unwrap();
+                        for _ in 0..10 {
+                            let case = (thread + round) % alone.len();
+                            assert_eq!(run(&mut engine, case as u64 + 1), alone[case], "{name}");
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn different_models_run_in_parallel() {
     let names = ["float_softmax", "uint8_quant", "int8_quant", "hybrid_dynamic_range"];
     let alone: Vec<Vec<f64>> =
         names.map(|name| run(&mut load(&format!("{name}.tflite")), 3)).to_vec();
@@ -265,25 +314,23 @@ fn engines_run_side_by_side() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_before_the_runtime_sees_it() {
+fn a_damaged_file_is_refused_before_the_runtime_reads_it() {
     let file = fs::read(model("float_softmax.tflite")).unwrap();
     let refusal = |file: &[u8]| match load_with_threads(file, 1) {
-        Err(LoadError::Model(error)) => error,
+        Err(ModelLoadError::Model(error)) => error,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was taken"),
+        Ok(_) => panic!("it was loaded"),
     };
     assert_eq!(refusal(&[]), ModelError::Empty);
-    assert_eq!(refusal(b"nothing of the kind"), ModelError::NotTflite);
+    assert_eq!(refusal(b"not a model at all"), ModelError::NotTflite);
     assert!(matches!(refusal(&file[..file.len() / 2]), ModelError::Damaged(_)));
     assert!(matches!(refusal(&file[..9]), ModelError::Damaged(_)));
 }
 
 #[test]
-fn the_engine_does_without_gstreamer() {
+fn an_integer_input_may_have_a_float_output() {
     let mut engine = load("int8_in_float_out.tflite");
+    assert_eq!(engine.input_info().element, ElementType::I8);
     assert_eq!(engine.output_info().element, ElementType::F32);
     run(&mut engine, 1);
-    // SAFETY: reads a flag of the library, at any time.
-    let initialized = unsafe { gst::ffi::gst_is_initialized() };
-    assert_eq!(initialized, gst::glib::ffi::GFALSE, "something here has initialised GStreamer");
 }

@@ -1,4 +1,4 @@
-//! A deterministic engine for timing and fault tests: no model, no runtime.
+//! An engine with known output, duration and failures, which needs no model and no runtime.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -8,9 +8,7 @@ use crate::engine::{Engine, EngineError};
 use crate::sync::lock;
 use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
 
-/// Answers with the mean of its input: output 0 is the mean of red, 1 of green, 2 of blue, each
-/// divided by 255. It takes `delay` a run, fails on every run from `fail_from` on, and panics at
-/// `panic_at`.
+/// An engine whose three outputs are the means of red, green and blue of its input, each divided by 255.
 #[derive(Clone, Debug)]
 pub struct FakeEngine {
     input_info: TensorInfo,
@@ -18,18 +16,20 @@ pub struct FakeEngine {
     input: Vec<u8>,
     output: [f32; 3],
     runs: u64,
-    /// Time one run takes.
+    /// Duration of a run.
     pub delay: Duration,
-    /// The run, counted from 0, from which on every run fails.
+    /// The first run that fails, counted from 0; all later runs fail, too.
     pub fail_from: Option<u64>,
     /// The run that panics, counted from 0.
     pub panic_at: Option<u64>,
 }
 
+/// The fake engines that replace models, with the paths of the model files.
 static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
 
 impl FakeEngine {
-    /// An engine with a `[1, height, width, 3]` uint8 input and three float outputs.
+    /// Creates an engine with a uint8 input `[1, height, width, 3]` and three float outputs, which runs
+    /// without delay and does not fail.
     pub fn new(width: usize, height: usize) -> Self {
         let info = |name: &str, shape: Vec<usize>, element| TensorInfo {
             name: name.into(),
@@ -49,9 +49,12 @@ impl FakeEngine {
         }
     }
 
-    /// From now on, whatever runs the model file `path` in this process runs a copy of this engine,
-    /// with the labels "red", "green" and "blue". For tests of the element: nothing that its users
-    /// can set does this.
+    /// Makes this engine the stand-in for the model file `path`, which need not exist.
+    ///
+    /// After this call, a `Classifier` that loads the model file `path` gets a copy of this engine, with
+    /// the labels "red", "green" and "blue", and does not open the file. This is how a test of an element,
+    /// which can only set the property `model-file`, runs a fake engine. It works in this process only, and
+    /// only in builds with the feature `testing`. A second call for the same path replaces the stand-in.
     pub fn stand_in_for(self, path: impl Into<PathBuf>) {
         let path = path.into();
         let mut stand_ins = lock(&STAND_INS);
@@ -59,13 +62,13 @@ impl FakeEngine {
         stand_ins.push((path, self));
     }
 
-    /// The engine that stands in for the model file `path`.
+    /// Returns a copy of the stand-in for the model file `path`, or `None` if it has none.
     pub fn stand_in(path: &Path) -> Option<Self> {
         let stand_ins = lock(&STAND_INS);
         stand_ins.iter().find(|(other, _)| other == path).map(|(_, engine)| engine.clone())
     }
 
-    /// How often `run` was called.
+    /// Returns how many times `run` was called.
     pub fn runs(&self) -> u64 {
         self.runs
     }
@@ -90,11 +93,11 @@ impl Engine for FakeEngine {
         }
         let run = self.runs;
         self.runs += 1;
-        assert!(self.panic_at != Some(run), "the fake engine was told to panic");
+        assert!(self.panic_at != Some(run), "this run is set to panic");
         if self.fail_from.is_some_and(|from| run >= from) {
             return Err(EngineError::Invoke {
                 status: 3,
-                detail: "the fake engine was told to fail".into(),
+                detail: "this run is set to fail".into(),
             });
         }
         let mut sums = [0u64; 3];
