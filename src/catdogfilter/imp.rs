@@ -488,7 +488,7 @@ impl CatdogFilter {
     /// Logs a loaded model and posts its warnings.
     fn report_model(&self, classifier: &Classifier) {
         let description = classifier.description();
-        gst::info!(CAT, imp = self, "{description:?}, labels {:?}", classifier.labels());
+        gst::info!(CAT, imp = self, "{description}");
         for warning in &description.warnings {
             gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
         }

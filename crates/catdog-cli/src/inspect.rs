@@ -3,15 +3,16 @@
 //! It reads the file only. It needs neither the LiteRT runtime nor GStreamer.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::PathBuf;
 
-use catdog_core::classifier::{Config, Interpretation, LoadError, OutputActivation, Scaling};
-use catdog_core::decision::Activation;
+use catdog_core::classifier::{
+    Config, InputRange, Interpretation, LoadError, OutputActivation, ScalingSource,
+};
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
 use catdog_core::model::labels::LabelSource;
-use catdog_core::model::tflite::{self, GraphActivation, ModelInfo};
+use catdog_core::model::tflite::{self, ModelInfo};
 use catdog_core::preprocess::ResizeMethod;
 use catdog_core::tensor::TensorInfo;
 use serde::Serialize;
@@ -92,7 +93,7 @@ struct Report {
     output: Tensor,
     activation: ActivationReport,
     labels: LabelsReport,
-    input_range: InputRange,
+    input_range: RangeReport,
     optimization: Optimization,
     warnings: Vec<String>,
 }
@@ -118,9 +119,9 @@ struct Quantization {
 #[derive(Debug, Serialize)]
 struct ActivationReport {
     /// What the graph ends in: `none`, `logistic` or `softmax`.
-    graph: &'static str,
+    graph: String,
     /// What catdog applies to the scores: `none`, `sigmoid` or `softmax`.
-    applied: &'static str,
+    applied: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,18 +130,20 @@ struct LabelsReport {
     /// `labels`, `labels-file`, `metadata`, `labels.txt`, `default` or `numbers`.
     source: &'static str,
     #[serde(skip)]
-    explanation: &'static str,
+    explanation: LabelSource,
 }
 
 /// The elements that black and white become in the input tensor, for red, green and blue.
 #[derive(Debug, Serialize)]
-struct InputRange {
+struct RangeReport {
     black: [f32; 3],
     white: [f32; 3],
     /// `metadata`, `modelinfo` or `default`.
     source: &'static str,
     #[serde(skip)]
-    explanation: &'static str,
+    range: InputRange,
+    #[serde(skip)]
+    explanation: ScalingSource,
 }
 
 /// What optimizing changes when the model is loaded.
@@ -163,9 +166,8 @@ impl Report {
             .map_err(|reason| LoadError::Unreadable { model: model.clone(), reason })?;
         let info = ModelInfo::parse(&file)
             .map_err(|error| LoadError::Model { model: model.clone(), source: error.into() })?;
-        let Interpretation { labels, scaling, activation, warnings } =
+        let Interpretation { labels, scaling, scaling_source, activation, warnings } =
             Interpretation::new(config, &info)?;
-        let (labels_source, labels_explanation) = explain_labels(labels.source);
         Ok(Self {
             name: model.name().into_owned(),
             path: model.file().map(|path| path.to_string_lossy().into_owned()),
@@ -175,15 +177,15 @@ impl Report {
             dynamic_batch: info.dynamic_batch,
             output: Tensor::new(&info.output),
             activation: ActivationReport {
-                graph: graph_activation(info.activation),
-                applied: applied_activation(activation),
+                graph: info.activation.to_string(),
+                applied: activation.to_string(),
             },
             labels: LabelsReport {
                 names: labels.names,
-                source: labels_source,
-                explanation: labels_explanation,
+                source: labels_name(labels.source),
+                explanation: labels.source,
             },
-            input_range: InputRange::new(&scaling, &info.input),
+            input_range: RangeReport::new(scaling.range(&info.input), scaling_source),
             optimization: Optimization {
                 converted_weights: tflite::optimize(&file).map_or(0, |optimized| optimized.weights),
             },
@@ -205,49 +207,27 @@ impl Tensor {
     }
 }
 
-impl InputRange {
-    fn new(scaling: &Scaling, input: &TensorInfo) -> Self {
-        // `inspect` sets no mean and standard deviation, so only files define the scaling.
-        let (source, explanation) = match scaling {
-            Scaling::Real(_) => ("metadata", "from the metadata of the model"),
-            Scaling::Stored(_) => ("modelinfo", "from the .modelinfo file next to the model"),
-            Scaling::Unknown => ("default", "default, because the model does not define it"),
+impl RangeReport {
+    fn new(range: InputRange, explanation: ScalingSource) -> Self {
+        let source = match explanation {
+            ScalingSource::Properties => "properties",
+            ScalingSource::Metadata => "metadata",
+            ScalingSource::ModelinfoFile => "modelinfo",
+            ScalingSource::Default => "default",
         };
-        let range = scaling.range(input);
-        Self {
-            black: range.map(|(black, _)| black),
-            white: range.map(|(_, white)| white),
-            source,
-            explanation,
-        }
+        Self { black: range.black, white: range.white, source, range, explanation }
     }
 }
 
-/// Returns the name of the source in JSON, and the explanation in the text.
-fn explain_labels(source: LabelSource) -> (&'static str, &'static str) {
+/// Returns the name of the source in JSON.
+fn labels_name(source: LabelSource) -> &'static str {
     match source {
-        LabelSource::List => ("labels", "from --labels"),
-        LabelSource::File => ("labels-file", "from --labels-file"),
-        LabelSource::Metadata => ("metadata", "from the metadata of the model"),
-        LabelSource::BesideModel => ("labels.txt", "from labels.txt next to the model"),
-        LabelSource::CatAndDog => ("default", "default of a model with one or two classes"),
-        LabelSource::Numbers => ("numbers", "numbers, because no source has names"),
-    }
-}
-
-fn graph_activation(activation: GraphActivation) -> &'static str {
-    match activation {
-        GraphActivation::None => "none",
-        GraphActivation::Logistic => "logistic",
-        GraphActivation::Softmax => "softmax",
-    }
-}
-
-fn applied_activation(activation: Activation) -> &'static str {
-    match activation {
-        Activation::None => "none",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Softmax => "softmax",
+        LabelSource::List => "labels",
+        LabelSource::File => "labels-file",
+        LabelSource::Metadata => "metadata",
+        LabelSource::BesideModel => "labels.txt",
+        LabelSource::CatAndDog => "default",
+        LabelSource::Numbers => "numbers",
     }
 }
 
@@ -287,11 +267,11 @@ impl fmt::Display for Tensor {
 
 impl fmt::Display for ActivationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.graph {
+        match self.graph.as_str() {
             "none" => f.write_str("none at the end of the graph")?,
             graph => write!(f, "{graph} at the end of the graph")?,
         }
-        match self.applied {
+        match self.applied.as_str() {
             "none" => f.write_str("; the scores are confidences"),
             applied => write!(f, "; catdog applies {applied}"),
         }
@@ -310,21 +290,9 @@ impl fmt::Display for LabelsReport {
     }
 }
 
-impl fmt::Display for InputRange {
+impl fmt::Display for RangeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "levels 0..255 become {} ({})", self.channels(), self.explanation)
-    }
-}
-
-impl InputRange {
-    /// Returns the range of all channels, or the ranges of red, green and blue if they differ.
-    fn channels(&self) -> String {
-        let range = |channel: usize| format!("{}..{}", self.black[channel], self.white[channel]);
-        let mut text = range(0);
-        if (1..3).any(|channel| range(channel) != text) {
-            let _ = write!(text, " (red), {} (green), {} (blue)", range(1), range(2));
-        }
-        text
+        write!(f, "levels 0..255 become {} ({})", self.range, self.explanation)
     }
 }
 

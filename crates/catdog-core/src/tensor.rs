@@ -2,6 +2,8 @@
 //!
 //! Preprocessing writes the input tensor of an engine, and the decision reads its output tensor.
 
+use std::fmt;
+
 /// An element type that catdog supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
@@ -65,6 +67,16 @@ impl TensorInfo {
     /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}', {} {:?}", self.name, self.element.name(), self.shape)?;
+        match self.quantization {
+            Some(q) => write!(f, ", scale {}, zero point {}", q.scale, q.zero_point),
+            None => f.write_str(", not quantized"),
+        }
     }
 }
 

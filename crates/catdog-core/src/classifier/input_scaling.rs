@@ -1,5 +1,7 @@
 //! How the color levels of a frame become elements of the input tensor.
 
+use std::fmt;
+
 use super::config::Config;
 use crate::model::modelinfo_file;
 use crate::model::tflite::{ModelInfo, Normalization};
@@ -17,14 +19,61 @@ pub enum Scaling {
     Stored(Normalization),
 }
 
-impl Scaling {
-    /// Returns the elements that the color levels 0 and 255 become in the input tensor `input`, for red,
-    /// green and blue.
-    pub fn range(&self, input: &TensorInfo) -> [(f32, f32); 3] {
-        std::array::from_fn(|channel| {
-            let map = value_map(input, self, channel);
-            (element(input.element, map, 0.0), element(input.element, map, 255.0))
+/// Where a [`Scaling`] comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalingSource {
+    /// The properties `input-mean` and `input-std`.
+    Properties,
+    /// The metadata of the model.
+    Metadata,
+    /// The `.modelinfo` file next to the model.
+    ModelinfoFile,
+    /// No source defines the scaling.
+    Default,
+}
+
+impl fmt::Display for ScalingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Properties => "from input-mean and input-std",
+            Self::Metadata => "from the metadata of the model",
+            Self::ModelinfoFile => "from the .modelinfo file next to the model",
+            Self::Default => "default, because the model does not define it",
         })
+    }
+}
+
+/// The elements that the color levels 0 (black) and 255 (white) become in the input tensor, for red, green
+/// and blue. Its `Display` is "0..1", or the ranges of the three channels if they differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputRange {
+    /// The elements for level 0.
+    pub black: [f32; 3],
+    /// The elements for level 255.
+    pub white: [f32; 3],
+}
+
+impl fmt::Display for InputRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let range = |channel: usize| format!("{}..{}", self.black[channel], self.white[channel]);
+        let (red, green, blue) = (range(0), range(1), range(2));
+        if red == green && green == blue {
+            f.write_str(&red)
+        } else {
+            write!(f, "{red} (red), {green} (green), {blue} (blue)")
+        }
+    }
+}
+
+impl Scaling {
+    /// Returns the range of the elements of the input tensor `input`.
+    pub fn range(&self, input: &TensorInfo) -> InputRange {
+        let elements = |level: f64| {
+            std::array::from_fn(|channel| {
+                element(input.element, value_map(input, self, channel), level)
+            })
+        };
+        InputRange { black: elements(0.0), white: elements(255.0) }
     }
 }
 
@@ -53,22 +102,22 @@ pub(super) fn input_scaling(
     config: &Config,
     info: &ModelInfo,
     warnings: &mut Vec<String>,
-) -> Scaling {
+) -> (Scaling, ScalingSource) {
     if let Some(normalization) = &config.normalization {
         // Integers without a scale represent no real numbers.
         let stored = info.input.element != ElementType::F32 && info.input.quantization.is_none();
         let scaling = if stored { Scaling::Stored } else { Scaling::Real };
-        return scaling(normalization.clone());
+        return (scaling(normalization.clone()), ScalingSource::Properties);
     }
     if let Some(normalization) = &info.normalization {
-        return Scaling::Real(normalization.clone());
+        return (Scaling::Real(normalization.clone()), ScalingSource::Metadata);
     }
     match config.model.file().map_or(Ok(None), modelinfo_file::read_normalization) {
-        Ok(Some(normalization)) => Scaling::Stored(normalization),
-        Ok(None) => Scaling::Unknown,
+        Ok(Some(normalization)) => (Scaling::Stored(normalization), ScalingSource::ModelinfoFile),
+        Ok(None) => (Scaling::Unknown, ScalingSource::Default),
         Err(reason) => {
             warnings.push(reason);
-            Scaling::Unknown
+            (Scaling::Unknown, ScalingSource::Default)
         }
     }
 }

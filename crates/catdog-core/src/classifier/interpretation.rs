@@ -3,7 +3,7 @@
 
 use super::config::{Config, OutputActivation};
 use super::error::LoadError;
-use super::input_scaling::{Scaling, input_scaling};
+use super::input_scaling::{Scaling, ScalingSource, input_scaling};
 use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels};
@@ -17,6 +17,8 @@ pub struct Interpretation {
     pub labels: Labels,
     /// How the color levels of a frame become elements of the input.
     pub scaling: Scaling,
+    /// Where the scaling comes from.
+    pub scaling_source: ScalingSource,
     /// How scores become confidences.
     pub activation: Activation,
     /// Choices that were made without information, one sentence each.
@@ -32,10 +34,24 @@ impl Interpretation {
     pub fn new(config: &Config, info: &ModelInfo) -> Result<Self, LoadError> {
         let labels = resolve_labels(config, info)?;
         let mut warnings = Vec::new();
-        let scaling = input_scaling(config, info, &mut warnings);
+        let (scaling, scaling_source) = input_scaling(config, info, &mut warnings);
         let activation = resolve_activation(config.activation, info, &config.model)?;
         warnings.extend(assumptions(config, info, &labels, &scaling));
-        Ok(Self { labels, scaling, activation, warnings })
+        Ok(Self { labels, scaling, scaling_source, activation, warnings })
+    }
+
+    /// Returns one line that describes the model: its tensors, the range of its input, its activation and
+    /// its labels, and where they come from.
+    pub fn summary(&self, info: &ModelInfo) -> String {
+        let Self { labels, scaling, scaling_source, activation, .. } = self;
+        let ModelInfo { input, output, activation: in_graph, .. } = info;
+        format!(
+            "input {input}; levels 0..255 become {} ({scaling_source}); output {output}; activation \
+             {activation} (the graph contains {in_graph}); labels {} ({})",
+            scaling.range(input),
+            labels.names.join(", "),
+            labels.source
+        )
     }
 }
 

@@ -23,10 +23,12 @@ impl Classifier {
         }
         let (shared, threads) = load_model(config)?;
         let info = shared.info();
-        let Interpretation { labels, scaling, activation, warnings } =
-            Interpretation::new(config, info)?;
+        let interpretation = Interpretation::new(config, info)?;
+        let summary = interpretation.summary(info);
+        let Interpretation { labels, scaling, activation, warnings, .. } = interpretation;
         let description = Description {
             model: config.model.name().into_owned(),
+            summary,
             threads,
             accelerator: config.accelerator,
             optimization: shared.optimization().clone(),

@@ -21,6 +21,7 @@ mod interpretation;
 mod load;
 mod schedule;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ use schedule::Schedule;
 pub use classification::Classification;
 pub use config::{Config, OutputActivation, RuntimeConfig};
 pub use error::{ClassifyError, LoadError};
-pub use input_scaling::Scaling;
+pub use input_scaling::{InputRange, Scaling, ScalingSource};
 pub use interpretation::Interpretation;
 
 /// Where inferences run.
@@ -90,6 +91,8 @@ struct Latest {
 pub struct Description {
     /// File name of the model.
     pub model: String,
+    /// One line about its tensors, input range, activation and labels, with their sources.
+    pub summary: String,
     /// CPU threads per inference.
     pub threads: u32,
     /// The hardware that runs the graph.
@@ -100,6 +103,21 @@ pub struct Description {
     pub inference_time: Duration,
     /// Choices that were made without information, one sentence each.
     pub warnings: Vec<String>,
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "model {}: {}; {} thread(s) on {}, {:.1} ms per inference; optimization: {}",
+            self.model,
+            self.summary,
+            self.threads,
+            self.accelerator.name(),
+            self.inference_time.as_secs_f64() * 1e3,
+            self.optimization
+        )
+    }
 }
 
 /// What a classifier is built from.
@@ -145,6 +163,7 @@ impl Classifier {
     pub fn fake(engine: crate::testing::FakeEngine, runtime: RuntimeConfig) -> Self {
         let description = Description {
             model: "fake".into(),
+            summary: "fake engine".into(),
             threads: 1,
             accelerator: Accelerator::Cpu,
             optimization: Optimization::Off,

@@ -1,6 +1,8 @@
 //! The activation: how raw scores become confidences between 0 and 1.
 
-use super::RankedClass;
+use std::fmt;
+
+use super::ranked_class::RankedClass;
 
 /// The function that turns scores into confidences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,16 @@ pub enum Activation {
     Sigmoid,
     /// The exponentials of all scores, scaled to sum 1.
     Softmax,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Sigmoid => "sigmoid",
+            Self::Softmax => "softmax",
+        })
+    }
 }
 
 impl Activation {

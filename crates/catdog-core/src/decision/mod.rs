@@ -6,6 +6,7 @@
 
 mod activation;
 mod hysteresis;
+mod ranked_class;
 mod smoothing;
 
 use std::fmt;
@@ -16,15 +17,7 @@ use hysteresis::Hysteresis;
 use smoothing::Smoothing;
 
 pub use activation::Activation;
-
-/// A class and its confidence.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RankedClass {
-    /// Index into the labels.
-    pub class: usize,
-    /// Confidence, 0..1.
-    pub confidence: f32,
-}
+pub use ranked_class::RankedClass;
 
 /// The decision about one output tensor, given the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq)]

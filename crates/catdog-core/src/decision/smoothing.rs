@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RankedClass;
+use super::ranked_class::RankedClass;
 
 /// The average of past confidences.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@
 //! any of them, a model with one or two scores gets the names "cat" and "dog", and the classes of
 //! other models are numbered.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -134,6 +135,19 @@ pub enum LabelSource {
     CatAndDog,
     /// No other source exists, so the classes are numbered.
     Numbers,
+}
+
+impl fmt::Display for LabelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "from labels",
+            Self::File => "from labels-file",
+            Self::Metadata => "from the metadata of the model",
+            Self::BesideModel => "from labels.txt next to the model",
+            Self::CatAndDog => "default of a model with one or two classes",
+            Self::Numbers => "numbers, because no source has names",
+        })
+    }
 }
 
 impl LabelSources<'_> {

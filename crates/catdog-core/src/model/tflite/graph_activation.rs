@@ -1,5 +1,7 @@
 //! The activation at the end of a graph.
 
+use std::fmt;
+
 use super::reader::Table;
 use super::schema::{BuiltinOperator, model, operator, sub_graph};
 
@@ -12,6 +14,16 @@ pub enum GraphActivation {
     Logistic,
     /// The graph ends in SOFTMAX.
     Softmax,
+}
+
+impl fmt::Display for GraphActivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Logistic => "logistic",
+            Self::Softmax => "softmax",
+        })
+    }
 }
 
 /// Limit for the operators between the activation and the output; exporters write one or two.
