@@ -234,7 +234,8 @@ impl FrameSpec {
 pub struct FrameTime {
     /// Presentation time stamp; `None` if the frame has none.
     pub pts: Option<Duration>,
-    /// Time since the start of the stream. It advances with every frame, even if the time stamps do not.
+    /// Time since the start of the stream. It advances with every frame, even if the time stamps do
+    /// not.
     pub elapsed: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! A test that the frame loop of the preprocessing allocates nothing. It is a program of its own, because
-//! it replaces the global allocator.
+//! A test that the frame loop of the preprocessing allocates nothing. It is a program of its own,
+//! because it replaces the global allocator.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,8 +17,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: Every method passes its arguments unchanged to `System`. The counter is a thread-local without
-// destructor and lazy initialization, so counting does not allocate.
+// SAFETY: Every method passes its arguments unchanged to `System`. The counter is a thread-local
+// without destructor and lazy initialization, so counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));

@@ -10,8 +10,8 @@ use super::fixed_point::{COEFFICIENT_BITS, COMPONENT_BITS, LEVEL_SHIFT};
 use super::target::CHANNELS;
 use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
 
-/// An upper bound of the coefficients. The largest coefficient of any Y'CbCr matrix is 2 (1 - k) 255/224,
-/// which is less than 2.28.
+/// An upper bound of the coefficients. The largest coefficient of any Y'CbCr matrix is 2 (1 - k)
+/// 255/224, which is less than 2.28.
 const LARGEST_COEFFICIENT: f64 = 2.5;
 
 /// Red, green and blue as integer linear functions of the three components.

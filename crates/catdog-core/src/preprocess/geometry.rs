@@ -71,9 +71,9 @@ impl Axis {
     /// Returns the same interval in the coordinates of a plane that is subsampled by `1 << shift`.
     ///
     /// A chroma sample covers `1 << shift` pixels, so coordinates are divided by exactly that factor,
-    /// even if the size of the plane was rounded up. If samples are co-sited with the first pixel of each
-    /// pair, the center of that pixel (0.5, which is 0.25 after halving) is the center of the sample
-    /// (0.5), so all coordinates move by 0.25.
+    /// even if the size of the plane was rounded up. If samples are co-sited with the first pixel of
+    /// each pair, the center of that pixel (0.5, which is 0.25 after halving) is the center of the
+    /// sample (0.5), so all coordinates move by 0.25.
     pub fn subsampled(self, shift: u32, cosited: bool) -> Self {
         if shift == 0 {
             return self;

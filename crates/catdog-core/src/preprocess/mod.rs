@@ -7,8 +7,8 @@
 //! its own resolution; then only the small result is converted to RGB. For linear filters and a linear
 //! matrix both orders give the same result, except where a converter clips or rounds.
 //!
-//! The input is a borrowed [`FrameView`], the output is the tensor of the model. Everything that depends
-//! only on the caps and the model is computed once, by [`Preprocessor::new`]:
+//! The input is a borrowed [`FrameView`], the output is the tensor of the model. Everything that
+//! depends only on the caps and the model is computed once, by [`Preprocessor::new`]:
 //!
 //! - `target`: the tensor that the model expects;
 //! - `geometry`: the mapping between picture and tensor;
@@ -56,8 +56,8 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// Plans the conversion of frames of `spec` to tensors of `target`, with the fastest kernels of this
-    /// machine.
+    /// Plans the conversion of frames of `spec` to tensors of `target`, with the fastest kernels of
+    /// this machine.
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl Preprocessor {
     ///
     /// # Errors
     ///
-    /// Fails, without a change to `tensor`, if the format of `frame`, a plane of `frame`, or the element
-    /// type or size of `tensor` is not the planned one.
+    /// Fails, without a change to `tensor`, if the format of `frame`, a plane of `frame`, or the
+    /// element type or size of `tensor` is not the planned one.
     pub fn run(
         &mut self,
         frame: &FrameView<'_>,

@@ -41,8 +41,8 @@ pub(super) struct Pass {
     pub vertical: VerticalTaps,
     /// Samples of each output column, counted from `first_byte`.
     pub horizontal: HorizontalTaps,
-    /// Samples of each output column of Cb and Cr, if they share the plane with the luma, which then has
-    /// twice as many samples.
+    /// Samples of each output column of Cb and Cr, if they share the plane with the luma, which then
+    /// has twice as many samples.
     pub chroma: Option<HorizontalTaps>,
 }
 

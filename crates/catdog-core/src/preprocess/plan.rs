@@ -36,8 +36,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Fails if a side is 0 or longer than [`MAX_SIDE`], the pixel aspect ratio contains a 0, or the luma
-    /// coefficients do not define a color matrix.
+    /// Fails if a side is 0 or longer than [`MAX_SIDE`], the pixel aspect ratio contains a 0, or the
+    /// luma coefficients do not define a color matrix.
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,

@@ -67,8 +67,8 @@ pub(super) struct RowPair {
 
 /// The source rows of each output row, with their weights.
 ///
-/// If the frame is more than 256 times as high as the tensor, the weights of some rows are rounded to 0;
-/// these rows are not read.
+/// If the frame is more than 256 times as high as the tensor, the weights of some rows are rounded to
+/// 0; these rows are not read.
 #[derive(Debug)]
 pub(super) struct VerticalTaps {
     pairs: Lists<RowPair>,

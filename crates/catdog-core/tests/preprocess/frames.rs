@@ -14,8 +14,8 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Returns the sample in column `x` and row `y`. The second half of the last packed pair can be outside
-    /// the frame; it is garbage.
+    /// Returns the sample in column `x` and row `y`. The second half of the last packed pair can be
+    /// outside the frame; it is garbage.
     fn at(&self, x: usize, y: usize) -> u8 {
         if x < self.width { self.values[y * self.width + x] } else { GARBAGE }
     }

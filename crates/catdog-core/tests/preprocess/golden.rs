@@ -34,7 +34,8 @@ fn all_kernels_match_the_golden_tensors() {
         // No padding, an odd number of bytes, a cache line.
         let padding = [0, 3, 64][number % 3];
         let smooth = case["smooth"] == true;
-        // Each picture is computed once for all formats, because in a debug build it takes most of the time.
+        // Each picture is computed once for all formats, because in a debug build it takes most of
+        // the time.
         let frame = Frame::new(&spec(case), padding, |index, size| {
             let key = (index, size, smooth);
             pictures.entry(key).or_insert_with(|| test_picture(index, size, smooth)).clone()

@@ -14,8 +14,8 @@ use crate::preprocess::target::CHANNELS;
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
 
-// The methods are not inlined: inlined into one function they take a tenth more instructions on aarch64,
-// and the number changes with every change of the code around them.
+// The methods are not inlined: inlined into one function they take a tenth more instructions on
+// aarch64, and the number changes with every change of the code around them.
 impl Isa for Portable {
     #[inline(never)]
     fn vertical<const SPLIT: bool>(
@@ -129,7 +129,8 @@ fn add_block<const N: usize>(
     }
 }
 
-/// Writes `sums` to `even` and `odd` alternately. With constant lengths this compiles to a few shuffles.
+/// Writes `sums` to `even` and `odd` alternately. With constant lengths this compiles to a few
+/// shuffles.
 #[inline(always)]
 fn deinterleave<const N: usize>(sums: &[i16; BLOCK], even: &mut [i16; N], odd: &mut [i16; N]) {
     for index in 0..N {

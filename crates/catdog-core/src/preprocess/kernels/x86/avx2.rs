@@ -106,18 +106,18 @@ impl Vector for Avx2 {
     const BYTES: usize = 32;
 
     #[inline(always)]
-    fn load(self, from: &[u8], start: usize) -> __m256i {
-        let bytes: &[u8; 32] = array(from, start);
-        // SAFETY: `self` exists, so the CPU has AVX2. `bytes` is a reference to 32 bytes; the load needs no
-        // alignment.
+    fn load(self, bytes: &[u8]) -> __m256i {
+        let bytes: &[u8; 32] = array(bytes, 0);
+        // SAFETY: `self` exists, so the CPU has AVX2. `bytes` is a reference to 32 bytes; the load
+        // needs no alignment.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
     }
 
     #[inline(always)]
     fn store(self, to: &mut [i16], start: usize, register: __m256i) {
         let elements: &mut [i16; 16] = array_mut(to, start);
-        // SAFETY: `self` exists, so the CPU has AVX2. `elements` is a reference to 32 bytes, which may have
-        // any value; the store needs no alignment.
+        // SAFETY: `self` exists, so the CPU has AVX2. `elements` is a reference to 32 bytes, which
+        // may have any value; the store needs no alignment.
         unsafe { _mm256_storeu_si256(elements.as_mut_ptr().cast(), register) }
     }
 
@@ -187,8 +187,8 @@ impl Vector for Avx2 {
 ///
 /// # Panics
 ///
-/// Panics if `line` is shorter than the taps, which [`Pass::line_len`](crate::preprocess::passes::Pass::line_len)
-/// rules out.
+/// Panics if `line` is shorter than the taps, which
+/// [`Pass::line_len`](crate::preprocess::passes::Pass::line_len) rules out.
 #[target_feature(enable = "avx2")]
 fn columns<const N: usize>(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
     let width = taps.width_or::<N>();
@@ -205,8 +205,8 @@ fn columns<const N: usize>(line: &[i16], taps: &HorizontalTaps, out: &mut [i16])
             let samples = unsafe { line.get_unchecked(first..first + width) };
             *sums = partial_sums(samples, &weights[index * width..][..width]);
         }
-        // Each addition adds adjacent elements; after two, each half of a register has one sum of each of
-        // four columns.
+        // Each addition adds adjacent elements; after two, each half of a register has one sum of
+        // each of four columns.
         let [a, b, c, d, e, f, g, h] = sums;
         let first = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         let second = _mm256_hadd_epi32(_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
@@ -248,8 +248,8 @@ fn column_pairs(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
         let firsts: &[u32; COLUMNS] = array(&taps.firsts, start);
         let mut pairs = [0; COLUMNS];
         for (pair, first) in pairs.iter_mut().zip(firsts) {
-            // SAFETY: `first` is at most `last`, and `line` has two samples from `last` on. An i32 may have
-            // any bytes, and `read_unaligned` needs no alignment.
+            // SAFETY: `first` is at most `last`, and `line` has two samples from `last` on. An i32
+            // may have any bytes, and `read_unaligned` needs no alignment.
             *pair = unsafe { line.as_ptr().add(*first as usize).cast::<i32>().read_unaligned() };
         }
         let [a, b, c, d, e, f, g, h] = pairs;
@@ -320,8 +320,8 @@ fn channel_levels(pairs: [__m256i; 2], [k0, k1, k2]: [i16; 3], bias: i32) -> __m
     _mm256_srai_epi32::<{ LEVEL_SHIFT as i32 }>(sums)
 }
 
-/// For each 16 bytes of 48 interleaved bytes, and each channel: the pixel of each byte, or -1 if the byte
-/// belongs to another channel.
+/// For each 16 bytes of 48 interleaved bytes, and each channel: the pixel of each byte, or -1 if the
+/// byte belongs to another channel.
 const PIXEL_OF_BYTE: [[[i8; 16]; CHANNELS]; 3] = {
     let mut orders = [[[-1; 16]; CHANNELS]; 3];
     let mut byte = 0;
@@ -332,8 +332,8 @@ const PIXEL_OF_BYTE: [[[i8; 16]; CHANNELS]; 3] = {
     orders
 };
 
-/// Runs [`Isa::normalize`]. The multiplications are not fused with the subtractions, because the results
-/// must be identical to those of [`Portable`].
+/// Runs [`Isa::normalize`]. The multiplications are not fused with the subtractions, because the
+/// results must be identical to those of [`Portable`].
 #[target_feature(enable = "avx2")]
 fn normalize(normalizer: &Normalizer, levels: &[[u8; PATTERN]], elements: &mut [[f32; PATTERN]]) {
     let means = normalizer.means.as_chunks::<8>().0;

@@ -16,7 +16,8 @@ use crate::preprocess::target::CHANNELS;
 
 /// The proof that the CPU has AVX2, AVX-512F and AVX-512BW.
 ///
-/// Only vertical resampling uses registers of 64 bytes; an output column has too few samples to fill one.
+/// Only vertical resampling uses registers of 64 bytes; an output column has too few samples to fill
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::preprocess::kernels) struct Avx512 {
     avx2: Avx2,
@@ -43,6 +44,10 @@ impl Isa for Avx512 {
     ) {
         if sums[0].len() + sums[1].len() < BLOCK {
             return Portable.vertical::<SPLIT>(source, first, taps, upcoming, sums);
+        }
+        if let [pair] = taps {
+            // SAFETY: `self` exists, so the CPU has AVX2, AVX-512F and AVX-512BW.
+            return unsafe { pair_avx512::<SPLIT>(self, source, first, pair, upcoming, sums) };
         }
         // SAFETY: `self` exists, so the CPU has AVX2, AVX-512F and AVX-512BW.
         unsafe { vertical_avx512::<SPLIT>(self, source, first, taps, upcoming, sums) }
@@ -74,7 +79,20 @@ impl Isa for Avx512 {
     }
 }
 
-/// Runs [`vertical`], or [`vertical_pair`] for a single pair of rows, compiled for AVX-512.
+/// Runs [`vertical_pair`], compiled for AVX-512.
+#[target_feature(enable = "avx2,avx512f,avx512bw")]
+fn pair_avx512<const SPLIT: bool>(
+    avx512: Avx512,
+    source: Plane<'_>,
+    first: usize,
+    pair: &RowPair,
+    upcoming: &[u32],
+    sums: [&mut [i16]; 2],
+) {
+    vertical_pair::<_, SPLIT>(avx512, source, first, pair, upcoming, sums);
+}
+
+/// Runs [`vertical`], compiled for AVX-512.
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 fn vertical_avx512<const SPLIT: bool>(
     avx512: Avx512,
@@ -84,9 +102,6 @@ fn vertical_avx512<const SPLIT: bool>(
     upcoming: &[u32],
     sums: [&mut [i16]; 2],
 ) {
-    if let [pair] = taps {
-        return vertical_pair::<_, SPLIT>(avx512, source, first, pair, upcoming, sums);
-    }
     const VECTORS: usize = BLOCK / Avx512::BYTES;
     vertical::<_, VECTORS, SPLIT>(avx512, source, first, taps, upcoming, sums);
 }
@@ -97,18 +112,18 @@ impl Vector for Avx512 {
     const BYTES: usize = 64;
 
     #[inline(always)]
-    fn load(self, from: &[u8], start: usize) -> __m512i {
-        let bytes: &[u8; 64] = array(from, start);
-        // SAFETY: `self` exists, so the CPU has AVX-512F. `bytes` is a reference to 64 bytes; the load needs no
-        // alignment.
+    fn load(self, bytes: &[u8]) -> __m512i {
+        let bytes: &[u8; 64] = array(bytes, 0);
+        // SAFETY: `self` exists, so the CPU has AVX-512F. `bytes` is a reference to 64 bytes; the
+        // load needs no alignment.
         unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
     }
 
     #[inline(always)]
     fn store(self, to: &mut [i16], start: usize, register: __m512i) {
         let elements: &mut [i16; 32] = array_mut(to, start);
-        // SAFETY: `self` exists, so the CPU has AVX-512F. `elements` is a reference to 64 bytes, which may have
-        // any value; the store needs no alignment.
+        // SAFETY: `self` exists, so the CPU has AVX-512F. `elements` is a reference to 64 bytes,
+        // which may have any value; the store needs no alignment.
         unsafe { _mm512_storeu_si512(elements.as_mut_ptr().cast(), register) }
     }
 
@@ -133,7 +148,7 @@ impl Vector for Avx512 {
     #[inline(always)]
     fn to_components(self, sums: __m512i) -> __m512i {
         // SAFETY: `self` exists, so the CPU has AVX-512BW.
-        unsafe { _mm512_srli_epi16::<{ TO_COMPONENT }>(sums) }
+        unsafe { _mm512_srli_epi16::<TO_COMPONENT>(sums) }
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! Parts of slices that have the size of a register or block.
 
-/// Returns the starts of blocks of `block` elements that together cover `len` elements; `len` is at least
-/// `block`. The last block overlaps the one before it instead of being shorter.
+/// Returns the starts of blocks of `block` elements that together cover `len` elements; `len` is at
+/// least `block`. The last block overlaps the one before it instead of being shorter.
 #[inline(always)]
 pub(super) fn block_starts(len: usize, block: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(block).map(move |start| start.min(len - block))

@@ -12,8 +12,8 @@ pub(super) trait Vector: Copy {
     /// Number of bytes of a register.
     const BYTES: usize;
 
-    /// Loads [`BYTES`](Self::BYTES) bytes of `from`, from index `start` on.
-    fn load(self, from: &[u8], start: usize) -> Self::Register;
+    /// Loads `bytes`, which are [`BYTES`](Self::BYTES) bytes.
+    fn load(self, bytes: &[u8]) -> Self::Register;
 
     /// Stores the 16-bit elements of `register` to `to`, from index `start` on.
     fn store(self, to: &mut [i16], start: usize, register: Self::Register);
