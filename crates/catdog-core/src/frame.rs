@@ -1,8 +1,8 @@
-//! A video frame as the preprocessing sees it: borrowed planes, strides, pixel format and
-//! colorimetry, validated once so that later stages index without surprises.
+//! The input of the preprocessing: borrowed planes with strides, pixel format and colorimetry.
 //!
-//! [`FrameSpec`] is what the caps say and holds for a whole stream; [`FrameView`] is one buffer's
-//! memory under that spec. Neither copies a pixel, and neither knows GStreamer.
+//! [`FrameSpec`] describes all frames of a stream, as its caps do. [`FrameView`] borrows the memory of
+//! one frame; its constructor checks that the memory holds every sample that the spec describes, so
+//! that later stages cannot read past the end of a plane. Neither type copies pixels.
 
 use std::time::Duration;
 
@@ -44,10 +44,9 @@ pub enum FrameError {
     },
 }
 
-/// The raw layouts that the preprocessing reads without conversion.
+/// The memory layouts of pixels that the preprocessing reads without conversion.
 ///
-/// An alpha channel is never read, so RGBA is [`Rgbx`](Self::Rgbx), ARGB is [`Xrgb`](Self::Xrgb),
-/// and so on.
+/// Alpha is never read, so RGBA is [`Rgbx`](Self::Rgbx), ARGB is [`Xrgb`](Self::Xrgb), and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PixelFormat {
     /// 4:2:2 packed, bytes Y0 U Y1 V.
@@ -66,33 +65,33 @@ pub enum PixelFormat {
     Y42b,
     /// 4:4:4, planes Y U V.
     Y444,
-    /// One luma plane.
+    /// A luma plane without chroma.
     Gray8,
-    /// Packed R G B, three bytes a pixel.
+    /// Packed R G B, three bytes per pixel.
     Rgb,
-    /// Packed B G R, three bytes a pixel.
+    /// Packed B G R, three bytes per pixel.
     Bgr,
-    /// Packed R G B x, four bytes a pixel.
+    /// Packed R G B x, four bytes per pixel; x is ignored.
     Rgbx,
-    /// Packed B G R x, four bytes a pixel.
+    /// Packed B G R x, four bytes per pixel; x is ignored.
     Bgrx,
-    /// Packed x R G B, four bytes a pixel.
+    /// Packed x R G B, four bytes per pixel; x is ignored.
     Xrgb,
-    /// Packed x B G R, four bytes a pixel.
+    /// Packed x B G R, four bytes per pixel; x is ignored.
     Xbgr,
 }
 
-/// How the samples of one plane lie in memory.
+/// The smallest size of a plane in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaneLayout {
-    /// Bytes of picture in a row; a stride may be longer.
+    /// Bytes of samples in a row, without the padding up to the stride.
     pub row_bytes: usize,
-    /// Rows of the plane.
+    /// Number of rows.
     pub rows: usize,
 }
 
 impl PixelFormat {
-    /// Every format, in the order in which the pad template lists them.
+    /// All formats, in the order of the pad template.
     pub const ALL: [Self; 15] = [
         Self::Yuy2,
         Self::Uyvy,
@@ -111,7 +110,7 @@ impl PixelFormat {
         Self::Xbgr,
     ];
 
-    /// How many planes a frame of this format has: 1, 2 or 3.
+    /// Returns the number of planes: 1, 2 or 3.
     pub const fn n_planes(self) -> usize {
         match self {
             Self::Nv12 | Self::Nv21 => 2,
@@ -120,12 +119,13 @@ impl PixelFormat {
         }
     }
 
-    /// Whether the samples are R'G'B' (no colour matrix applies).
+    /// Returns whether the samples are R'G'B', to which no color matrix applies.
     pub const fn is_rgb(self) -> bool {
         matches!(self, Self::Rgb | Self::Bgr | Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr)
     }
 
-    /// log2 of the chroma subsampling, horizontal and vertical; (0, 0) where there is none.
+    /// Returns log2 of the horizontal and the vertical chroma subsampling; (0, 0) for formats without
+    /// subsampled chroma.
     pub const fn chroma_shift(self) -> (u32, u32) {
         match self {
             Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 => (1, 1),
@@ -134,14 +134,15 @@ impl PixelFormat {
         }
     }
 
-    /// The smallest layout of plane `plane` for a `width` x `height` frame. Subsampled sizes
-    /// round up, so the last chroma sample of an odd width is there.
+    /// Returns the smallest layout of plane `plane` of a frame of `width` x `height` pixels.
+    ///
+    /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma sample.
     pub const fn plane_layout(self, plane: usize, width: usize, height: usize) -> PlaneLayout {
         let (sx, sy) = self.chroma_shift();
         let chroma_width = (width + (1 << sx) - 1) >> sx;
         let chroma_height = (height + (1 << sy) - 1) >> sy;
         let (row_bytes, rows) = match (self, plane) {
-            // A packed pair needs U, V and both Y, even where the second Y lies outside.
+            // A packed pair has U, V and two Y, even if the second Y is outside the frame.
             (Self::Yuy2 | Self::Uyvy, _) => (chroma_width * 4, height),
             (Self::Rgb | Self::Bgr, _) => (width * 3, height),
             (Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr, _) => (width * 4, height),
@@ -153,7 +154,7 @@ impl PixelFormat {
     }
 }
 
-/// The luma coefficients of a Y'CbCr matrix; Kg is 1 - Kr - Kb.
+/// The luma coefficients Kr and Kb of a Y'CbCr matrix; Kg is 1 - Kr - Kb.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColorMatrix {
     /// Weight of R' in Y'.
@@ -171,7 +172,7 @@ impl ColorMatrix {
     pub const BT2020: Self = Self { kr: 0.2627, kb: 0.0593 };
 }
 
-/// Which code values are black and white.
+/// The code values of black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorRange {
     /// Y' 16..235, Cb and Cr 16..240 ("TV").
@@ -180,38 +181,40 @@ pub enum ColorRange {
     Full,
 }
 
-/// Where a subsampled chroma sample sits among the luma samples it belongs to.
+/// The position of a subsampled chroma sample relative to its luma samples. The default is between
+/// them in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ChromaSite {
-    /// On the left one of each pair of luma columns (MPEG-2), not between them (JPEG, MPEG-1).
+    /// Whether it is at the left column of each pair (MPEG-2), not between the two (JPEG, MPEG-1).
     pub h_cosited: bool,
-    /// On the upper one of each pair of luma rows, not between them.
+    /// Whether it is at the upper row of each pair, not between the two.
     pub v_cosited: bool,
 }
 
-/// What the caps of a stream say about each of its frames.
+/// The description of all frames of a stream, as in its caps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameSpec {
-    /// Layout of the samples.
+    /// Memory layout of the pixels.
     pub format: PixelFormat,
-    /// Pixels in a row, at least 1.
+    /// Width in pixels, at least 1.
     pub width: usize,
-    /// Rows of the frame, both fields of an interlaced one included; at least 1.
+    /// Height in rows, at least 1. An interlaced frame contains the rows of both fields.
     pub height: usize,
-    /// Y'CbCr matrix; without effect on RGB formats.
+    /// Y'CbCr matrix; ignored for RGB formats.
     pub matrix: ColorMatrix,
-    /// Code range; without effect on RGB formats, which are taken as full range.
+    /// Code range; ignored for RGB formats, which are always full range.
     pub range: ColorRange,
-    /// Siting of subsampled chroma; without effect on other formats.
+    /// Siting of subsampled chroma; ignored for other formats.
     pub chroma_site: ChromaSite,
-    /// Width of a pixel over its height, as numerator and denominator, both positive.
+    /// Width of a pixel divided by its height, as numerator and denominator, both positive.
     pub pixel_aspect_ratio: (u32, u32),
     /// Time from one frame to the next; `None` if the frame rate is variable or unknown.
     pub frame_duration: Option<Duration>,
 }
 
 impl FrameSpec {
-    /// A progressive, square-pixel frame: BT.601 limited range, chroma between the luma samples.
+    /// Returns the description of frames of `width` x `height` square pixels, with BT.601 matrix,
+    /// limited range and chroma between the luma samples.
     pub const fn new(format: PixelFormat, width: usize, height: usize) -> Self {
         Self {
             format,
@@ -226,25 +229,26 @@ impl FrameSpec {
     }
 }
 
-/// When a frame is shown.
+/// The time of a frame in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTime {
     /// Presentation time stamp; `None` if the frame has none.
     pub pts: Option<Duration>,
-    /// Time since the start of the stream. It advances with every frame, even if the time stamps do not.
+    /// Time since the start of the stream. It advances with every frame, even if the time stamps do
+    /// not.
     pub elapsed: Duration,
 }
 
-/// One plane of a frame: memory and the distance between its rows.
+/// The memory of one plane of a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane<'a> {
-    /// From the first sample of the first row on.
+    /// Bytes of the plane, starting with the first sample of the first row.
     pub data: &'a [u8],
-    /// Bytes from one row to the next.
+    /// Distance between the starts of two rows, in bytes.
     pub stride: usize,
 }
 
-/// One frame, borrowed: planes that are known to hold every sample the spec promises.
+/// The borrowed planes of one frame, checked against a [`FrameSpec`].
 #[derive(Clone, Copy, Debug)]
 pub struct FrameView<'a> {
     format: PixelFormat,
@@ -252,12 +256,12 @@ pub struct FrameView<'a> {
 }
 
 impl<'a> FrameView<'a> {
-    /// Checks `planes` (in the format's plane order) against `spec`.
+    /// Borrows `planes`, which are in the plane order of the format, and checks them against `spec`.
     ///
     /// # Errors
     ///
-    /// [`FrameError`] where the number of planes differs, a stride is shorter than a row, or a
-    /// plane ends before its last row does.
+    /// Fails if the number of planes is not that of the format, a stride is shorter than a row, or a
+    /// plane ends before its last row.
     pub fn new(spec: &FrameSpec, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
         let format = spec.format;
         if planes.len() != format.n_planes() {
@@ -273,7 +277,7 @@ impl<'a> FrameView<'a> {
                     want: layout.row_bytes,
                 });
             }
-            // The last row need not be padded to the stride.
+            // The last row may end without the padding up to the stride.
             let want = plane.stride * layout.rows.saturating_sub(1) + layout.row_bytes;
             if plane.data.len() < want {
                 return Err(FrameError::PlaneSize { plane: index, got: plane.data.len(), want });
@@ -283,12 +287,12 @@ impl<'a> FrameView<'a> {
         Ok(view)
     }
 
-    /// The pixel format this view was checked for.
+    /// Returns the pixel format of the frame.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Plane `index`; an empty one past the last.
+    /// Returns plane `index`, or an empty plane if the format has no plane with this index.
     pub fn plane(&self, index: usize) -> Plane<'a> {
         self.planes.get(index).copied().unwrap_or(Plane { data: &[], stride: 0 })
     }
@@ -299,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_sizes_keep_the_last_chroma_sample() {
+    fn odd_sizes_have_a_last_chroma_sample() {
         let uv = PixelFormat::Nv12.plane_layout(1, 641, 361);
         assert_eq!(uv, PlaneLayout { row_bytes: 642, rows: 181 });
         let packed = PixelFormat::Yuy2.plane_layout(0, 641, 361);
@@ -308,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_row_without_padding_is_enough() {
+    fn the_last_row_needs_no_padding() {
         let spec = FrameSpec::new(PixelFormat::Rgb, 150, 2);
         let data = vec![0; 452 + 450];
         assert!(FrameView::new(&spec, &[Plane { data: &data, stride: 452 }]).is_ok());
@@ -317,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stride_shorter_than_a_row_is_refused() {
+    fn too_short_strides_and_missing_planes_are_rejected() {
         let spec = FrameSpec::new(PixelFormat::I420, 16, 16);
         let data = vec![0; 256];
         let plane = |stride| Plane { data: &data, stride };

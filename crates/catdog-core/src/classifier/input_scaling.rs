@@ -198,12 +198,16 @@ mod tests {
 
     #[test]
     fn the_range_is_what_black_and_white_become() {
+        let range = |scaling: &Scaling, element, quantization| {
+            let InputRange { black, white } = scaling.range(&input(element, quantization));
+            black.into_iter().zip(white).collect::<Vec<_>>()
+        };
         let half = Scaling::Real(Normalization { mean: vec![127.5], std: vec![127.5] });
-        assert_eq!(half.range(&input(ElementType::F32, None)), [(-1.0, 1.0); 3]);
+        assert_eq!(range(&half, ElementType::F32, None), [(-1.0, 1.0); 3]);
         let quantization = Some(Quantization { scale: 1.0 / 128.0, zero_point: 0 });
-        assert_eq!(half.range(&input(ElementType::I8, quantization)), [(-128.0, 127.0); 3]);
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), [(0.0, 255.0); 3]);
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), [(-128.0, 127.0); 3]);
+        assert_eq!(range(&half, ElementType::I8, quantization), [(-128.0, 127.0); 3]);
+        assert_eq!(range(&Scaling::Unknown, ElementType::U8, None), [(0.0, 255.0); 3]);
+        assert_eq!(range(&Scaling::Unknown, ElementType::I8, None), [(-128.0, 127.0); 3]);
     }
 
     #[test]

@@ -1,77 +1,79 @@
-//! Which part of the picture goes to which part of the tensor.
+//! The mapping between the picture in the frame and the pixels of the tensor.
 //!
-//! Columns and rows are independent of each other, so the answer is one [`Axis`] for each. Aspect
-//! ratios are compared as they are displayed: an anamorphic picture of 720x576 pixels that is shown
-//! as 16:9 is treated as 16:9. The tensor's own pixels are square.
+//! Columns and rows are independent, so the mapping is one [`Axis`] for each. Aspect ratios are display
+//! aspect ratios: an anamorphic picture of 720x576 pixels that is displayed as 16:9 is treated as 16:9.
+//! The pixels of the tensor are square.
 
-/// How a picture of one shape fills a tensor of another.
+/// How a picture is fitted to a tensor of another aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResizeMethod {
-    /// The whole picture, distorted to the tensor's shape.
+    /// Scale the whole picture to the size of the tensor, without keeping its aspect ratio.
     Stretch,
-    /// The largest centred part of the picture that has the tensor's shape.
+    /// Cut out the largest centered part of the picture that has the aspect ratio of the tensor.
     Crop,
-    /// The whole picture, undistorted, centred between black bars.
+    /// Keep the whole picture and its aspect ratio, centered between black bars.
     Letterbox,
 }
 
-/// How a picture becomes one of the tensor's size.
+/// How a picture is resized to the size of the tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resize {
-    /// What happens to its shape.
+    /// How it is fitted to the aspect ratio of the tensor.
     pub method: ResizeMethod,
-    /// Whether all pixels count where the picture is shrunk, or the two nearest in each direction.
+    /// Whether downscaling uses all pixels, or only the two nearest in each direction (plain bilinear
+    /// interpolation).
     pub antialias: bool,
 }
 
 impl From<ResizeMethod> for Resize {
-    /// Antialiased.
+    /// Returns `method` with antialiasing.
     fn from(method: ResizeMethod) -> Self {
         Self { method, antialias: true }
     }
 }
 
-/// Along one axis: an interval of the source and the run of tensor elements that shows it.
+/// Along one axis: an interval of the source, and the tensor columns or rows that show it.
 ///
-/// Source coordinates are continuous; the centre of pixel `i` is at `i + 0.5`.
+/// Source coordinates are continuous, in pixels; the center of pixel `i` is at `i + 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis {
-    /// Where the interval starts, in source pixels.
+    /// Start of the interval, in source pixels.
     pub from: f64,
-    /// Where it ends.
+    /// End of the interval, in source pixels.
     pub to: f64,
-    /// First tensor column or row that shows it.
+    /// First tensor column or row that shows the interval.
     pub start: usize,
-    /// How many do.
+    /// Number of tensor columns or rows that show the interval.
     pub len: usize,
 }
 
 impl Axis {
+    /// Shows all `source` pixels in all `tensor` columns or rows.
     fn stretch(source: usize, tensor: usize) -> Self {
         Self { from: 0.0, to: source as f64, start: 0, len: tensor }
     }
 
-    /// Keeps the centred `extent` of the source interval.
+    /// Reduces the source interval to `extent` pixels in its middle.
     fn crop(self, extent: f64) -> Self {
         let extent = extent.min(self.to);
         let from = (self.to - extent) / 2.0;
         Self { from, to: from + extent, ..self }
     }
 
-    /// Shows the source in `len` elements in the middle of the axis. Halves are rounded to even,
-    /// as Pillow's `ImageOps.contain` and `ImageOps.pad` round them (Python's `round`).
+    /// Shows the source interval in `len` columns or rows in the middle of the tensor. Halves are
+    /// rounded to even, as in Pillow's `ImageOps.contain` and `ImageOps.pad` (Python's `round`).
     fn letterbox(self, len: f64) -> Self {
         let len = (len.round_ties_even() as usize).clamp(1, self.len);
         let start = ((self.len - len) as f64 / 2.0).round_ties_even() as usize;
         Self { start, len, ..self }
     }
 
-    /// The same interval in the samples of a plane that is subsampled by `1 << shift`.
+    /// Returns the same interval in the coordinates of a plane that is subsampled by `1 << shift`.
     ///
-    /// A chroma sample covers as many pixels as it stands for, so coordinates shrink by exactly
-    /// that factor, also where the plane's size was rounded up. Where samples are co-sited with the
-    /// first pixel of each pair, that pixel's centre (0.5, so 0.25 after halving) is the centre of
-    /// the sample (0.5): all coordinates move by 0.25.
+    /// A chroma sample covers `1 << shift` pixels, so coordinates are divided by exactly that factor,
+    /// even if the size of the plane was rounded up. If samples are co-sited with the first pixel of
+    /// each pair, the center of that pixel (0.5, which is 0.25 after halving) is the center of the
+    /// sample (0.5), so all coordinates move by 0.25.
     pub fn subsampled(self, shift: u32, cosited: bool) -> Self {
         if shift == 0 {
             return self;
@@ -82,8 +84,8 @@ impl Axis {
     }
 }
 
-/// Columns and rows for a picture of `source` (width, height) pixels of the given aspect ratio
-/// in a tensor of `tensor` (width, height).
+/// Returns the columns and the rows for a picture of `source` (width, height) pixels, which have the
+/// aspect ratio `pixel_aspect_ratio`, in a tensor of `tensor` (width, height) pixels.
 pub(super) fn axes(
     method: ResizeMethod,
     source: (usize, usize),
@@ -127,12 +129,12 @@ mod tests {
 
     #[test]
     fn letterbox_rounds_halves_to_even() {
-        // 640x361 in 100x100: 56.4 rows. 8x5 in 100x100: 62.5 rows, to 62.
+        // 640x361 in 100x100 is 56.4 rows. 8x5 in 100x100 is 62.5 rows, rounded to 62.
         let (_, rows) = axes(ResizeMethod::Letterbox, (640, 361), SQUARE, (100, 100));
         assert_eq!((rows.start, rows.len), (22, 56));
         let (_, rows) = axes(ResizeMethod::Letterbox, (8, 5), SQUARE, (100, 100));
         assert_eq!((rows.start, rows.len), (19, 62));
-        // 61 of 64 leaves 1.5 before: to 2.
+        // 61 of 64 columns leave 1.5 on the left, rounded to 2.
         let (columns, _) = axes(ResizeMethod::Letterbox, (61, 64), SQUARE, (64, 64));
         assert_eq!((columns.start, columns.len), (2, 61));
     }
@@ -144,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn the_aspect_ratio_is_the_displayed_one() {
-        // 720x576 with 64:45 pixels is 16:9.
+    fn the_display_aspect_ratio_is_used() {
+        // 720x576 with a pixel aspect ratio of 64:45 is displayed as 16:9.
         let (columns, _) = axes(ResizeMethod::Crop, (720, 576), (64, 45), (90, 90));
         assert!((columns.to - columns.from - 405.0).abs() < 1e-9);
         let (_, rows) = axes(ResizeMethod::Letterbox, (720, 576), (64, 45), (160, 160));
@@ -153,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn chroma_follows_the_pixels_not_the_rounded_plane() {
+    fn chroma_coordinates_do_not_depend_on_rounded_plane_sizes() {
         let (columns, _) = axes(ResizeMethod::Stretch, (641, 361), SQUARE, (32, 32));
-        let centred = columns.subsampled(1, false);
-        assert_eq!((centred.from, centred.to), (0.0, 320.5));
+        let centered = columns.subsampled(1, false);
+        assert_eq!((centered.from, centered.to), (0.0, 320.5));
         let cosited = columns.subsampled(1, true);
         assert_eq!((cosited.from, cosited.to), (0.25, 320.75));
         assert_eq!(columns.subsampled(0, true), columns);

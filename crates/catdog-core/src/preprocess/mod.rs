@@ -1,28 +1,34 @@
-//! From a video frame to the input tensor of a model: scale, convert, normalise, quantise.
+//! The conversion of a video frame to the input tensor of a model: resize, color conversion,
+//! normalization, quantization.
 //!
-//! A model sees some 150x150 pixels of a frame that may have two million. Converting the frame to
-//! RGB first and shrinking it afterwards would spend nearly all its time on pixels that are averaged
-//! away, so the order is the other way round: every component is resampled in the form in which the
-//! frame has it, chroma at its own resolution, and only the small result changes colour space. For
-//! linear filters and a linear matrix the two orders agree, up to where a converter clips or rounds.
+//! A model reads a tensor of, for example, 150x150 pixels, and a frame has up to millions of pixels. A
+//! conversion of the whole frame to RGB before the resize would process pixels that are averaged away
+//! afterwards. So each component is resampled first, in the form in which the frame has it, chroma at
+//! its own resolution; then only the small result is converted to RGB. For linear filters and a linear
+//! matrix both orders give the same result, except where a converter clips or rounds.
 //!
-//! Input is a [`FrameView`], borrowed and never written; output is the model's own tensor. All that
-//! depends on caps and model alone is worked out by [`Preprocessor::new`]:
+//! The input is a borrowed [`FrameView`], the output is the tensor of the model. Everything that
+//! depends only on the caps and the model is computed once, by [`Preprocessor::new`]:
 //!
-//! - `target`: what the model expects;
-//! - `geometry`: which part of the picture fills which part of the tensor;
+//! - `target`: the tensor that the model expects;
+//! - `geometry`: the mapping between picture and tensor;
 //! - `taps`: the weights of the resampling filter, as integers;
-//! - `passes`: where each component lies in the planes of each format;
-//! - `color`: matrix and code range as integers, and what makes a tensor element of a level.
+//! - `passes`: the positions of the components in the planes of each format;
+//! - `color`: the conversion from components to RGB levels, with integers;
+//! - `element_map`: the conversion from levels to tensor elements;
+//! - `plan`: all of these together.
 //!
-//! What is left for each frame are the loops in `kernels`, which go from one output row to the next,
-//! allocate nothing, and touch only the rows and columns that have a weight.
+//! The loops that run for each frame are in `kernels`. They compute one output row after another,
+//! allocate nothing, and read only the rows and columns that have a weight.
 
 mod color;
+mod element_map;
 mod error;
+mod fixed_point;
 mod geometry;
 mod kernels;
 mod passes;
+mod plan;
 mod taps;
 mod target;
 
@@ -31,54 +37,33 @@ pub use geometry::{Resize, ResizeMethod};
 pub use kernels::Kernels;
 pub use target::{TensorTarget, ValueMap};
 
-use crate::frame::{FrameSpec, FrameView, PixelFormat};
-use crate::tensor::{ElementType, TensorMut};
-use color::{Levels, ToRgb, Values};
-use geometry::Axis;
-use kernels::Rows;
-use passes::Pass;
+use crate::frame::{FrameSpec, FrameView};
+use crate::tensor::TensorMut;
+use element_map::ElementMap;
+use kernels::Scratch;
+use plan::Plan;
 
-/// Red, green, blue.
-const CHANNELS: usize = 3;
-
-/// The longest side of a frame or a tensor: sample indices fit 32 bits with room to spare, and so
-/// do the bytes of a plan.
-const MAX_SIDE: usize = 1 << 16;
-
-/// The way from frames of one kind to a tensor of one kind.
+/// Converts frames of one [`FrameSpec`] to tensors of one [`TensorTarget`].
 ///
-/// [`run`](Self::run) takes `&mut self` because it works in rows that the preprocessor keeps: give
-/// each thread a preprocessor of its own.
+/// [`run`](Self::run) takes `&mut self` because it writes to scratch rows of the preprocessor, so each
+/// thread needs its own.
 #[derive(Debug)]
 pub struct Preprocessor {
     plan: Plan,
-    levels: Levels,
-    rows: Rows,
-}
-
-/// All that is decided before the first frame.
-#[derive(Debug)]
-struct Plan {
-    format: PixelFormat,
-    /// Columns and rows of the tensor.
-    tensor: (usize, usize),
-    /// Those of them that show the picture.
-    columns: Axis,
-    rows: Axis,
-    /// Type of its elements.
-    element: ElementType,
-    passes: Vec<Pass>,
-    to_rgb: ToRgb,
+    map: ElementMap,
     kernels: Kernels,
+    scratch: Scratch,
 }
 
 impl Preprocessor {
-    /// Plans the way from frames of `spec` to a tensor of `target`.
+    /// Plans the conversion of frames of `spec` to tensors of `target`, with the fastest kernels of
+    /// this machine.
     ///
     /// # Errors
     ///
-    /// [`PreprocessError`] where `spec` or `target` contradicts itself: a side of zero, a value map
-    /// that does not belong to the element type, coefficients that make no colour matrix.
+    /// Fails if a side of the frame or the tensor is 0 or longer than 65,536 pixels, the pixel aspect
+    /// ratio contains a 0, the luma coefficients do not define a color matrix, or a value map does not
+    /// belong to the element type.
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
@@ -87,173 +72,121 @@ impl Preprocessor {
         Self::with_kernels(spec, target, resize, Kernels::best())
     }
 
-    /// As [`new`](Self::new), with a choice of kernels, so that tests reach all of them.
+    /// Does the same as [`new`](Self::new) with the given kernels, for tests and benchmarks of all of
+    /// them.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// The errors are those of [`new`](Self::new).
     pub fn with_kernels(
         spec: &FrameSpec,
         target: &TensorTarget,
         resize: impl Into<Resize>,
         kernels: Kernels,
     ) -> Result<Self, PreprocessError> {
-        let Resize { method, antialias } = resize.into();
-        let (source, tensor) = ((spec.width, spec.height), (target.width, target.height));
-        check_size("frame", source)?;
-        check_size("input tensor", tensor)?;
-        let (width, height) = spec.pixel_aspect_ratio;
-        if width == 0 || height == 0 {
-            return Err(PreprocessError::PixelAspectRatio { width, height });
-        }
-        let to_rgb = ToRgb::new(spec)?;
-        let levels = Levels::new(target.element, &target.values)?;
-        let axes = geometry::axes(method, source, spec.pixel_aspect_ratio, tensor);
-        let passes = Pass::all(spec, axes, antialias);
-        let (columns, rows) = axes;
-        let scratch = Rows::new(&passes, columns.len);
-        let (format, element) = (spec.format, target.element);
-        let plan = Plan { format, tensor, element, columns, rows, passes, to_rgb, kernels };
-        Ok(Self { plan, levels, rows: scratch })
+        let plan = Plan::new(spec, target, resize.into())?;
+        let map = ElementMap::new(target.element, &target.values)?;
+        let scratch = Scratch::new(&plan.passes, plan.columns.len);
+        Ok(Self { plan, map, kernels, scratch })
     }
 
-    /// Fills `tensor` from `frame`.
+    /// Writes all elements of `tensor`, from the pixels of `frame`.
     ///
     /// # Errors
     ///
-    /// [`PreprocessError`] where `frame` or `tensor` is not of the kind that was planned for. The
-    /// tensor is untouched then.
+    /// Fails, without a change to `tensor`, if the format of `frame`, a plane of `frame`, or the
+    /// element type or size of `tensor` is not the planned one.
     pub fn run(
         &mut self,
         frame: &FrameView<'_>,
         tensor: TensorMut<'_>,
     ) -> Result<(), PreprocessError> {
-        let Self { plan, levels, rows } = self;
-        plan.check(frame)?;
-        match (&*levels, tensor) {
-            (Levels::F32(values), TensorMut::F32(to)) => plan.fill(frame, rows, values, to),
-            (Levels::U8(values), TensorMut::U8(to)) => plan.fill(frame, rows, &**values, to),
-            (Levels::I8(values), TensorMut::I8(to)) => plan.fill(frame, rows, &**values, to),
-            (_, tensor) => Err(plan.wrong_element(&tensor)),
-        }
-    }
-}
-
-impl Plan {
-    /// Whether `frame` has every sample that will be read.
-    ///
-    /// A view does not know the size it was checked for, so the planes are measured again.
-    fn check(&self, frame: &FrameView<'_>) -> Result<(), PreprocessError> {
-        if frame.format() != self.format {
-            return Err(PreprocessError::FrameFormat { got: frame.format(), want: self.format });
-        }
-        for pass in &self.passes {
-            let plane = frame.plane(pass.plane);
-            let (got, want) = (plane.data.len(), pass.plane_bytes(plane.stride));
-            if got < want {
-                return Err(PreprocessError::FramePlane { plane: pass.plane, got, want });
+        let Self { plan, map, kernels, scratch } = self;
+        plan.check_frame(frame)?;
+        match (&*map, tensor) {
+            (ElementMap::F32(map), TensorMut::F32(to)) => {
+                kernels.fill(plan, frame, scratch, map, plan.check_len(to)?);
             }
+            (ElementMap::U8(map), TensorMut::U8(to)) => {
+                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            }
+            (ElementMap::I8(map), TensorMut::I8(to)) => {
+                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            }
+            (_, tensor) => return Err(plan.wrong_element(&tensor)),
         }
         Ok(())
     }
-
-    /// Writes all of `tensor`.
-    fn fill<T: Copy>(
-        &self,
-        frame: &FrameView<'_>,
-        rows: &mut Rows,
-        values: &impl Values<T>,
-        tensor: &mut [T],
-    ) -> Result<(), PreprocessError> {
-        let want = self.tensor.0 * self.tensor.1 * CHANNELS;
-        if tensor.len() != want {
-            return Err(PreprocessError::TensorLength { got: tensor.len(), want });
-        }
-        self.kernels.fill(self, frame, rows, values, tensor);
-        Ok(())
-    }
-
-    fn wrong_element(&self, tensor: &TensorMut<'_>) -> PreprocessError {
-        PreprocessError::TensorElement { got: tensor.element().name(), want: self.element.name() }
-    }
-}
-
-fn check_size(what: &'static str, size: (usize, usize)) -> Result<(), PreprocessError> {
-    let fits = |side| (1..=MAX_SIDE).contains(&side);
-    if fits(size.0) && fits(size.1) {
-        return Ok(());
-    }
-    let (width, height) = size;
-    Err(PreprocessError::Size { what, width, height, max: MAX_SIDE })
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::frame::Plane;
+    use crate::frame::{PixelFormat, Plane};
+    use crate::tensor::ElementType;
+    use plan::MAX_SIDE;
 
     fn target(width: usize, height: usize, element: ElementType) -> TensorTarget {
         TensorTarget { width, height, element, values: [ValueMap::Level; 3] }
     }
 
-    fn grey(width: usize, height: usize) -> FrameSpec {
+    fn gray(width: usize, height: usize) -> FrameSpec {
         FrameSpec::new(PixelFormat::Gray8, width, height)
     }
 
     #[test]
-    fn what_is_not_as_planned_is_refused_and_the_tensor_untouched() {
-        let spec = grey(8, 8);
+    fn rejected_input_leaves_the_tensor_unchanged() {
+        let spec = gray(8, 8);
         let target = target(2, 2, ElementType::U8);
-        let mut plan = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).unwrap();
+        let mut preprocessor = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).unwrap();
         let data = [235; 64];
         let plane = Plane { data: &data, stride: 8 };
         let frame = FrameView::new(&spec, &[plane]).unwrap();
         let mut tensor = [7; 12];
 
         let mut signed = [0; 12];
-        let result = plan.run(&frame, TensorMut::I8(&mut signed));
+        let result = preprocessor.run(&frame, TensorMut::I8(&mut signed));
         assert_eq!(result, Err(PreprocessError::TensorElement { got: "int8", want: "uint8" }));
-        let result = plan.run(&frame, TensorMut::U8(&mut tensor[..11]));
+        let result = preprocessor.run(&frame, TensorMut::U8(&mut tensor[..11]));
         assert_eq!(result, Err(PreprocessError::TensorLength { got: 11, want: 12 }));
-        let smaller = FrameView::new(&grey(8, 7), &[Plane { data: &data[..56], stride: 8 }]);
-        let result = plan.run(&smaller.unwrap(), TensorMut::U8(&mut tensor));
+        let smaller = FrameView::new(&gray(8, 7), &[Plane { data: &data[..56], stride: 8 }]);
+        let result = preprocessor.run(&smaller.unwrap(), TensorMut::U8(&mut tensor));
         let short = PreprocessError::FramePlane { plane: 0, got: 56, want: 64 };
         assert_eq!(result, Err(short));
         let other = FrameView::new(&FrameSpec::new(PixelFormat::Rgb, 1, 1), &[plane]).unwrap();
-        let result = plan.run(&other, TensorMut::U8(&mut tensor));
+        let result = preprocessor.run(&other, TensorMut::U8(&mut tensor));
         assert!(matches!(result, Err(PreprocessError::FrameFormat { .. })));
 
         assert_eq!(tensor, [7; 12]);
-        plan.run(&frame, TensorMut::U8(&mut tensor)).unwrap();
+        preprocessor.run(&frame, TensorMut::U8(&mut tensor)).unwrap();
         assert_eq!(tensor, [255; 12]);
     }
 
     #[test]
-    fn what_cannot_be_planned_is_refused() {
+    fn zero_and_excessive_sizes_are_rejected() {
         let size = |spec: &FrameSpec, target: &TensorTarget| {
-            let refused = Preprocessor::new(spec, target, ResizeMethod::Crop);
-            matches!(refused, Err(PreprocessError::Size { .. }))
+            let rejected = Preprocessor::new(spec, target, ResizeMethod::Crop);
+            matches!(rejected, Err(PreprocessError::Size { .. }))
         };
-        assert!(size(&grey(0, 8), &target(2, 2, ElementType::U8)));
-        assert!(size(&grey(8, MAX_SIDE + 1), &target(2, 2, ElementType::U8)));
-        assert!(size(&grey(8, 8), &target(2, 0, ElementType::U8)));
-        let spec = FrameSpec { pixel_aspect_ratio: (1, 0), ..grey(8, 8) };
+        assert!(size(&gray(0, 8), &target(2, 2, ElementType::U8)));
+        assert!(size(&gray(8, MAX_SIDE + 1), &target(2, 2, ElementType::U8)));
+        assert!(size(&gray(8, 8), &target(2, 0, ElementType::U8)));
+        let spec = FrameSpec { pixel_aspect_ratio: (1, 0), ..gray(8, 8) };
         let target = target(2, 2, ElementType::U8);
-        let refused = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).err();
-        assert_eq!(refused, Some(PreprocessError::PixelAspectRatio { width: 1, height: 0 }));
+        let rejected = Preprocessor::new(&spec, &target, ResizeMethod::Stretch).err();
+        assert_eq!(rejected, Some(PreprocessError::PixelAspectRatio { width: 1, height: 0 }));
     }
 
     #[test]
-    fn bars_are_black_after_normalisation_too() {
+    fn letterbox_bars_are_normalized_black() {
         let value = ValueMap::Normalized { mean: 127.5, std: 127.5 };
         let target = TensorTarget { values: [value; 3], ..target(4, 4, ElementType::F32) };
-        let spec = grey(8, 4);
-        let mut plan = Preprocessor::new(&spec, &target, ResizeMethod::Letterbox).unwrap();
+        let spec = gray(8, 4);
+        let mut preprocessor = Preprocessor::new(&spec, &target, ResizeMethod::Letterbox).unwrap();
         let data = [235; 32];
         let frame = FrameView::new(&spec, &[Plane { data: &data, stride: 8 }]).unwrap();
         let mut tensor = [0.0; 48];
-        plan.run(&frame, TensorMut::F32(&mut tensor)).unwrap();
+        preprocessor.run(&frame, TensorMut::F32(&mut tensor)).unwrap();
         let (bar, picture) = ([-1.0; 12], [1.0; 24]);
         assert_eq!(tensor[..12], bar);
         assert_eq!(tensor[12..36], picture);
@@ -261,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_can_move_to_another_thread() {
+    fn a_preprocessor_can_move_to_another_thread() {
         fn assert_send<T: Send>() {}
         assert_send::<Preprocessor>();
     }

@@ -1,52 +1,53 @@
-//! Where the components of each format lie, and the passes over planes that fetch them.
+//! The positions of the components in the planes of each format, and the passes that read them.
 //!
-//! A pass reads one plane. Its vertical half does not care what the bytes of a row mean, so packed,
-//! interleaved and planar layouts share it. Only its result, one row where the plane had many, is
-//! taken apart into a line for each component, and those are resampled horizontally.
+//! A pass reads one plane. Vertical resampling treats all bytes of a row alike, so packed, interleaved
+//! and planar layouts share it. Its result is one row, which is then split into one line per component;
+//! these lines are resampled horizontally.
 
 use super::geometry::Axis;
 use super::taps::{HorizontalTaps, VerticalTaps};
 use crate::frame::{FrameSpec, PixelFormat};
 
-/// In place of a component: the unused byte of 32-bit RGB.
+/// The value in [`Pass::order`] for the unused byte of 32-bit RGB.
 pub(super) const UNUSED: usize = 3;
 
-/// How a row is taken apart into lines.
+/// How a row is split into lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// A byte for each line in turn. With one line, there is nothing to take apart.
-    InTurn,
-    /// Luma and chroma in turn, luma first; the chroma again Cb and Cr in turn.
+    /// The bytes belong to the lines alternately. A row with one line is not split.
+    Interleaved,
+    /// Luma and chroma alternate, luma first; Cb and Cr alternate in the chroma.
     LumaFirst,
-    /// The same, chroma first.
+    /// Luma and chroma alternate, chroma first; Cb and Cr alternate in the chroma.
     ChromaFirst,
 }
 
-/// What to read from one plane, and how to resample it.
+/// The bytes that are read from one plane, and their resampling.
 #[derive(Debug)]
 pub(super) struct Pass {
     /// Index of the plane.
     pub plane: usize,
-    /// How its rows are taken apart.
+    /// How its rows are split into lines.
     pub packing: Packing,
-    /// The component (0, 1, 2: Y, Cb, Cr, or red, green, blue) in each line, or [`UNUSED`].
+    /// The component of each line: 0, 1, 2 for Y, Cb, Cr or red, green, blue, or [`UNUSED`].
     pub order: &'static [usize],
-    /// Where the bytes that are needed of each row start.
+    /// First byte that is read of each row.
     pub first_byte: usize,
-    /// How many they are.
+    /// Number of bytes that are read of each row.
     pub bytes: usize,
-    /// How many rows are needed, from the first of the plane on.
+    /// One more than the index of the last row that is read.
     pub rows: usize,
     /// Source rows of each output row.
     pub vertical: VerticalTaps,
-    /// Samples of each output column, counted from the first byte that is read.
+    /// Samples of each output column, counted from `first_byte`.
     pub horizontal: HorizontalTaps,
-    /// The same for Cb and Cr, where they share the plane with a luma of twice as many samples.
+    /// Samples of each output column of Cb and Cr, if they share the plane with the luma, which then
+    /// has twice as many samples.
     pub chroma: Option<HorizontalTaps>,
 }
 
 impl Pass {
-    /// The passes over the planes of `spec` that show columns x rows `axes`.
+    /// Returns the passes over the planes of frames of `spec`; `axes` are columns and rows.
     pub fn all(spec: &FrameSpec, axes: (Axis, Axis), antialias: bool) -> Vec<Self> {
         let planes = 0..spec.format.n_planes();
         planes.map(|plane| Self::new(spec, plane, axes, antialias)).collect()
@@ -64,7 +65,7 @@ impl Pass {
 
         let vertical = VerticalTaps::new(rows, layout.rows, antialias);
         let (mut horizontal, mut chroma, macropixel) = match packing {
-            Packing::InTurn => {
+            Packing::Interleaved => {
                 let samples = layout.row_bytes / order.len();
                 (HorizontalTaps::new(columns, samples, antialias), None, order.len())
             }
@@ -74,40 +75,40 @@ impl Pass {
                 (HorizontalTaps::new(columns, spec.width, antialias), Some(chroma), 4)
             }
         };
-        // Whole macropixels that hold all samples with a weight.
-        let luma_each = if chroma.is_some() { 2 } else { 1 };
+        // Only the macropixels that contain a sample with a weight are read.
+        let luma_per_macropixel = if chroma.is_some() { 2 } else { 1 };
         let (mut first, mut end) = horizontal.samples_read();
-        (first, end) = (first / luma_each, end.div_ceil(luma_each));
+        (first, end) = (first / luma_per_macropixel, end.div_ceil(luma_per_macropixel));
         if let Some(chroma) = &chroma {
             let (chroma_first, chroma_end) = chroma.samples_read();
             (first, end) = (first.min(chroma_first), end.max(chroma_end));
         }
-        horizontal.rebase(first * luma_each);
+        horizontal.rebase(first * luma_per_macropixel);
         chroma.iter_mut().for_each(|chroma| chroma.rebase(first));
         let (first_byte, bytes) = (first * macropixel, (end - first) * macropixel);
         let rows = vertical.rows_read();
         Self { plane, packing, order, first_byte, bytes, rows, vertical, horizontal, chroma }
     }
 
-    /// The horizontal taps of `component`.
+    /// Returns the horizontal taps of `component`.
     pub fn taps(&self, component: usize) -> &HorizontalTaps {
         self.chroma.as_ref().filter(|_| component != 0).unwrap_or(&self.horizontal)
     }
 
-    /// The bytes that the plane must have when its rows are `stride` apart.
+    /// Returns the number of bytes that a plane with a stride of `stride` bytes must have.
     pub fn plane_bytes(&self, stride: usize) -> usize {
         let before = stride.saturating_mul(self.rows.saturating_sub(1));
         before.saturating_add(self.first_byte + self.bytes)
     }
 
-    /// The longest line, with the padding that the last taps run into.
+    /// Returns the length of the longest line, including the padding for the taps of the last column.
     pub fn line_len(&self) -> usize {
         let chroma = self.chroma.as_ref().map_or(0, |chroma| chroma.width);
         self.bytes + self.horizontal.width.max(chroma)
     }
 }
 
-/// How the rows of plane `plane` are taken apart, and the component of each line.
+/// Returns how the rows of plane `plane` are split into lines, and the component of each line.
 const fn packing(format: PixelFormat, plane: usize) -> (Packing, &'static [usize]) {
     use PixelFormat as F;
     let order: &[usize] = match (format, plane) {
@@ -126,13 +127,13 @@ const fn packing(format: PixelFormat, plane: usize) -> (Packing, &'static [usize
         (F::Yv12, _) | (_, 1) => &[1],
         _ => &[2],
     };
-    (Packing::InTurn, order)
+    (Packing::Interleaved, order)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocess::{ResizeMethod, geometry};
+    use crate::preprocess::geometry::{self, ResizeMethod};
 
     fn passes(spec: &FrameSpec, method: ResizeMethod) -> Vec<Pass> {
         let size = (spec.width, spec.height);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_format_has_three_components_inside_its_rows() {
+    fn passes_read_each_component_once_and_stay_inside_the_rows() {
         for format in PixelFormat::ALL {
             let spec = FrameSpec::new(format, 7, 5);
             let mut found: Vec<usize> = Vec::new();
@@ -157,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_reads_its_columns_only() {
-        // 64 columns shown, from 32 on; the filter reaches two more on either side.
+    fn crop_reads_only_its_columns() {
+        // The crop shows 64 columns from 32 on; the filter needs two more on each side.
         let spec = FrameSpec::new(PixelFormat::Yuy2, 128, 64);
         let pass = &passes(&spec, ResizeMethod::Crop)[0];
         assert_eq!((pass.first_byte, pass.bytes), (60, 136));

@@ -1,39 +1,43 @@
-//! What a model expects: the size of its input, the type of an element, and what an element means.
+//! The input tensor that a model expects: its size, its element type, and the meaning of an element.
 
 use crate::tensor::{ElementType, Quantization};
 
-/// How a colour level, 0 to 255, becomes a tensor element.
+/// The channels of a pixel of the tensor: red, green, blue.
+pub(super) const CHANNELS: usize = 3;
+
+/// The function from a color level, 0 to 255, to a tensor element.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ValueMap {
-    /// The level itself; in an int8 tensor, the level less 128.
+    /// The element is the level; in an int8 tensor, it is the level minus 128.
     Level,
-    /// (level - mean) / std. For float tensors.
+    /// The element is (level - mean) / std. For float32 tensors.
     Normalized {
-        /// The level that becomes 0.
+        /// The level that becomes 0; finite.
         mean: f32,
-        /// How many levels make 1.
+        /// The number of levels per unit; finite and not 0.
         std: f32,
     },
-    /// round((level - mean) / std / scale) + zero_point, clamped. For uint8 and int8 tensors.
+    /// The element is round((level - mean) / std / scale) + zero_point, clamped to the range of the
+    /// element type. For uint8 and int8 tensors.
     Quantized {
-        /// The level that stands for 0.
+        /// The level that represents 0; finite.
         mean: f32,
-        /// How many levels stand for 1.
+        /// The number of levels per unit; finite and not 0.
         std: f32,
-        /// The tensor's own.
+        /// The quantization of the tensor.
         quantization: Quantization,
     },
 }
 
-/// The input tensor of a model: 1 x height x width x 3, the channels red, green, blue.
+/// The input tensor of a model, of shape [1, height, width, 3], with the channels red, green, blue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorTarget {
-    /// Columns.
+    /// Width in pixels, at least 1.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels, at least 1.
     pub height: usize,
     /// Type of the elements.
     pub element: ElementType,
-    /// What a level becomes: for red, green and blue.
-    pub values: [ValueMap; 3],
+    /// The function from levels to elements, for red, green and blue.
+    pub values: [ValueMap; CHANNELS],
 }

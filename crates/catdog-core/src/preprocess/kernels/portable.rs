@@ -1,30 +1,35 @@
-//! The loops in safe Rust, in shapes that LLVM turns into vector code: fixed-size blocks, 16-bit
-//! lanes, no remainders.
+//! The loops in safe Rust, in a form that LLVM vectorizes: blocks of constant size, 16-bit lanes, no
+//! remainders.
 
-use super::super::CHANNELS;
-use super::super::color::{COMPONENT_BITS, LEVEL_SHIFT, Normalized, PATTERN, ToRgb};
-use super::super::taps::{HORIZONTAL_BITS, HorizontalTaps, RowPair, VERTICAL_BITS};
-use super::{Isa, prefetch, taps_each};
+use super::isa::Isa;
+use super::prefetch::prefetch;
 use crate::frame::Plane;
+use crate::preprocess::color::ToRgb;
+use crate::preprocess::element_map::{Normalizer, PATTERN};
+use crate::preprocess::fixed_point::{COMPONENT_BITS, HORIZONTAL_BITS, LEVEL_SHIFT, VERTICAL_BITS};
+use crate::preprocess::taps::{HorizontalTaps, RowPair};
+use crate::preprocess::target::CHANNELS;
 
-/// What every processor of the target runs.
-pub struct Portable;
+/// The baseline instruction set, which every CPU of the target has.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
 
-// Each by itself: inlined among the others they take a tenth more instructions on aarch64, and how
-// many changes whenever something around them does.
+// The methods are not inlined: inlined into one function they take a tenth more instructions on
+// aarch64, and the number changes with every change of the code around them.
 impl Isa for Portable {
     #[inline(never)]
     fn vertical<const SPLIT: bool>(
+        self,
         source: Plane<'_>,
         first: usize,
         taps: &[RowPair],
-        ahead: &[u32],
+        upcoming: &[u32],
         [sums, odd]: [&mut [i16]; 2],
     ) {
         if !SPLIT {
             for (index, block) in sums.chunks_mut(BLOCK).enumerate() {
                 let first = first + index * BLOCK;
-                prefetch(source, ahead, first, BLOCK);
+                prefetch(source, upcoming, first, BLOCK);
                 add_rows(source, first, taps, block);
             }
             return;
@@ -32,11 +37,11 @@ impl Isa for Portable {
         let halves = sums.chunks_mut(BLOCK / 2).zip(odd.chunks_mut(BLOCK / 2));
         for (index, (even, odd)) in halves.enumerate() {
             let first = first + index * BLOCK;
-            prefetch(source, ahead, first, BLOCK);
+            prefetch(source, upcoming, first, BLOCK);
             let mut block = [0; BLOCK];
             if let (([even], []), ([odd], [])) = (even.as_chunks_mut(), odd.as_chunks_mut()) {
                 add_block(source, first, taps, &mut block);
-                deal::<{ BLOCK / 2 }>(&block, even, odd);
+                deinterleave::<{ BLOCK / 2 }>(&block, even, odd);
                 continue;
             }
             let block = &mut block[..2 * even.len()];
@@ -48,8 +53,8 @@ impl Isa for Portable {
     }
 
     #[inline(never)]
-    fn columns<const N: usize>(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
-        let width = taps_each::<N>(taps);
+    fn columns<const N: usize>(self, line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+        let width = taps.width_or::<N>();
         let columns = taps.firsts.iter().zip(taps.weights.chunks_exact(width));
         for (to, (first, weights)) in out.iter_mut().zip(columns) {
             *to = rounded(dot(&line[*first as usize..][..width], &weights[..width]));
@@ -57,12 +62,12 @@ impl Isa for Portable {
     }
 
     #[inline(never)]
-    fn column_pairs(line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
-        Self::columns::<2>(line, taps, out);
+    fn column_pairs(self, line: &[i16], taps: &HorizontalTaps, out: &mut [i16]) {
+        self.columns::<2>(line, taps, out);
     }
 
     #[inline(never)]
-    fn combine(to_rgb: &ToRgb, components: [&[i16]; 3], levels: &mut [[u8; CHANNELS]]) {
+    fn combine(self, to_rgb: &ToRgb, components: [&[i16]; 3], levels: &mut [[u8; CHANNELS]]) {
         let [first, second, third] = components;
         for (((pixel, first), second), third) in levels.iter_mut().zip(first).zip(second).zip(third)
         {
@@ -71,17 +76,22 @@ impl Isa for Portable {
     }
 
     #[inline(never)]
-    fn normalise(values: &Normalized, levels: &[[u8; PATTERN]], elements: &mut [[f32; PATTERN]]) {
+    fn normalize(
+        self,
+        normalizer: &Normalizer,
+        levels: &[[u8; PATTERN]],
+        elements: &mut [[f32; PATTERN]],
+    ) {
         for (levels, elements) in levels.iter().zip(elements) {
-            values.apply(levels, elements);
+            normalizer.apply(levels, elements);
         }
     }
 }
 
-/// The sums of so many bytes are sixteen registers of NEON, half of what there is.
+/// Number of bytes of a block. Their sums take sixteen NEON registers, half of all registers.
 const BLOCK: usize = 64;
 
-/// [`Isa::vertical`] for at most [`BLOCK`] bytes.
+/// Writes the weighted sums of at most [`BLOCK`] bytes, see [`Isa::vertical`].
 #[inline(always)]
 fn add_rows(source: Plane<'_>, first: usize, taps: &[RowPair], block: &mut [i16]) {
     if let ([block], []) = block.as_chunks_mut::<BLOCK>() {
@@ -97,7 +107,7 @@ fn add_rows(source: Plane<'_>, first: usize, taps: &[RowPair], block: &mut [i16]
     }
 }
 
-/// [`Isa::vertical`] for `N` bytes.
+/// Writes the weighted sums of `N` bytes, see [`Isa::vertical`].
 #[inline(always)]
 fn add_block<const N: usize>(
     source: Plane<'_>,
@@ -119,31 +129,32 @@ fn add_block<const N: usize>(
     }
 }
 
-/// Gives `even` and `odd` the sums in turn. Lengths known when compiling make it a few shuffles.
+/// Writes `sums` to `even` and `odd` alternately. With constant lengths this compiles to a few
+/// shuffles.
 #[inline(always)]
-fn deal<const N: usize>(sums: &[i16; BLOCK], even: &mut [i16; N], odd: &mut [i16; N]) {
+fn deinterleave<const N: usize>(sums: &[i16; BLOCK], even: &mut [i16; N], odd: &mut [i16; N]) {
     for index in 0..N {
         even[index] = sums[2 * index];
         odd[index] = sums[2 * index + 1];
     }
 }
 
-/// A sum of weighted samples as a sample.
+/// Rounds a sum of weighted samples to a sample.
 #[inline(always)]
 fn rounded(sum: i32) -> i16 {
     const HALF: i32 = 1 << (HORIZONTAL_BITS - 1);
     ((sum + HALF) >> HORIZONTAL_BITS) as i16
 }
 
-/// A sum of products: at most 255 levels times [`HORIZONTAL_ONE`](super::super::taps::HORIZONTAL_ONE),
-/// because weights sum to one.
+/// Returns the dot product of `samples` and `weights`. It fits an i32: the weights sum to 2^14, and a
+/// sample is less than 2^15.
 #[inline(always)]
 fn dot(samples: &[i16], weights: &[i16]) -> i32 {
     let products = samples.iter().zip(weights);
     products.map(|(sample, weight)| i32::from(*sample) * i32::from(*weight)).sum()
 }
 
-/// The levels of one pixel.
+/// Returns the levels of one pixel.
 #[inline(always)]
 fn rgb(to_rgb: &ToRgb, components: [i16; 3]) -> [u8; CHANNELS] {
     let components = components.map(i32::from);

@@ -1,14 +1,16 @@
-//! Against a version that has nothing but the definition: for each output pixel, the weighted mean
-//! of all samples in reach, in f64, then the textbook matrix.
+//! Comparison with an implementation of the definition: each output pixel is the weighted mean of all
+//! samples in the range of the filter, in f64, converted with the inverse of the color matrix.
 
-use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
+use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, TensorMut};
 
 use super::frames::{Frame, Samples};
 
-/// The filter at output position `index` of `outputs`, over a source of `pixels` pixels that has
-/// `samples` samples: (sample, weight), not normalised.
+/// Returns the filter at output position `index` of `outputs`, over a source of `pixels` pixels with
+/// `samples` samples: (sample, weight), without normalization.
 fn weights(
     index: usize,
     outputs: usize,
@@ -20,14 +22,15 @@ fn weights(
     let factor = if subsampled { 2.0 } else { 1.0 };
     let step = pixels as f64 / factor / outputs as f64;
     let shift = if subsampled && cosited { 0.25 } else { 0.0 };
-    let centre = (index as f64 + 0.5) * step + shift;
+    let center = (index as f64 + 0.5) * step + shift;
     let reach = if antialias { step.max(1.0) } else { 1.0 };
     (0..samples)
-        .map(|sample| (sample, 1.0 - (sample as f64 + 0.5 - centre).abs() / reach))
+        .map(|sample| (sample, 1.0 - (sample as f64 + 0.5 - center).abs() / reach))
         .filter(|(_, weight)| *weight > 0.0)
         .collect()
 }
 
+/// Returns the weighted mean of the samples in `columns` and `rows`.
 fn sample(samples: &Samples, columns: &[(usize, f64)], rows: &[(usize, f64)]) -> f64 {
     let (mut sum, mut total) = (0.0, 0.0);
     for (y, down) in rows {
@@ -40,6 +43,7 @@ fn sample(samples: &Samples, columns: &[(usize, f64)], rows: &[(usize, f64)]) ->
     sum / total
 }
 
+/// Converts components, which are code values, to red, green and blue levels.
 pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
     let rgb = if spec.format.is_rgb() {
         [first, second, third]
@@ -59,7 +63,7 @@ pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
     rgb.map(|level| level.clamp(0.0, 255.0))
 }
 
-/// Levels, not rounded, of the whole picture stretched to `tensor`.
+/// Returns the levels, without rounding, of the whole picture stretched to `tensor`.
 fn stretch(frame: &Frame, tensor: (usize, usize), antialias: bool) -> Vec<f64> {
     let spec = &frame.spec;
     let site = spec.chroma_site;
@@ -86,7 +90,7 @@ fn stretch(frame: &Frame, tensor: (usize, usize), antialias: bool) -> Vec<f64> {
 }
 
 #[test]
-fn all_kernels_meet_the_definition() {
+fn all_kernels_match_the_definition() {
     let sizes = [(320, 200), (97, 61), (64, 1), (5, 70), (3, 3), (2, 2), (1, 1)];
     let tensors = [(20, 20), (33, 9), (70, 66)];
     for (number, format) in PixelFormat::ALL.into_iter().enumerate() {
@@ -104,7 +108,7 @@ fn all_kernels_meet_the_definition() {
                 let off = std::iter::zip(&got, &want)
                     .map(|(got, want)| (f64::from(*got) - want).abs())
                     .fold(0.0, f64::max);
-                // Half a level is rounding to 8 bits, the rest the integer weights.
+                // Rounding to 8 bits is at most half a level; the rest comes from the integer weights.
                 assert!(
                     off < 1.5,
                     "{format:?} {size:?} to {tensor:?}, {kernels:?}, {antialias}: off by {off}"
@@ -115,7 +119,7 @@ fn all_kernels_meet_the_definition() {
 }
 
 #[test]
-fn all_kernels_agree_to_the_bit() {
+fn all_kernels_have_identical_results() {
     for format in PixelFormat::ALL {
         let frame = Frame::test_picture(&FrameSpec::new(format, 643, 243), 1, false);
         for antialias in [true, false] {
@@ -127,14 +131,14 @@ fn all_kernels_agree_to_the_bit() {
     }
 }
 
-/// Antialiasing or none, with each of this machine's kernels.
+/// Returns all kernels of this machine, with and without antialiasing.
 fn settings() -> impl Iterator<Item = (bool, Kernels)> {
     [true, false]
         .into_iter()
         .flat_map(|antialias| Kernels::available().map(move |kernels| (antialias, kernels)))
 }
 
-/// The levels that the preprocessing makes of `frame`.
+/// Returns the levels that the preprocessing computes for the whole picture stretched to `tensor`.
 pub fn run(frame: &Frame, tensor: (usize, usize), antialias: bool, kernels: Kernels) -> Vec<u8> {
     let (width, height) = tensor;
     let values = [ValueMap::Level; 3];

@@ -1,8 +1,10 @@
-//! What holds for any picture.
+//! Properties that hold for any picture.
 
-use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
+use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, TensorMut};
 use proptest::prelude::*;
 
 use super::frames::Frame;
@@ -18,7 +20,8 @@ fn specs() -> impl Strategy<Value = FrameSpec> {
     (format, 1_usize..70, 1_usize..70, matrix, range, site, aspect).prop_map(
         |(format, width, height, matrix, range, (h_cosited, v_cosited), pixel_aspect_ratio)| {
             let chroma_site = ChromaSite { h_cosited, v_cosited };
-            FrameSpec { format, width, height, matrix, range, chroma_site, pixel_aspect_ratio }
+            let spec = FrameSpec::new(format, width, height);
+            FrameSpec { matrix, range, chroma_site, pixel_aspect_ratio, ..spec }
         },
     )
 }
@@ -50,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn any_size_stride_and_shape_is_processed(
+    fn any_size_and_stride_gives_levels_in_range(
         spec in specs(),
         padding in 0_usize..40,
         (width, height) in (1_usize..70, 1_usize..70),

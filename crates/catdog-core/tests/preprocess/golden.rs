@@ -1,35 +1,41 @@
-//! Against Pillow with NumPy, and against libswscale: see python/golden/make_preprocess_golden.py.
+//! Comparison with tensors of Pillow with NumPy and of libswscale, which
+//! python/golden/make_preprocess_golden.py writes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use gstcatdog::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, Quantization, TensorMut};
+use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, Quantization, TensorMut};
 use serde_json::Value;
 
 use super::frames::{Frame, test_picture};
 
-/// Largest mean, over a tensor, of the differences in levels.
+/// The limit of the mean difference in a tensor, in levels.
 const MEAN: f64 = 0.2;
-/// Largest difference in levels: one level, or one step of a quantisation that has fewer.
+
+/// The limit of each difference, in levels: a rounding difference of one level, or of one step of a
+/// coarser quantization.
 const MAX: f64 = 1.5;
 
 #[test]
-fn every_golden_tensor_is_met_by_all_kernels() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+fn all_kernels_match_the_golden_tensors() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let tensors = std::fs::read(folder.join("preprocess.bin")).unwrap();
     let index = std::fs::read(folder.join("preprocess.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_slice(&index).unwrap();
-    assert!(cases.len() > 300, "the index is not cut short");
+    assert!(cases.len() > 300, "only {} golden tensors in the index", cases.len());
     let mut pictures = HashMap::new();
     let mut worst = BTreeMap::new();
     for (number, case) in cases.iter().enumerate() {
         let bytes = &tensors[size(case, "offset")..][..size(case, "bytes")];
-        // No padding, odd padding, a cache line.
+        // No padding, an odd number of bytes, a cache line.
         let padding = [0, 3, 64][number % 3];
         let smooth = case["smooth"] == true;
-        // Made once for all formats: without optimisation it takes longer than all the rest.
+        // Each picture is computed once for all formats, because in a debug build it takes most of
+        // the time.
         let frame = Frame::new(&spec(case), padding, |index, size| {
             let key = (index, size, smooth);
             pictures.entry(key).or_insert_with(|| test_picture(index, size, smooth)).clone()
@@ -42,17 +48,17 @@ fn every_golden_tensor_is_met_by_all_kernels() {
             *entry = (entry.0.max(mean), entry.1.max(max));
         }
     }
-    println!("largest mean and largest difference: {worst:#.3?}");
+    println!("largest mean difference and largest difference: {worst:#.3?}");
 }
 
-/// Mean and largest difference, in levels, between what comes out and the golden `bytes`.
+/// Returns the mean and the largest difference, in levels, between the tensor and the golden `bytes`.
 fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f64, f64) {
     let target = target(case);
     let mut preprocessor =
         Preprocessor::with_kernels(&frame.spec, &target, resize(case), kernels).unwrap();
     let len = target.width * target.height * 3;
     let view = frame.view();
-    // Not zero, so that an element that is not written shows.
+    // The initial values differ from all expected ones, so a missing write is detected.
     let (got, want): (Vec<f64>, Vec<f64>) = match target.element {
         ElementType::F32 => {
             let mut tensor = vec![f32::NAN; len];
@@ -84,7 +90,7 @@ fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f
     (mean, levels.into_iter().reduce(|a, b| if a >= b { a } else { b }).unwrap())
 }
 
-/// How many levels one unit of an element is.
+/// Returns the number of levels per unit of an element.
 fn levels_per_unit(value: &ValueMap) -> f64 {
     match value {
         ValueMap::Level => 1.0,
@@ -97,11 +103,9 @@ fn spec(case: &Value) -> FrameSpec {
     let format = |format: &PixelFormat| format!("{format:?}") == text(case, "format");
     let flag = |index: usize| case["site"][index].as_bool().unwrap();
     let (width, height) = pair(case, "size");
+    let format = PixelFormat::ALL.into_iter().find(format).unwrap();
     let (numerator, denominator) = pair(case, "par");
     FrameSpec {
-        format: PixelFormat::ALL.into_iter().find(format).unwrap(),
-        width,
-        height,
         matrix: match text(case, "matrix") {
             "Bt601" => ColorMatrix::BT601,
             "Bt709" => ColorMatrix::BT709,
@@ -113,6 +117,7 @@ fn spec(case: &Value) -> FrameSpec {
         },
         chroma_site: ChromaSite { h_cosited: flag(0), v_cosited: flag(1) },
         pixel_aspect_ratio: (numerator as u32, denominator as u32),
+        ..FrameSpec::new(format, width, height)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Source frames: the test picture that python/golden/make_preprocess_golden.py defines too, and
-//! any components packed as a format wants them, in memory as awkward as GStreamer allows.
+//! Source frames: the test picture, which python/golden/make_preprocess_golden.py computes too, or any
+//! components, in the layout of a format and with padding around planes and rows.
 
-use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 
-/// Fills all bytes that are no sample.
+/// The value of all bytes that are not samples.
 const GARBAGE: u8 = 0xAA;
 
 /// The samples of one component.
@@ -14,13 +14,14 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Outside, which only the last half of a packed pair is, there is garbage.
+    /// Returns the sample in column `x` and row `y`. The second half of the last packed pair can be
+    /// outside the frame; it is garbage.
     fn at(&self, x: usize, y: usize) -> u8 {
         if x < self.width { self.values[y * self.width + x] } else { GARBAGE }
     }
 }
 
-/// Columns and rows of component `index`.
+/// Returns the width and height of component `index`, in samples.
 pub fn component_size(spec: &FrameSpec, index: usize) -> (usize, usize) {
     use PixelFormat::{I420, Nv12, Nv21, Uyvy, Y42b, Yuy2, Yv12};
     let (width, height) = (spec.width, spec.height);
@@ -31,7 +32,7 @@ pub fn component_size(spec: &FrameSpec, index: usize) -> (usize, usize) {
     }
 }
 
-/// Component `index` of the test picture: a ramp; unless `smooth`, also a disc, bars and noise.
+/// Returns component `index` of the test picture: a ramp and, unless `smooth`, a disc, bars and noise.
 pub fn test_picture(index: usize, (width, height): (usize, usize), smooth: bool) -> Vec<u8> {
     let pixels = (0..height as i64).flat_map(|y| (0..width as i64).map(move |x| (x, y)));
     let (width, height, component) = (width as i64, height as i64, index as i64);
@@ -52,7 +53,7 @@ pub fn test_picture(index: usize, (width, height): (usize, usize), smooth: bool)
     pixels.map(|pixel| level(pixel).clamp(0, 255) as u8).collect()
 }
 
-/// -16 to 16, from a multiplicative hash of the position.
+/// Returns a number from -16 to 16: a multiplicative hash of the position.
 fn noise(x: u32, y: u32, component: u32) -> i64 {
     let hash = x
         .wrapping_mul(0x9E37_79B1)
@@ -62,22 +63,22 @@ fn noise(x: u32, y: u32, component: u32) -> i64 {
     i64::from((hash >> 16) % 33) - 16
 }
 
-/// A frame in one block of memory: garbage before each plane and after each row.
+/// A frame in one block of memory, with garbage before each plane and after each row.
 pub struct Frame {
     pub spec: FrameSpec,
     pub components: Vec<Samples>,
     memory: Vec<u8>,
-    /// Where each plane starts, and its stride.
+    /// Start and stride of each plane.
     planes: Vec<(usize, usize)>,
 }
 
 impl Frame {
-    /// The test picture, with `padding` bytes around planes and rows.
+    /// Returns the test picture, with `padding` bytes before planes and at least as many after rows.
     pub fn test_picture(spec: &FrameSpec, padding: usize, smooth: bool) -> Self {
         Self::new(spec, padding, |index, size| test_picture(index, size, smooth))
     }
 
-    /// The frame whose component `index` of size (width, height) is `samples(index, size)`.
+    /// Returns the frame whose component `index` of size (width, height) is `samples(index, size)`.
     pub fn new(
         spec: &FrameSpec,
         padding: usize,
@@ -97,6 +98,7 @@ impl Frame {
         frame
     }
 
+    /// Appends plane `plane` to the memory.
     fn append(&mut self, plane: usize, padding: usize) {
         let macropixel = macropixel(self.spec.format, plane);
         let first = &self.components[macropixel[0].unwrap_or(1)];
@@ -122,13 +124,14 @@ impl Frame {
                     self.memory.push(byte);
                 }
             }
-            // A buffer may end with the last sample.
+            // A buffer can end with the last sample.
             if y + 1 < rows {
                 self.memory.extend(std::iter::repeat_n(GARBAGE, padding * (plane + 1)));
             }
         }
     }
 
+    /// Borrows the planes.
     pub fn view(&self) -> FrameView<'_> {
         let ends = self.planes.iter().skip(1).map(|(start, _)| *start);
         let ends = ends.chain([self.memory.len()]);
@@ -138,11 +141,11 @@ impl Frame {
                 stride: *stride,
             })
             .collect();
-        FrameView::new(&self.spec, &planes).expect("planes as the spec wants them")
+        FrameView::new(&self.spec, &planes).expect("the planes match the spec")
     }
 }
 
-/// The components of the bytes that repeat in a row of `plane`.
+/// Returns the component of each byte of the group of bytes that repeats in a row of `plane`.
 fn macropixel(format: PixelFormat, plane: usize) -> &'static [Option<usize>] {
     use PixelFormat as F;
     const fn all<const N: usize>(bytes: [i8; N]) -> [Option<usize>; N] {

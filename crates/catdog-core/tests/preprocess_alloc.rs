@@ -1,38 +1,39 @@
-//! Whether the frame loop allocates. A test binary of its own, because the allocator is global.
+//! A test that the frame loop of the preprocessing allocates nothing. It is a program of its own,
+//! because it replaces the global allocator.
 
 #![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use gstcatdog::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use gstcatdog::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use catdog_core::tensor::{ElementType, TensorMut};
 
 thread_local! {
-    /// Allocations of this thread: the test harness has threads that allocate as they like.
+    /// Number of allocations of this thread; other threads of the test harness allocate, too.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-// SAFETY: every method passes its arguments on to `System` as they came. The counter is a
-// thread-local without destructor or lazy initialisation, so that counting does not allocate.
+// SAFETY: Every method passes its arguments unchanged to `System`. The counter is a thread-local
+// without destructor and lazy initialization, so counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are those that `System` asks for.
+        // SAFETY: `System` has the same requirements as this method, which the caller meets.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above; `memory` is from `System`, because all memory is.
+        // SAFETY: As above; all memory, so also `memory`, was allocated by `System`.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as above.
+        // SAFETY: As above.
         unsafe { System.realloc(memory, layout, new_size) }
     }
 }
@@ -45,10 +46,14 @@ fn allocations() -> usize {
 }
 
 #[test]
-fn run_allocates_nothing() {
+fn run_does_not_allocate() {
     let before = allocations();
     let planes: Vec<Vec<u8>> = vec![vec![90; 4 * 161 * 61]; 3];
-    assert_eq!(allocations() - before, 4, "the counter counts");
+    assert_eq!(
+        allocations() - before,
+        4,
+        "the counter must count the outer vector and three planes"
+    );
 
     for format in PixelFormat::ALL {
         let spec = FrameSpec::new(format, 161, 61);
@@ -64,7 +69,7 @@ fn run_allocates_nothing() {
                 let mut tensor = vec![0.0; width * height * 3];
                 let before = allocations();
                 for _ in 0..3 {
-                    // A frame's view is part of the loop.
+                    // The frame loop creates a view of each frame.
                     let frame = FrameView::new(&spec, &planes).unwrap();
                     preprocessor.run(&frame, TensorMut::F32(&mut tensor)).unwrap();
                 }

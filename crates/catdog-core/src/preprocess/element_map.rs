@@ -1,0 +1,183 @@
+//! The functions from levels to tensor elements, prepared for the kernels: a subtraction and a
+//! multiplication for float tensors, a table for integer tensors.
+
+use super::error::PreprocessError;
+use super::target::{CHANNELS, ValueMap};
+use crate::tensor::{ElementType, Quantization};
+
+/// The function from levels to elements, for the element type of the tensor.
+#[derive(Debug)]
+pub(super) enum ElementMap {
+    F32(Normalizer),
+    U8(Box<Table<u8>>),
+    I8(Box<Table<i8>>),
+}
+
+impl ElementMap {
+    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of `element`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them does not belong to the element type, or has parameters that are not usable
+    /// numbers.
+    pub fn new(
+        element: ElementType,
+        values: &[ValueMap; CHANNELS],
+    ) -> Result<Self, PreprocessError> {
+        for (channel, value) in values.iter().enumerate() {
+            if let Some(reason) = value.fault(element) {
+                let element = element.name();
+                return Err(PreprocessError::Values { channel, element, reason });
+            }
+        }
+        // `as` saturates, which clamps a quantized value to the range of the type.
+        let value = |channel: usize, level: u8| values[channel].quantized(element, level);
+        Ok(match element {
+            ElementType::F32 => Self::F32(Normalizer::new(values)),
+            ElementType::U8 => Self::U8(Table::new(|c, level| value(c, level) as u8)),
+            ElementType::I8 => Self::I8(Table::new(|c, level| value(c, level) as i8)),
+        })
+    }
+}
+
+/// The function (level - mean) / std, computed as (level - mean) x (1 / std).
+#[derive(Debug)]
+pub(super) struct Normalizer {
+    pub means: Pattern,
+    /// 1 / std.
+    pub factors: Pattern,
+}
+
+/// The constants of red, green and blue, repeated to the length of three registers of eight floats.
+pub(super) type Pattern = [f32; PATTERN];
+
+/// Number of elements of a [`Pattern`]: a multiple of three channels and of eight floats.
+pub(super) const PATTERN: usize = 24;
+
+impl Normalizer {
+    fn new(values: &[ValueMap; CHANNELS]) -> Self {
+        let constants = |index: usize| match values[index % CHANNELS] {
+            ValueMap::Normalized { mean, std } => (mean, 1.0 / std),
+            _ => (0.0, 1.0),
+        };
+        Self {
+            means: std::array::from_fn(|index| constants(index).0),
+            factors: std::array::from_fn(|index| constants(index).1),
+        }
+    }
+
+    /// Writes the elements of at most [`PATTERN`] `levels`, of which the first is a red one.
+    #[inline(always)]
+    pub fn apply(&self, levels: &[u8], elements: &mut [f32]) {
+        let constants = self.means.iter().zip(&self.factors);
+        for ((level, element), (mean, factor)) in levels.iter().zip(elements).zip(constants) {
+            *element = (f32::from(*level) - mean) * factor;
+        }
+    }
+}
+
+/// The element of each level, for each channel.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    pub elements: [[T; 256]; CHANNELS],
+    /// If every element is its level XOR one constant: that constant. It is 0 in a uint8 tensor of
+    /// plain levels and 0x80 in an int8 tensor of plain levels.
+    pub flipped: Option<u8>,
+}
+
+impl<T: Byte> Table<T> {
+    fn new(element: impl Fn(usize, u8) -> T) -> Box<Self> {
+        let elements: [[T; 256]; CHANNELS] = std::array::from_fn(|channel| {
+            std::array::from_fn(|level| element(channel, level as u8))
+        });
+        let is_xor = |bits: &u8| {
+            let want = |level: usize| T::from_bits(level as u8 ^ bits);
+            elements.iter().all(|table| (0..256).all(|level| table[level] == want(level)))
+        };
+        let flipped = [0, 0x80].into_iter().find(is_xor);
+        Box::new(Self { elements, flipped })
+    }
+}
+
+/// A tensor element of one byte.
+pub(super) trait Byte: Copy + PartialEq {
+    /// Reinterprets `bits` as an element.
+    fn from_bits(bits: u8) -> Self;
+}
+
+impl Byte for u8 {
+    fn from_bits(bits: u8) -> Self {
+        bits
+    }
+}
+
+impl Byte for i8 {
+    fn from_bits(bits: u8) -> Self {
+        bits.cast_signed()
+    }
+}
+
+impl ValueMap {
+    /// Returns the reason why this function cannot fill a tensor of `element`, or `None` if it can.
+    fn fault(&self, element: ElementType) -> Option<&'static str> {
+        let (mean, std, scale) = match (*self, element) {
+            (Self::Level, _) => return None,
+            (Self::Normalized { mean, std }, ElementType::F32) => (mean, std, 1.0),
+            (Self::Normalized { .. }, _) => {
+                return Some("normalized values need the quantization of the tensor");
+            }
+            (Self::Quantized { .. }, ElementType::F32) => {
+                return Some("float32 elements cannot be quantized");
+            }
+            (Self::Quantized { mean, std, quantization }, _) => (mean, std, quantization.scale),
+        };
+        if !mean.is_finite() {
+            return Some("the mean must be a finite number");
+        }
+        if !(std.is_normal() && scale.is_normal() && scale > 0.0) {
+            return Some(
+                "the standard deviation must be finite and not 0, the scale finite and positive",
+            );
+        }
+        None
+    }
+
+    /// Returns the element of `level` in a tensor of integers, without the clamp to their range.
+    fn quantized(&self, element: ElementType, level: u8) -> f64 {
+        let level = f64::from(level);
+        match *self {
+            Self::Quantized { mean, std, quantization: Quantization { scale, zero_point } } => {
+                let real = (level - f64::from(mean)) / f64::from(std);
+                // Halves are rounded away from zero, as in TFLite's Quantize operator.
+                (real / f64::from(scale)).round() + f64::from(zero_point)
+            }
+            _ if element == ElementType::I8 => level - 128.0,
+            _ => level,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_that_do_not_fit_the_element_type_are_rejected() {
+        let quantization = Quantization { scale: 0.0, zero_point: 0 };
+        let rejected = [
+            (ElementType::F32, ValueMap::Normalized { mean: 0.0, std: 0.0 }),
+            (ElementType::F32, ValueMap::Normalized { mean: f32::INFINITY, std: 1.0 }),
+            (ElementType::U8, ValueMap::Normalized { mean: 0.0, std: 1.0 }),
+            (ElementType::F32, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
+            (ElementType::I8, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
+        ];
+        for (element, value) in rejected {
+            let result = ElementMap::new(element, &[ValueMap::Level, ValueMap::Level, value]);
+            let element = element.name();
+            assert!(
+                matches!(result, Err(PreprocessError::Values { channel: 2, element: e, .. }) if e == element),
+                "{value:?}"
+            );
+        }
+    }
+}
