@@ -47,7 +47,7 @@ pub enum LabelsError {
         line: usize,
     },
     /// The property `labels` contains an empty name.
-    #[error("property labels: name {index} is empty; write the names as \"cat,dog\"")]
+    #[error("the property labels has an empty name at position {index}; write it as \"cat,dog\"")]
     EmptyName {
         /// Position of the name, starting at 1.
         index: usize,
