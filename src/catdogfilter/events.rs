@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use catdog_core::classifier::{Classification, Classifier, ClassifyError};
+use catdog_core::classifier::{Classification, Classifier, ClassifyError, Execution};
 use gst::glib;
 use gst::prelude::*;
 
@@ -22,6 +22,8 @@ pub struct Events {
     pub latency_changed: bool,
     /// Another model runs from this frame on.
     pub model_changed: bool,
+    /// Inferences run there from this frame on.
+    pub execution: Option<Execution>,
     /// A model that is not needed any more.
     pub replaced_model: Option<Box<Classifier>>,
     /// The label of the frame differs from that of the frame before.

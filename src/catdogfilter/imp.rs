@@ -1,18 +1,18 @@
 //! The vtables of `catdogfilter`.
 //!
-//! The element has three locks, each taken for an instant: `settings` (what the user sets), `state` (what
-//! runs) and `snapshot` (what the user reads while data flows). The streaming thread takes `Streaming` out
-//! of the state for the length of a frame, so no lock is held across an inference, nor while the element
-//! calls into the application with messages and notifications.
+//! The element has three locks, each taken for an instant and never two at once: `settings` (what the
+//! user sets), `state` (what runs) and `snapshot` (what the user reads while data flows). The streaming
+//! thread takes `Streaming` out of the state for the length of a frame, so no lock is held across an
+//! inference, nor while the element calls into the application with messages and notifications.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
 
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use catdog_core::classifier::{Classifier, LoadError};
+use catdog_core::classifier::Classifier;
 use catdog_core::sync::lock;
 use gst::glib;
 use gst::prelude::*;
@@ -24,7 +24,13 @@ use gst_video::{VideoCropMeta, VideoInfo};
 
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
 use super::events::{Events, warn_of_kept_model};
-use super::settings::*;
+use super::settings::{
+    AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
+    DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS,
+    DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT,
+    DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy, Mode, OptimizeChoice,
+    OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings, SettingsError,
+};
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::streaming::{FrameContext, Stop, Streaming};
@@ -153,7 +159,8 @@ pub struct CatdogFilter {
         default = DEFAULT_ACTIVE, mutable_playing)]
     #[property(name = "qos", get, set, type = bool, member = qos,
         override_class = gst_base::BaseTransform)]
-    settings: Mutex<Settings>,
+    /// Shared with the thread that loads another model.
+    settings: Arc<Mutex<Settings>>,
     state: Mutex<State>,
     #[property(name = "last-label", get, type = Option<String>, member = label,
         nick = "Last label", blurb = "Label of the latest buffer")]
@@ -210,7 +217,7 @@ impl ObjectImpl for CatdogFilter {
     fn dispatch_properties_changed(&self, properties: &[glib::ParamSpec]) {
         self.parent_dispatch_properties_changed(properties);
         let of_model = |pspec: &glib::ParamSpec| MODEL_PROPERTIES.contains(&pspec.name());
-        if properties.iter().any(of_model) && lock(&self.state).started {
+        if properties.iter().any(of_model) {
             self.request_model();
         }
     }
@@ -269,14 +276,13 @@ impl BaseTransformImpl for CatdogFilter {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         {
             let mut state = lock(&self.state);
-            *state = State { interrupted: state.interrupted, ..State::default() };
-            // From here on, a change of a model property loads the model in the background: it may come
-            // too late for the load below.
-            state.started = true;
-            state.relinked = true;
+            // From here on, a change of a model property loads the model in the background: it may
+            // come too late for the load below.
+            let new = State { started: true, relinked: true, ..State::default() };
+            *state = State { interrupted: state.interrupted, ..new };
         }
         let streaming = self.load().map_err(|error| {
-            lock(&self.state).started = false;
+            self.end();
             start_error_message!(&error)
         })?;
         let mut state = lock(&self.state);
@@ -286,16 +292,7 @@ impl BaseTransformImpl for CatdogFilter {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let (streaming, model_swap) = {
-            let mut state = lock(&self.state);
-            state.started = false;
-            (state.streaming.take(), state.model_swap.take())
-        };
-        if let Some(model_swap) = model_swap {
-            model_swap.cancel();
-        }
-        // Dropped without the lock: releasing overlays calls into other elements.
-        if let Some(mut streaming) = streaming {
+        if let Some(mut streaming) = self.end() {
             streaming.shut_down(STOP_TIMEOUT);
         }
         gst::info!(CAT, imp = self, "stopped");
@@ -306,7 +303,9 @@ impl BaseTransformImpl for CatdogFilter {
         let accepted = caps.can_intersect(&caps::template());
         if !accepted && direction == gst::PadDirection::Sink {
             let mut state = lock(&self.state);
-            let report = state.started && !std::mem::replace(&mut state.refused_caps, true);
+            let repeated = state.refused_caps.as_ref().is_some_and(|refused| refused == caps);
+            let report = state.started && !repeated;
+            state.refused_caps = Some(caps.clone());
             drop(state);
             if report {
                 // Upstream only reports "not-negotiated".
@@ -322,12 +321,14 @@ impl BaseTransformImpl for CatdogFilter {
         let spec = caps::frame_spec(&info)
             .ok_or_else(|| gst::loggable_error!(CAT, "{incaps} is not in the pad template"))?;
         gst::debug!(CAT, imp = self, "frames are {spec:?}");
+        let Some(mut streaming) = lock(&self.state).streaming.take() else {
+            return Err(gst::loggable_error!(CAT, "the element is not started"));
+        };
+        let result = streaming.set_caps(info, spec);
         let mut state = lock(&self.state);
         state.relinked = true;
-        let result = match state.streaming.as_mut() {
-            Some(streaming) => streaming.set_caps(info, spec),
-            None => return Err(gst::loggable_error!(CAT, "the element is not started")),
-        };
+        state.refused_caps = None;
+        state.streaming = Some(streaming);
         drop(state);
         result.map_err(|error| {
             let error = ProcessError::from(error);
@@ -341,12 +342,10 @@ impl BaseTransformImpl for CatdogFilter {
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
             let answered = BaseTransformImplExt::parent_query(self, direction, query);
-            let settings = lock(&self.settings).clone();
-            let own = lock(&self.state).latency;
-            return answered
-                && latency::add_to_answer(query, own, |upstream_is_live| {
-                    settings.active && settings.mode.waits_for_result(upstream_is_live)
-                });
+            if answered && let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+                self.add_latency(latency);
+            }
+            return answered;
         }
         if direction != gst::PadDirection::Sink || query.type_() != gst::QueryType::Allocation {
             return BaseTransformImplExt::parent_query(self, direction, query);
@@ -366,6 +365,9 @@ impl BaseTransformImpl for CatdogFilter {
                 let mut state = lock(&self.state);
                 state.lateness.set_segment(segment.segment());
                 state.relinked = true;
+                if let Some(streaming) = state.streaming.as_mut() {
+                    streaming.set_reverse(segment.segment().rate() < 0.0);
+                }
             }
             // Arrives on another thread than the streaming thread, which may be waiting.
             gst::EventView::FlushStart(_) => lock(&self.state).interrupted = true,
@@ -407,23 +409,23 @@ impl BaseTransformImpl for CatdogFilter {
         &self,
         buffer: &mut gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let Some((mut streaming, start)) = lock(&self.state).begin_frame(buffer.pts()) else {
+        let Some((mut streaming, start)) = lock(&self.state).begin_frame() else {
             return Err(gst::FlowError::Flushing);
         };
-        let element = self.obj();
+        let (element, pts) = (self.obj(), buffer.pts());
         let changed_settings = start.settings_changed.then(|| lock(&self.settings).clone());
         let context = FrameContext {
             changed_settings: changed_settings.as_ref(),
             next_model: start.next_model,
             relinked: start.relinked,
             upstream_is_live: start.upstream_is_live.unwrap_or_else(|| self.ask_upstream()),
-            is_late: start.is_late,
+            is_late: &|| lock(&self.state).lateness.is_late(pts),
             src_pad: element.src_pad(),
             interrupted: &|| lock(&self.state).interrupted,
         };
         let mut events = Events::default();
         let result = streaming.process(buffer, context, &mut events);
-        self.end_frame(streaming, buffer.pts(), &events);
+        self.end_frame(streaming, pts, &events);
         // The application may do anything in response, even flush this very stream.
         events.post(self.obj().upcast_ref());
         result.map(|()| gst::FlowSuccess::Ok).map_err(|stop| match stop {
@@ -449,39 +451,62 @@ impl CatdogFilter {
         Ok(Streaming::new(classifier, runtime, self.obj().name().to_string()))
     }
 
+    /// Marks the element as stopped, cancels the loading of another model, and takes what runs. It is
+    /// dropped without the lock, because releasing overlays calls into other elements.
+    fn end(&self) -> Option<Box<Streaming>> {
+        let (streaming, model_swap) = {
+            let mut state = lock(&self.state);
+            state.started = false;
+            (state.streaming.take(), state.model_swap.take())
+        };
+        if let Some(model_swap) = model_swap {
+            model_swap.cancel();
+        }
+        streaming
+    }
+
     /// Loads the model that the settings name, while another one runs.
     fn request_model(&self) {
-        let settings = lock(&self.settings).clone();
-        // A runtime setting that cannot be used is no reason to refuse the model; the streaming thread
-        // reports it.
-        let (runtime, _) = settings.runtime_or(&RuntimeSettings::default());
-        let config = match settings.config() {
-            Ok(config) => config,
-            Err(error) => {
-                if let Some(model_swap) = &lock(&self.state).model_swap {
-                    model_swap.cancel_request();
-                }
-                return warn_of_kept_model(self.obj().upcast_ref(), &error);
+        let model_swap = {
+            let mut state = lock(&self.state);
+            if !state.started {
+                return;
             }
+            state.model_swap.get_or_insert_default().clone()
         };
-        let element = self.obj().downgrade();
-        let report = move |loaded: Result<&Classifier, &LoadError>| {
+        let (settings, element) = (Arc::clone(&self.settings), self.obj().downgrade());
+        let load = move || {
+            let settings = lock(&settings).clone();
+            // A runtime setting that cannot be used is no reason to refuse the model; the streaming
+            // thread reports it.
+            let (runtime, _) = settings.runtime_or(&RuntimeSettings::default());
+            Ok(Classifier::load(&settings.config()?, runtime.classifier)?)
+        };
+        let report = move |loaded: Result<&Classifier, &StartError>| {
             let Some(element) = element.upgrade() else { return };
             match loaded {
                 Ok(classifier) => element.imp().report_model(classifier),
                 Err(error) => warn_of_kept_model(element.upcast_ref(), error),
             }
         };
-        let requested = lock(&self.state).model_swap.get_or_insert_default().request(
-            config,
-            runtime.classifier,
-            report,
-        );
-        if let Err(error) = requested {
+        if let Err(error) = model_swap.request(load, report) {
             let reason = format!(
                 "the system cannot create a thread to load the model: {error}; see `ulimit -u`"
             );
             warn_of_kept_model(self.obj().upcast_ref(), &reason);
+        }
+    }
+
+    /// Adds the time that frames wait here to the answer of upstream.
+    fn add_latency(&self, query: &mut gst::query::Latency) {
+        let (upstream_is_live, ..) = query.result();
+        let (mode, active) = {
+            let settings = lock(&self.settings);
+            (settings.mode, settings.active)
+        };
+        if active && mode.waits_for_result(upstream_is_live) {
+            let own = lock(&self.state).latency;
+            latency::add_to_answer(query, own);
         }
     }
 
@@ -508,6 +533,9 @@ impl CatdogFilter {
         }
         for overlay in &events.attached_overlays {
             gst::info!(CAT, imp = self, "the text of {overlay} shows the result");
+        }
+        if let Some(execution) = events.execution {
+            gst::info!(CAT, imp = self, "inferences run {execution:?}");
         }
         if let Some(change) = &events.label_change {
             gst::debug!(CAT, imp = self, "{change}; {}", streaming.rules());

@@ -40,20 +40,20 @@ impl LatencyTracker {
         self.announced
     }
 
-    /// Measures the latency every few inferences. Returns whether it must be announced anew, which is so
-    /// if frames wait (`announce`) and it has changed by more than a quarter.
-    pub fn measure(&mut self, classifier: &Classifier, announce: bool) -> bool {
+    /// Measures the latency every few inferences. If frames wait for their results, a change by more
+    /// than a quarter becomes the announced latency; returns whether it did.
+    pub fn measure(&mut self, classifier: &Classifier, frames_wait: bool) -> bool {
         let inferences = classifier.counters().inferences;
         if inferences < self.measured_at + MEASURING_INTERVAL {
             return false;
         }
         self.measured = classifier.latency();
         self.measured_at = inferences;
-        let changed = self.measured.abs_diff(self.announced) > self.announced / 4;
-        if announce && changed {
+        let changed = frames_wait && self.measured.abs_diff(self.announced) > self.announced / 4;
+        if changed {
             self.announced = self.measured;
         }
-        announce && changed
+        changed
     }
 }
 
@@ -63,18 +63,9 @@ pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
     sink_pad.peer_query(&mut query).then(|| query.result().0)
 }
 
-/// Adds the latency `own` to the answer of upstream in the LATENCY `query`, if frames wait for their
-/// results. `frames_wait` is given whether upstream is live. Returns `false` for another query.
-pub fn add_to_answer(
-    query: &mut gst::QueryRef,
-    own: Duration,
-    frames_wait: impl Fn(bool) -> bool,
-) -> bool {
-    let gst::QueryViewMut::Latency(latency) = query.view_mut() else { return false };
-    let (live, min, max) = latency.result();
-    if frames_wait(live) {
-        let own = gst::ClockTime::from_nseconds(nanoseconds(own));
-        latency.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
-    }
-    true
+/// Adds `own`, the latency of this element, to the answer of upstream in `query`.
+pub fn add_to_answer(query: &mut gst::query::Latency, own: Duration) {
+    let (live, min, max) = query.result();
+    let own = gst::ClockTime::from_nseconds(nanoseconds(own));
+    query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
 }

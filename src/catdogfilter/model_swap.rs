@@ -1,17 +1,19 @@
 //! Changing the model while another one runs.
 //!
-//! The new model is loaded on a thread of its own. When it is ready, the streaming thread takes it between
-//! two frames. A request that arrives during loading replaces the one before.
+//! The new model is loaded on a thread of its own. When it is ready, the streaming thread takes it
+//! between two frames. A request that arrives during loading makes the thread load again.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use catdog_core::classifier::{Classifier, Config, LoadError, RuntimeConfig};
+use catdog_core::classifier::Classifier;
 use catdog_core::sync::lock;
 
-/// Loads models in the background. The default value has no request.
-#[derive(Default)]
+use super::error::StartError;
+
+/// Loads models in the background. Its clones share one request. The default value has no request.
+#[derive(Clone, Default)]
 pub struct ModelSwap {
     shared: Arc<Mutex<Shared>>,
 }
@@ -19,59 +21,56 @@ pub struct ModelSwap {
 /// The state that the loader thread shares.
 #[derive(Default)]
 struct Shared {
-    /// Incremented by each request and each cancellation.
+    /// Incremented by each request and by the cancellation.
     generation: u64,
-    /// The latest request, until a loader thread has finished it.
-    request: Option<(Config, RuntimeConfig)>,
+    /// The latest request is not finished.
+    requested: bool,
     /// A loader thread runs.
     loading: bool,
+    /// No further request is accepted.
+    cancelled: bool,
     /// The loaded model, until the streaming thread takes it.
     loaded: Option<Box<Classifier>>,
 }
 
 impl ModelSwap {
-    /// Requests a model. When it is loaded, or cannot be loaded, `report` is called on the loader thread
-    /// with no lock held.
+    /// Requests a model. `load` reads the settings and loads it, on the loader thread; it is called
+    /// again if another request arrives meanwhile. `report` is called with the outcome, with no lock
+    /// held. If the model cannot be loaded, an earlier one that waits to be taken stays.
     ///
     /// # Errors
     ///
     /// The error of the system if it cannot create a thread; the request is then dropped.
     pub fn request(
         &self,
-        config: Config,
-        runtime: RuntimeConfig,
-        report: impl Fn(Result<&Classifier, &LoadError>) + Send + 'static,
+        load: impl Fn() -> Result<Classifier, StartError> + Send + 'static,
+        report: impl Fn(Result<&Classifier, &StartError>) + Send + 'static,
     ) -> io::Result<()> {
         let mut shared = lock(&self.shared);
+        if shared.cancelled {
+            return Ok(());
+        }
         shared.generation += 1;
-        shared.request = Some((config, runtime));
+        shared.requested = true;
         if shared.loading {
             return Ok(());
         }
         let thread = thread::Builder::new().name("catdog-loader".into());
         let spawned = thread.spawn({
             let shared = Arc::clone(&self.shared);
-            move || load_requests(&shared, report)
+            move || load_requests(&shared, load, report)
         });
         shared.loading = spawned.is_ok();
-        if spawned.is_err() {
-            shared.request = None;
-        }
+        shared.requested = spawned.is_ok();
         spawned.map(drop)
     }
 
-    /// Drops the latest request. A model that is loaded already stays.
-    pub fn cancel_request(&self) {
-        let mut shared = lock(&self.shared);
-        shared.generation += 1;
-        shared.request = None;
-    }
-
-    /// Drops the latest request and the loaded model, if any.
+    /// Drops the latest request and the loaded model, if any, and accepts no further request.
     pub fn cancel(&self) {
         let mut shared = lock(&self.shared);
         shared.generation += 1;
-        shared.request = None;
+        shared.requested = false;
+        shared.cancelled = true;
         let loaded = shared.loaded.take();
         drop(shared);
         drop(loaded);
@@ -90,16 +89,21 @@ pub fn drop_in_background(classifier: Box<Classifier>) {
 }
 
 /// Loads the requested model until no newer request is left.
-fn load_requests(shared: &Mutex<Shared>, report: impl Fn(Result<&Classifier, &LoadError>)) {
+fn load_requests(
+    shared: &Mutex<Shared>,
+    load: impl Fn() -> Result<Classifier, StartError>,
+    report: impl Fn(Result<&Classifier, &StartError>),
+) {
     loop {
-        let (generation, request) = {
+        let generation = {
             let mut shared = lock(shared);
-            let request = shared.request.clone();
-            shared.loading = request.is_some();
-            (shared.generation, request)
+            shared.loading = shared.requested;
+            if !shared.requested {
+                return;
+            }
+            shared.generation
         };
-        let Some((config, runtime)) = request else { return };
-        let loaded = Classifier::load(&config, runtime).map(Box::new);
+        let loaded = load().map(Box::new);
         if lock(shared).generation != generation {
             continue;
         }
@@ -108,8 +112,10 @@ fn load_requests(shared: &Mutex<Shared>, report: impl Fn(Result<&Classifier, &Lo
         report(loaded.as_deref());
         let mut shared = lock(shared);
         if shared.generation == generation {
-            shared.request = None;
-            shared.loaded = loaded.ok();
+            shared.requested = false;
+            let replaced = loaded.ok().and_then(|next| shared.loaded.replace(next));
+            drop(shared);
+            drop(replaced);
         }
     }
 }

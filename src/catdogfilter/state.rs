@@ -13,7 +13,7 @@ use super::streaming::Streaming;
 pub struct State {
     /// The element is between start and stop.
     pub started: bool,
-    /// `None` while the element is stopped and while a frame is being processed.
+    /// `None` before `start` has ended, after `stop`, and while the streaming thread uses it.
     pub streaming: Option<Box<Streaming>>,
     /// Created by the first change of the model.
     pub model_swap: Option<ModelSwap>,
@@ -28,8 +28,8 @@ pub struct State {
     pub upstream_is_live: Option<bool>,
     /// The announced latency.
     pub latency: Duration,
-    /// Caps were refused, and a warning was posted.
-    pub refused_caps: bool,
+    /// The caps that were refused last, about which a warning was posted.
+    pub refused_caps: Option<gst::Caps>,
 }
 
 /// What the state holds for the next frame.
@@ -37,27 +37,21 @@ pub struct FrameStart {
     pub settings_changed: bool,
     pub next_model: Option<Box<Classifier>>,
     pub relinked: bool,
-    pub is_late: bool,
     /// `None` until upstream has answered.
     pub upstream_is_live: Option<bool>,
 }
 
 impl State {
-    /// Takes what runs out of the state for the length of the frame with the time stamp `pts`. Returns
-    /// `None` before `start`.
+    /// Takes what runs out of the state for the length of a frame. Returns `None` before `start`.
     ///
     /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
     /// `Streaming` meanwhile.
-    pub fn begin_frame(
-        &mut self,
-        pts: Option<gst::ClockTime>,
-    ) -> Option<(Box<Streaming>, FrameStart)> {
+    pub fn begin_frame(&mut self) -> Option<(Box<Streaming>, FrameStart)> {
         let streaming = self.streaming.take()?;
         let start = FrameStart {
             settings_changed: std::mem::take(&mut self.settings_changed),
             next_model: self.model_swap.as_ref().and_then(ModelSwap::take),
             relinked: std::mem::take(&mut self.relinked),
-            is_late: streaming.skips_late_frames() && self.lateness.is_late(pts),
             upstream_is_live: self.upstream_is_live,
         };
         Some((streaming, start))

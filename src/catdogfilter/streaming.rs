@@ -2,8 +2,7 @@
 //!
 //! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect finished
 //! results -> infer or skip the frame -> decide its classification -> attach it -> note the events for the
-//! application. It never calls into the application; the element does that with the returned [`Events`]
-//! after the frame, with no lock held.
+//! application. The element posts the [`Events`] after the frame, with no lock held.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -45,8 +44,8 @@ pub struct FrameContext<'a> {
     pub relinked: bool,
     /// Upstream is a live source.
     pub upstream_is_live: bool,
-    /// Downstream reports that this frame is late, and late frames are not inferred.
-    pub is_late: bool,
+    /// Returns whether downstream reports that this frame is late.
+    pub is_late: &'a dyn Fn() -> bool,
     /// The source pad of the element.
     pub src_pad: &'a gst::Pad,
     /// Returns whether a flush or a stop is in progress.
@@ -80,6 +79,8 @@ pub struct Streaming {
     latency: LatencyTracker,
     /// Whether frames wait for their own results.
     frames_wait: bool,
+    /// Frames arrive in reverse order.
+    reverse: bool,
     /// The first failed inference was reported.
     failure_reported: bool,
     frames_since_overlay_search: u32,
@@ -102,13 +103,23 @@ pub struct Displayed {
     pub confidence: f64,
     /// Whether the latest frame was inferred.
     pub fresh: bool,
+    /// Why the latest frame was skipped; `None` if it was not.
+    pub skip_reason: Option<&'static str>,
 }
 
 impl fmt::Display for Displayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = self.label.as_deref().unwrap_or_default();
-        let origin = if self.fresh { "inferred" } else { "held" };
-        write!(f, "{label:?} {:.3}, {origin}", self.confidence)
+        write!(
+            f,
+            "{label:?} {:.3}, {}",
+            self.confidence,
+            if self.fresh { "inferred" } else { "held" }
+        )?;
+        match self.skip_reason {
+            Some(reason) => write!(f, " (the frame is {reason})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -134,6 +145,7 @@ impl Streaming {
             overlays: Overlays::default(),
             overlay_writer: Arc::new(overlay_writer),
             frames_wait: true,
+            reverse: false,
             failure_reported: false,
             frames_since_overlay_search: 0,
         }
@@ -159,11 +171,6 @@ impl Streaming {
         &self.settings.classifier.rules
     }
 
-    /// Returns whether a late frame is not inferred.
-    pub fn skips_late_frames(&self) -> bool {
-        self.settings.active && self.settings.qos
-    }
-
     /// Returns the announced latency.
     pub fn latency(&self) -> Duration {
         self.latency.announced()
@@ -178,6 +185,12 @@ impl Streaming {
         self.classifier.set_frame_spec(&spec)?;
         self.format = Some((info, spec));
         Ok(())
+    }
+
+    /// Sets whether frames arrive in reverse order.
+    pub fn set_reverse(&mut self, reverse: bool) {
+        self.reverse = reverse;
+        self.classifier.set_reverse(reverse);
     }
 
     /// Forgets the state of the stream: after a flush or at the start of another stream.
@@ -208,14 +221,14 @@ impl Streaming {
         if !self.settings.active {
             return Ok(());
         }
-        self.choose_execution(context.upstream_is_live);
+        self.choose_execution(context.upstream_is_live, events);
         let result = self.classify(buffer, &context, events);
         if let Err(Stop::Failed(_)) = result {
             // One error is enough; the end of the stream must not report the next.
             self.classifier.reset();
         }
-        let announce = self.frames_wait && context.upstream_is_live;
-        events.latency_changed |= self.latency.measure(&self.classifier, announce);
+        let changed = self.latency.measure(&self.classifier, self.frames_wait);
+        events.latency_changed |= changed && context.upstream_is_live;
         result
     }
 
@@ -253,7 +266,7 @@ impl Streaming {
             self.note_result(pts, false, events);
         }
         let inferences = self.counters().inferences;
-        if let Err(error) = self.infer_or_skip(buffer, time, context.is_late) {
+        if let Err(error) = self.infer_or_skip(buffer, time, context) {
             self.tolerate(error, events)?;
         }
         if self.counters().inferences > inferences {
@@ -281,11 +294,21 @@ impl Streaming {
         &mut self,
         buffer: &gst::BufferRef,
         time: FrameTime,
-        is_late: bool,
+        context: &FrameContext<'_>,
     ) -> Result<(), ClassifyError> {
         // A gap buffer has a time stamp and no pixels.
         let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
-        if is_late || is_gap || !self.classifier.is_due(time) {
+        let skip_reason = if self.settings.qos && (context.is_late)() {
+            Some("late")
+        } else if is_gap {
+            Some("a gap")
+        } else if !self.classifier.is_due(time) {
+            Some("not due")
+        } else {
+            None
+        };
+        self.output.displayed.skip_reason = skip_reason;
+        if skip_reason.is_some() {
             self.classifier.skip(time);
             return Ok(());
         }
@@ -363,6 +386,7 @@ impl Streaming {
             events.replaced_model = Some(next);
             return;
         }
+        next.set_reverse(self.reverse);
         next.continue_counters(&self.classifier);
         self.output.metadata = metadata_writer(&next, &self.settings, &self.element_name);
         self.latency.set_model(&next);
@@ -388,7 +412,7 @@ impl Streaming {
     }
 
     /// Chooses whether frames wait for their results, and where inferences run.
-    fn choose_execution(&mut self, upstream_is_live: bool) {
+    fn choose_execution(&mut self, upstream_is_live: bool, events: &mut Events) {
         self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
         let current = self.classifier.execution();
         // Half the limit on the way back, so that the choice does not alternate.
@@ -397,6 +421,7 @@ impl Streaming {
         let execution = if inline { Execution::Inline } else { Execution::Worker };
         if execution != current {
             self.classifier.set_execution(execution);
+            events.execution = Some(execution);
         }
     }
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::frame::FrameTime;
 
-/// A step back of at most this length is reverse playback; a longer one is a restart.
-const MAX_REVERSE_STEP: Duration = Duration::from_secs(1);
+/// In forward playback, a step back of at most this length is a reordered frame, and a longer one is
+/// a restart.
+const MAX_REORDERING: Duration = Duration::from_secs(1);
 /// A shorter step between time stamps is not the time between two frames: no source delivers more than
 /// 1000 frames/s.
 const MIN_STEP: Duration = Duration::from_millis(1);
@@ -28,12 +29,19 @@ pub(super) struct StreamClock {
     /// When the last frame arrived, if the frame rate is unknown.
     arrival: Option<Instant>,
     frame_duration: Option<Duration>,
+    /// Frames arrive in reverse order.
+    reverse: bool,
 }
 
 impl StreamClock {
     /// Sets the time from one frame to the next, if the caps have a frame rate.
     pub fn set_frame_duration(&mut self, frame_duration: Option<Duration>) {
         self.frame_duration = frame_duration.filter(|duration| !duration.is_zero());
+    }
+
+    /// Sets whether frames arrive in reverse order, so that every step back counts in full.
+    pub fn set_reverse(&mut self, reverse: bool) {
+        self.reverse = reverse;
     }
 
     /// Returns the time of the next frame, which has the time stamp `pts`. `now` returns when it arrived;
@@ -62,7 +70,7 @@ impl StreamClock {
         let without_pts = self.frame_duration.unwrap_or(since_arrival);
         let Some((previous, pts)) = previous.zip(pts) else { return without_pts };
         let step = pts.abs_diff(previous);
-        if step.is_zero() || (pts < previous && step > MAX_REVERSE_STEP) {
+        if step.is_zero() || (pts < previous && !self.reverse && step > MAX_REORDERING) {
             without_pts
         } else if step < MIN_STEP {
             self.frame_duration.unwrap_or(NOMINAL_STEP)
@@ -110,6 +118,15 @@ mod tests {
     fn reverse_playback_advances_and_a_restart_takes_one_frame() {
         assert_eq!(elapsed(None, &[Some(100_000), Some(60_000), Some(20_000)]), [0, 40, 80]);
         assert_eq!(elapsed(Some(FRAME), &[Some(90_000_000), Some(0), Some(50_000)]), [0, 40, 90]);
+    }
+
+    #[test]
+    fn key_frames_in_reverse_order_advance_by_their_distance() {
+        let mut clock = StreamClock::default();
+        clock.set_reverse(true);
+        let times =
+            [6, 4, 2].map(|second| clock.advance(Some(Duration::from_secs(second)), Instant::now));
+        assert_eq!(times.map(|time| time.elapsed.as_secs()), [0, 2, 4]);
     }
 
     #[test]

@@ -196,6 +196,11 @@ impl Classifier {
         Ok(())
     }
 
+    /// Sets whether frames arrive in reverse order (a segment with a negative rate).
+    pub fn set_reverse(&mut self, reverse: bool) {
+        self.clock.set_reverse(reverse);
+    }
+
     /// Continues the counts of `previous`, the classifier that this one replaces.
     pub fn continue_counters(&mut self, previous: &Self) {
         self.counters = previous.counters.continued();

@@ -8,18 +8,18 @@
 //! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it with an engine
 //!   ([`submit`]).
 //!
-//! Both kinds of requests stand in one queue, in the order in which they were made. `State::may_start`
-//! is the only place that decides which request is served: a request starts when its pool has more idle
-//! engines than there are earlier requests for that pool. A job that wants to run again is queued
-//! behind all others, so every stream gets its turn.
+//! Both kinds of requests stand in one queue. The engines of a model are given to the requests for
+//! that model in the order of the queue, and nothing else decides who is next: this is the rule of
+//! fairness, in `State::dispatch`. A job that wants to run again is queued behind all others, so every
+//! stream gets its turn.
 //!
-//! The process has at most as many worker threads as processors. An idle worker ends after some
-//! seconds. A worker whose job was abandoned no longer counts, and another one may take its place.
+//! A worker thread is created when a job has its engine and no worker is idle, so there are never more
+//! busy workers than engines. An idle worker ends after some seconds.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -30,20 +30,15 @@ use crate::tensor::TensorInfo;
 /// How long a worker thread waits for work before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The largest number of worker threads.
-static MAX_WORKERS: LazyLock<usize> =
-    LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
-
 /// The engines of one model.
-///
-/// The idle engines are changed only while the scheduler's state is locked, in this order, so the
-/// inner lock is never contended.
 pub struct EnginePool {
     input: TensorInfo,
     output: TensorInfo,
+    /// Locked after the state of the scheduler, if both are locked.
     engines: Mutex<Engines>,
-    /// Notified when an engine becomes idle; used with the lock of the scheduler's state.
-    returned: Condvar,
+    /// Notified when the first request for this pool is inline and an engine is idle; used with the
+    /// lock of the scheduler's state.
+    idle_for_inline: Condvar,
 }
 
 struct Engines {
@@ -54,37 +49,29 @@ struct Engines {
 
 /// Work for a worker thread: one inference.
 pub trait Job: Send + Sync {
-    /// Runs one inference on `engine`.
-    fn run(&self, engine: EngineGuard) -> AfterJob;
+    /// Runs one inference on `engine`. Returns whether the job is queued again.
+    fn run(&self, engine: &mut dyn Engine) -> bool;
 
     /// Fails the inference, because the system cannot create a worker thread.
     fn refuse(&self);
 }
 
-/// What a worker thread does after a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterJob {
-    /// Queue the job again, behind all others.
-    Requeue,
-    /// Forget the job.
-    Done,
-    /// End this thread: the job was abandoned ([`abandon_worker`]), and another thread took its place.
-    EndWorker,
-}
-
 struct Scheduler {
     state: Mutex<State>,
-    /// Notified when a job may have become able to start.
-    work: Condvar,
+    /// Notified when a job is ready.
+    job_ready: Condvar,
 }
 
 struct State {
+    /// The requests that have no engine, in the order in which they were made.
     queue: VecDeque<Request>,
+    /// The jobs that have their engine and wait for a worker.
+    ready: VecDeque<(Arc<EnginePool>, Arc<dyn Job>, EngineGuard)>,
     next_ticket: u64,
-    /// Worker threads that count: all but those of abandoned jobs.
+    /// Number of worker threads.
     workers: usize,
-    /// Workers that run a job.
-    busy: usize,
+    /// Number of worker threads that run no job.
+    idle_workers: usize,
 }
 
 struct Request {
@@ -99,8 +86,14 @@ enum RequestKind {
 }
 
 static SCHEDULER: Scheduler = Scheduler {
-    state: Mutex::new(State { queue: VecDeque::new(), next_ticket: 0, workers: 0, busy: 0 }),
-    work: Condvar::new(),
+    state: Mutex::new(State {
+        queue: VecDeque::new(),
+        ready: VecDeque::new(),
+        next_ticket: 0,
+        workers: 0,
+        idle_workers: 0,
+    }),
+    job_ready: Condvar::new(),
 };
 
 impl EnginePool {
@@ -110,7 +103,7 @@ impl EnginePool {
             input: engine.input_info().clone(),
             output: engine.output_info().clone(),
             engines: Mutex::new(Engines { idle: vec![engine], count: 1 }),
-            returned: Condvar::new(),
+            idle_for_inline: Condvar::new(),
         })
     }
 
@@ -130,13 +123,14 @@ impl EnginePool {
     }
 
     /// Adds one more engine of the same model.
-    pub fn add(&self, engine: Box<dyn Engine>) {
-        let state = lock(&SCHEDULER.state);
+    pub fn add(self: &Arc<Self>, engine: Box<dyn Engine>) {
+        let mut state = lock(&SCHEDULER.state);
         let mut engines = lock(&self.engines);
         engines.count += 1;
         engines.idle.push(engine);
         drop(engines);
-        state.notify(self);
+        state.dispatch(self);
+        SCHEDULER.provide_workers(state);
     }
 
     /// Waits for an engine, after all earlier requests for this pool, and takes it for one inference.
@@ -147,18 +141,28 @@ impl EnginePool {
         let kind = RequestKind::Inline(ticket);
         state.queue.push_back(Request { pool: Arc::clone(self), kind });
         loop {
-            let mine =
-                |request: &Request| matches!(request.kind, RequestKind::Inline(t) if t == ticket);
-            let index = state.queue.iter().position(mine);
-            if let Some((_, engine)) = index.and_then(|index| state.start(index)) {
+            let first = state.first_request(self);
+            if let Some((index, &RequestKind::Inline(first_ticket))) = first
+                && first_ticket == ticket
+                && let Some(engine) = self.take_idle()
+            {
+                state.queue.remove(index);
+                // Another engine may be idle for the next request.
+                state.dispatch(self);
+                SCHEDULER.provide_workers(state);
                 return engine;
             }
-            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.idle_for_inline.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn idle_count(&self) -> usize {
-        lock(&self.engines).idle.len()
+    fn has_idle(&self) -> bool {
+        !lock(&self.engines).idle.is_empty()
+    }
+
+    fn take_idle(self: &Arc<Self>) -> Option<EngineGuard> {
+        let engine = lock(&self.engines).idle.pop()?;
+        Some(EngineGuard { pool: Arc::clone(self), engine: Some(engine) })
     }
 }
 
@@ -175,116 +179,68 @@ impl fmt::Debug for EnginePool {
 pub fn submit(pool: &Arc<EnginePool>, job: Arc<dyn Job>) {
     let mut state = lock(&SCHEDULER.state);
     state.queue.push_back(Request { pool: Arc::clone(pool), kind: RequestKind::Worker(job) });
-    if state.workers - state.busy < state.queued_jobs() {
-        state.add_worker();
-    }
-    SCHEDULER.finish_change(state);
-}
-
-/// Removes the worker that runs an abandoned job from the count, so that another one may be created.
-///
-/// The caller guarantees that the job is running and that its `run` returns
-/// [`AfterJob::EndWorker`].
-pub fn abandon_worker() {
-    let mut state = lock(&SCHEDULER.state);
-    state.workers -= 1;
-    state.busy -= 1;
-    if state.queued_jobs() > 0 {
-        state.add_worker();
-    }
-    SCHEDULER.finish_change(state);
+    state.dispatch(pool);
+    SCHEDULER.provide_workers(state);
 }
 
 impl State {
-    /// Returns whether the request at `index` of the queue may start. This is the rule of fairness.
+    /// Returns the index and the kind of the first request for `pool`.
+    fn first_request(&self, pool: &Arc<EnginePool>) -> Option<(usize, &RequestKind)> {
+        let mut requests = self.queue.iter().enumerate();
+        let (index, request) = requests.find(|(_, request)| Arc::ptr_eq(&request.pool, pool))?;
+        Some((index, &request.kind))
+    }
+
+    /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of fairness.
     ///
-    /// A job that finds no free worker does not reserve an engine, so that an inline request of the
-    /// same model need not wait for workers that are busy with other models.
-    fn may_start(&self, index: usize) -> bool {
-        let Request { pool, kind } = &self.queue[index];
-        let earlier = self.queue.iter().take(index);
-        let reserved =
-            earlier.filter(|other| Arc::ptr_eq(&other.pool, pool) && self.has_thread(&other.kind));
-        self.has_thread(kind) && pool.idle_count() > reserved.count()
-    }
-
-    /// Returns whether a thread can serve a request of this kind.
-    fn has_thread(&self, kind: &RequestKind) -> bool {
-        match kind {
-            RequestKind::Inline(_) => true,
-            RequestKind::Worker(_) => self.busy < *MAX_WORKERS,
-        }
-    }
-
-    /// Takes the request at `index` from the queue, with an engine, if it may start.
-    fn start(&mut self, index: usize) -> Option<(Request, EngineGuard)> {
-        if !self.may_start(index) {
-            return None;
-        }
-        let engine = lock(&self.queue[index].pool.engines).idle.pop()?;
-        let request = self.queue.remove(index)?;
-        let engine = EngineGuard { pool: Arc::clone(&request.pool), engine: Some(engine) };
-        // The next request may be able to start, too.
-        self.notify(&request.pool);
-        Some((request, engine))
-    }
-
-    /// Takes the first job that may start.
-    fn start_job(&mut self) -> Option<(Arc<EnginePool>, Arc<dyn Job>, EngineGuard)> {
-        let index = (0..self.queue.len()).find(|&index| {
-            matches!(self.queue[index].kind, RequestKind::Worker(_)) && self.may_start(index)
-        })?;
-        let (Request { pool, kind }, engine) = self.start(index)?;
-        match kind {
-            RequestKind::Worker(job) => Some((pool, job, engine)),
-            RequestKind::Inline(_) => None,
-        }
-    }
-
-    fn queued_jobs(&self) -> usize {
-        let is_job = |request: &&Request| matches!(request.kind, RequestKind::Worker(_));
-        self.queue.iter().filter(is_job).count()
-    }
-
-    /// Wakes the threads that may now get an engine of `pool`.
-    fn notify(&self, pool: &EnginePool) {
-        let mut of_pool = self.queue.iter().filter(|request| std::ptr::eq(&*request.pool, pool));
-        match of_pool.next().map(|request| &request.kind) {
-            Some(RequestKind::Inline(_)) => pool.returned.notify_all(),
-            Some(RequestKind::Worker(_)) => {
-                SCHEDULER.work.notify_one();
-                // An inline request passes a job that finds no free worker.
-                pool.returned.notify_all();
+    /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken and
+    /// takes the engine itself; the requests after it are served when it has done so.
+    fn dispatch(&mut self, pool: &Arc<EnginePool>) {
+        while pool.has_idle() {
+            match self.first_request(pool) {
+                None => return,
+                Some((_, RequestKind::Inline(_))) => {
+                    pool.idle_for_inline.notify_all();
+                    return;
+                }
+                Some((index, RequestKind::Worker(_))) => {
+                    let request = self.queue.remove(index);
+                    if let Some(Request { pool, kind: RequestKind::Worker(job) }) = request
+                        && let Some(engine) = pool.take_idle()
+                    {
+                        self.ready.push_back((pool, job, engine));
+                    }
+                }
             }
-            None => {}
-        }
-    }
-
-    fn add_worker(&mut self) {
-        if self.workers < *MAX_WORKERS {
-            let thread = thread::Builder::new().name("catdog-worker".into());
-            // If it fails, the workers that exist do all the work.
-            self.workers += usize::from(thread.spawn(|| SCHEDULER.work()).is_ok());
         }
     }
 }
 
 impl Scheduler {
-    /// Wakes a worker, or refuses every job if there is none, and releases the lock.
-    fn finish_change(&self, mut state: MutexGuard<'_, State>) {
-        let mut refused = Vec::new();
-        if state.workers == 0 {
-            state.queue.retain(|request| match &request.kind {
-                RequestKind::Inline(_) => true,
-                RequestKind::Worker(job) => {
-                    refused.push(Arc::clone(job));
-                    false
+    /// Releases the lock, and provides a worker for each job that is ready.
+    ///
+    /// If the system creates no more threads, the workers that exist run all jobs; if there is none,
+    /// the jobs are refused.
+    fn provide_workers(&'static self, mut state: MutexGuard<'_, State>) {
+        let mut refused = VecDeque::new();
+        while state.idle_workers < state.ready.len() {
+            let thread = thread::Builder::new().name("catdog-worker".into());
+            if thread.spawn(|| self.work()).is_err() {
+                if state.workers == 0 {
+                    refused = std::mem::take(&mut state.ready);
                 }
-            });
+                break;
+            }
+            state.workers += 1;
+            state.idle_workers += 1;
         }
+        let ready = !state.ready.is_empty();
         drop(state);
-        self.work.notify_one();
-        for job in refused {
+        if ready {
+            self.job_ready.notify_one();
+        }
+        for (_, job, engine) in refused {
+            drop(engine);
             job.refuse();
         }
     }
@@ -293,27 +249,30 @@ impl Scheduler {
     fn work(&'static self) {
         let mut state = lock(&self.state);
         loop {
-            if let Some((pool, job, engine)) = state.start_job() {
-                state.busy += 1;
+            if let Some((pool, job, mut engine)) = state.ready.pop_front() {
+                state.idle_workers -= 1;
                 drop(state);
-                let after = job.run(engine);
-                // A job that is done is dropped here, with its engines if it is the last user of
-                // them, and not under the lock that every stream takes.
-                let kind = RequestKind::Worker(job);
-                let again = (after == AfterJob::Requeue).then_some(Request { pool, kind });
+                let again = job.run(&mut *engine);
+                // A job that is done is dropped here and not under the lock that every stream takes.
+                let kind = again.then_some(RequestKind::Worker(job));
                 state = lock(&self.state);
-                if after == AfterJob::EndWorker {
-                    return;
-                }
-                state.busy -= 1;
-                state.queue.extend(again);
+                state.idle_workers += 1;
+                engine.return_to_pool();
+                let request = kind.map(|kind| Request { pool: Arc::clone(&pool), kind });
+                state.queue.extend(request);
+                state.dispatch(&pool);
+                // This may be the last user of the engines, which take milliseconds to free.
+                drop(state);
+                drop((engine, pool));
+                state = lock(&self.state);
                 continue;
             }
-            let waited = self.work.wait_timeout(state, IDLE_TIMEOUT);
+            let waited = self.job_ready.wait_timeout(state, IDLE_TIMEOUT);
             let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            if timeout.timed_out() && state.queued_jobs() == 0 {
+            if timeout.timed_out() && state.ready.is_empty() {
                 state.workers -= 1;
+                state.idle_workers -= 1;
                 return;
             }
         }
@@ -323,7 +282,7 @@ impl Scheduler {
 /// An engine that is taken for one inference; it returns to its pool when the guard is dropped.
 pub struct EngineGuard {
     pool: Arc<EnginePool>,
-    /// `Some` until the guard is dropped.
+    /// `Some` until the engine returns to the pool.
     engine: Option<Box<dyn Engine>>,
 }
 
@@ -343,11 +302,22 @@ impl DerefMut for EngineGuard {
     }
 }
 
+impl EngineGuard {
+    /// Returns the engine to its pool. The caller has locked the state of the scheduler, and dispatches
+    /// the engine.
+    fn return_to_pool(&mut self) {
+        lock(&self.pool.engines).idle.extend(self.engine.take());
+    }
+}
+
 impl Drop for EngineGuard {
     fn drop(&mut self) {
-        let state = lock(&SCHEDULER.state);
-        lock(&self.pool.engines).idle.extend(self.engine.take());
-        state.notify(&self.pool);
+        if self.engine.is_some() {
+            let mut state = lock(&SCHEDULER.state);
+            self.return_to_pool();
+            state.dispatch(&self.pool);
+            SCHEDULER.provide_workers(state);
+        }
     }
 }
 
@@ -434,9 +404,9 @@ mod tests {
     struct Numbered(usize, Arc<Mutex<Vec<usize>>>);
 
     impl Job for Numbered {
-        fn run(&self, _engine: EngineGuard) -> AfterJob {
+        fn run(&self, _engine: &mut dyn Engine) -> bool {
             lock(&self.1).push(self.0);
-            AfterJob::Done
+            false
         }
 
         fn refuse(&self) {}

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::scheduler::{self, AfterJob, EngineGuard, EnginePool, Job};
+use super::scheduler::{self, EnginePool, Job};
 use super::{Engine, EngineError, run};
 use crate::frame::FrameTime;
 use crate::sync::lock;
@@ -58,8 +58,6 @@ struct Slots {
     scheduled: bool,
     /// The generation of the frame that is being inferred.
     running: Option<u64>,
-    /// The owner was dropped during an inference, and the worker was replaced.
-    abandoned: bool,
     /// Results that wait to be collected, oldest first.
     finished: VecDeque<Finished>,
     free_inputs: Vec<Tensor>,
@@ -81,7 +79,6 @@ impl WorkerInference {
             pending: None,
             scheduled: false,
             running: None,
-            abandoned: false,
             finished: VecDeque::with_capacity(OUTPUTS),
             free_inputs: (0..INPUTS).map(|_| Tensor::zeroed(pool.input_info())).collect(),
             free_outputs: (0..OUTPUTS).map(|_| Tensor::zeroed(pool.output_info())).collect(),
@@ -161,14 +158,8 @@ impl WorkerInference {
 
 impl Drop for WorkerInference {
     fn drop(&mut self) {
+        // A running inference ends by itself on its worker thread.
         self.mailbox.reset();
-        let mut slots = lock(&self.mailbox.slots);
-        let runs = slots.running.is_some();
-        slots.abandoned = runs;
-        drop(slots);
-        if runs {
-            scheduler::abandon_worker();
-        }
     }
 }
 
@@ -186,25 +177,21 @@ impl Mailbox {
     }
 
     /// Records that no inference runs, with its result if it is still wanted. The caller holds the lock
-    /// under which it checked that.
-    fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> AfterJob {
+    /// under which it checked that. Returns whether another frame is pending.
+    fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> bool {
         slots.running = None;
         slots.finished.extend(finished);
         slots.scheduled = slots.pending.is_some();
-        let after = match (slots.abandoned, slots.scheduled) {
-            (true, _) => AfterJob::EndWorker,
-            (false, true) => AfterJob::Requeue,
-            (false, false) => AfterJob::Done,
-        };
+        let pending = slots.scheduled;
         drop(slots);
         self.ended.notify_all();
-        after
+        pending
     }
 }
 
 impl Job for Mailbox {
     /// Infers the pending frame.
-    fn run(&self, mut engine: EngineGuard) -> AfterJob {
+    fn run(&self, engine: &mut dyn Engine) -> bool {
         let mut slots = lock(&self.slots);
         let Some(Pending { input, time }) = slots.pending.take() else {
             return self.end(slots, None);
@@ -218,9 +205,7 @@ impl Job for Mailbox {
         slots.running = Some(generation);
         drop(slots);
 
-        let result = infer(&mut *engine, &input, &mut output);
-        // Another stream can use the engine while the result is delivered.
-        drop(engine);
+        let result = infer(engine, &input, &mut output);
 
         let mut slots = lock(&self.slots);
         slots.free_inputs.push(input);
