@@ -25,9 +25,11 @@ ensure_rust
 fetch_runtime
 mapfile -t features < <(cargo_features)
 # The development profile, because `cargo test` has already built most of it.
-cargo build --locked --quiet "${features[@]}" --example reference >&2 </dev/null &&
-  cargo build --locked --quiet --package catdog-cli --bin catdog >&2 </dev/null ||
-  die "the build failed (cargo's message is above)"
+cargo_build() {
+  cargo build --locked --quiet "$@" >&2 </dev/null || die "the build failed (cargo's message is above)"
+}
+cargo_build "${features[@]}" --example reference
+cargo_build --package catdog-cli --bin catdog
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
