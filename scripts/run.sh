@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Classifies video with catdogfilter: installs what is missing (apt packages, the LiteRT runtime, Rust), builds the plugin
-# in release mode, and runs a pipeline with FILE, or the webcam if there is one, or the demo clip. The script prints what
-# it installs before. A second run starts at once.
+# Classifies video with catdogfilter: installs what is missing (apt packages, the LiteRT runtime, Rust), builds the
+# plugin in release mode, and runs a pipeline with FILE, or the webcam if there is one, or the demo clip. The script
+# prints what it is going to install. A second run starts at once.
 #
 # Usage: scripts/run.sh [FILE] [--model M] [--labels L] [--device /dev/videoN]
 #                       [--record OUT.mp4|OUT.webm] [--seconds N] [--headless]
@@ -134,9 +134,9 @@ find_camera() {
   return 1
 }
 
-# camera_source DEVICE : sets `from` to the source: raw video if the camera delivers it at 15 frames/s or more, or MJPEG
-# (most webcams above 640x480), or either at any rate. There is no queue after it: a virtual camera has two buffers and
-# stops when a queue holds both.
+# camera_source DEVICE : sets `from` to the source: raw video if the camera delivers it at 15 frames/s or more, or
+# MJPEG (most webcams above 640x480), or either at any rate. There is no queue after it: a virtual camera has two
+# buffers and stops when a queue holds both.
 camera_source() {
   local caps size='width=[160,1280],height=[120,720]' rate='framerate=[15/1,120/1]'
   from=()

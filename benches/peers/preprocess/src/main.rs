@@ -6,8 +6,9 @@
 //! with 64 frames in rotation, more than a cache holds (cold). The program prints the median over the rounds
 //! with the 10th and 90th percentile, and the median of the ratio to catdog within each round.
 //!
-//! catdog has two filters. Each contender is compared with the one that does the same, in time and in pixels: before and
-//! after the rounds, the mean difference of the tensors must be at most three levels, or the program fails.
+//! catdog has two filters. Each contender is compared with the one that does the same, in time and in pixels:
+//! before and after the rounds, the mean difference of the tensors must be at most three levels, or the program
+//! fails.
 //!
 //! Run: `benches/peers/preprocess/run.sh [--rounds N] [--markdown FILE]`
 
