@@ -1,12 +1,11 @@
-//! What is run to count the instructions of a frame: `tests/shell/instructions.sh`.
+//! The program whose instructions per frame `tests/shell/instructions.sh` counts with callgrind.
 //!
-//! Each case is set up and warmed up first; then [`counted`] runs its frames, so that whoever counts
-//! knows by the name of that function what to count. The cases are the preprocessing alone, with all
-//! kernels that the machine has, and the element around a stand-in for the model, whose run has a name
-//! of its own to be left out by. Printed is the name of each case, in the order of the calls.
+//! Each case has a setup and a warm-up, then [`counted`] runs its frames. Callgrind counts the instructions of
+//! that function. The cases are the preprocessing with each set of kernels of this machine, and the element
+//! with a fake engine, whose `run` callgrind leaves out. The program prints the names of the cases in the
+//! order of the calls.
 //!
-//! Run: `cargo bench --bench instructions -- [--frames N] [PART-OF-A-NAME]`; by itself it says nothing
-//! of time.
+//! Run: `cargo bench --bench instructions -- [--frames N] [PART-OF-A-NAME]`. The program measures no times.
 
 mod harness;
 
@@ -21,39 +20,42 @@ use catdog_core::preprocess::{
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 use catdog_core::testing::FakeEngine;
-use harness::Fed;
+use harness::FilterHarness;
 
 const FORMATS: [PixelFormat; 5] =
     [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2, PixelFormat::Rgb, PixelFormat::Bgrx];
 const FULL_HD: (usize, usize) = (1920, 1080);
 const TENSORS: [usize; 2] = [150, 224];
-/// With [`WARM_UP`] fewer than the inferences after which the element looks at its latency, and than
-/// the frames after which it looks for overlays: both take now and then what a frame does not.
+/// Every few dozen frames the element measures its latency and searches for overlays. `FRAMES` and [`WARM_UP`]
+/// together are fewer, so that these instructions are not counted.
 const FRAMES: usize = 10;
 const WARM_UP: usize = 4;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    let wanted = Wanted::from_arguments()?;
+    gst::init()?;
+    // Once: registering an element again frees the factory that the class of the element refers to.
+    gstcatdog::plugin_register_static()?;
+    let selection = Selection::from_arguments()?;
     for kernels in Kernels::available() {
         for format in FORMATS {
             for (side, antialias) in
                 TENSORS.into_iter().flat_map(|side| [(side, true), (side, false)])
             {
-                preprocess(&wanted, format, side, antialias, kernels)?;
+                preprocess(&selection, format, side, antialias, kernels)?;
             }
         }
     }
     for setting in &SETTINGS {
-        element(&wanted, setting, FULL_HD, 150)?;
-        // Next to no pixels: all the rest.
-        element(&wanted, setting, (16, 16), 8)?;
+        element(&selection, setting, FULL_HD, 150)?;
+        // With hardly any pixels, the count is that of the rest.
+        element(&selection, setting, (16, 16), 8)?;
     }
     Ok(())
 }
 
-/// What the element is told, and how long its model takes.
+/// The properties of the element, and the duration of an inference.
 struct Setting {
     name: &'static str,
     properties: &'static [(&'static str, &'static str)],
@@ -63,44 +65,47 @@ struct Setting {
 const SETTINGS: [Setting; 4] = [
     Setting { name: "active=false", properties: &[("active", "false")], delay: Duration::ZERO },
     Setting { name: "mode=sync", properties: &[("mode", "sync")], delay: Duration::ZERO },
-    // Only the first frame is inferred, the others carry its result.
+    // Only the first frame is inferred; the others have its held result.
     Setting {
         name: "mode=async, carried",
         properties: &[("mode", "async"), ("inference-interval", "1000000")],
         delay: Duration::ZERO,
     },
-    // So slow that no inference ends while frames are counted: each of them takes the place of the
-    // one that waits, and carries the result of the first.
+    // The engine is so slow that no inference ends while frames are counted. Each frame replaces the waiting
+    // one, and has the held result of the first.
     Setting { name: "mode=async", properties: &[("mode", "async")], delay: Duration::from_secs(2) },
 ];
 
-/// The cases that were asked for, and how many frames of each.
-struct Wanted {
+/// The selection of cases, and the number of frames of each.
+struct Selection {
+    /// A part of the name of each selected case.
     part: String,
     frames: usize,
 }
 
-impl Wanted {
+impl Selection {
     fn from_arguments() -> Result<Self> {
-        let mut wanted = Self { part: String::new(), frames: FRAMES };
+        let mut selection = Self { part: String::new(), frames: FRAMES };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--frames" => wanted.frames = arguments.next().ok_or("--frames N")?.parse()?,
-                // What cargo says to every bench.
+                "--frames" => {
+                    selection.frames = arguments.next().ok_or("--frames needs a number")?.parse()?
+                }
+                // Cargo passes this option to every bench.
                 "--bench" => {}
-                _ => wanted.part = argument,
+                _ => selection.part = argument,
             }
         }
-        Ok(wanted)
+        Ok(selection)
     }
 
-    fn has(&self, name: &str) -> bool {
+    fn contains(&self, name: &str) -> bool {
         name.contains(&self.part)
     }
 }
 
-/// Runs `frame` so often. What is counted is known by this function's name, so it must be called.
+/// Calls `frame` `frames` times. Callgrind finds this function by its name, so it must not be inlined.
 #[inline(never)]
 fn counted(frames: usize, frame: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     for _ in 0..frames {
@@ -109,9 +114,9 @@ fn counted(frames: usize, frame: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// From the planes to the float tensor of `side` rows and columns.
+/// Counts the preprocessing, from the planes to a float tensor of `side` rows and columns.
 fn preprocess(
-    wanted: &Wanted,
+    selection: &Selection,
     format: PixelFormat,
     side: usize,
     antialias: bool,
@@ -121,7 +126,7 @@ fn preprocess(
     let filter = if antialias { "" } else { ", antialias=false" };
     let name =
         format!("preprocess {format:?} {width}x{height} to {side}x{side}{filter}, {kernels:?}");
-    if !wanted.has(&name) {
+    if !selection.contains(&name) {
         return Ok(());
     }
     let spec = FrameSpec::new(format, width, height);
@@ -147,32 +152,36 @@ fn preprocess(
         Ok(())
     };
     run()?;
-    counted(wanted.frames, &mut run)?;
+    counted(selection.frames, &mut run)?;
     println!("{name}");
     Ok(())
 }
 
-/// From one pad of `catdogfilter` to the other, and a look at the metadata behind it.
+/// Counts a frame from the sink pad of `catdogfilter` to the peer of its source pad, which reads the metadata.
 fn element(
-    wanted: &Wanted,
+    selection: &Selection,
     setting: &Setting,
     (width, height): (usize, usize),
     side: usize,
 ) -> Result<()> {
     let name = format!("element I420 {width}x{height} to {side}x{side}, {}", setting.name);
-    if !wanted.has(&name) {
+    if !selection.contains(&name) {
         return Ok(());
     }
-    gst::init()?;
-    gstcatdog::plugin_register_static()?;
     let mut engine = FakeEngine::new(side, side);
     engine.delay = setting.delay;
     engine.stand_in_for(&name);
-    let element = Fed::with(setting.properties, &name, "I420", width as i32, height as i32)?;
-    let picture = gst::Buffer::from_mut_slice(vec![90; element.frame_size]);
+    let element = FilterHarness::with_properties(
+        setting.properties,
+        &name,
+        "I420",
+        width as i32,
+        height as i32,
+    )?;
+    let frame = gst::Buffer::from_mut_slice(vec![90; element.frame_size]);
     let mut number = 0;
     let mut push = || {
-        let mut buffer = picture.copy();
+        let mut buffer = frame.copy();
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_mseconds(40 * number));
         }
@@ -184,15 +193,15 @@ fn element(
     }
     let active = !setting.properties.contains(&("active", "false"));
     while active && element.inferences() == 0 {
-        // Seldom, or an overlay is looked for.
+        // Few frames, or the element searches for an overlay.
         thread::sleep(Duration::from_millis(100));
         push()?;
     }
     let before = element.inferences();
-    counted(wanted.frames, &mut push)?;
+    counted(selection.frames, &mut push)?;
     let during = element.inferences() - before;
-    if during != 0 && during != wanted.frames as u64 {
-        return Err(format!("{name}: {during} inferences in {} frames", wanted.frames).into());
+    if during != 0 && during != selection.frames as u64 {
+        return Err(format!("{name}: {during} inferences in {} frames", selection.frames).into());
     }
     println!("{name}");
     Ok(())

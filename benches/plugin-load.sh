@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What GStreamer pays for having the plugin: gst-inspect-1.0 on libgstcatdog.so and on a Rust plugin
-# without an element, in turn, each alone in its plugin path and with a registry of its own; and the
-# size of both.
+# Measures what the plugin adds to the start of GStreamer: runs gst-inspect-1.0 on libgstcatdog.so and on a Rust
+# plugin without elements, alternately, and prints the sizes of both. Each plugin has a plugin path and a registry
+# of its own.
 #
 # Usage: benches/plugin-load.sh [ROUNDS]
 #
-#   ROUNDS  how often (default: 31)
+#   ROUNDS  number of measurements of each plugin (default: 31)
 #
-# Two figures for each: with an empty registry, so that the plugin is loaded to be looked at, and with a
-# registry that knows it. gst-inspect-1.0 loads it in both cases.
+# Each plugin is measured with an empty registry, for which GStreamer scans the plugin, and with a registry that
+# contains it. gst-inspect-1.0 loads the plugin in both cases.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
@@ -17,12 +17,12 @@ case ${1:-} in
 esac
 rounds=${1:-31}
 
-# A plugin with the same dependencies on GStreamer, from the same profile.
-make_empty_plugin() {
+# Builds a plugin with the same GStreamer crates and the same profile.
+build_empty_plugin() {
   mkdir -p "$empty/src"
   {
-    printf '[package]\nname = "gst-plugin-nothing"\nversion = "0.1.0"\nedition = "2024"\n\n'
-    printf '[workspace]\n\n[lib]\nname = "gstnothing"\ncrate-type = ["cdylib"]\n\n[dependencies]\n'
+    printf '[package]\nname = "gst-plugin-empty"\nversion = "0.1.0"\nedition = "2024"\n\n'
+    printf '[workspace]\n\n[lib]\nname = "gstempty"\ncrate-type = ["cdylib"]\n\n[dependencies]\n'
     sed -nE '/^gst(-base|-video)? = /p' "$CATDOG_ROOT/Cargo.toml"
     printf '\n'
     sed -n '/^\[profile.release\]/,/^$/p' "$CATDOG_ROOT/Cargo.toml"
@@ -31,19 +31,19 @@ make_empty_plugin() {
 fn plugin_init(_: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
     Ok(())
 }
-gst::plugin_define!(nothing, "Nothing", plugin_init, "0.1.0", "MPL", "nothing", "nothing", "nothing");
+gst::plugin_define!(empty, "Empty", plugin_init, "0.1.0", "MPL", "empty", "empty", "empty");
 RUST
   cp "$CATDOG_ROOT/Cargo.lock" "$empty/Cargo.lock"
   CARGO_TARGET_DIR=$empty/target cargo build --release --quiet --manifest-path "$empty/Cargo.toml"
   mkdir -p "$empty/plugin"
-  cp "$empty/target/release/libgstnothing.so" "$empty/plugin/"
+  cp "$empty/target/release/libgstempty.so" "$empty/plugin/"
 }
 
 cd "$CATDOG_ROOT"
 ensure_packages "${CATDOG_PACKAGES_BUILD[@]}" "${CATDOG_PACKAGES_RUN[@]}"
 build_and_stage
 empty=$CATDOG_TARGET/empty-plugin
-make_empty_plugin
+build_empty_plugin
 
 "$CATDOG_PYTHON" - "$rounds" "$CATDOG_STAGE" "$empty/plugin" <<'PYTHON'
 import os
@@ -54,11 +54,11 @@ import sys
 import tempfile
 import time
 
-rounds, paths = int(sys.argv[1]), {"catdog": sys.argv[2], "nothing": sys.argv[3]}
+rounds, paths = int(sys.argv[1]), {"catdog": sys.argv[2], "empty": sys.argv[3]}
 with tempfile.TemporaryDirectory() as folder:
-    def inspect(name, known):
+    def inspect(name, registered):
         registry = pathlib.Path(folder, f"{name}.bin")
-        if not known:
+        if not registered:
             registry.unlink(missing_ok=True)
         environment = os.environ | {
             "GST_PLUGIN_SYSTEM_PATH": "", "GST_PLUGIN_PATH": paths[name], "GST_REGISTRY": str(registry),
@@ -69,15 +69,15 @@ with tempfile.TemporaryDirectory() as folder:
         return 1e3 * (time.perf_counter() - start)
 
     print(f"gst-inspect-1.0, ms, median of {rounds} (p10 to p90)")
-    for known, title in ((False, "registry empty"), (True, "registry knows it")):
+    for registered, title in ((False, "empty registry"), (True, "registered")):
         times = {name: [] for name in paths}
         for name in paths:
-            inspect(name, known)
+            inspect(name, registered)
         for _ in range(rounds):
             for name in paths:
-                times[name].append(inspect(name, known))
-        over = [a - b for a, b in zip(times["catdog"], times["nothing"])]
-        for name, values in [*times.items(), ("catdog over nothing", over)]:
+                times[name].append(inspect(name, registered))
+        differences = [a - b for a, b in zip(times["catdog"], times["empty"])]
+        for name, values in [*times.items(), ("catdog - empty", differences)]:
             tenths = statistics.quantiles(values, n=10)
             print(f"  {title:<18} {name:<20} {statistics.median(values):6.2f} ({tenths[0]:.2f} to {tenths[-1]:.2f})")
 for name, path in paths.items():

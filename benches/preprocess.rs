@@ -1,7 +1,9 @@
-//! How long a frame takes from its planes to the input tensor: `cargo bench --bench preprocess`.
+//! Measures the preprocessing, from the planes of a frame to the input tensor.
 //!
-//! One frame over and over, so in cache as far as it fits; `cold` takes 64 different ones in turn, more
-//! than any cache holds, as from a camera. An argument filters by name, for example
+//! `stretch` and `stretch_baseline` preprocess one frame again and again, so it is in cache as far as it fits.
+//! `cold` preprocesses 64 frames in rotation, more than a cache holds, as a camera delivers them.
+//!
+//! Run: `cargo bench --bench preprocess`. An argument selects by name, for example
 //! `cargo bench --bench preprocess -- 1920x1080`.
 
 #![allow(clippy::expect_used)]
@@ -18,7 +20,7 @@ use divan::{Bencher, black_box};
 const FORMATS: [PixelFormat; 5] =
     [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2, PixelFormat::Rgb, PixelFormat::Bgrx];
 const SIZES: [(usize, usize); 3] = [(640, 480), (1280, 720), (1920, 1080)];
-/// Of which 64 frames are more than 32 MB of cache in every format.
+/// 64 frames of this size are larger than a cache of 32 MB in every format.
 const COLD_SIZES: [(usize, usize); 1] = [(1920, 1080)];
 const TENSORS: [usize; 2] = [150, 224];
 
@@ -26,11 +28,11 @@ fn main() {
     divan::main();
 }
 
-/// One line of the table.
+/// One line of the output.
 struct Case {
     format: PixelFormat,
     size: (usize, usize),
-    /// Columns and rows of the tensor.
+    /// Width and height of the tensor.
     side: usize,
     antialias: bool,
 }
@@ -55,25 +57,25 @@ fn cases(sizes: &[(usize, usize)]) -> Vec<Case> {
     cases
 }
 
-/// With the kernels that this machine runs fastest.
+/// With the fastest kernels of this machine.
 #[divan::bench(args = cases(&SIZES))]
 fn stretch(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::best(), 1);
 }
 
-/// With those that any machine of its kind could run.
+/// With the kernels of the baseline instruction set.
 #[divan::bench(args = cases(&SIZES))]
 fn stretch_baseline(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::baseline(), 1);
 }
 
-/// With frames that come from memory.
+/// With frames that are not in cache.
 #[divan::bench(args = cases(&COLD_SIZES))]
 fn cold(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::best(), 64);
 }
 
-/// Times `frames` different frames in turn.
+/// Measures `frames` different frames in rotation.
 fn run(bencher: Bencher<'_, '_>, case: &Case, kernels: Kernels, frames: usize) {
     let (width, height) = case.size;
     let spec = FrameSpec::new(case.format, width, height);
@@ -90,16 +92,16 @@ fn run(bencher: Bencher<'_, '_>, case: &Case, kernels: Kernels, frames: usize) {
         Preprocessor::with_kernels(&spec, &target, resize, kernels).expect("a valid plan");
     let mut tensor = vec![0.0; case.side * case.side * 3];
     let views: Vec<FrameView<'_>> = memory.iter().map(|planes| view(&spec, planes)).collect();
-    let mut turn = views.iter().cycle();
+    let mut rotation = views.iter().cycle();
     bencher.bench_local(|| {
-        let frame = turn.next().expect("a cycle of at least one");
+        let frame = rotation.next().expect("at least one frame");
         preprocessor.run(black_box(frame), TensorMut::F32(&mut tensor)).expect("a whole frame");
         black_box(&tensor);
     });
 }
 
-/// The planes of a frame and their strides. Written byte by byte: memory that comes zeroed from the
-/// system is one page under many addresses, and never out of cache.
+/// Returns the planes of a frame and their strides. The bytes are written, because untouched zeroed memory is one
+/// page that the system maps many times, and that stays in cache.
 fn planes(case: &Case, index: u8) -> Vec<(Vec<u8>, usize)> {
     let (width, height) = case.size;
     let plane = |plane| {

@@ -1,12 +1,12 @@
-//! How long a pipeline waits for its first result.
+//! Measures the time from the start of the element to its first result.
 //!
-//! Method: a process of its own for each start, in turn with the runtime's and the model's files in
-//! the page cache (warm) and dropped from it (cold, `posix_fadvise`). It initialises GStreamer, then
-//! measures: the element from READY to PLAYING, in which the runtime and the model are loaded, and
-//! from the first buffer (640x480 I420) to its result. Medians with p10 and p90 over the starts.
+//! Method: each start is a process of its own. The files of the runtime and the model are alternately in the page
+//! cache (warm) and dropped from it (cold, with `posix_fadvise`). The process initializes GStreamer and
+//! measures two times: from READY to PLAYING, when the element loads the runtime and the model, and from the
+//! first buffer (640x480 I420) to its result. The bench prints medians with the 10th and 90th percentile.
 //!
-//! Run: `cargo bench --bench start`; `CATDOG_BENCH_MODEL=model.tflite` for another model than the
-//! built-in one.
+//! Run: `cargo bench --bench start`. `CATDOG_BENCH_MODEL` is the model, by default the built-in one.
+//! `CATDOG_BENCH_FRAMES` is the number of starts.
 
 mod harness;
 
@@ -17,9 +17,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{Fed, milliseconds, noise};
+use harness::{FilterHarness, count, noise, percentile_ms};
 
 const STARTS: usize = 21;
+/// The variable that is set in the process of a start.
 const CHILD: &str = "CATDOG_BENCH_CHILD";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,10 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         return start();
     }
     let model = std::env::var("CATDOG_BENCH_MODEL").ok();
-    println!("{} starts each, ms: p50 (p10 to p90)", STARTS);
+    let starts = count(STARTS)?;
+    println!("{starts} starts each, in ms: p50 (p10 to p90)");
     println!("{:<8}{:>26}{:>26}{:>26}", "files", "READY to PLAYING", "first result", "both");
     let mut times = [const { Vec::new() }; 2];
-    for _ in 0..STARTS {
+    for _ in 0..starts {
         for (cold, times) in times.iter_mut().enumerate() {
             if cold == 1 {
                 let runtime = std::env::var("CATDOG_LITERT_LIBRARY").ok();
@@ -47,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         print!("{name:<8}");
         for column in columns {
             let mut times: Vec<Duration> = times.iter().map(column).collect();
-            let [p10, p50, p90] = [10, 50, 90].map(|percent| milliseconds(&mut times, percent));
+            let [p10, p50, p90] = [10, 50, 90].map(|percent| percentile_ms(&mut times, percent));
             print!("{:>26}", format!("{p50:.1} ({p10:.1} to {p90:.1})"));
         }
         println!();
@@ -55,14 +57,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The child: prints both times in nanoseconds.
+/// Runs in the process of a start. Prints both times in nanoseconds.
 fn start() -> Result<(), Box<dyn Error>> {
     gst::init()?;
     gstcatdog::plugin_register_static()?;
     let model = std::env::var("CATDOG_BENCH_MODEL").unwrap_or_default();
     let frame = noise(640 * 480 * 3 / 2, 1);
     let before = Instant::now();
-    let element = Fed::new(&model, "I420", 640, 480)?;
+    let element = FilterHarness::new(&model, "I420", 640, 480)?;
     let load = before.elapsed();
     let before = Instant::now();
     element.push(frame)?;
@@ -71,6 +73,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Runs a process and returns its times: the load and the first result.
 fn measure() -> Result<[Duration; 2], Box<dyn Error>> {
     let child = Command::new(std::env::current_exe()?).env(CHILD, "1").output()?;
     if !child.status.success() {
@@ -80,13 +83,13 @@ fn measure() -> Result<[Duration; 2], Box<dyn Error>> {
     let times: Result<Vec<u64>, _> = line.split_whitespace().map(str::parse).collect();
     match *times? {
         [load, first] => Ok([load, first].map(Duration::from_nanos)),
-        _ => Err(format!("a child printed {line}").into()),
+        _ => Err(format!("the process printed {line}").into()),
     }
 }
 
 fn drop_from_page_cache(path: &Path) -> Result<(), Box<dyn Error>> {
     let file = File::open(path)?;
-    // SAFETY: a plain call on an open file.
+    // SAFETY: the descriptor is open until `file` is dropped, and the call does not access memory.
     match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
         0 => Ok(()),
         error => Err(std::io::Error::from_raw_os_error(error).into()),

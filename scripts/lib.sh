@@ -7,33 +7,33 @@
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
-# Everything it has to tell goes to stderr, so that stdout belongs to the script. Nothing that is
-# good already is touched, and what will be installed is printed before it is.
+# All messages go to stderr, because stdout is the output of the script. Only missing things are installed, and they
+# are printed before.
 
 CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
-# GST_PLUGIN_PATH points here, and nothing but the plugin lives here: GStreamer opens every shared object
-# below it, and LiteRT crashes the process at its end if it was opened and closed again
+# The folder for GST_PLUGIN_PATH. It contains only the plugin: GStreamer opens and closes every library there, and
+# LiteRT 2.3.0 crashes at exit after being unloaded.
 CATDOG_STAGE=$CATDOG_TARGET/catdog
 CATDOG_PLUGIN=libgstcatdog.so
-# the runtime; the plugin looks for it in gst-catdog beside its own folder
+# The folder of the runtime. The plugin searches for it in gst-catdog beside its own folder.
 CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
-# Debian's own interpreter: python3-gi belongs to it, not to a pyenv or venv that comes first in PATH
+# Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv that is first in PATH
 # shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
 CATDOG_PYTHON=/usr/bin/python3
 
-# What each job needs, in Debian's names (the same in Debian 12, 13 and Raspberry Pi OS)
+# The packages for each job, with the same names in Debian 12, Debian 13 and Raspberry Pi OS.
 CATDOG_PACKAGES_RUNTIME=(python3 python3-pip ca-certificates)
 CATDOG_PACKAGES_BUILD=(gcc libc6-dev pkg-config ca-certificates
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev)
-# textoverlay and the X11 sinks are in -x, v4l2src and webm in -good, x264enc in -ugly, H.264 decoding in -libav
+# textoverlay and the X11 sinks are in -x, v4l2src and WebM in -good, x264enc in -ugly, H.264 decoders in -libav.
 CATDOG_PACKAGES_RUN=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x v4l-utils)
 # shellcheck disable=SC2034 # read by test.sh
 CATDOG_PACKAGES_TEST=(xvfb ffmpeg valgrind python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
-  python3-matplotlib python3-numpy)
+  python3-matplotlib python3-numpy meson ninja-build)
 # shellcheck disable=SC2034 # read by bench.sh
 CATDOG_PACKAGES_BENCH=(ffmpeg python3-gi gir1.2-gstreamer-1.0 python3-venv)
 
@@ -49,14 +49,14 @@ usage_error() {
   exit 2
 }
 
-# The header comment of the calling script is its manual.
+# Prints the header comment of the calling script.
 print_help() {
   sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"
 }
 
 # --- the machine -----------------------------------------------------------------------------
 
-# The architecture of the user space, as LiteRT's wheels name it.
+# Prints the architecture of the user space, with the name that the LiteRT packages use.
 machine_arch() {
   local arch
   if arch=$(dpkg --print-architecture 2>/dev/null); then :; else arch=$(uname -m); fi
@@ -81,18 +81,18 @@ apt_get() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2 </dev/null
 }
 
-# Package lists as old as the image they came in know versions that the mirror has no longer.
+# Old package lists name versions that the mirror does not have.
 apt_update() {
   [ -z "${CATDOG_APT_UPDATED:-}" ] || return 0
-  apt_get update || say "apt-get update failed: going on with the package lists that are here"
+  apt_get update || say "apt-get update failed; continuing with the existing package lists"
   CATDOG_APT_UPDATED=1
 }
 
-# ensure_packages PACKAGE... : installs those that are missing, and only those.
+# ensure_packages PACKAGE... : installs the packages that are missing.
 ensure_packages() {
   local package missing=()
   if ! has_apt; then
-    say "not a Debian system: packages are not checked (Debian would need: $*)"
+    say "this is not a Debian system, so packages are not checked (on Debian: $*)"
     return 0
   fi
   for package in "$@"; do
@@ -130,16 +130,17 @@ make_venv() {
 
 # --- Rust ------------------------------------------------------------------------------------
 
-# version_at_least HAVE WANT
+# version_at_least VERSION MINIMUM : true if VERSION is MINIMUM or newer.
 version_at_least() {
   [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
+# Prints the minimum version of Rust.
 rust_wanted() {
   sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$CATDOG_ROOT/Cargo.toml"
 }
 
-# rust_is_good [TOOLCHAIN] : cargo and rustc answer and rustc is new enough.
+# rust_is_good [TOOLCHAIN] : true if cargo and rustc work and rustc is new enough.
 rust_is_good() {
   local version
   version=$(RUSTUP_TOOLCHAIN=${1:-${RUSTUP_TOOLCHAIN:-}} run_rust rustc --version) || return 1
@@ -148,13 +149,13 @@ rust_is_good() {
     RUSTUP_TOOLCHAIN=${1:-${RUSTUP_TOOLCHAIN:-}} run_rust cargo --version >/dev/null
 }
 
-# An empty RUSTUP_TOOLCHAIN is not the same as none.
+# run_rust COMMAND... : runs COMMAND without RUSTUP_TOOLCHAIN if it is empty, because rustup refuses an empty one.
 run_rust() {
   if [ -n "${RUSTUP_TOOLCHAIN:-}" ]; then "$@" 2>/dev/null; else env -u RUSTUP_TOOLCHAIN "$@" 2>/dev/null; fi
 }
 
-# Puts a good cargo in reach of this script: the one in PATH, another that rustup has, or a new one.
-# The user's default toolchain stays as it is.
+# Makes a cargo available to this script: the one in PATH, another toolchain of rustup, or a new one. The default
+# toolchain of the user stays the same.
 ensure_rust() {
   local wanted toolchain
   wanted=$(rust_wanted)
@@ -170,27 +171,27 @@ ensure_rust() {
         return 0
       fi
     done < <(rustup toolchain list 2>/dev/null | grep -v '^no installed')
-    say "installing Rust $wanted with rustup, beside the toolchains that are there"
+    say "installing Rust $wanted with rustup, in addition to the installed toolchains"
     rustup toolchain install "$wanted" --profile minimal --no-self-update >&2 </dev/null ||
       die "rustup could not install Rust $wanted (its message is above); catdog needs $wanted or newer"
     export RUSTUP_TOOLCHAIN=$wanted
   else
     install_rustup
   fi
-  rust_is_good || die "Rust $wanted or newer is needed and still not there: see https://rustup.rs"
+  rust_is_good || die "Rust $wanted or newer is needed, but the installed one is older; see https://rustup.rs"
 }
 
 install_rustup() {
   if has_apt; then
     apt_update
-    # Debian 13 has the package; not where it would push out the distribution's own rustc
+    # Debian 13 has the package. It replaces the rustc of the distribution, so it is not installed if that exists.
     if apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]' &&
       ! package_installed rustc && ! package_installed cargo; then
       ensure_packages rustup
       say "installing the stable Rust toolchain with rustup"
       rustup toolchain install stable --profile minimal --no-self-update >&2 </dev/null ||
         die "rustup could not install Rust (its message is above)"
-      # only this script: what `rustup default` names is the user's to choose
+      # For this script only, because the default toolchain is a choice of the user.
       export RUSTUP_TOOLCHAIN=stable
       return 0
     fi
@@ -201,41 +202,41 @@ install_rustup() {
   installer=$(mktemp)
   if ! curl --proto '=https' --tlsv1.2 -sSf --retry 3 -o "$installer" https://sh.rustup.rs; then
     rm -f "$installer"
-    die "the Rust installer could not be fetched; install Rust $(rust_wanted) or newer by hand: https://rustup.rs"
+    die "the Rust installer could not be downloaded; install Rust $(rust_wanted) or newer by hand: https://rustup.rs"
   fi
   RUSTUP_INIT_SKIP_PATH_CHECK=yes sh "$installer" -y --no-modify-path --profile minimal >&2 </dev/null || {
     rm -f "$installer"
     die "the Rust installer failed (its message is above)"
   }
   rm -f "$installer"
-  # ahead of a distribution's older cargo
+  # Before an older cargo of the distribution.
   PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
   hash -r
 }
 
-# ensure_rust_components clippy rustfmt : the minimal profile has neither.
+# ensure_rust_components COMPONENT... : adds components to the toolchain; the minimal profile has none.
 ensure_rust_components() {
   local component missing=()
   for component in "$@"; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || missing+=("$component")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  command -v rustup >/dev/null || die "cargo lacks ${missing[*]}: install them with your distribution's packages"
+  command -v rustup >/dev/null || die "cargo lacks ${missing[*]}; install them with the packages of your distribution"
   say "adding to the Rust toolchain: ${missing[*]}"
   rustup component add "${missing[@]}" >&2 </dev/null || die "rustup could not add ${missing[*]}"
 }
 
 # --- build and stage -------------------------------------------------------------------------
 
-# The cargo features this machine can build, as arguments for cargo.
-# Analytics metadata came with GStreamer 1.24.
+# Prints the cargo features that this machine can build, as arguments for cargo. Analytics metadata needs
+# GStreamer 1.24.
 cargo_features() {
   if pkg-config --exists gstreamer-analytics-1.0; then
     printf '%s\n' --features analytics
   fi
 }
 
-# place FILE DIR : a rename, because a pipeline that runs may have the old one mapped.
+# place FILE DIR : copies FILE into DIR. It renames the copy, because a running pipeline may have the old file mapped.
 place() {
   local name
   name=$(basename "$1")
@@ -245,24 +246,24 @@ place() {
   mv -f "$2/.$name.new" "$2/$name"
 }
 
-# Builds in release and puts the plugin into the stage folder.
+# Builds the plugin in release mode and puts it into the stage folder.
 build_plugin() {
   local features
   mapfile -t features < <(cargo_features)
   say "building the plugin (release${features[1]:+, with ${features[1]}})"
-  (cd "$CATDOG_ROOT" && cargo build --release --locked --lib "${features[@]}" >&2 </dev/null) ||
+  (cd "$CATDOG_ROOT" && cargo build --release --locked --package gst-plugin-catdog --lib "${features[@]}" >&2 </dev/null) ||
     die "the build failed (cargo's message is above)"
   place "$CATDOG_TARGET/release/$CATDOG_PLUGIN" "$CATDOG_STAGE"
 }
 
-# The LiteRT runtime to where the staged plugin finds it.
+# Downloads the LiteRT runtime into the folder where the staged plugin searches for it.
 fetch_runtime() {
   "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_RUNTIME_DIR" >&2
-  # where it once was
+  # Earlier versions of this script put it there.
   rm -f "$CATDOG_STAGE/$CATDOG_RUNTIME"
 }
 
-# All of it: packages, Rust, plugin, runtime. Quick where everything is there.
+# Prepares everything: packages, Rust, plugin and runtime. Fast if nothing is missing.
 build_and_stage() {
   ensure_packages "${CATDOG_PACKAGES_BUILD[@]}" "${CATDOG_PACKAGES_RUN[@]}" "${CATDOG_PACKAGES_RUNTIME[@]}"
   ensure_rust
@@ -272,7 +273,7 @@ build_and_stage() {
 
 # --- models and clips that are not in the repository ---------------------------------------------
 
-# The folder with models/ and data/ to try things on; fails when there is none.
+# Prints the folder of the test data, with models/ and data/; fails if there is none.
 test_data() {
   local folder
   for folder in ${CATDOG_TEST_DATA:+"$CATDOG_TEST_DATA"} "$CATDOG_ROOT/../shared"; do
@@ -284,7 +285,7 @@ test_data() {
   return 1
 }
 
-# first_file PATTERN... : the first file that matches, in the order given.
+# first_file FILE... : prints the first of the files that exists.
 first_file() {
   local file
   for file in "$@"; do

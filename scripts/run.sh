@@ -1,23 +1,22 @@
 #!/usr/bin/env bash
-# Classifies video with catdogfilter, with one command: installs what is missing (apt packages, the
-# LiteRT runtime, Rust), builds in release, and runs FILE, else the webcam if there is one, else the
-# demo clip. What it installs it prints first; a second run finds everything in place.
+# Classifies video with catdogfilter: installs what is missing (apt packages, the LiteRT runtime, Rust), builds the
+# plugin in release mode, and runs a pipeline with FILE, or the webcam if there is one, or the demo clip. The script
+# prints what it is going to install. A second run starts at once.
 #
 # Usage: scripts/run.sh [FILE] [--model M] [--labels L] [--device /dev/videoN]
 #                       [--record OUT.mp4|OUT.webm] [--seconds N] [--headless]
 #
-#   FILE           a video or a photo; goes before the webcam
-#   --model M      the .tflite image classifier (default: the one in the plugin: cat, dog, neither)
-#   --labels L     its labels, as "cat,dog" or as a file with one label per line
-#   --device DEV   this webcam (default: the first that gives a picture)
-#   --record OUT   write the annotated video to OUT (replaced if it exists) instead of showing it
-#   --seconds N    stop after running for N seconds; a file is recorded faster than it plays (default:
-#                  at the end of the file, or at Ctrl-C)
-#   --headless     never open a window: record, into OUT or a name made from the time
+#   FILE           a video or a photo
+#   --model M      the .tflite image classifier (default: the built-in model: cat, dog, neither)
+#   --labels L     the labels, as "cat,dog" or as a file with one label per line
+#   --device DEV   the webcam (default: the first one that delivers frames)
+#   --record OUT   record the annotated video in OUT instead of showing it; an existing file is replaced
+#   --seconds N    stop after N seconds (default: at the end of the file, or at Ctrl-C); a file is recorded faster than
+#                  it plays
+#   --headless     never open a window: record in OUT, or in a file named after the current time
 #
-# With a display it opens a window. Without one (ssh, CI) it records a file and says where. Either way
-# stdout gets one line per change of the label: time, label, confidence. Ctrl-C ends a recording so
-# that it can be played.
+# With a display, the script opens a window. Without one (ssh, CI), it records a file and prints its name. It prints one
+# line per label change to stdout: time, label, confidence. Ctrl-C ends a recording properly, so it can be played.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -33,10 +32,10 @@ while [ $# -gt 0 ]; do
       value=$2
       shift
       ;;
-    --) shift; [ $# -le 1 ] || usage_error "one file, please"; file=${1:-$file}; break ;;
+    --) shift; [ $# -le 1 ] || usage_error "more than one file: $*"; file=${1:-$file}; break ;;
     -*) usage_error "unknown option $1" ;;
     *)
-      [ -z "$file" ] || usage_error "one file, please: $file or $1"
+      [ -z "$file" ] || usage_error "more than one file: $file and $1"
       file=$1
       shift
       continue
@@ -56,8 +55,8 @@ done
 [ -z "$file" ] || [ -f "$file" ] || usage_error "there is no file $file"
 [ -z "$model" ] || [ -f "$model" ] || usage_error "there is no model $model"
 [ -z "$device" ] || [ -c "$device" ] || usage_error "there is no camera $device"
-[[ $labels != *,* && $labels == *.txt && ! -f $labels ]] && usage_error "there is no labels file $labels; names are given as \"cat,dog\""
-[ -z "$file" ] || [ -z "$device" ] || usage_error "a file or --device, not both"
+[[ $labels != *,* && $labels == *.txt && ! -f $labels ]] && usage_error "there is no labels file $labels; write names as \"cat,dog\""
+[ -z "$file" ] || [ -z "$device" ] || usage_error "a file and --device exclude each other"
 [[ -z $seconds || $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "--seconds needs a whole number, not $seconds"
 case $record in
   '' | *.mp4 | *.webm) ;;
@@ -65,10 +64,11 @@ case $record in
 esac
 [ -z "$record" ] || [ -z "$file" ] || [ ! "$record" -ef "$file" ] || usage_error "--record would overwrite $file"
 
-# --- what to classify with, and what ---------------------------------------------------------------
+# --- the input ---------------------------------------------------------------
 
-# A variable without the socket it names is left over from a desktop that ended. The socket is not tried:
-# a bare X server restarts when its only client leaves, just as the window is about to open.
+# Returns whether there is a display. A variable without the socket that it names belongs to a desktop that ended. The
+# script does not connect to the socket: an X server without other clients restarts when the client disconnects, at the
+# moment when the window opens.
 has_display() {
   local socket=${WAYLAND_DISPLAY:-}
   if [ -n "$socket" ]; then
@@ -78,12 +78,12 @@ has_display() {
   case ${DISPLAY:-} in
     '') return 1 ;;
     :*) socket=${DISPLAY#:} && [ -S "/tmp/.X11-unix/X${socket%%.*}" ] ;;
-    *) return 0 ;; # another machine's, by ssh -X
+    *) return 0 ;; # the display of another machine, through ssh -X
   esac
 }
 
-# camera_nodes usb|other : the nodes that say they capture video and are no codec, which a Raspberry Pi
-# has a dozen of. Whether one works, only a picture tells (gives_picture).
+# camera_nodes usb|other : prints the device nodes that capture video and are not codecs, of which a Raspberry Pi has a
+# dozen. gives_picture tests whether one works.
 camera_nodes() {
   local node about bus
   while read -r node; do
@@ -97,14 +97,14 @@ camera_nodes() {
   done < <(compgen -G '/dev/video[0-9]*' | sort -V)
 }
 
-# gives_picture DEVICE CAPS : one buffer within a few seconds.
+# gives_picture DEVICE CAPS : true if the device delivers a buffer within a few seconds.
 gives_picture() {
   timeout -k 1 6 gst-launch-1.0 -q v4l2src device="$1" num-buffers=1 ! capsfilter caps="$2" ! fakesink \
     >/dev/null 2>&1 </dev/null
 }
 
-# The first camera that works, USB before others. The nodes of a kind are asked at once, because one
-# that never answers costs seconds.
+# Prints the first camera that works, USB cameras first. The nodes of a kind are tested at the same time, because a node
+# that does not answer takes seconds.
 find_camera() {
   local kind index node nodes pids camera=''
   for kind in usb other; do
@@ -118,7 +118,7 @@ find_camera() {
       if wait "${pids[index]}"; then
         camera=${camera:-${nodes[index]}}
       elif [ "$kind" = usb ]; then
-        say "${nodes[index]} is a camera but gives no picture: in use by another program?"
+        say "${nodes[index]} is a camera but delivers no frames; another program may use it"
       fi
     done
     if [ -n "$camera" ]; then
@@ -128,15 +128,15 @@ find_camera() {
   done
   while read -r node; do
     [ -r "$node" ] && [ -w "$node" ] && continue
-    say "no permission to use $node: join its group (sudo usermod -aG video $(id -un)) and log in again"
+    say "no permission to use $node; join its group (sudo usermod -aG video $(id -un)) and log in again"
     break
   done < <(compgen -G '/dev/video[0-9]*' | sort -V)
   return 1
 }
 
-# camera_source DEVICE : raw video where the camera gives it at a rate worth looking at, else MJPEG (most
-# webcams above 640x480), else whatever it has of the two. No queue behind it: a virtual camera has two buffers
-# in all, and stops when a queue holds both.
+# camera_source DEVICE : sets `from` to the source: raw video if the camera delivers it at 15 frames/s or more, or
+# MJPEG (most webcams above 640x480), or either at any rate. There is no queue after it: a virtual camera has two
+# buffers and stops when a queue holds both.
 camera_source() {
   local caps size='width=[160,1280],height=[120,720]' rate='framerate=[15/1,120/1]'
   from=()
@@ -147,16 +147,17 @@ camera_source() {
       break
     fi
   done
-  [ ${#from[@]} -gt 0 ] || die "$1 gives no picture: is it a camera, and not in use by another program?"
+  [ ${#from[@]} -gt 0 ] || die "$1 delivers no frames; it may not be a camera, or another program may use it"
 }
 
-# file_source FILE : sound is left alone, a phone's clip is turned upright, a photo stands still.
+# file_source FILE : sets `from` to the source. Sound is not decoded, the clip of a phone is rotated upright, and a photo
+# becomes a still video.
 file_source() {
   from=(filesrc location="$(quoted "$1")" ! decodebin caps='video/x-raw(ANY)' expose-all-streams=false)
   case ${1,,} in
     *.jpg | *.jpeg | *.png | *.webp | *.bmp)
       from+=(! videoconvert ! imagefreeze)
-      # it has no end of its own
+      # A still video does not end.
       [ -z "$record$seconds" ] || from+=(num-buffers=$((25 * ${seconds:-3})))
       seconds=
       from+=(! 'video/x-raw,framerate=25/1')
@@ -166,7 +167,7 @@ file_source() {
   from+=(! queue)
 }
 
-# quoted VALUE : as gst-launch-1.0 wants it, whatever is in it.
+# quoted VALUE : prints VALUE quoted for gst-launch-1.0.
 quoted() {
   local value=${1//\\/\\\\}
   if [[ $1 =~ ^[-[:alnum:]_./]+$ ]]; then
@@ -176,7 +177,7 @@ quoted() {
   printf '"%s"' "${value//\"/\\\"}"
 }
 
-# as_typed WORD... : the words as a shell wants them typed.
+# as_typed WORD... : prints the words quoted for a shell.
 as_typed() {
   local word line=''
   for word in "$@"; do
@@ -186,13 +187,13 @@ as_typed() {
   printf '%s' "${line# }"
 }
 
-# A window, or the file to record into.
+# Sets `to` to the sink: a window, or the file of the recording.
 video_sink() {
   if [ -z "$record" ]; then
     to=(autovideosink)
     return
   fi
-  # x264enc would keep 4:4:4, which few players decode, and takes no odd sizes
+  # x264enc would keep 4:4:4, which few players decode, and does not accept odd sizes.
   local even='[2,32766,2]'
   case $record in
     *.mp4) to=(videoscale ! "video/x-raw,format=I420,width=$even,height=$even" ! queue ! x264enc speed-preset=veryfast key-int-max=60 ! h264parse ! mp4mux) ;;
@@ -201,10 +202,10 @@ video_sink() {
   to+=(! filesink location="$(quoted "$record")")
 }
 
-# --- what comes back --------------------------------------------------------------------------------
+# --- the output --------------------------------------------------------------------------------
 
-# The text of a string as GstStructure prints it: quoted, with backslashes and octal codes. Control
-# characters do not reach the terminal.
+# plain_text STRING : prints the text of a string that GstStructure has printed with quotes, backslashes and octal codes.
+# Control characters are replaced, so that they do not reach the terminal.
 plain_text() {
   local in=$1 out='' char
   in=${in#\"}
@@ -225,14 +226,14 @@ plain_text() {
   printf '%s' "${out//[[:cntrl:]]/?}"
 }
 
-# One line per message of catdogfilter in what `gst-launch-1.0 -m` prints:  0:00:03.2  cat  97 %
-# As in the overlay, 100 % is certainty only, and an unknown label has no number.
+# Prints one line for each message of catdogfilter in the output of `gst-launch-1.0 -m`, such as  0:00:03.2  cat  97 %
+# As in the overlay, only a confidence of 1 is 100 %, and the unknown label has no number.
 print_labels() {
   local line label percent time
   local label_field=', label=\(string\)("([^"\\]|\\.)*"|[^,;]*)[,;]'
   local confidence_field=', confidence=\((double|float)\)([0-9][-+.0-9e]*)'
   local pts_field=', pts=\(guint64\)([0-9]{1,18})[,;]'
-  trap '' INT TERM HUP # the end comes from gst-launch-1.0, which is told to stop
+  trap '' INT TERM HUP # gst-launch-1.0 gets the signal and ends the output
   while IFS= read -r line; do
     [[ $line == *' (element): catdog, '* && $line =~ $label_field ]] || continue
     label=$(plain_text "${BASH_REMATCH[1]}")
@@ -250,8 +251,8 @@ print_labels() {
   done
 }
 
-# What gst-launch-1.0 complains of, as it comes; a window closed by hand is no complaint.
-print_complaints() {
+# Prints the errors of gst-launch-1.0. A window that the user closed is not an error.
+print_errors() {
   local line
   trap '' INT TERM HUP
   while IFS= read -r line; do
@@ -288,7 +289,7 @@ elif [ -n "$labels" ]; then
 fi
 pipeline=("${from[@]}" ! videoconvert ! "${filter[@]}" ! textoverlay shaded-background=true ! videoconvert ! "${to[@]}")
 
-# A recording is ended by EOS, or no player opens it. A window just closes.
+# A recording must end with EOS, or players cannot open it. A window does not need that.
 options=(-m)
 if [ -n "$record" ]; then
   options+=(-e)
@@ -304,9 +305,9 @@ trap 'rm -rf "$scratch"' EXIT
 mkfifo "$scratch/out" "$scratch/err"
 print_labels <"$scratch/out" &
 readers=($!)
-print_complaints <"$scratch/err" &
+print_errors <"$scratch/err" &
 readers+=($!)
-# In a process group of its own: a Ctrl-C reaches it once, through the trap.
+# In a process group of its own, so that Ctrl-C reaches it once, through the trap.
 set -m
 gst-launch-1.0 "${options[@]}" "${pipeline[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null &
 launch=$!
@@ -317,7 +318,7 @@ if [ -n "$seconds" ]; then
   (trap 'kill "$!"; exit' TERM; sleep "$seconds" & wait; kill -INT "$launch") 2>/dev/null &
   timer=$!
 fi
-# a signal ends `wait` before the pipeline ends
+# A signal ends `wait` before the pipeline ends.
 while kill -0 "$launch" 2>/dev/null; do wait "$launch" || :; done
 status=0
 wait "$launch" || status=$?
@@ -326,9 +327,9 @@ wait "${readers[@]}" || :
 
 if [ "$status" != 0 ] && [ ! -e "$scratch/closed" ]; then
   [ -z "$record" ] || [ -s "$record" ] || rm -f "$record"
-  [ -z "$stopped" ] || die "stopped at once${record:+: $record is not complete}"
+  [ -z "$stopped" ] || die "stopped immediately${record:+; $record is not complete}"
   hint=
-  [ -n "$record" ] || hint='; if it is about the display, --headless records instead'
+  [ -n "$record" ] || hint='; if the message is about the display, use --headless'
   die "the pipeline failed (gst-launch-1.0's message is above)$hint"
 fi
 [ -z "$record" ] || say "recorded: $record ($(du -h "$record" | cut -f 1))"

@@ -121,7 +121,7 @@ export G_DEBUG=fatal_warnings
 if data=$(test_data); then export CATDOG_TEST_DATA=$data; fi
 
 rust_tests
-one_test "README.md against the plugin" "$CATDOG_PYTHON" scripts/check-readme.py
+one_test "reference pages" scripts/generate-reference.sh --check
 if [ -z "$quick" ]; then
   python_tests
   for script in tests/shell/*.sh; do one_test "$script" "$script"; done

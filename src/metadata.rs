@@ -1,7 +1,7 @@
 //! The classification as GStreamer carries it: metadata on the buffer, messages on the bus.
 //!
 //! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
-//! headers of this project. Its fields are the `FIELD_*` constants below. With the feature `analytics`,
+//! headers of this project. Its fields are listed in [`FIELDS`]. With the feature `analytics`,
 //! an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
 
 use catdog_core::classifier::Classification;
@@ -13,31 +13,80 @@ pub const META_NAME: &str = "GstCatdogMeta";
 /// Name of the structure in the element message.
 pub const MESSAGE_NAME: &str = "catdog";
 
-/// String: the label of the accepted class, otherwise the unknown label.
-pub const FIELD_LABEL: &str = "label";
-/// Double, 0..1: confidence of the accepted class, otherwise of the best one; 0 if there is no result,
-/// because no inference has ended yet or the result is older than `result-timeout`.
-pub const FIELD_CONFIDENCE: &str = "confidence";
-/// Int: index of the accepted class; -1 if every class is rejected.
-pub const FIELD_INDEX: &str = "index";
-/// Array of string: the labels of the best classes, best first, at most `max-results`.
-pub const FIELD_LABELS: &str = "labels";
-/// Array of double: the confidences of the best classes, in the same order.
-pub const FIELD_CONFIDENCES: &str = "confidences";
-/// Boolean: true if this very frame was inferred, false if the result of an earlier frame is held.
-pub const FIELD_FRESH: &str = "fresh";
-/// Unsigned 64-bit, ns: presentation time stamp of the inferred frame; absent if it has none.
-pub const FIELD_INFERENCE_PTS: &str = "inference-pts";
-/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without time stamps.
-pub const FIELD_AGE: &str = "age";
-/// Unsigned 64-bit, ns: duration of the inference.
-pub const FIELD_INFERENCE_TIME: &str = "inference-time";
-/// String: file name of the model.
-pub const FIELD_MODEL: &str = "model";
-/// String: name of the element that attached the metadata.
-pub const FIELD_ELEMENT: &str = "element";
-/// Unsigned 64-bit, ns: presentation time stamp of the frame; in messages only.
-pub const FIELD_PTS: &str = "pts";
+/// A field of the metadata and of the element message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name in the structure.
+    pub name: &'static str,
+    /// The type, as GStreamer prints it.
+    pub kind: &'static str,
+    /// The unit or the range; empty if the value has neither.
+    pub unit: &'static str,
+    /// What the value means.
+    pub meaning: &'static str,
+    /// The structures that have the field.
+    pub carrier: Carrier,
+}
+
+/// The structures that have a [`Field`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The metadata on buffers and the element message.
+    Both,
+    /// The element message only.
+    Message,
+}
+
+/// Defines a constant with the name of each field, and [`FIELDS`], from one table.
+macro_rules! fields {
+    ($(
+        $constant:ident: $name:literal, $kind:literal $(in $unit:literal)?, $carrier:ident, $meaning:literal;
+    )*) => {
+        $(
+            #[doc = concat!($meaning, ".\n\nType: ", $kind $(, ", in ", $unit)?, ".")]
+            pub const $constant: &str = $name;
+        )*
+
+        /// The fields of the metadata and of the element message, in their order.
+        pub const FIELDS: &[Field] = &[$(
+            Field {
+                name: $constant,
+                kind: $kind,
+                unit: concat!("" $(, $unit)?),
+                meaning: $meaning,
+                carrier: Carrier::$carrier,
+            },
+        )*];
+    };
+}
+
+fields! {
+    FIELD_LABEL: "label", "string", Both,
+        "The label of the accepted class, otherwise the unknown label";
+    FIELD_CONFIDENCE: "confidence", "double" in "0..1", Both,
+        "Confidence of the accepted class, otherwise of the best one; 0 if there is no result, because no \
+         inference has ended yet or the result is older than `result-timeout`";
+    FIELD_INDEX: "index", "int" in "-1..", Both,
+        "Index of the accepted class; -1 if every class is rejected";
+    FIELD_LABELS: "labels", "array of string", Both,
+        "The labels of the best classes, best first, at most `max-results`";
+    FIELD_CONFIDENCES: "confidences", "array of double" in "0..1", Both,
+        "The confidences of the best classes, in the same order";
+    FIELD_FRESH: "fresh", "boolean", Both,
+        "True if this very frame was inferred, false if the result of an earlier frame is held";
+    FIELD_INFERENCE_PTS: "inference-pts", "guint64" in "ns", Both,
+        "Presentation time stamp of the inferred frame; absent if it has none";
+    FIELD_AGE: "age", "guint64" in "ns", Both,
+        "How much older the inferred frame is than this frame; absent without time stamps";
+    FIELD_INFERENCE_TIME: "inference-time", "guint64" in "ns", Both,
+        "Duration of the inference";
+    FIELD_MODEL: "model", "string", Both,
+        "File name of the model";
+    FIELD_ELEMENT: "element", "string", Both,
+        "Name of the element that attached the metadata";
+    FIELD_PTS: "pts", "guint64" in "ns", Message,
+        "Presentation time stamp of the frame; absent if it has none";
+}
 
 /// Registers the metadata with GStreamer, once per process.
 pub fn register() {
@@ -249,4 +298,55 @@ pub fn read<T>(
             element: structure.get(FIELD_ELEMENT).unwrap_or_default(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use catdog_core::decision::RankedClass;
+
+    use super::*;
+
+    fn kind_name(value: &glib::SendValue) -> &'static str {
+        match value.type_() {
+            glib::Type::STRING => "string",
+            glib::Type::F64 => "double",
+            glib::Type::I32 => "int",
+            glib::Type::U64 => "guint64",
+            glib::Type::BOOL => "boolean",
+            _ => {
+                let array = value.get::<gst::ArrayRef<'_>>().unwrap();
+                match array.first().unwrap().type_() {
+                    glib::Type::STRING => "array of string",
+                    glib::Type::F64 => "array of double",
+                    other => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_lists_the_fields_of_the_message() {
+        gst::init().unwrap();
+        let class = RankedClass { class: 0, confidence: 0.9 };
+        let classification = Classification {
+            ranked: &[class],
+            accepted: Some(class),
+            fresh: true,
+            inference_pts: Some(Duration::ZERO),
+            age: Some(Duration::ZERO),
+            inference_time: Duration::ZERO,
+        };
+        let (model, element) = ("model.tflite".into(), "filter".into());
+        let writer = MetadataWriter::new(&["cat".into()], "unknown".into(), model, element);
+        let message = writer.message(&classification, Some(gst::ClockTime::ZERO));
+        let fields: Vec<(&str, &str)> =
+            message.iter().map(|(name, value)| (name.as_str(), kind_name(value))).collect();
+        let listed: Vec<(&str, &str)> =
+            FIELDS.iter().map(|field| (field.name, field.kind)).collect();
+        assert_eq!(fields, listed);
+        let of_message = FIELDS.iter().filter(|field| field.carrier == Carrier::Message);
+        assert_eq!(of_message.map(|field| field.name).collect::<Vec<_>>(), [FIELD_PTS]);
+    }
 }

@@ -1,6 +1,6 @@
-//! One `catdogfilter` between two pads, fed on this thread.
+//! What the benches of the element share: a `catdogfilter` between two pads, frames of noise, percentiles.
 
-// Each bench takes what it needs.
+// Each bench uses a part of this module.
 #![allow(dead_code)]
 
 use std::error::Error;
@@ -10,25 +10,28 @@ use std::time::Duration;
 use gst::prelude::*;
 use gstcatdog::metadata;
 
-/// An element in PLAYING, its source pad linked to nothing but a chain function that drops the
-/// buffer and notes the invoke that its metadata reports.
-pub struct Fed {
+/// A `catdogfilter` in PLAYING. The thread that calls [`push`](Self::push) is the streaming thread. The
+/// source pad is linked to a chain function that records the duration of the inference from the metadata and
+/// drops the buffer.
+pub struct FilterHarness {
     element: gst::Element,
     source: gst::Pad,
     _sink: gst::Pad,
-    invokes: Arc<Mutex<Vec<Duration>>>,
-    /// Bytes in a frame.
+    inference_times: Arc<Mutex<Vec<Duration>>>,
+    /// Size of a frame in bytes.
     pub frame_size: usize,
 }
 
-impl Fed {
-    /// On the built-in model where `model` is empty, with one thread for the model, and each frame waiting for its own result.
+impl FilterHarness {
+    /// Starts an element in which each frame waits for its own result. The other arguments are those of
+    /// [`with_properties`](Self::with_properties).
     pub fn new(model: &str, format: &str, width: i32, height: i32) -> Result<Self, Box<dyn Error>> {
-        Self::with(&[("mode", "sync")], model, format, width, height)
+        Self::with_properties(&[("mode", "sync")], model, format, width, height)
     }
 
-    /// With one thread for the model, and these properties.
-    pub fn with(
+    /// Starts an element with these properties, which runs the model with one thread. An empty `model` is the
+    /// built-in one.
+    pub fn with_properties(
         properties: &[(&str, &str)],
         model: &str,
         format: &str,
@@ -44,8 +47,8 @@ impl Fed {
         for (name, value) in properties {
             element.set_property_from_str(name, value);
         }
-        let invokes = Arc::new(Mutex::new(Vec::new()));
-        // A source says whether it is live; one that did not would be asked for every frame.
+        let inference_times = Arc::new(Mutex::new(Vec::new()));
+        // The element queries upstream for its liveness until upstream answers.
         let source = gst::Pad::builder(gst::PadDirection::Src)
             .name("source")
             .query_function(|pad, parent, query| match query.view_mut() {
@@ -59,12 +62,12 @@ impl Fed {
         let sink = gst::Pad::builder(gst::PadDirection::Sink)
             .name("sink")
             .chain_function({
-                let invokes = invokes.clone();
+                let inference_times = Arc::clone(&inference_times);
                 move |_, _, buffer| {
                     let time = metadata::find(&buffer, Some("filter"), |structure| {
                         structure.get::<u64>(metadata::FIELD_INFERENCE_TIME).unwrap_or(0)
                     });
-                    if let Ok(mut times) = invokes.lock() {
+                    if let Ok(mut times) = inference_times.lock() {
                         times.push(Duration::from_nanos(time.unwrap_or(0)));
                     }
                     Ok(gst::FlowSuccess::Ok)
@@ -88,37 +91,51 @@ impl Fed {
         source.push_event(gst::event::StreamStart::new("bench"));
         source.push_event(gst::event::Caps::new(&caps));
         source.push_event(gst::event::Segment::new(&segment));
-        Ok(Self { element, source, _sink: sink, invokes, frame_size })
+        Ok(Self { element, source, _sink: sink, inference_times, frame_size })
     }
 
+    /// Runs one frame through the element.
     pub fn push(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
         self.source.push(buffer).map(drop)
     }
 
-    /// How many inferences have ended.
+    /// Returns the number of finished inferences.
     pub fn inferences(&self) -> u64 {
         self.element.property::<gst::Structure>("stats").get("inferences").unwrap_or(0)
     }
 
-    /// The time of each invoke since the last call.
-    pub fn invokes(&self) -> Vec<Duration> {
-        self.invokes.lock().map(|mut times| std::mem::take(&mut *times)).unwrap_or_default()
+    /// Returns the duration of the inference of each frame since the last call. A frame with a held result has
+    /// the duration of that inference.
+    pub fn inference_times(&self) -> Vec<Duration> {
+        self.inference_times.lock().map(|mut times| std::mem::take(&mut *times)).unwrap_or_default()
     }
 }
 
-impl Drop for Fed {
+impl Drop for FilterHarness {
     fn drop(&mut self) {
         let _ = self.element.set_state(gst::State::Null);
     }
 }
 
-/// The duration below which `percent` of `times` are, in milliseconds; sorts them.
-pub fn milliseconds(times: &mut [Duration], percent: usize) -> f64 {
+/// Returns the number of frames, rounds or starts to measure: `default`, or the value of the environment
+/// variable `CATDOG_BENCH_FRAMES`, with which a test checks that a bench runs.
+pub fn count(default: usize) -> Result<usize, Box<dyn Error>> {
+    match std::env::var("CATDOG_BENCH_FRAMES") {
+        Ok(count) => match count.parse()? {
+            0 => Err("CATDOG_BENCH_FRAMES must be 1 or more".into()),
+            count => Ok(count),
+        },
+        Err(_) => Ok(default),
+    }
+}
+
+/// Returns the `percent`-th percentile of `times` in milliseconds. Sorts `times`.
+pub fn percentile_ms(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3
 }
 
-/// A buffer of pseudo-random bytes (xorshift64).
+/// Returns a buffer of pseudo-random bytes (xorshift64).
 pub fn noise(size: usize, seed: u64) -> gst::Buffer {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let bytes: Vec<u8> = (0..size)

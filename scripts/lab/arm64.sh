@@ -1,34 +1,33 @@
 #!/usr/bin/env bash
-# The plugin for a 64-bit Raspberry Pi, built and tried on another machine: crosses the
-# crate to aarch64 against a sysroot of Debian's arm64 packages, then runs it with the
-# sysroot's own GStreamer under an emulated Cortex-A76.
+# Builds and tests the plugin for a 64-bit Raspberry Pi on another machine: compiles it for
+# aarch64 with a sysroot of Debian's arm64 packages, and runs it with the GStreamer of the
+# sysroot on an emulated Cortex-A76.
 #
-# usage: scripts/lab/arm64.sh [--suite bookworm|trixie] [--plugin FILE]
+# Usage: scripts/lab/arm64.sh [--suite bookworm|trixie] [--plugin FILE]
 #                             [--runtime FILE] [--model FILE] [--picture FILE]
 #                             [--expect LABEL] [--tests] [--instructions]
 #                             [-- CARGO-OPTION...]
 #        scripts/lab/arm64.sh clean
 #
-#   --suite    Debian release of the sysroot: bookworm (default; what is built against
-#              it runs on trixie too) or trixie (has GStreamer 1.26 for `analytics`)
-#   --plugin   tries this aarch64 libgstcatdog.so instead of building one
-#   --runtime  aarch64 libLiteRt.so, put where the plugin looks; default: what
-#              fetch-runtime.sh fetches
-#   --model    .tflite file for model-file; default: the plugin's own model
-#   --picture  JPEG to classify; default: one of a cat from the test data
-#   --expect   label that the picture must get; default: cat
-#   --tests    also runs, as release builds, the tests of the preprocessing, which is
-#              where NEON is, and each of its benches and of element_cost a few times,
-#              to see that they run: times under emulation mean nothing and are not
-#              shown
+#   --suite    Debian release of the sysroot: bookworm (default; the result also runs on
+#              trixie) or trixie (has GStreamer 1.26 for `analytics`)
+#   --plugin   tests this aarch64 libgstcatdog.so and builds none
+#   --runtime  aarch64 libLiteRt.so (default: the one of fetch-runtime.sh)
+#   --model    .tflite file for model-file (default: the built-in model)
+#   --picture  JPEG to classify (default: a cat from the test data)
+#   --expect   expected label of the picture (default: cat)
+#   --tests    also runs release builds of the tests of the preprocessing, which uses NEON,
+#              and a few frames of the benches preprocess and element_cost; their times are
+#              not printed, because they mean nothing under emulation
 #   --instructions
-#              also prints how many instructions the preprocessing of a frame takes
-#   clean      removes the sysroots and what was built for them
+#              also prints the number of instructions of the preprocessing of a frame
+#   clean      removes the sysroots and the build output
 #
-# As in: scripts/lab/arm64.sh --suite trixie -- --features analytics
+# Example: scripts/lab/arm64.sh --suite trixie -- --features analytics
 #
-# Prints the path of the plugin, last. Needs what trixie.sh needs; compiler and emulator are
-# installed in its chroot: the emulator of Debian 12 crashes in LiteRT.
+# The last line of the output is the path of the plugin. Has the same requirements as
+# trixie.sh. Compiler and emulator are installed in the chroot of trixie.sh, because the
+# emulator of Debian 12 crashes in LiteRT.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -39,7 +38,7 @@ suite=bookworm plugin='' runtime='' model='' picture='' expect=cat
 tests='' instructions='' cargo_options=()
 
 make_sysroot() {
-  # Not libc6-dev-arm64-cross: the C library must be the sysroot's.
+  # Without libc6-dev-arm64-cross, because the C library must be that of the sysroot.
   "$lab_scripts/trixie.sh" install arch-test gcc-aarch64-linux-gnu mmdebstrap qemu-user
   lab_lock
   if [[ ! -e $sysroot/usr/bin/gst-inspect-1.0 ]]; then
@@ -57,8 +56,8 @@ make_sysroot() {
     "$lab_scripts/enter.sh" --bind "$sysroot.part:/sysroot" "$lab_dir/trixie" \
       mmdebstrap --mode=root --arch=arm64 --variant=extract --skip=output/dev,check/empty \
       --include="$(IFS=,; echo "${packages[*]}")" "$suite" /sysroot "$mirror" \
-      < /dev/null > "$lab_dir/mmdebstrap.log" 2>&1 || die "mmdebstrap failed: see $lab_dir/mmdebstrap.log"
-    # Packages are unpacked, never configured: what runs needs no more than the loader.
+      < /dev/null > "$lab_dir/mmdebstrap.log" 2>&1 || die "mmdebstrap failed; see $lab_dir/mmdebstrap.log"
+    # The packages are unpacked and not configured. The programs need only the loader.
     [[ -e $sysroot.part/lib/ld-linux-aarch64.so.1 ]] || ln -s usr/lib "$sysroot.part/lib"
     mv "$sysroot.part" "$sysroot"
   fi
@@ -67,16 +66,16 @@ make_sysroot() {
 
 prepare_target() {
   local rustup=${CARGO_HOME:-$HOME/.cargo}/bin/rustup
-  [[ -x $rustup ]] || die "no rustup in $(dirname "$rustup"): install it, or set CARGO_HOME"
+  [[ -x $rustup ]] || die "there is no rustup in $(dirname "$rustup"); install it, or set CARGO_HOME"
   if ! (cd "$CATDOG_ROOT" && "$rustup" target list --installed) | grep -qx "$target"; then
     say "adding the Rust target $target"
     (cd "$CATDOG_ROOT" && "$rustup" target add "$target") >&2 ||
-      die "rustup cannot fetch the standard library of $target: add it once where its server is reached"
+      die "rustup cannot download the standard library of $target; add it once with a network connection"
   fi
   mkdir -p "$build_dir"
 }
 
-# cross ARGUMENT... : cargo, for the target, against the sysroot.
+# cross ARGUMENT... : runs cargo for the target with the sysroot.
 cross() {
   prepare_target
   "$lab_scripts/trixie.sh" run --bind "$sysroot" --bind "$build_dir" env CARGO_TARGET_DIR="$build_dir" \
@@ -90,25 +89,27 @@ cross() {
 
 build() {
   say "building for $target against Debian $suite"
-  cross build --lib >&2 || die "the crate does not build for $target"
+  cross build --package gst-plugin-catdog --lib >&2 || die "the plugin does not build for $target"
   plugin=$build_dir/$target/release/$CATDOG_PLUGIN
 }
 
-# What --tests and --instructions run, copied into $share/programs under names of their own.
+# Builds the programs of --tests and --instructions, and copies them into $share/programs. The name of a copy is the
+# folder of its source and the name of the program, such as tests-preprocess.
 build_programs() {
   local source program name
   say "building tests and benches for $target"
-  cross test --no-run --lib --test preprocess --bench preprocess --bench element_cost --bench instructions \
+  cross test --no-run --package catdog-core --package gst-plugin-catdog --lib --test preprocess \
+    --bench preprocess --bench element_cost --bench instructions \
     2> >(tee "$share/build.log" >&2) || die "the tests do not build for $target"
   mkdir "$share/programs"
   while read -r source program; do
-    name=${source//\//-}
-    cp "$program" "$share/programs/${name%.rs}"
+    name=$(basename "$program")
+    cp "$program" "$share/programs/${source%%/*}-${name%-*}"
   done < <(sed -nE 's/^ *Executable (unittests )?([^ ]+) \((.*)\)$/\2 \3/p' "$share/build.log")
 }
 
-# Runs an arm64 program of the sysroot. GStreamer must not start its plugin scanner: the
-# kernel of this machine does not know how to run that.
+# emulate PROGRAM ARGUMENT... : runs an arm64 program in the sysroot. GStreamer must not start its plugin
+# scanner, because the kernel of this machine cannot run an arm64 program.
 emulate() {
   "$lab_scripts/enter.sh" --bind "$lab_dir/trixie/usr/bin/qemu-aarch64:/qemu-aarch64" --bind "$share:/lab" \
     --bind "$CATDOG_ROOT" --env QEMU_CPU=cortex-a76 --env HOME=/tmp --env GST_REGISTRY_FORK=no \
@@ -117,7 +118,8 @@ emulate() {
     "$sysroot" /qemu-aarch64 "$@" < /dev/null
 }
 
-try() {
+# Loads the plugin and classifies the picture.
+test_plugin() {
   mkdir "$share/plugin" "$share/gst-catdog"
   cp "$plugin" "$share/plugin/$CATDOG_PLUGIN"
   say "gst-inspect-1.0 catdogfilter"
@@ -146,17 +148,17 @@ try() {
     die "$(basename "$picture") was not classified as $expect"
 }
 
-# Whatever is said of times stays in the log.
+# Runs the tests and benches. Times stay in the log.
 run_tests() {
   local emulate_options=(--env "CATDOG_BENCH_MODEL=$CATDOG_ROOT/tests/models/dynamic_batch.tflite")
   emulate_options+=(--env CATDOG_BENCH_FRAMES=2)
-  run_program src-lib preprocess::
-  run_program tests-preprocess-main
+  run_program src-catdog_core preprocess::
+  run_program tests-preprocess
   run_program benches-preprocess --test
   run_program benches-element_cost
 }
 
-# run_program NAME ARGUMENT...
+# run_program NAME ARGUMENT... : runs a program of build_programs.
 run_program() {
   say "running $*"
   emulate "/lab/programs/$1" "${@:2}" > "$share/program.log" 2>&1 || {
@@ -166,30 +168,29 @@ run_program() {
   sed -n 's/^\(test result: .*\); finished in .*/\1/p' "$share/program.log" >&2
 }
 
-# Debian's qemu-user is linked statically and loads no plugins that could count. Its log has every
-# block of instructions when it is translated (in_asm) and when it is run (exec); with `nochain`, none
-# of the latter is left out. Fixed addresses (-R) and random numbers (-seed) make a count the same
-# each time.
+# instructions FRAMES CASE : prints the number of instructions of the program for this number of frames of a case.
 #
-# instructions FRAMES CASE : all that the program takes for so many frames of a case.
+# Debian's qemu-user is linked statically, so it cannot load a plugin that counts. Its log contains each block of
+# instructions when the block is translated (in_asm) and when it is run (exec, complete with `nochain`). Fixed addresses
+# (-R) and random numbers (-seed) make the count reproducible.
 instructions() {
   emulate -R 0x1000000000 -seed 1 -d in_asm,exec,nochain \
     /lab/programs/benches-instructions --frames "$1" "$2" 2>&1 > /dev/null | awk '
     /^IN:/ { length_of_block = 0; next }
     /^0x[0-9a-f]+:/ { length_of_block++; next }
     /^Trace / {
-      # [cs_base/pc/flags/cflags]: the same code may be cut differently under other flags
+      # $4 is [cs_base/pc/flags/cflags]. With other flags, the same code may be divided into other blocks.
       if (!($4 in lengths)) lengths[$4] = length_of_block
       total += lengths[$4]
     }
     END { print total + 0 }'
 }
 
-# As the difference between two numbers of frames, so that the start and the warm-up are left out.
+# Prints the difference between one frame and none, which does not contain the start and the warm-up.
 count_instructions() {
   local name none one
   emulate /lab/programs/benches-instructions --frames 0 preprocess > "$share/names" 2> "$share/program.log" ||
-    die "the program that is counted fails on arm64: $(tail -n 1 "$share/program.log")"
+    die "the program fails on arm64: $(tail -n 1 "$share/program.log")"
   say "instructions per frame, arm64"
   while read -r name; do
     none=$(instructions 0 "$name") || die "$name could not be counted"
@@ -234,7 +235,7 @@ need_root
 [[ -z $model ]] || need_file --model "$model"
 if [[ -z $picture ]]; then
   data=$(lab_data)
-  picture=$(first_file "$data"/heldout/cats/*.jpg) || die "no picture in $data/heldout/cats: give --picture"
+  picture=$(first_file "$data"/heldout/cats/*.jpg) || die "there is no picture in $data/heldout/cats; use --picture"
 fi
 need_file --picture "$picture"
 [[ -n $runtime ]] || runtime=$(lab_runtime aarch64)
@@ -246,7 +247,7 @@ make_sysroot
 share=$(mktemp -d "$lab_dir/arm64-run.XXXXXX")
 trap 'rm -rf "$share"' EXIT
 [[ -n $plugin ]] || build
-try
+test_plugin
 if [[ -n $tests$instructions ]]; then
   build_programs
   [[ -z $tests ]] || run_tests

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command in another root file system, with proc, sys, dev and the given host
-# folders inside it.
+# Runs a command in another root file system, with proc, sys, dev and the given folders
+# of the host.
 #
-# usage: enter.sh [--bind PATH[:TARGET]]... [--env NAME=VALUE]... ROOT COMMAND [ARG]...
+# Usage: enter.sh [--bind PATH[:TARGET]]... [--env NAME=VALUE]... ROOT COMMAND [ARG]...
 #
-# Every mount is made in a mount namespace of this command alone, so the kernel takes
-# them away when the command ends, however it ends: nothing is left to unmount.
-# A host folder appears under its own path unless TARGET says otherwise. /tmp is empty
-# and in memory. The command sees only the variables given with --env, and PATH, LANG
+# The mounts are in a mount namespace of this command, so the kernel removes them when the
+# command ends. A folder of the host has the same path inside, or TARGET. /tmp is empty and
+# in memory. The environment of the command contains the variables of --env, and PATH, LANG
 # and DEBIAN_FRONTEND.
 set -euo pipefail
 
@@ -25,11 +24,11 @@ while [[ ${1:-} == --* ]]; do
   esac
   shift 2
 done
-[[ $# -ge 2 ]] || { echo "enter.sh: needs a root folder and a command" >&2; exit 2; }
+[[ $# -ge 2 ]] || { echo "enter.sh: a root folder and a command are needed" >&2; exit 2; }
 root=$(realpath "$1")
 shift
 
-# A tree never configured lacks these. In one that is, they are there, perhaps as links.
+# Unpacked packages that were not configured lack these folders.
 mkdir -p "$root"/{proc,sys,dev,tmp}
 mount --rbind /proc "$root/proc"
 mount --rbind /sys "$root/sys"

@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
-# A Debian 13 chroot with GStreamer 1.26, to build and test what Debian 12 lacks: the
-# feature `analytics` needs GStreamer >= 1.24.
+# Runs a command in a chroot of Debian 13 with GStreamer 1.26, because the feature `analytics`
+# needs GStreamer 1.24 and Debian 12 has 1.22.
 #
-# usage: scripts/lab/trixie.sh run [--bind PATH]... COMMAND [ARG]...
+# Usage: scripts/lab/trixie.sh run [--bind PATH]... COMMAND [ARG]...
 #        scripts/lab/trixie.sh install PACKAGE...
 #        scripts/lab/trixie.sh clean
 #
-#   run      makes the chroot if there is none (about two minutes, 3 GB) and runs the
-#            command in it, in the folder it was called from. The repository, its test
-#            data, cargo and rustup are the host's own, under the paths they have on
-#            the host; so is every folder or file that a CATDOG_* variable names, and
-#            every PATH given with --bind. CATDOG_*, CARGO_*, RUST* and proxy
-#            variables are passed on. cargo writes to $CATDOG_LAB/target/trixie.
-#   install  adds Debian packages to the chroot
-#   clean    removes the chroot and what was built in it
+#   run      creates the chroot if there is none (about two minutes, 3 GB) and runs the
+#            command in it, in the current folder. The repository, its test data, cargo,
+#            rustup, each folder or file in a CATDOG_* variable, and each PATH of --bind
+#            are those of the host, with the same paths. CATDOG_*, CARGO_*, RUST* and
+#            proxy variables are passed on. cargo writes to $CATDOG_LAB/target/trixie.
+#   install  installs Debian packages in the chroot
+#   clean    removes the chroot and the build output
 #
-# As in: scripts/lab/trixie.sh run cargo test --features analytics
+# Example: scripts/lab/trixie.sh run cargo test --features analytics
 #
 # Needs root, debootstrap and a Rust toolchain installed by rustup. See common.sh for
 # CATDOG_LAB and CATDOG_MIRROR.
@@ -36,16 +35,16 @@ packages=(
 bootstrap() {
   [[ ! -x $root/usr/bin/env ]] || return 0
   command -v debootstrap > /dev/null || ensure_packages debootstrap
-  command -v debootstrap > /dev/null || die "debootstrap is missing: install it with your distribution's packages"
+  command -v debootstrap > /dev/null || die "debootstrap is missing; install it with the packages of your distribution"
   local mirror
   mirror=$(debian_mirror)
   say "installing Debian $suite in $root"
   lab_remove "$root.part"
-  # In a mount namespace of its own: what it mounts does not outlive it.
+  # In a mount namespace of its own, so that its mounts end with it.
   unshare --mount --propagation private -- \
     debootstrap --variant=minbase "$suite" "$root.part" "$mirror" > "$lab_dir/debootstrap.log" 2>&1 < /dev/null ||
-    die "debootstrap failed: see $lab_dir/debootstrap.log"
-  # No package may start a service here.
+    die "debootstrap failed; see $lab_dir/debootstrap.log"
+  # Packages must not start services in the chroot.
   printf '#!/bin/sh\nexit 101\n' > "$root.part/usr/sbin/policy-rc.d"
   chmod +x "$root.part/usr/sbin/policy-rc.d"
   apt_settings > "$root.part/etc/apt/apt.conf.d/90lab"
@@ -65,7 +64,7 @@ install_packages() {
     "$lab_scripts/enter.sh" "$root" apt-get update &&
     "$lab_scripts/enter.sh" "$root" apt-get install --yes --no-install-recommends "${wanted[@]}" &&
     "$lab_scripts/enter.sh" "$root" apt-get clean
-  } < /dev/null > "$lab_dir/apt.log" 2>&1 || die "apt-get failed in $root: see $lab_dir/apt.log"
+  } < /dev/null > "$lab_dir/apt.log" 2>&1 || die "apt-get failed in $root; see $lab_dir/apt.log"
 }
 
 make_chroot() {
@@ -80,10 +79,10 @@ run() {
   cargo_home=${CARGO_HOME:-$HOME/.cargo}
   rustup_home=${RUSTUP_HOME:-$HOME/.rustup}
   [[ -x $cargo_home/bin/cargo && -d $rustup_home/toolchains ]] ||
-    die "no Rust toolchain in $cargo_home and $rustup_home: install one with rustup, or set CARGO_HOME and RUSTUP_HOME"
+    die "there is no Rust toolchain in $cargo_home and $rustup_home; install one with rustup, or set CARGO_HOME and RUSTUP_HOME"
   mkdir -p "$target"
   options+=(--bind "$CATDOG_ROOT" --bind "$cargo_home" --bind "$rustup_home" --bind "$target")
-  # The host may trust certificates of its own, on the way to the crates.
+  # The connection to the crates may need certificates that only the host has.
   [[ ! -d /etc/ssl/certs ]] || options+=(--bind /etc/ssl/certs)
   [[ ! -d $CATDOG_ROOT/../shared ]] || options+=(--bind "$(realpath "$CATDOG_ROOT/../shared")")
   for name in $(compgen -e); do
@@ -96,7 +95,7 @@ run() {
     options+=(--env "$name=${!name}")
   done
   while [[ ${1:-} == --bind ]]; do
-    [[ -e ${2:-} ]] || die "--bind: no such path: ${2:-}"
+    [[ -e ${2:-} ]] || die "--bind: there is no path ${2:-}"
     options+=(--bind "$(realpath "$2")")
     shift 2
   done
@@ -111,7 +110,7 @@ run() {
 case ${1:-} in
   run)
     shift
-    [[ $# -gt 0 ]] || usage_error "run: which command?"
+    [[ $# -gt 0 ]] || usage_error "run needs a command"
     need_root
     make_chroot
     run "$@"

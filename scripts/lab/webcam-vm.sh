@@ -1,31 +1,31 @@
 #!/usr/bin/env bash
-# The pipeline of the README on a webcam, on a machine that has none: a virtual machine
-# with Debian's kernel, in which v4l2loopback makes /dev/video7 show first a cat and
-# then a dog; the pipeline runs there under Xvfb, and a screenshot is taken of each.
+# Tests the pipeline of the README with a webcam on a machine without one: starts a virtual
+# machine with Debian's kernel, in which v4l2loopback provides /dev/video7 with a cat and then
+# a dog. The pipeline runs there under Xvfb, and the script takes a screenshot of each.
 #
-# usage: scripts/lab/webcam-vm.sh [--plugin FILE] [--runtime FILE] [--model FILE]
+# Usage: scripts/lab/webcam-vm.sh [--plugin FILE] [--runtime FILE] [--model FILE]
 #                                 [--pipeline TEXT] [--settle SECONDS] [--out DIR]
 #        scripts/lab/webcam-vm.sh clean
 #
-#   --plugin    libgstcatdog.so; default: the release build of this repository
-#   --runtime   libLiteRt.so, put where the plugin looks; default: CATDOG_LITERT_LIBRARY, else
-#               what fetch-runtime.sh fetches
-#   --model     .tflite file for model-file; default: none, the plugin's own model
-#   --pipeline  what gst-launch-1.0 runs; MODEL in it becomes the model's path. Default:
+#   --plugin    libgstcatdog.so (default: the release build of this repository)
+#   --runtime   libLiteRt.so (default: CATDOG_LITERT_LIBRARY, or the one of fetch-runtime.sh)
+#   --model     .tflite file for model-file (default: the built-in model)
+#   --pipeline  the pipeline for gst-launch-1.0, where MODEL stands for the path of the model. Default:
 #               v4l2src device=/dev/video7 ! videoconvert ! catdogfilter
 #               model-file=MODEL ! textoverlay ! autovideosink
-#               Options of gst-launch-1.0, such as -m, may stand in front.
-#   --settle    seconds between the first sight of an animal and its screenshot: 8
-#   --out       folder of screenshots and logs; default $CATDOG_LAB/webcam/out
-#   clean       removes the kernel and what runs have left
+#               Options of gst-launch-1.0, such as -m, may precede it.
+#   --settle    seconds between the first frame of an animal and its screenshot (default: 8)
+#   --out       folder of screenshots and logs (default: $CATDOG_LAB/webcam/out)
+#   clean       removes the kernel and the files of earlier runs
 #
-# Prints the folder with cat.png, dog.png and the logs. Fails when a screenshot is
-# missing, when both show the same, or when the pipeline's log has an ERROR.
+# Prints the folder with cat.png, dog.png and the logs. Fails if a screenshot is missing, if
+# both are equal, or if the log of the pipeline contains an ERROR.
 #
-# The machine is emulated (no KVM needed): about a minute, two cores. The root is the
-# chroot of trixie.sh, read-only under a layer in memory. Needs root and debootstrap;
-# everything else is installed in the chroot. CATDOG_VM_TIMEOUT (300) is the longest
-# a run may take. See common.sh for CATDOG_LAB, CATDOG_MIRROR and CATDOG_TEST_DATA.
+# The machine is emulated, so it does not need KVM; a run takes about a minute on two cores.
+# Its root is the chroot of trixie.sh, read-only below a layer in memory. Needs root and
+# debootstrap; everything else is installed in the chroot. CATDOG_VM_TIMEOUT is the maximum
+# duration of a run in seconds (default: 300). See common.sh for CATDOG_LAB, CATDOG_MIRROR
+# and CATDOG_TEST_DATA.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -38,7 +38,7 @@ pipeline='v4l2src device=/dev/video7 ! videoconvert ! catdogfilter model-file=MO
 
 in_chroot() { "$lab_scripts/enter.sh" --bind "$state:/webcam" "$@" < /dev/null; }
 
-# The kernel lies beside the chroot, not in it: nothing there boots from a disk.
+# The kernel is outside the chroot, because the machine does not boot from it.
 prepare_kernel() {
   "$lab_scripts/trixie.sh" install busybox-static cpio ffmpeg kmod linux-headers-amd64 make \
     qemu-system-x86 xz-utils
@@ -48,18 +48,18 @@ prepare_kernel() {
     rm -rf "$kernel"
     mkdir -p "$kernel"
     in_chroot --bind "$lab_scripts/webcam:/scripts" "$root" /scripts/kernel.sh \
-      > "$state/kernel.log" 2>&1 || die "no kernel with v4l2loopback: see $state/kernel.log"
+      > "$state/kernel.log" 2>&1 || die "the kernel with v4l2loopback could not be built; see $state/kernel.log"
   fi
   lab_unlock
 }
 
-# What the machine finds in its folder /lab.
+# Fills the folder /lab of the machine.
 fill_share() {
   local data clip name start crop
   data=$(lab_data)
   mkdir -p "$share/plugin" "$share/gst-catdog" "$share/out" "$share/initrd/bin"
-  # Three seconds and a part of the picture in which the animal is whole and large, so
-  # that what a screenshot shows does not hang on the frame it was taken in.
+  # Three seconds and a part of the frame in which the animal is whole and large, so that
+  # every frame gives the same screenshot.
   while read -r name clip start crop; do
     need_file "test data" "$data/clips/$clip"
     in_chroot --bind "$data:/data" --bind "$share:/lab" "$root" ffmpeg -v error -y \
@@ -83,8 +83,8 @@ fill_share() {
   cp -r "$kernel/modules" "$share/initrd/"
   in_chroot --bind "$share:/lab" "$root" bash -euo pipefail -c \
     'cd /lab/initrd && find . | cpio --quiet -o -H newc | gzip -1 > /lab/initrd.gz'
-  # Reading every plugin costs the emulated machine half a minute; here, a second. It
-  # also tells before the machine starts whether the plugin loads at all.
+  # Scanning all plugins takes half a minute in the emulated machine and a second here. It
+  # also detects a plugin that does not load before the machine starts.
   in_chroot --bind "$share:/lab" --env GST_PLUGIN_PATH=/lab/plugin --env GST_REGISTRY=/lab/registry.bin \
     "$root" gst-inspect-1.0 ${plugin:+catdogfilter} > "$share/out/inspect.log" 2>&1 ||
     die "the plugin does not load in the chroot: $(tail -n 1 "$share/out/inspect.log")"
@@ -127,11 +127,11 @@ judge() {
   local status=''
   [[ ! -e $out/status ]] || status=$(< "$out/status")
   if [[ -e $out/pipeline.log ]] && grep -E 'ERROR|erroneous' "$out/pipeline.log" >&2; then
-    die "the pipeline reported an error: see $out/pipeline.log"
+    die "the pipeline reported an error; see $out/pipeline.log"
   fi
-  [[ $status == ok ]] || die "${status:-the guest reported nothing: see $out/console.log} (logs in $out)"
-  [[ -s $out/cat.png && -s $out/dog.png ]] || die "no screenshot was made: see $out"
-  ! cmp -s "$out/cat.png" "$out/dog.png" || die "both screenshots show the same: see $out"
+  [[ $status == ok ]] || die "${status:-the guest reported nothing; see $out/console.log} (logs in $out)"
+  [[ -s $out/cat.png && -s $out/dog.png ]] || die "a screenshot is missing; see $out"
+  ! cmp -s "$out/cat.png" "$out/dog.png" || die "both screenshots are equal; see $out"
 }
 
 case ${1:-} in
@@ -159,7 +159,7 @@ done
 need_root
 if [[ -z $plugin && $pipeline == *catdog* ]]; then
   plugin=$CATDOG_TARGET/release/$CATDOG_PLUGIN
-  [[ -f $plugin ]] || die "no plugin $plugin: run cargo build --release, or give --plugin"
+  [[ -f $plugin ]] || die "there is no plugin $plugin; run cargo build --release, or use --plugin"
 fi
 [[ -z $plugin ]] || need_file --plugin "$plugin"
 [[ -z $plugin || -n $runtime ]] || runtime=$(lab_runtime x86_64)

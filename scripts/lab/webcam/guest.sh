@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# What the virtual machine of webcam-vm.sh does: shows a cat and then a dog to
-# /dev/video7, runs the pipeline on it under Xvfb, and takes a screenshot of each.
+# Runs in the virtual machine of webcam-vm.sh: feeds /dev/video7 with a cat and then a dog,
+# runs the pipeline under Xvfb, and takes a screenshot of each animal.
 #
-# It finds in /lab: cat.yuv and dog.yuv (YUY2 640x480), `pipeline` (the text after
-# gst-launch-1.0), `settle` (seconds before a screenshot), plugin/. It leaves in
-# /lab/out: cat.xwd, dog.xwd, logs, and `status`: "ok", or what went wrong.
+# Input in /lab: cat.yuv and dog.yuv (YUY2 640x480), `pipeline` (the arguments of
+# gst-launch-1.0), `settle` (seconds before a screenshot), plugin/. Output in /lab/out:
+# cat.xwd, dog.xwd, logs, and `status`: "ok", or an error.
 #
-# The feed does not run by the clock, which is slow here by an unknown amount: the cat
-# clip repeats until its screenshot is made, then the dog clip does.
+# The feed does not depend on the clock, because the emulated machine is slow by an unknown
+# factor: the cat clip repeats until its screenshot is taken, then the dog clip.
 set -euo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/tmp XDG_RUNTIME_DIR=/run DISPLAY=:1
 export GST_PLUGIN_PATH=/lab/plugin GST_REGISTRY=/lab/registry.bin
-# autovideosink would try the virtual console first.
+# Without this, autovideosink tries the virtual console first.
 export GST_PLUGIN_FEATURE_RANK=kmssink:NONE
 out=/lab/out
 
-tell() { echo "guest: $* (at $(cut -d' ' -f1 /proc/uptime) s)"; }
+log() { echo "guest: $* (at $(cut -d' ' -f1 /proc/uptime) s)"; }
 end() {
-  tell "$1"
+  log "$1"
   echo "$1" > "$out/status"
   sync
   /run/busybox poweroff -f
   sleep 60
 }
 trap 'end "guest.sh failed in line $LINENO"' ERR
-# until_true SECONDS COMMAND...: polls; false when time is up
+# until_true SECONDS COMMAND... : polls COMMAND; false after the timeout
 until_true() {
   local deadline=$((SECONDS + $1))
   shift
@@ -37,9 +37,9 @@ camera_is_fed() { grep -q capture /sys/class/video4linux/video7/state; }
 pipeline_ended() { ! kill -0 "$pipeline"; }
 window_or_end() { xwininfo -name gst-launch-1.0 > /dev/null || pipeline_ended; }
 
-[[ -c /dev/video7 ]] || end "no /dev/video7: v4l2loopback did not load"
+[[ -c /dev/video7 ]] || end "there is no /dev/video7; v4l2loopback did not load"
 
-tell "feeding the camera: cat"
+log "feeding the camera: cat"
 {
   until [[ -e /run/turn-to-dog ]]; do cat /lab/cat.yuv; done
   : > /run/dog-on-camera
@@ -48,26 +48,26 @@ tell "feeding the camera: cat"
   rawvideoparse format=yuy2 width=640 height=480 framerate=10/1 ! \
   v4l2sink device=/dev/video7 max-lateness=-1 > "$out/feed.log" 2>&1 &
 Xvfb "$DISPLAY" -noreset -screen 0 640x480x24 -nolisten tcp > "$out/xvfb.log" 2>&1 &
-until_true 60 camera_is_fed || end "the camera gets no frames: see feed.log"
-until_true 60 test -e /tmp/.X11-unix/X1 || end "Xvfb does not start: see xvfb.log"
+until_true 60 camera_is_fed || end "the camera gets no frames; see feed.log"
+until_true 60 test -e /tmp/.X11-unix/X1 || end "Xvfb does not start; see xvfb.log"
 
-tell "gst-launch-1.0 $(< /lab/pipeline)"
+log "gst-launch-1.0 $(< /lab/pipeline)"
 eval "exec gst-launch-1.0 $(< /lab/pipeline)" > "$out/pipeline.log" 2>&1 < /dev/null &
 pipeline=$!
 
 shoot() { # shoot NAME
   pipeline_ended || sleep "$(< /lab/settle)"
-  ! pipeline_ended || end "the pipeline ended before the picture of the $1: see pipeline.log"
-  xwd -silent -root -out "$out/$1.xwd" || end "no screenshot of the $1"
-  tell "screenshot of the $1"
+  ! pipeline_ended || end "the pipeline ended before the screenshot of the $1; see pipeline.log"
+  xwd -silent -root -out "$out/$1.xwd" || end "the screenshot of the $1 failed"
+  log "screenshot of the $1"
 }
-until_true 120 window_or_end || end "no video window appeared: see pipeline.log"
+until_true 120 window_or_end || end "no video window appeared; see pipeline.log"
 shoot cat
 : > /run/turn-to-dog
-until_true 60 test -e /run/dog-on-camera || end "the feed did not turn to the dog: see feed.log"
-tell "feeding the camera: dog"
+until_true 60 test -e /run/dog-on-camera || end "the feed did not change to the dog; see feed.log"
+log "feeding the camera: dog"
 shoot dog
 
 kill -INT "$pipeline"
-until_true 30 pipeline_ended || end "the pipeline does not stop on an interrupt: see pipeline.log"
+until_true 30 pipeline_ended || end "the pipeline does not stop after SIGINT; see pipeline.log"
 end ok

@@ -1,15 +1,15 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# First process of the virtual machine of webcam-vm.sh, in its initial RAM disk: loads
-# the kernel modules beside it, puts a writable layer in memory over the read-only
-# root that the host shares, and hands over to guest.sh.
+# The first process of the virtual machine of webcam-vm.sh, in its initial RAM disk: loads
+# the kernel modules, mounts a writable layer in memory over the read-only root of the
+# host, and runs guest.sh.
 /bin/busybox --install -s /bin
 mkdir -p /proc /sys /dev /lower /memory /merged
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 while read -r module options; do
-  # shellcheck disable=SC2086  # several options are several words
+  # shellcheck disable=SC2086  # the options are separate words
   insmod "/modules/$module" $options || echo "guest: module $module does not load"
 done < /modules/order
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fills /webcam/kernel for webcam-vm.sh, which runs this inside the chroot: vmlinuz, and
-# modules/ with an `order` in which init.sh loads them: what the shared root file system
-# needs, then v4l2loopback, compiled for this kernel. `ready` appears last.
+# Fills /webcam/kernel; webcam-vm.sh runs this script in the chroot. The result is vmlinuz, and
+# modules/ with a file `order`, in whose order init.sh loads them: the modules of the shared
+# root file system, then v4l2loopback, which is compiled for this kernel. The file `ready` is
+# written last.
 set -euo pipefail
 cd /webcam/kernel
 
@@ -10,7 +11,7 @@ apt-get update
 apt-get -o APT::Sandbox::User=root download "linux-image-$release" v4l2loopback-dkms
 for package in *.deb; do dpkg-deb -x "$package" tree; done
 rm -- *.deb
-# kmod looks below lib, the package has usr/lib.
+# kmod searches in lib, and the package contains usr/lib.
 [[ -e tree/lib ]] || ln -s usr/lib tree/lib
 depmod -b "$PWD/tree" "$release"
 

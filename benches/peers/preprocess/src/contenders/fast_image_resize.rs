@@ -21,7 +21,7 @@ pub fn boxed(frames: &Rc<Frames>, side: usize, filter: Filter) -> Box<dyn Conten
         Filter::TwoTap => ResizeAlg::Interpolation(FilterType::Bilinear),
         Filter::Antialiased => ResizeAlg::Convolution(FilterType::Bilinear),
     };
-    // the fourth channel is luma
+    // The fourth channel is luma.
     let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
     let (shapes, resizer) = (frames.shapes(), Resizer::new());
     Box::new(Planar::new(frames, side, FastImageResize { shapes, side, resizer, options }))

@@ -1,5 +1,5 @@
-//! OpenCV, in a Python process (`opencv.py`) that is asked over its standard input and output. It
-//! measures by itself, so that the way there and back is in no time.
+//! OpenCV, in a Python process (`opencv.py`) that gets commands on its standard input. The process measures the
+//! durations itself, so they do not include the communication.
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,16 +13,16 @@ use tempfile::NamedTempFile;
 use super::{Contender, Outcome};
 use crate::frames::{Frames, SIZE};
 
-/// A Python that has OpenCV.
+/// A Python interpreter with OpenCV.
 pub struct Interpreter(PathBuf);
 
 impl Interpreter {
-    /// The one in the environment, as `run.sh` sets it.
+    /// Returns the interpreter that the environment variable names; `run.sh` sets it.
     pub fn find() -> Option<Self> {
         std::env::var_os("CATDOG_PEERS_PYTHON").map(|path| Self(path.into()))
     }
 
-    /// A process with `frames` in its memory.
+    /// Starts a process that holds `frames` in its memory.
     pub fn start(&self, frames: &Frames, side: usize) -> Outcome<Rc<RefCell<Process>>> {
         let file = NamedTempFile::new()?;
         frames.write(file.path())?;
@@ -31,7 +31,7 @@ impl Interpreter {
             .arg(file.path())
             .arg(format!("{:?}", frames.format))
             .args([SIZE.0, SIZE.1, side].map(|number| number.to_string()))
-            // Huge pages for its frames would be an advantage that nobody else has.
+            // The other contenders have no huge pages for the frames.
             .env("NUMPY_MADVISE_HUGEPAGE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -39,17 +39,17 @@ impl Interpreter {
         let stdin = child.stdin.take().ok_or("no stdin")?;
         let stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
         let mut process = Process { child, stdin: Some(stdin), stdout, side };
-        // The file may go when it says so: the frames are read.
+        // The process has read the file when it prints a line.
         process.line()?;
         Ok(Rc::new(RefCell::new(process)))
     }
 
-    /// OpenCV's version.
+    /// Returns the version of OpenCV.
     pub fn version(&self) -> Outcome<String> {
         let out =
             Command::new(&self.0).args(["-c", "import cv2; print(cv2.__version__)"]).output()?;
         if !out.status.success() {
-            return Err("CATDOG_PEERS_PYTHON has no cv2".into());
+            return Err("the Python of CATDOG_PEERS_PYTHON has no module cv2".into());
         }
         Ok(String::from_utf8(out.stdout)?.trim().to_owned())
     }
@@ -57,14 +57,14 @@ impl Interpreter {
 
 pub struct Process {
     child: Child,
-    /// Taken when it is time to end.
+    /// `None` while the process is being stopped.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     side: usize,
 }
 
 impl Process {
-    fn ask(&mut self, command: &str) -> io::Result<()> {
+    fn send(&mut self, command: &str) -> io::Result<()> {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         writeln!(stdin, "{command}")?;
         stdin.flush()
@@ -73,7 +73,7 @@ impl Process {
     fn line(&mut self) -> Outcome<String> {
         let mut line = String::new();
         if self.stdout.read_line(&mut line)? == 0 {
-            return Err("opencv.py has ended, its message is above".into());
+            return Err("opencv.py ended; its message is above".into());
         }
         Ok(line.trim().to_owned())
     }
@@ -81,7 +81,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It ends at the end of its input.
+        // The process ends at the end of its input.
         drop(self.stdin.take());
         if let Err(error) = self.child.wait() {
             eprintln!("opencv.py: {error}");
@@ -91,12 +91,12 @@ impl Drop for Process {
 
 pub struct OpenCv {
     process: Rc<RefCell<Process>>,
-    how: &'static str,
+    filter: &'static str,
 }
 
 impl OpenCv {
-    pub fn boxed(process: &Rc<RefCell<Process>>, how: &'static str) -> Box<dyn Contender> {
-        Box::new(Self { process: Rc::clone(process), how })
+    pub fn boxed(process: &Rc<RefCell<Process>>, filter: &'static str) -> Box<dyn Contender> {
+        Box::new(Self { process: Rc::clone(process), filter })
     }
 }
 
@@ -107,7 +107,7 @@ impl Contender for OpenCv {
 
     fn tensor(&mut self) -> Outcome<Vec<f32>> {
         let mut process = self.process.borrow_mut();
-        process.ask("tensor")?;
+        process.send("tensor")?;
         let mut bytes = vec![0; process.side * process.side * 3 * size_of::<f32>()];
         process.stdout.read_exact(&mut bytes)?;
         Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
@@ -116,7 +116,7 @@ impl Contender for OpenCv {
     fn time(&mut self, frames: &[usize]) -> Outcome<Vec<Duration>> {
         let mut process = self.process.borrow_mut();
         let indices: Vec<String> = frames.iter().map(usize::to_string).collect();
-        process.ask(&format!("time {} {}", self.how, indices.join(" ")))?;
+        process.send(&format!("time {} {}", self.filter, indices.join(" ")))?;
         let line = process.line()?;
         let times = line.split(' ').map(|time| time.parse().map(Duration::from_nanos));
         Ok(times.collect::<Result<_, _>>()?)

@@ -1,4 +1,4 @@
-//! The crate pic-scale, planned once and with scratch memory of its own, as it wants to be used.
+//! The crate pic-scale, with a plan and scratch memory that all frames share, as its documentation recommends.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub fn boxed(
     let scaler = Scaler::new(ResamplingFunction::Bilinear)
         .set_threading_policy(ThreadingPolicy::Single)
         .set_workload_strategy(WorkloadStrategy::PreferSpeed)
-        // Picks single pixels, on a grid of twice the tensor's size, before it filters.
+        // It picks single pixels on a grid of twice the size of the tensor and filters those.
         .set_supersampling(filter == Filter::TwoTap);
     let shapes = frames.shapes().into_iter();
     let plans = shapes.map(|shape| Plan::new(&scaler, shape, side));
@@ -49,7 +49,7 @@ impl Plan {
         Ok(match shape.channels {
             1 => Self::One(scaler.plan_planar_resampling(from, to)?.into()),
             2 => Self::Two(scaler.plan_cbcr_resampling(from, to)?.into()),
-            // the fourth channel is luma
+            // The fourth channel is luma.
             _ => Self::Four(scaler.plan_rgba_resampling(from, to, false)?.into()),
         })
     }

@@ -1,15 +1,16 @@
-//! How long a frame takes from its planes to the input tensor, here and with other libraries.
+//! Compares how long a frame takes from its planes to the input tensor, in catdog and with other libraries.
 //!
-//! Method: everyone turns the same frames of 1920x1080 into the same float tensor, (x - 127.5) / 127.5,
-//! on one thread, and takes turns with all others: in each round every contender has one turn of one
-//! frame untimed and five timed, of which the median counts. Once over with one frame again and again
-//! (hot), once with 64 frames in turn (cold, more than any cache holds). Reported are the median over
-//! the rounds with 10th and 90th percentile, and the median of the ratio to ours within each round.
-//! Ours are the two filters that the element has; each contender is held against the one that does
-//! the same, in time and, before and after the rounds, in pixels: whose tensor is not ours within three
-//! levels in the mean ends the run.
+//! Method: each contender turns the same 1920x1080 frames into the same float tensor, (x - 127.5) / 127.5, on one
+//! thread. In each round, every contender preprocesses one frame unmeasured and then five frames, of which the
+//! median counts; the order of the contenders rotates. The rounds run once with a single frame (hot) and once
+//! with 64 frames in rotation, more than a cache holds (cold). The program prints the median over the rounds
+//! with the 10th and 90th percentile, and the median of the ratio to catdog within each round.
 //!
-//! Run: `benches/preprocess_peers/run.sh [--rounds N] [--markdown FILE]`
+//! catdog has two filters. Each contender is compared with the one that does the same, in time and in pixels:
+//! before and after the rounds, the mean difference of the tensors must be at most three levels, or the program
+//! fails.
+//!
+//! Run: `benches/peers/preprocess/run.sh [--rounds N] [--markdown FILE]`
 
 mod contenders;
 mod finish;
@@ -20,17 +21,17 @@ mod rounds;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use catdog_core::frame::PixelFormat;
+use catdog_core::preprocess::Kernels;
 use contenders::opencv::Interpreter;
 use contenders::{Outcome, swscale};
 use frames::Frames;
-use gstcatdog::frame::PixelFormat;
-use gstcatdog::preprocess::Kernels;
 use report::Cell;
 
 const FORMATS: [PixelFormat; 3] = [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2];
 const SIDES: [usize; 2] = [150, 224];
-/// Fewer make no tenth percentile.
-const FEWEST_ROUNDS: usize = 30;
+/// The 10th percentile needs at least this number of rounds.
+const MIN_ROUNDS: usize = 30;
 
 struct Arguments {
     rounds: usize,
@@ -49,8 +50,8 @@ impl Arguments {
                 _ => return Err(format!("unknown option {name}").into()),
             }
         }
-        if parsed.rounds < FEWEST_ROUNDS {
-            return Err(format!("at least {FEWEST_ROUNDS} rounds").into());
+        if parsed.rounds < MIN_ROUNDS {
+            return Err(format!("--rounds must be {MIN_ROUNDS} or more").into());
         }
         Ok(parsed)
     }
@@ -61,10 +62,10 @@ fn main() -> Outcome {
     gst::init()?;
     let python = Interpreter::find();
     if python.is_none() {
-        eprintln!("CATDOG_PEERS_PYTHON is not set: without OpenCV");
+        eprintln!("CATDOG_PEERS_PYTHON is not set, so OpenCV is left out");
     }
     let mut text = versions(python.as_ref())?;
-    text += &format!("{rounds} rounds; load before: {}", load()?);
+    text += &format!("{rounds} rounds; load average before: {}", load()?);
     let mut cells = Vec::new();
     for format in FORMATS {
         let frames = Rc::new(Frames::new(format));
@@ -83,14 +84,16 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// Who is compared with whom.
+/// Returns the versions of everything that is compared.
 fn versions(python: Option<&Interpreter>) -> Outcome<String> {
-    // What cargo has written before it compiles this.
+    // Cargo writes the lock file before it compiles this.
     let lock = include_str!("../Cargo.lock");
-    let of = |name: &str| {
+    let version_of = |name: &str| {
         let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
         let version = entry.and_then(|(_, rest)| Some(rest.split_once('"')?.0));
-        version.map(|version| format!("{name} {version}")).ok_or(format!("which {name}?"))
+        version
+            .map(|version| format!("{name} {version}"))
+            .ok_or(format!("Cargo.lock has no {name}"))
     };
     let mut parts =
         vec![gst::version_string().to_string(), format!("libswscale {}", swscale::version())];
@@ -98,13 +101,13 @@ fn versions(python: Option<&Interpreter>) -> Outcome<String> {
         parts.push(format!("OpenCV {}", python.version()?));
     }
     for name in ["fast_image_resize", "pic-scale", "yuv"] {
-        parts.push(of(name)?);
+        parts.push(version_of(name)?);
     }
     parts.push(format!("catdog with {:?}", Kernels::best()));
     Ok(parts.join(", ") + "; ")
 }
 
-/// Processes that wanted to run, in the mean of the last minute.
+/// Returns the load average of the last minute.
 fn load() -> Outcome<String> {
     let load = std::fs::read_to_string("/proc/loadavg")?;
     Ok(load.split(' ').next().unwrap_or_default().to_owned())

@@ -1,7 +1,7 @@
-//! What is left to do for a library that scales planes or ends at RGB bytes: the colours of the small
-//! picture, with the crate `yuv`, and the floats.
+//! The last steps for libraries that only scale planes, or that end with RGB bytes: the color conversion of the
+//! scaled frame, with the crate `yuv`, and the conversion to floats.
 
-use gstcatdog::frame::PixelFormat;
+use catdog_core::frame::PixelFormat;
 use multiversion::multiversion;
 use yuv::{
     YuvBiPlanarImage, YuvConversionMode, YuvError, YuvPlanarImage, YuvRange, YuvStandardMatrix,
@@ -10,7 +10,7 @@ use yuv::{
 const RANGE: YuvRange = YuvRange::Limited;
 const MATRIX: YuvStandardMatrix = YuvStandardMatrix::Bt601;
 
-/// The tensor's elements of RGB levels.
+/// Converts RGB levels to the elements of the tensor.
 #[multiversion(targets = "simd")]
 pub fn floats(levels: &[u8], tensor: &mut [f32]) {
     for (element, level) in tensor.iter_mut().zip(levels) {
@@ -18,10 +18,10 @@ pub fn floats(levels: &[u8], tensor: &mut [f32]) {
     }
 }
 
-/// Luma and chroma of macropixels that became pixels: their two luma samples lie as far to the left
-/// of the pixel's centre as to the right, so the mean of both is the pixel's.
+/// Splits scaled macropixels into luma and chroma. The two luma samples of a macropixel are at the same distance to the
+/// left and to the right of its center, so their mean is the luma of the pixel.
 #[multiversion(targets = "simd")]
-fn take_apart(macropixels: &[[u8; 4]], luma: &mut [u8], chroma: &mut [[u8; 2]]) {
+fn split(macropixels: &[[u8; 4]], luma: &mut [u8], chroma: &mut [[u8; 2]]) {
     for ((luma, chroma), macropixel) in luma.iter_mut().zip(chroma).zip(macropixels) {
         let [left, blue, right, red] = *macropixel;
         *luma = (u16::from(left) + u16::from(right)).div_ceil(2) as u8;
@@ -29,12 +29,13 @@ fn take_apart(macropixels: &[[u8; 4]], luma: &mut [u8], chroma: &mut [[u8; 2]]) 
     }
 }
 
-/// From small planes, all of the tensor's size, to the tensor.
+/// Converts scaled planes, all of the size of the tensor, to the tensor.
 pub struct Finish {
     format: PixelFormat,
     side: usize,
-    /// Luma and chroma of macropixels.
+    /// The luma of macropixels.
     luma: Vec<u8>,
+    /// The chroma of macropixels.
     chroma: Vec<[u8; 2]>,
     rgb: Vec<u8>,
 }
@@ -51,7 +52,7 @@ impl Finish {
         let side = *side as u32;
         match (*format, planes) {
             (PixelFormat::Yuy2, [macropixels]) => {
-                take_apart(macropixels.as_chunks().0, luma, chroma);
+                split(macropixels.as_chunks().0, luma, chroma);
                 interleaved(luma, chroma.as_flattened(), rgb, side)?;
             }
             (PixelFormat::Nv12, [luma, chroma]) => interleaved(luma, chroma, rgb, side)?,

@@ -1,9 +1,9 @@
-//! Everyone who makes a tensor of a frame, each in the way that its library does best.
+//! The contenders: each turns a frame into a tensor in the fastest way of its library.
 
+mod catdog;
 mod fast_image_resize;
 mod gst_video;
 pub mod opencv;
-mod ours;
 mod pic_scale;
 mod planar;
 pub mod swscale;
@@ -12,18 +12,18 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use gstcatdog::preprocess::Kernels;
+use catdog_core::preprocess::Kernels;
 
 use crate::frames::Frames;
 
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// What a contender's pixels are the means of, and so which of our filters it is held against.
+/// The filter of a contender, which is compared with the same filter of catdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Few pixels around each sampling point, the others are skipped.
+    /// A few pixels around each sampling point count.
     TwoTap,
-    /// All pixels, as an antialiasing filter must.
+    /// All pixels count, so the result has no aliasing.
     Antialiased,
 }
 
@@ -36,15 +36,15 @@ impl Filter {
     }
 }
 
-/// One row of the tables.
+/// A way to turn frames into tensors.
 pub trait Contender {
-    /// Fills the contender's own tensor from frame `index`.
+    /// Preprocesses frame `index` into the tensor of the contender.
     fn fill(&mut self, index: usize) -> Outcome;
 
-    /// The tensor as the last frame left it.
+    /// Returns the tensor of the last frame.
     fn tensor(&mut self) -> Outcome<Vec<f32>>;
 
-    /// How long each of `frames` takes.
+    /// Returns the duration of each of `frames`.
     fn time(&mut self, frames: &[usize]) -> Outcome<Vec<Duration>> {
         let timed = |index: &usize| {
             let start = Instant::now();
@@ -55,14 +55,14 @@ pub trait Contender {
     }
 }
 
-/// A contender, what it is called, and what it is held against.
+/// A contender with its name and filter: one row of the tables.
 pub struct Entry {
     pub name: &'static str,
     pub filter: Filter,
     pub contender: Box<dyn Contender>,
 }
 
-/// All of them for frames of one format and tensors of one size; ours, of each filter, first.
+/// Returns all contenders for frames of one format and tensors of one size. The first of each filter is catdog.
 pub fn all(
     frames: &Rc<Frames>,
     side: usize,
@@ -71,12 +71,13 @@ pub fn all(
     use Filter::{Antialiased, TwoTap};
     let mut entries = Vec::new();
     let mut add = |name, filter, contender| entries.push(Entry { name, filter, contender });
-    let ours = |filter, kernels| ours::Ours::boxed(frames, side, filter == Antialiased, kernels);
-    add("catdog, `antialias=false`", TwoTap, ours(TwoTap, Kernels::best())?);
-    add("catdog, `antialias=true`", Antialiased, ours(Antialiased, Kernels::best())?);
+    let catdog =
+        |filter, kernels| catdog::Catdog::boxed(frames, side, filter == Antialiased, kernels);
+    add("catdog, `antialias=false`", TwoTap, catdog(TwoTap, Kernels::best())?);
+    add("catdog, `antialias=true`", Antialiased, catdog(Antialiased, Kernels::best())?);
     let baseline = Kernels::baseline();
-    add("catdog, `antialias=false`, baseline kernels", TwoTap, ours(TwoTap, baseline)?);
-    add("catdog, `antialias=true`, baseline kernels", Antialiased, ours(Antialiased, baseline)?);
+    add("catdog, `antialias=false`, baseline kernels", TwoTap, catdog(TwoTap, baseline)?);
+    add("catdog, `antialias=true`, baseline kernels", Antialiased, catdog(Antialiased, baseline)?);
     for (name, filter) in [
         ("videoconvertscale, `method=bilinear` (its default)", TwoTap),
         ("videoconvertscale, `method=bilinear2`", Antialiased),

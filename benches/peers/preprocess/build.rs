@@ -1,4 +1,4 @@
-//! Links libswscale, and libavutil for the numbers of its pixel formats.
+//! Links libswscale, and libavutil, which defines the numbers of the pixel formats.
 
 fn main() -> Result<(), pkg_config::Error> {
     for library in ["libswscale", "libavutil"] {

@@ -1,18 +1,18 @@
-//! The frames that everyone gets: the same memory for all contenders of this process, a file of the
-//! same bytes for the one in another.
+//! The frames. All contenders of this process read the same memory; the one in another process gets the same bytes in
+//! a file.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use gstcatdog::frame::PixelFormat;
+use catdog_core::frame::PixelFormat;
 
-/// Columns and rows of a frame.
+/// Width and height of a frame.
 pub const SIZE: (usize, usize) = (1920, 1080);
-/// So many that no cache holds them: 199 MB of I420 or NV12, 265 MB of YUY2.
+/// Number of frames, more than a cache holds: 199 MB of I420 or NV12, 265 MB of YUY2.
 pub const COUNT: usize = 64;
 
-/// One frame, in rows without padding.
+/// A frame in rows without padding.
 #[derive(Clone)]
 pub struct Memory(Arc<Vec<u8>>);
 
@@ -22,7 +22,7 @@ impl AsRef<[u8]> for Memory {
     }
 }
 
-/// A plane, as a picture of so many interleaved channels.
+/// The shape of a plane as an image of interleaved channels.
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub channels: usize,
@@ -37,26 +37,26 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Frames that are smooth, so that filters of different lengths agree on them and half a pixel to
-    /// the left is no error, and of moderate colours, so that no converter clips.
+    /// Creates frames that are smooth and have moderate colors. On smooth frames, filters of different lengths
+    /// agree, and a shift by half a pixel has no effect. With moderate colors no converter clips.
     pub fn new(format: PixelFormat) -> Self {
-        let frame = |index| Memory(Arc::new(picture(format, index as f32 / COUNT as f32)));
+        let frame = |index| Memory(Arc::new(image(format, index as f32 / COUNT as f32)));
         Self { format, frames: (0..COUNT).map(frame).collect() }
     }
 
-    /// The memory of frame `index`.
+    /// Returns the memory of frame `index`.
     pub fn memory(&self, index: usize) -> &Memory {
         &self.frames[index]
     }
 
-    /// Everything in one file.
+    /// Writes all frames into one file.
     pub fn write(&self, file: &Path) -> io::Result<()> {
         let mut file = io::BufWriter::new(std::fs::File::create(file)?);
         self.frames.iter().try_for_each(|frame| file.write_all(&frame.0))?;
         file.flush()
     }
 
-    /// The planes of frame `index`, each with the bytes from one row to the next.
+    /// Returns the planes of frame `index` with their strides in bytes.
     pub fn planes(&self, index: usize) -> impl Iterator<Item = (&[u8], usize)> {
         let mut rest = self.frames[index].as_ref();
         (0..self.format.n_planes()).map(move |plane| {
@@ -67,7 +67,7 @@ impl Frames {
         })
     }
 
-    /// The planes as pictures. Packed 4:2:2 is one of half the width with four channels: two luma
+    /// Returns the shapes of the planes. Packed 4:2:2 is an image of half the width with four channels: two luma
     /// samples, half a sample to the left and to the right of the chroma.
     pub fn shapes(&self) -> Vec<Shape> {
         let (width, height) = SIZE;
@@ -81,8 +81,8 @@ impl Frames {
     }
 }
 
-/// Waves of luma and chroma, shifted by `phase` of their length.
-fn picture(format: PixelFormat, phase: f32) -> Vec<u8> {
+/// Returns a frame of luma and chroma waves, shifted by `phase` of their length.
+fn image(format: PixelFormat, phase: f32) -> Vec<u8> {
     let (width, height) = SIZE;
     let luma = waves(width, height, [126.0, 70.0, 1.0, 1.0, phase]);
     let (shift_x, shift_y) = format.chroma_shift();
@@ -100,12 +100,12 @@ fn picture(format: PixelFormat, phase: f32) -> Vec<u8> {
     }
 }
 
-/// A plane of `mean` plus two waves of half of `amplitude` each: one across, one that goes `down`
-/// while it goes across as well.
+/// Returns a plane of `mean` plus two waves of half of `amplitude` each: a horizontal one, and the product of a
+/// horizontal and a vertical one. `across` and `down` are numbers of cycles.
 fn waves(width: usize, height: usize, [mean, amplitude, across, down, phase]: [f32; 5]) -> Vec<u8> {
     let wave = |cycles: f32, len: usize| -> Vec<(f32, f32)> {
-        let turn = |index| std::f32::consts::TAU * (cycles * index as f32 / len as f32 + phase);
-        (0..len).map(|index| turn(index).sin_cos()).collect()
+        let angle = |index| std::f32::consts::TAU * (cycles * index as f32 / len as f32 + phase);
+        (0..len).map(|index| angle(index).sin_cos()).collect()
     };
     let (columns, rows) = (wave(across, width), wave(down, height));
     let level = |(sine, _): &(f32, f32), (_, cosine): &(f32, f32)| {

@@ -1,5 +1,5 @@
-//! For libraries that scale pictures of a few channels and know nothing of video: every plane by
-//! itself, to the tensor's size, then the colours of the small picture.
+//! The contenders whose libraries scale images and do not support video formats: they scale each plane to the size of
+//! the tensor, and convert the colors of the result.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ pub trait Scale {
 pub struct Planar<S> {
     frames: Rc<Frames>,
     scale: S,
-    small: Vec<Vec<u8>>,
+    scaled: Vec<Vec<u8>>,
     finish: Finish,
     tensor: Vec<f32>,
 }
@@ -23,20 +23,20 @@ pub struct Planar<S> {
 impl<S> Planar<S> {
     pub fn new(frames: &Rc<Frames>, side: usize, scale: S) -> Self {
         let shapes = frames.shapes().into_iter();
-        let small = shapes.map(|shape| vec![0; side * side * shape.channels]).collect();
+        let scaled = shapes.map(|shape| vec![0; side * side * shape.channels]).collect();
         let finish = Finish::new(frames.format, side);
         let tensor = vec![0.0; side * side * 3];
-        Self { frames: Rc::clone(frames), scale, small, finish, tensor }
+        Self { frames: Rc::clone(frames), scale, scaled, finish, tensor }
     }
 }
 
 impl<S: Scale> Contender for Planar<S> {
     fn fill(&mut self, index: usize) -> Outcome {
-        let planes = self.frames.planes(index).zip(&mut self.small);
+        let planes = self.frames.planes(index).zip(&mut self.scaled);
         for (plane, ((from, _), to)) in planes.enumerate() {
             self.scale.scale(plane, from, to)?;
         }
-        self.finish.run(&self.small, &mut self.tensor)?;
+        self.finish.run(&self.scaled, &mut self.tensor)?;
         Ok(())
     }
 

@@ -1,14 +1,14 @@
-//! GstVideoConverter, with what the element `videoconvertscale` sets by default.
+//! GstVideoConverter, with the default settings of the element `videoconvertscale`.
 
 use std::rc::Rc;
 
+use catdog_core::frame::PixelFormat;
 use gst_video::prelude::*;
 use gst_video::video_frame::{Readable, Writable};
 use gst_video::{
     VideoChromaSite, VideoColorimetry, VideoConverter, VideoConverterConfig, VideoFormat,
     VideoFrame, VideoInfo, VideoResamplerMethod,
 };
-use gstcatdog::frame::PixelFormat;
 
 use super::{Contender, Filter, Outcome};
 use crate::finish;
@@ -16,7 +16,7 @@ use crate::frames::{COUNT, Frames, SIZE};
 
 pub struct GstVideo {
     converter: VideoConverter,
-    /// Mapped beforehand: in a pipeline that is the business of the element's base class.
+    /// Mapped before the measurement, because in a pipeline the base class of the element maps them.
     frames: Vec<VideoFrame<Readable>>,
     rgb: VideoFrame<Writable>,
     side: usize,
@@ -30,7 +30,7 @@ impl GstVideo {
             PixelFormat::Yuy2 => VideoFormat::Yuy2,
             _ => VideoFormat::I420,
         };
-        // As our FrameSpec says; GStreamer would take 1080 rows for BT.709.
+        // The default of `FrameSpec`. GStreamer's default for 1080 rows is BT.709.
         let colorimetry: VideoColorimetry = "bt601".parse()?;
         let from = VideoInfo::builder(format, SIZE.0 as u32, SIZE.1 as u32)
             .colorimetry(&colorimetry)

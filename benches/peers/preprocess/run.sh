@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Times the preprocessing beside that of other libraries, see src/main.rs: installs what is missing
-# (libswscale, OpenCV for Python in an environment of its own under target/), builds, and runs.
+# Compares the preprocessing of catdog with that of other libraries, see src/main.rs. Installs libswscale with apt and
+# OpenCV for Python into a virtual environment under target/, builds the program and runs it.
 #
-# Usage: benches/preprocess_peers/run.sh [--rounds N] [--markdown FILE]
+# Usage: benches/peers/preprocess/run.sh [--rounds N] [--markdown FILE]
 #
-#   --rounds N       turns of each contender (default: 60, at least 30)
-#   --markdown FILE  write there what goes to stdout
+#   --rounds N       number of measurements of each contender (default: 60, minimum: 30)
+#   --markdown FILE  also write the result to FILE
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/lib.sh"
 
 arguments=()
 while [ $# -gt 0 ]; do
@@ -24,10 +24,10 @@ while [ $# -gt 0 ]; do
 done
 
 readonly opencv=5.0.0.93 numpy=2.4.6
-readonly here=$CATDOG_ROOT/benches/preprocess_peers built=$CATDOG_TARGET/preprocess_peers
+readonly here=$CATDOG_ROOT/benches/peers/preprocess built=$CATDOG_TARGET/preprocess-peers
 readonly python=$built/venv/bin/python
 
-# OpenCV in the versions that the measured table names.
+# Installs OpenCV in the version of the published results.
 ensure_opencv() {
   "$python" -c "import cv2, numpy" 2>/dev/null || {
     say "installing opencv-python-headless $opencv and numpy $numpy into $built/venv"

@@ -1,4 +1,4 @@
-//! libswscale, through the four functions of it that are needed.
+//! libswscale, through its C API.
 
 #![allow(unsafe_code)]
 
@@ -6,19 +6,18 @@ use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use gstcatdog::frame::PixelFormat;
+use catdog_core::frame::PixelFormat;
 
 use super::{Contender, Outcome};
 use crate::finish;
 use crate::frames::{Frames, SIZE};
 
-// What libswscale/swscale.h defines; they have been the same since the beginning.
+// Constants of libswscale/swscale.h.
 pub const FAST_BILINEAR: c_int = 1;
 pub const BILINEAR: c_int = 2;
 pub const AREA: c_int = 0x20;
 
-/// Rows of output start at multiples of so many bytes, as libswscale likes them, and may be written
-/// so far past their end.
+/// Alignment of output rows in bytes, which libswscale recommends. It may write this many bytes past a row.
 const ALIGNMENT: usize = 64;
 
 #[repr(C)]
@@ -58,9 +57,9 @@ struct SwsFilter {
     private: [u8; 0],
 }
 
-/// Version of the library that is loaded.
+/// Returns the version of the loaded library.
 pub fn version() -> String {
-    // SAFETY: takes nothing and returns a number.
+    // SAFETY: the function has no arguments and returns a number.
     let version = unsafe { swscale_version() };
     format!("{}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff)
 }
@@ -84,13 +83,13 @@ impl Swscale {
         let (width, height, to) = (SIZE.0 as c_int, SIZE.1 as c_int, side as c_int);
         let rgb = pixel_format(c"rgb24");
         let none = ptr::null_mut();
-        // BT.601 and limited range are its defaults.
-        // SAFETY: sizes are positive, and formats that it does not know (-1) it refuses; filters
-        // and parameters may be null.
+        // The defaults are BT.601 and limited range.
+        // SAFETY: the sizes are positive, libswscale refuses an unknown format (-1), and filters and parameters
+        // may be null.
         let context = unsafe {
             sws_getContext(width, height, from, to, to, rgb, flags, none, none, ptr::null())
         };
-        let context = NonNull::new(context).ok_or("libswscale refuses this conversion")?;
+        let context = NonNull::new(context).ok_or("libswscale does not support this conversion")?;
         let stride = (side * 3).next_multiple_of(ALIGNMENT);
         let rgb = vec![0; stride * side + ALIGNMENT];
         let tensor = vec![0.0; side * side * 3];
@@ -99,7 +98,7 @@ impl Swscale {
 }
 
 fn pixel_format(name: &CStr) -> c_int {
-    // SAFETY: reads a string that ends in a zero, and keeps nothing of it.
+    // SAFETY: `name` ends with a NUL byte and outlives the call, which does not keep the pointer.
     unsafe { av_get_pix_fmt(name.as_ptr()) }
 }
 
@@ -113,9 +112,9 @@ impl Contender for Swscale {
         to[0] = self.rgb.as_mut_ptr();
         let to_strides = [self.stride as c_int, 0, 0, 0];
         let (context, height) = (self.context.as_ptr(), SIZE.1 as c_int);
-        // SAFETY: the context lives until `drop`; `from` holds whole planes of the size and format
-        // that it was made for, `to` has `side` rows of `stride` bytes, of which RGB fills less, and
-        // room behind the last. Both arrays of each have four elements.
+        // SAFETY: the context lives until `drop`. `from` points to whole planes of the format and size of the
+        // context. `to` has `side` rows of `stride` bytes, more than RGB needs, and `ALIGNMENT` bytes after the
+        // last row. Each of the four arrays has four elements.
         let rows = unsafe {
             let (from, to) = (from.as_ptr(), to.as_ptr());
             sws_scale(context, from, from_strides.as_ptr(), 0, height, to, to_strides.as_ptr())
@@ -138,7 +137,7 @@ impl Contender for Swscale {
 
 impl Drop for Swscale {
     fn drop(&mut self) {
-        // SAFETY: made by `sws_getContext`, freed once.
+        // SAFETY: `sws_getContext` returned the context, and only `drop` frees it, once.
         unsafe { sws_freeContext(self.context.as_ptr()) };
     }
 }

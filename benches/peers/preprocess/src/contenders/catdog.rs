@@ -1,22 +1,24 @@
-//! catdog's own preprocessing.
+//! The preprocessing of catdog.
 
 use std::rc::Rc;
 
-use gstcatdog::frame::{FrameSpec, FrameView, Plane};
-use gstcatdog::preprocess::{Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap};
-use gstcatdog::tensor::{ElementType, TensorMut};
+use catdog_core::frame::{FrameSpec, FrameView, Plane};
+use catdog_core::preprocess::{
+    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+};
+use catdog_core::tensor::{ElementType, TensorMut};
 
 use super::{Contender, Outcome};
 use crate::frames::{Frames, SIZE};
 
-pub struct Ours {
+pub struct Catdog {
     frames: Rc<Frames>,
     spec: FrameSpec,
     preprocessor: Preprocessor,
     tensor: Vec<f32>,
 }
 
-impl Ours {
+impl Catdog {
     pub fn boxed(
         frames: &Rc<Frames>,
         side: usize,
@@ -37,7 +39,7 @@ impl Ours {
     }
 }
 
-impl Contender for Ours {
+impl Contender for Catdog {
     fn fill(&mut self, index: usize) -> Outcome {
         let mut planes = [Plane { data: &[], stride: 0 }; 3];
         let count = self.spec.format.n_planes();
