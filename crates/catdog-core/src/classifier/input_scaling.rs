@@ -43,8 +43,9 @@ impl fmt::Display for ScalingSource {
     }
 }
 
-/// The elements that the color levels 0 (black) and 255 (white) become in the input tensor, for red, green
-/// and blue. Its `Display` is "0..1", or the ranges of the three channels if they differ.
+/// The elements that the color levels 0 (black) and 255 (white) become in the input tensor, for
+/// red, green and blue. Its `Display` is "0..1", or the ranges of the three channels if they
+/// differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputRange {
     /// The elements for level 0.
@@ -96,8 +97,8 @@ fn element(element: ElementType, map: ValueMap, level: f64) -> f32 {
     }
 }
 
-/// Returns the scaling from the first of these that defines it: the configuration, the model's metadata, a
-/// `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be used.
+/// Returns the scaling from the first of these that defines it: the configuration, the model's
+/// metadata, a `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be used.
 pub(super) fn input_scaling(
     config: &Config,
     info: &ModelInfo,
@@ -122,8 +123,8 @@ pub(super) fn input_scaling(
     }
 }
 
-/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1, the
-/// range of the MobileNet family.
+/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1,
+/// the range of the MobileNet family.
 const FLOAT_CENTER: f32 = 127.5;
 
 /// Returns what preprocessing must produce for the input tensor `input`.
@@ -196,14 +197,18 @@ mod tests {
         assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centered);
     }
 
+    fn range(black: f32, white: f32) -> InputRange {
+        InputRange { black: [black; 3], white: [white; 3] }
+    }
+
     #[test]
     fn the_range_is_what_black_and_white_become() {
         let half = Scaling::Real(Normalization { mean: vec![127.5], std: vec![127.5] });
-        assert_eq!(half.range(&input(ElementType::F32, None)), [(-1.0, 1.0); 3]);
+        assert_eq!(half.range(&input(ElementType::F32, None)), range(-1.0, 1.0));
         let quantization = Some(Quantization { scale: 1.0 / 128.0, zero_point: 0 });
-        assert_eq!(half.range(&input(ElementType::I8, quantization)), [(-128.0, 127.0); 3]);
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), [(0.0, 255.0); 3]);
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), [(-128.0, 127.0); 3]);
+        assert_eq!(half.range(&input(ElementType::I8, quantization)), range(-128.0, 127.0));
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), range(0.0, 255.0));
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), range(-128.0, 127.0));
     }
 
     #[test]
