@@ -7,8 +7,8 @@ const MAX_PADS: usize = 4096;
 
 /// Calls `visitor` once for every sink pad downstream of the source pad `source`, with its element.
 ///
-/// The walk follows every element that passes data on, into bins (the bin itself first) and out of them.
-/// Where `visitor` returns false, it does not go past that element.
+/// The walk follows every element that passes data on, into bins (the bin itself first) and out of
+/// them. Where `visitor` returns false, it does not go past that element.
 pub fn visit_downstream(
     source: &gst::Pad,
     mut visitor: impl FnMut(&gst::Pad, &gst::Element) -> bool,
@@ -26,7 +26,8 @@ fn visit(
         return;
     }
     visited.push(sink.clone());
-    // A pad that an application created by itself, and the inner pad of a ghost pad, have no element.
+    // A pad that an application created by itself, and the inner pad of a ghost pad, have no
+    // element.
     let element = sink.parent_element();
     if element.as_ref().is_some_and(|element| !visitor(&sink, element)) {
         return;

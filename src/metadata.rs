@@ -1,8 +1,9 @@
 //! The classification as GStreamer carries it: metadata on the buffer, messages on the bus.
 //!
-//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
-//! headers of this project. Its fields are the `FIELD_*` constants below. With the feature `analytics`,
-//! an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
+//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
+//! read without headers of this project. Its fields are the `FIELD_*` constants below. With the
+//! feature `analytics`, an accepted class also becomes a classification in a
+//! `GstAnalyticsRelationMeta`.
 
 use catdog_core::classifier::Classification;
 use catdog_core::stats::nanoseconds;
@@ -15,8 +16,8 @@ pub const MESSAGE_NAME: &str = "catdog";
 
 /// String: the label of the accepted class, otherwise the unknown label.
 pub const FIELD_LABEL: &str = "label";
-/// Double, 0..1: confidence of the accepted class, otherwise of the best one; 0 if there is no result,
-/// because no inference has ended yet or the result is older than `result-timeout`.
+/// Double, 0..1: confidence of the accepted class, otherwise of the best one; 0 if there is no
+/// result, because no inference has ended yet or the result is older than `result-timeout`.
 pub const FIELD_CONFIDENCE: &str = "confidence";
 /// Int: index of the accepted class; -1 if every class is rejected.
 pub const FIELD_INDEX: &str = "index";
@@ -28,7 +29,8 @@ pub const FIELD_CONFIDENCES: &str = "confidences";
 pub const FIELD_FRESH: &str = "fresh";
 /// Unsigned 64-bit, ns: presentation time stamp of the inferred frame; absent if it has none.
 pub const FIELD_INFERENCE_PTS: &str = "inference-pts";
-/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without time stamps.
+/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without time
+/// stamps.
 pub const FIELD_AGE: &str = "age";
 /// Unsigned 64-bit, ns: duration of the inference.
 pub const FIELD_INFERENCE_TIME: &str = "inference-time";
@@ -63,7 +65,8 @@ pub struct MetadataWriter {
 }
 
 impl MetadataWriter {
-    /// Creates the writer of the element named `element`, which runs `model` with the classes `labels`.
+    /// Creates the writer of the element named `element`, which runs `model` with the classes
+    /// `labels`.
     pub fn new(labels: &[String], unknown_label: String, model: String, element: String) -> Self {
         Self {
             #[cfg(feature = "analytics")]
@@ -87,8 +90,8 @@ impl MetadataWriter {
 
     /// Attaches `classification` to `buffer`, whose memory is not changed.
     ///
-    /// With `object` (width and height of the frame in pixels), an accepted class is also attached as an
-    /// object that fills the frame; without the feature `analytics` this has no effect.
+    /// With `object` (width and height of the frame in pixels), an accepted class is also attached
+    /// as an object that fills the frame; without the feature `analytics` this has no effect.
     ///
     /// # Errors
     ///
@@ -107,8 +110,8 @@ impl MetadataWriter {
         Ok(())
     }
 
-    /// Returns the structure of the element message for `classification`: the fields of the metadata,
-    /// and the time stamp of the frame.
+    /// Returns the structure of the element message for `classification`: the fields of the
+    /// metadata, and the time stamp of the frame.
     pub fn message(
         &self,
         classification: &Classification<'_>,
@@ -139,8 +142,8 @@ impl MetadataWriter {
 
     /// Adds a classification to the buffer's relation metadata, which is created if there is none.
     ///
-    /// A rejected result adds nothing, because readers of analytics metadata take its contents as found.
-    /// The `object` is related to its classification.
+    /// A rejected result adds nothing, because readers of analytics metadata take its contents as
+    /// found. The `object` is related to its classification.
     #[cfg(feature = "analytics")]
     fn attach_analytics(
         &self,
@@ -152,8 +155,8 @@ impl MetadataWriter {
         use gst_analytics::{AnalyticsRelationMeta, RelTypes};
 
         let Some(accepted) = classification.accepted else { return Ok(()) };
-        // The accepted class comes first, even if another one is best in this frame: some readers use
-        // the first entry only.
+        // The accepted class comes first, even if another one is best in this frame: some readers
+        // use the first entry only.
         let others = classification.ranked.iter().filter(|ranked| ranked.class != accepted.class);
         let ranked = std::iter::once(&accepted).chain(others);
         let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) = ranked
@@ -202,8 +205,8 @@ impl ClassificationFields<'_> {
     }
 }
 
-/// Calls `reader` with the metadata that the element named `element`, or any element, attached to `buffer`.
-/// Returns `None` if there is no such metadata.
+/// Calls `reader` with the metadata that the element named `element`, or any element, attached to
+/// `buffer`. Returns `None` if there is no such metadata.
 ///
 /// A buffer may carry the metadata of several elements. The last one is that of the nearest element
 /// upstream; it is used if several match.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use gst::glib;
 
-/// Returns whether `value` is a string that is not UTF-8. Derived setters would take it as if it were.
+/// Returns whether `value` is a string that is not UTF-8. Derived setters would take it as if it
+/// were.
 ///
 /// The value is read as a path, because a path may have any bytes.
 pub fn is_invalid_utf8(value: &glib::Value) -> bool {

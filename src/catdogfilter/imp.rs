@@ -1,9 +1,9 @@
 //! The vtables of `catdogfilter`.
 //!
-//! The element has three locks, each taken for an instant: `settings` (what the user sets), `state` (what
-//! runs) and `snapshot` (what the user reads while data flows). The streaming thread takes `Streaming` out
-//! of the state for the length of a frame, so no lock is held across an inference, nor while the element
-//! calls into the application with messages and notifications.
+//! The element has three locks, each taken for an instant: `settings` (what the user sets), `state`
+//! (what runs) and `snapshot` (what the user reads while data flows). The streaming thread takes
+//! `Streaming` out of the state for the length of a frame, so no lock is held across an inference,
+//! nor while the element calls into the application with messages and notifications.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
@@ -197,16 +197,16 @@ impl ObjectImpl for CatdogFilter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == STATS {
-            // A copy, because sorting for the percentiles takes longer than the streaming thread should
-            // wait.
+            // A copy, because sorting for the percentiles takes longer than the streaming thread
+            // should wait.
             let snapshot = lock(&self.snapshot).clone();
             return snapshot.stats().to_value();
         }
         self.derived_property(id, pspec)
     }
 
-    /// Called after all properties that the application sets in one call, so that a model and its labels
-    /// are loaded together.
+    /// Called after all properties that the application sets in one call, so that a model and its
+    /// labels are loaded together.
     fn dispatch_properties_changed(&self, properties: &[glib::ParamSpec]) {
         self.parent_dispatch_properties_changed(properties);
         let of_model = |pspec: &glib::ParamSpec| MODEL_PROPERTIES.contains(&pspec.name());
@@ -270,8 +270,8 @@ impl BaseTransformImpl for CatdogFilter {
         {
             let mut state = lock(&self.state);
             *state = State { interrupted: state.interrupted, ..State::default() };
-            // From here on, a change of a model property loads the model in the background: it may come
-            // too late for the load below.
+            // From here on, a change of a model property loads the model in the background: it may
+            // come too late for the load below.
             state.started = true;
             state.relinked = true;
         }
@@ -336,8 +336,9 @@ impl BaseTransformImpl for CatdogFilter {
         })
     }
 
-    /// Downstream gets the memory of the buffers unchanged, so it answers the ALLOCATION query of upstream.
-    /// Only the crop meta is removed from the answer, because this element reads whole frames.
+    /// Downstream gets the memory of the buffers unchanged, so it answers the ALLOCATION query of
+    /// upstream. Only the crop meta is removed from the answer, because this element reads whole
+    /// frames.
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
             let answered = BaseTransformImplExt::parent_query(self, direction, query);
@@ -452,8 +453,8 @@ impl CatdogFilter {
     /// Loads the model that the settings name, while another one runs.
     fn request_model(&self) {
         let settings = lock(&self.settings).clone();
-        // A runtime setting that cannot be used is no reason to refuse the model; the streaming thread
-        // reports it.
+        // A runtime setting that cannot be used is no reason to refuse the model; the streaming
+        // thread reports it.
         let (runtime, _) = settings.runtime_or(&RuntimeSettings::default());
         let config = match settings.config() {
             Ok(config) => config,

@@ -40,8 +40,8 @@ impl LatencyTracker {
         self.announced
     }
 
-    /// Measures the latency every few inferences. Returns whether it must be announced anew, which is so
-    /// if frames wait (`announce`) and it has changed by more than a quarter.
+    /// Measures the latency every few inferences. Returns whether it must be announced anew, which
+    /// is so if frames wait (`announce`) and it has changed by more than a quarter.
     pub fn measure(&mut self, classifier: &Classifier, announce: bool) -> bool {
         let inferences = classifier.counters().inferences;
         if inferences < self.measured_at + MEASURING_INTERVAL {
@@ -63,8 +63,9 @@ pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
     sink_pad.peer_query(&mut query).then(|| query.result().0)
 }
 
-/// Adds the latency `own` to the answer of upstream in the LATENCY `query`, if frames wait for their
-/// results. `frames_wait` is given whether upstream is live. Returns `false` for another query.
+/// Adds the latency `own` to the answer of upstream in the LATENCY `query`, if frames wait for
+/// their results. `frames_wait` is given whether upstream is live. Returns `false` for another
+/// query.
 pub fn add_to_answer(
     query: &mut gst::QueryRef,
     own: Duration,

@@ -1,7 +1,7 @@
 //! Changing the model while another one runs.
 //!
-//! The new model is loaded on a thread of its own. When it is ready, the streaming thread takes it between
-//! two frames. A request that arrives during loading replaces the one before.
+//! The new model is loaded on a thread of its own. When it is ready, the streaming thread takes it
+//! between two frames. A request that arrives during loading replaces the one before.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -30,8 +30,8 @@ struct Shared {
 }
 
 impl ModelSwap {
-    /// Requests a model. When it is loaded, or cannot be loaded, `report` is called on the loader thread
-    /// with no lock held.
+    /// Requests a model. When it is loaded, or cannot be loaded, `report` is called on the loader
+    /// thread with no lock held.
     ///
     /// # Errors
     ///

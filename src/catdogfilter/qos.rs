@@ -1,7 +1,7 @@
 //! QoS: late frames are not worth an inference.
 //!
-//! A GStreamer element may drop late frames. This element must not, so it does not use the QoS of its base
-//! class, which drops them. It only skips the inference.
+//! A GStreamer element may drop late frames. This element must not, so it does not use the QoS of
+//! its base class, which drops them. It only skips the inference.
 
 /// The running time before which frames are late, from the last QoS event.
 #[derive(Debug, Default)]
@@ -13,8 +13,8 @@ pub struct Lateness {
 impl Lateness {
     /// Records a QoS event from downstream.
     ///
-    /// A frame can be in time if its running time is at least that of the reported frame plus twice its
-    /// delay, because catching up takes time, too (the rule of GstBaseTransform).
+    /// A frame can be in time if its running time is at least that of the reported frame plus twice
+    /// its delay, because catching up takes time, too (the rule of GstBaseTransform).
     pub fn report(&mut self, event: &gst::event::Qos) {
         let (_, _, jitter, timestamp) = event.get();
         self.earliest = timestamp.map(|timestamp| {

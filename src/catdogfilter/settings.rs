@@ -1,5 +1,5 @@
-//! The properties as the user set them. [`Settings::config`] and [`Settings::runtime`] resolve them into
-//! validated values. Each default is defined here, once.
+//! The properties as the user set them. [`Settings::config`] and [`Settings::runtime`] resolve them
+//! into validated values. Each default is defined here, once.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,15 +71,15 @@ pub enum SettingsError {
 
 /// Chosen by measuring.
 pub const DEFAULT_THREADS: i32 = 0;
-/// The largest number of threads, more than any processor of a pipeline has. With thousands, LiteRT runs
-/// out of memory.
+/// The largest number of threads, more than any processor of a pipeline has. With thousands, LiteRT
+/// runs out of memory.
 const MAX_THREADS: u32 = 256;
 /// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
 /// The default threshold already implies a lead.
 pub const DEFAULT_MARGIN: f32 = 0.0;
-/// In ms. Together with the default hold, the labels of six clips changed 12 times instead of 108 times
-/// and were right more often; the guide page on live behavior shows other values.
+/// In ms. Together with the default hold, the labels of six clips changed 12 times instead of 108
+/// times and were right more often; the guide page on live behavior shows other values.
 pub const DEFAULT_SMOOTHING: u32 = 50;
 /// In ms; see [`DEFAULT_SMOOTHING`].
 pub const DEFAULT_HOLD: u32 = 300;
@@ -383,8 +383,8 @@ impl Settings {
         }
     }
 
-    /// Returns the runtime settings, with the value of `current` for each property whose value cannot be
-    /// used, and the first error.
+    /// Returns the runtime settings, with the value of `current` for each property whose value
+    /// cannot be used, and the first error.
     pub fn runtime_or(
         &self,
         current: &RuntimeSettings,

@@ -43,8 +43,8 @@ pub struct FrameStart {
 }
 
 impl State {
-    /// Takes what runs out of the state for the length of the frame with the time stamp `pts`. Returns
-    /// `None` before `start`.
+    /// Takes what runs out of the state for the length of the frame with the time stamp `pts`.
+    /// Returns `None` before `start`.
     ///
     /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
     /// `Streaming` meanwhile.

@@ -1,9 +1,9 @@
 //! What runs between start and stop: the way of a frame through the element.
 //!
-//! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect finished
-//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events for the
-//! application. It never calls into the application; the element does that with the returned [`Events`]
-//! after the frame, with no lock held.
+//! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect
+//! finished results -> infer or skip the frame -> decide its classification -> attach it -> note
+//! the events for the application. It never calls into the application; the element does that with
+//! the returned [`Events`] after the frame, with no lock held.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -24,12 +24,12 @@ use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, S
 use crate::metadata::MetadataWriter;
 use crate::overlay::{OverlayWriter, Overlays};
 
-/// Number of frames after which overlays are searched again without a link event: one or two seconds, for
-/// a few microseconds.
+/// Number of frames after which overlays are searched again without a link event: one or two
+/// seconds, for a few microseconds.
 const OVERLAY_SEARCH_INTERVAL: u32 = 48;
 
-/// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a stop
-/// or a flush can end the wait. The handover costs some microseconds.
+/// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
+/// stop or a flush can end the wait. The handover costs some microseconds.
 const LONG_WAIT: Duration = Duration::from_millis(20);
 
 /// How often a waiting thread checks for a flush or stop.
@@ -219,7 +219,8 @@ impl Streaming {
         result
     }
 
-    /// Waits for the last inferences of the stream, so that their results are posted before its end.
+    /// Waits for the last inferences of the stream, so that their results are posted before its
+    /// end.
     ///
     /// # Errors
     ///
@@ -294,7 +295,8 @@ impl Streaming {
         frame_map::with_frame(buffer, info, spec, |frame| classifier.infer(frame, time))
     }
 
-    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is
+    /// none.
     fn collect_one(&mut self, events: &mut Events) -> Result<bool, ProcessError> {
         loop {
             match self.classifier.collect() {
@@ -315,8 +317,8 @@ impl Streaming {
         Ok(())
     }
 
-    /// Notes the latest result, during the frame with the time stamp `pts`. `own` tells whether it is the
-    /// result of that frame.
+    /// Notes the latest result, during the frame with the time stamp `pts`. `own` tells whether it
+    /// is the result of that frame.
     fn note_result(&mut self, pts: Option<gst::ClockTime>, own: bool, events: &mut Events) {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
@@ -370,8 +372,8 @@ impl Streaming {
         events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
     }
 
-    /// Searches for overlays after a link event, and every few frames: some changes downstream cause no
-    /// event here, because a flushing pad drops it.
+    /// Searches for overlays after a link event, and every few frames: some changes downstream
+    /// cause no event here, because a flushing pad drops it.
     fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
         self.frames_since_overlay_search += 1;
         if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {
@@ -415,8 +417,8 @@ impl Output {
         }
     }
 
-    /// Notes the classification of a frame: what is displayed, and a message if changes are posted and
-    /// the label has changed.
+    /// Notes the classification of a frame: what is displayed, and a message if changes are posted
+    /// and the label has changed.
     fn note_frame(
         &mut self,
         classification: &Classification<'_>,

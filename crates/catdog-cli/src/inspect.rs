@@ -55,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the configuration of a classifier with the properties that `arguments` set, and the defaults of
-/// all others that matter here.
+/// Returns the configuration of a classifier with the properties that `arguments` set, and the
+/// defaults of all others that matter here.
 fn config(arguments: &Arguments) -> Config {
     let model = if arguments.model == BUILT_IN {
         ModelSource::BuiltIn

@@ -28,7 +28,8 @@ impl Durations {
         self.max = self.max.max(nanoseconds);
     }
 
-    /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the first.
+    /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the
+    /// first.
     pub fn percentile(&self, percent: usize) -> u64 {
         let len = WINDOW.min(self.count as usize);
         let mut recent = self.recent;
@@ -68,14 +69,14 @@ pub struct Counters {
     pub preprocess: Durations,
     /// Durations of inferences.
     pub invoke: Durations,
-    /// How long frames waited for their results, including the wait for an engine that other streams
-    /// use.
+    /// How long frames waited for their results, including the wait for an engine that other
+    /// streams use.
     pub wait: Durations,
 }
 
 impl Counters {
-    /// Copies the counters of `source`, of which these are an older copy. The durations, which are some
-    /// kilobytes, are copied only if they have changed.
+    /// Copies the counters of `source`, of which these are an older copy. The durations, which are
+    /// some kilobytes, are copied only if they have changed.
     pub fn update_from(&mut self, source: &Self) {
         self.frames = source.frames;
         self.inferences = source.inferences;

@@ -7,8 +7,8 @@ use crate::decision::RankedClass;
 /// The classification of a frame: its own, or the held one of an earlier frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Classification<'a> {
-    /// The classes by falling confidence; empty if there was no inference yet, or the held result is
-    /// older than the timeout.
+    /// The classes by falling confidence; empty if there was no inference yet, or the held result
+    /// is older than the timeout.
     pub ranked: &'a [RankedClass],
     /// The accepted class; `None` if every class is rejected.
     pub accepted: Option<RankedClass>,

@@ -1,9 +1,9 @@
 //! The time by which smoothing, hysteresis and rate limits measure.
 //!
-//! Presentation time stamps are not always usable for that: frames after a network stall may share one
-//! time stamp, raw sources may set none, an application may set microseconds where nanoseconds are meant,
-//! and a loop starts again at 0. The clock advances with every frame, by the time stamps where they make
-//! sense.
+//! Presentation time stamps are not always usable for that: frames after a network stall may share
+//! one time stamp, raw sources may set none, an application may set microseconds where nanoseconds
+//! are meant, and a loop starts again at 0. The clock advances with every frame, by the time stamps
+//! where they make sense.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::frame::FrameTime;
 
 /// A step back of at most this length is reverse playback; a longer one is a restart.
 const MAX_REVERSE_STEP: Duration = Duration::from_secs(1);
-/// A shorter step between time stamps is not the time between two frames: no source delivers more than
-/// 1000 frames/s.
+/// A shorter step between time stamps is not the time between two frames: no source delivers more
+/// than 1000 frames/s.
 const MIN_STEP: Duration = Duration::from_millis(1);
-/// The step for time stamps that advance by less than [`MIN_STEP`], if the frame rate is unknown: 30
-/// frames/s.
+/// The step for time stamps that advance by less than [`MIN_STEP`], if the frame rate is unknown:
+/// 30 frames/s.
 const NOMINAL_STEP: Duration = Duration::from_nanos(33_333_333);
 
 /// Measures the time of a stream, frame by frame.
@@ -36,8 +36,8 @@ impl StreamClock {
         self.frame_duration = frame_duration.filter(|duration| !duration.is_zero());
     }
 
-    /// Returns the time of the next frame, which has the time stamp `pts`. `now` returns when it arrived;
-    /// it is called only if the frame rate is unknown.
+    /// Returns the time of the next frame, which has the time stamp `pts`. `now` returns when it
+    /// arrived; it is called only if the frame rate is unknown.
     pub fn advance(&mut self, pts: Option<Duration>, now: impl FnOnce() -> Instant) -> FrameTime {
         let previous_pts = std::mem::replace(&mut self.pts, pts);
         let arrival = if self.frame_duration.is_none() { Some(now()) } else { None };

@@ -12,8 +12,8 @@ use crate::preprocess::Resize;
 /// How the activation is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputActivation {
-    /// None if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and softmax for
-    /// several.
+    /// None if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and softmax
+    /// for several.
     #[default]
     Auto,
     /// This activation, whatever the graph ends in.

@@ -1,5 +1,5 @@
-//! How a classifier interprets a model: what follows from the configuration and the model's file, without
-//! the runtime.
+//! How a classifier interprets a model: what follows from the configuration and the model's file,
+//! without the runtime.
 
 use super::config::{Config, OutputActivation};
 use super::error::LoadError;
@@ -40,8 +40,8 @@ impl Interpretation {
         Ok(Self { labels, scaling, scaling_source, activation, warnings })
     }
 
-    /// Returns one line that describes the model: its tensors, the range of its input, its activation and
-    /// its labels, and where they come from.
+    /// Returns one line that describes the model: its tensors, the range of its input, its
+    /// activation and its labels, and where they come from.
     pub fn summary(&self, info: &ModelInfo) -> String {
         let Self { labels, scaling, scaling_source, activation, .. } = self;
         let ModelInfo { input, output, activation: in_graph, .. } = info;

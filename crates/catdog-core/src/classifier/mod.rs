@@ -1,16 +1,16 @@
 //! The classifier: frame -> tensor -> inference -> decision, without GStreamer.
 //!
-//! [`Config`] is what the user's settings resolve to, validated once; a [`Classifier`] is what runs. For
-//! each frame, the caller
+//! [`Config`] is what the user's settings resolve to, validated once; a [`Classifier`] is what
+//! runs. For each frame, the caller
 //!
 //! 1. starts the frame ([`Classifier::begin_frame`]),
 //! 2. collects the results of earlier frames ([`Classifier::collect`]),
 //! 3. infers the frame ([`Classifier::infer`]) if it is due, or skips it ([`Classifier::skip`]),
 //! 4. reads its classification ([`Classifier::classification`]).
 //!
-//! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a frame
-//! gets the latest result there is ([`Execution`]). After the first frame of a format, classifying a frame
-//! allocates nothing.
+//! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a
+//! frame gets the latest result there is ([`Execution`]). After the first frame of a format,
+//! classifying a frame allocates nothing.
 
 mod classification;
 mod clock;
@@ -71,7 +71,8 @@ pub struct Classifier {
     latest: Latest,
     clock: StreamClock,
     schedule: Schedule,
-    /// For [`Execution::Worker`]: when the latest frame was submitted, until its result is collected.
+    /// For [`Execution::Worker`]: when the latest frame was submitted, until its result is
+    /// collected.
     submitted: Option<Instant>,
     counters: Counters,
     description: Description,
@@ -182,8 +183,8 @@ impl Classifier {
         Self::from_parts(parts, runtime)
     }
 
-    /// Prepares for frames of `spec`, the first of which is due for an inference. The latest result stays
-    /// valid until then: the caps of a stream may change without a change of its content.
+    /// Prepares for frames of `spec`, the first of which is due for an inference. The latest result
+    /// stays valid until then: the caps of a stream may change without a change of its content.
     ///
     /// # Errors
     ///
@@ -255,8 +256,8 @@ impl Classifier {
         &self.counters
     }
 
-    /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames, or
-    /// the duration of one inference before the first frame.
+    /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames,
+    /// or the duration of one inference before the first frame.
     pub fn latency(&self) -> Duration {
         match self.counters.wait.percentile(95) {
             0 => self.description.inference_time,
@@ -264,15 +265,15 @@ impl Classifier {
         }
     }
 
-    /// Counts a frame with the time stamp `pts` and returns its time. Must be called once per frame, in
-    /// the order of the frames.
+    /// Counts a frame with the time stamp `pts` and returns its time. Must be called once per
+    /// frame, in the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
         self.clock.advance(pts, Instant::now)
     }
 
-    /// Returns whether the frame at `time` is due for an inference, by the inference interval and the
-    /// rate limit.
+    /// Returns whether the frame at `time` is due for an inference, by the inference interval and
+    /// the rate limit.
     pub fn is_due(&self, time: FrameTime) -> bool {
         self.schedule.is_due(time.elapsed, &self.runtime)
     }
@@ -290,8 +291,8 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The latest
-    /// result stays.
+    /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The
+    /// latest result stays.
     pub fn infer(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<(), ClassifyError> {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
@@ -318,7 +319,8 @@ impl Classifier {
         Ok(())
     }
 
-    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is
+    /// none.
     ///
     /// # Errors
     ///
@@ -337,7 +339,8 @@ impl Classifier {
         Ok(true)
     }
 
-    /// Waits at most `limit` for the worker inferences of submitted frames. Returns `false` on timeout.
+    /// Waits at most `limit` for the worker inferences of submitted frames. Returns `false` on
+    /// timeout.
     pub fn wait(&self, limit: Duration) -> bool {
         self.worker.as_ref().is_none_or(|worker| worker.wait(limit))
     }

@@ -1,8 +1,8 @@
 //! From the output tensor to a decision: dequantization, activation, smoothing, ranking, threshold,
 //! hysteresis.
 //!
-//! The input is the output tensor of the engine; the output is a [`Ranking`]: the classes by falling
-//! confidence, and which of them is accepted. Nothing is allocated after [`Decider::new`].
+//! The input is the output tensor of the engine; the output is a [`Ranking`]: the classes by
+//! falling confidence, and which of them is accepted. Nothing is allocated after [`Decider::new`].
 
 mod activation;
 mod hysteresis;
@@ -22,11 +22,11 @@ pub use ranked_class::RankedClass;
 /// The decision about one output tensor, given the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranking<'a> {
-    /// The classes by falling confidence, among equals the lower index first; at least one and at most
-    /// `max_results`.
+    /// The classes by falling confidence, among equals the lower index first; at least one and at
+    /// most `max_results`.
     pub ranked: &'a [RankedClass],
-    /// The accepted class; `None` if every class is rejected. Until a new class has led for `hold`, this
-    /// is the previous class, which need not be the first of `ranked`.
+    /// The accepted class; `None` if every class is rejected. Until a new class has led for `hold`,
+    /// this is the previous class, which need not be the first of `ranked`.
     pub accepted: Option<RankedClass>,
 }
 
@@ -40,7 +40,8 @@ pub struct Rules {
     /// Time constant of the exponential moving average over the confidences; zero disables it.
     pub smoothing: Duration,
     /// How long a new class must lead before it replaces the displayed one. Until then, half the
-    /// threshold and no margin are enough for the displayed class to stay accepted. Zero disables both.
+    /// threshold and no margin are enough for the displayed class to stay accepted. Zero disables
+    /// both.
     pub hold: Duration,
     /// Maximum number of ranked classes; 0 is treated as 1.
     pub max_results: usize,
@@ -55,9 +56,9 @@ impl fmt::Display for Rules {
 
 /// The share of the threshold that the displayed class needs to stay accepted while it is the best.
 ///
-/// With the same threshold in both directions, a confidence near it would toggle the label. On three
-/// clips of one animal each, at the default threshold, shares from 0.3 to 0.6 gave the same labels
-/// without flicker to unknown; 0.7 let one through.
+/// With the same threshold in both directions, a confidence near it would toggle the label. On
+/// three clips of one animal each, at the default threshold, shares from 0.3 to 0.6 gave the same
+/// labels without flicker to unknown; 0.7 let one through.
 const STAY_SHARE: f32 = 0.5;
 
 /// Turns the output tensors of one model into decisions.
@@ -76,8 +77,8 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Creates a decider for `scores` scores that stand for `classes` classes: as many, or two for one
-    /// score.
+    /// Creates a decider for `scores` scores that stand for `classes` classes: as many, or two for
+    /// one score.
     pub fn new(
         scores: usize,
         classes: usize,
@@ -108,8 +109,8 @@ impl Decider {
         self.hysteresis = Hysteresis::default();
     }
 
-    /// Decides on the output tensor of a frame. `at` is the time of the frame, which must not decrease
-    /// from call to call; `output` must have as many elements as `new` was given scores.
+    /// Decides on the output tensor of a frame. `at` is the time of the frame, which must not
+    /// decrease from call to call; `output` must have as many elements as `new` was given scores.
     pub fn decide(&mut self, output: TensorRef<'_>, at: Duration) -> Ranking<'_> {
         self.read_scores(output);
         self.activation.apply(&mut self.classes);
@@ -244,7 +245,8 @@ mod tests {
             decider.decide(TensorRef::F32(&[1.0, 0.0]), at(0));
             times.iter().map(|t| decider.decide(dog, at(*t)).ranked[0]).last().unwrap()
         };
-        // Reference: 1 - e^(-t / 200 ms), computed with NumPy: 0.393469 after 100 ms, 0.864665 after 400 ms.
+        // Reference: 1 - e^(-t / 200 ms), computed with NumPy: 0.393469 after 100 ms, 0.864665
+        // after 400 ms.
         for times in [&[100][..], &[20, 40, 60, 80, 100]] {
             let best = after(times);
             assert_eq!(best.class, 0, "{times:?}");

@@ -1,17 +1,17 @@
 //! The engines of each model, and the one queue of requests for them.
 //!
-//! Several elements of a process may run the same model, and several models may run side by side. An
-//! inference is requested in one of two ways:
+//! Several elements of a process may run the same model, and several models may run side by side.
+//! An inference is requested in one of two ways:
 //!
 //! - inline: a thread asks for an engine, waits for it, and runs the inference itself
 //!   ([`EnginePool::acquire`]);
 //! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it with an engine
 //!   ([`submit`]).
 //!
-//! Both kinds of requests stand in one queue, in the order in which they were made. `State::may_start`
-//! is the only place that decides which request is served: a request starts when its pool has more idle
-//! engines than there are earlier requests for that pool. A job that wants to run again is queued
-//! behind all others, so every stream gets its turn.
+//! Both kinds of requests stand in one queue, in the order in which they were made.
+//! `State::may_start` is the only place that decides which request is served: a request starts when
+//! its pool has more idle engines than there are earlier requests for that pool. A job that wants
+//! to run again is queued behind all others, so every stream gets its turn.
 //!
 //! The process has at most as many worker threads as processors. An idle worker ends after some
 //! seconds. A worker whose job was abandoned no longer counts, and another one may take its place.
@@ -68,7 +68,8 @@ pub enum AfterJob {
     Requeue,
     /// Forget the job.
     Done,
-    /// End this thread: the job was abandoned ([`abandon_worker`]), and another thread took its place.
+    /// End this thread: the job was abandoned ([`abandon_worker`]), and another thread took its
+    /// place.
     EndWorker,
 }
 
@@ -139,7 +140,8 @@ impl EnginePool {
         state.notify(self);
     }
 
-    /// Waits for an engine, after all earlier requests for this pool, and takes it for one inference.
+    /// Waits for an engine, after all earlier requests for this pool, and takes it for one
+    /// inference.
     pub fn acquire(self: &Arc<Self>) -> EngineGuard {
         let mut state = lock(&SCHEDULER.state);
         let ticket = state.next_ticket;
@@ -181,7 +183,8 @@ pub fn submit(pool: &Arc<EnginePool>, job: Arc<dyn Job>) {
     SCHEDULER.finish_change(state);
 }
 
-/// Removes the worker that runs an abandoned job from the count, so that another one may be created.
+/// Removes the worker that runs an abandoned job from the count, so that another one may be
+/// created.
 ///
 /// The caller guarantees that the job is running and that its `run` returns
 /// [`AfterJob::EndWorker`].

@@ -37,8 +37,8 @@ impl fmt::Display for Optimization {
     }
 }
 
-/// A loaded model and its pool of engines. The pool has one engine per user, but not more than can run in
-/// parallel on the processors of the machine.
+/// A loaded model and its pool of engines. The pool has one engine per user, but not more than can
+/// run in parallel on the processors of the machine.
 pub struct SharedModel {
     model: LiteRtModel,
     /// The requested file, if an optimized one runs in its place.
@@ -50,11 +50,11 @@ pub struct SharedModel {
 }
 
 impl SharedModel {
-    /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process runs
-    /// the same file with the same options already.
+    /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process
+    /// runs the same file with the same options already.
     ///
-    /// With `optimize`, a faster rewritten model runs in its place if there is one that makes the same
-    /// decisions.
+    /// With `optimize`, a faster rewritten model runs in its place if there is one that makes the
+    /// same decisions.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl SharedModel {
             true => optimized(model, engine),
             false => (model, engine, Optimization::Off),
         };
-        // Warm-up: the first run takes several times as long as the others, because memory is touched
-        // for the first time. No frame waits for that.
+        // Warm-up: the first run takes several times as long as the others, because memory is
+        // touched for the first time. No frame waits for that.
         engine.run()?;
         let start = Instant::now();
         engine.run()?;
@@ -136,8 +136,8 @@ impl fmt::Debug for SharedModel {
     }
 }
 
-/// Returns the optimized form of `model` with an engine, if there is one and it makes the same decisions.
-/// Otherwise returns `model` and its `engine`.
+/// Returns the optimized form of `model` with an engine, if there is one and it makes the same
+/// decisions. Otherwise returns `model` and its `engine`.
 fn optimized(
     model: LiteRtModel,
     mut engine: LiteRtEngine,

@@ -1,9 +1,10 @@
 //! Chooses the number of CPU threads for an inference (`threads=0`).
 //!
 //! How much a second thread helps depends on the graph and on the processor, so it is measured: the
-//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth it.
-//! At least one processor is left for capture, decoding and encoding. The choice is cached in the user's
-//! cache folder, keyed by model and machine, because measuring takes as long as several starts.
+//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth
+//! it. At least one processor is left for capture, decoding and encoding. The choice is cached in
+//! the user's cache folder, keyed by model and machine, because measuring takes as long as several
+//! starts.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -39,8 +40,8 @@ const CACHE_BYTES: u64 = 64 << 10;
 /// Number of entries at which the cache is emptied.
 const CACHE_ENTRIES: usize = 500;
 
-/// Loads the model in `file` with the best number of threads, and returns that number. `optimize` has
-/// the meaning it has for [`SharedModel::load`].
+/// Loads the model in `file` with the best number of threads, and returns that number. `optimize`
+/// has the meaning it has for [`SharedModel::load`].
 ///
 /// # Errors
 ///
@@ -103,8 +104,8 @@ fn candidates(processors: usize) -> Vec<u32> {
     doubles.take_while(|&n| n == 1 || (n <= MAX_THREADS && (n as usize) < processors)).collect()
 }
 
-/// Returns the last of `candidates` (in rising order) for which the measured `time` makes doubling the
-/// threads worthwhile.
+/// Returns the last of `candidates` (in rising order) for which the measured `time` makes doubling
+/// the threads worthwhile.
 fn choose<E>(
     candidates: &[u32],
     mut time: impl FnMut(u32) -> Result<Duration, E>,
@@ -156,7 +157,8 @@ fn read_cache() -> BTreeMap<String, u32> {
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures again.
+/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures
+/// again.
 fn write_cache(key: &str, threads: u32) {
     let Some(path) = cache_file() else { return };
     let mut all = read_cache();

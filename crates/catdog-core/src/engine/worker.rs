@@ -1,9 +1,9 @@
 //! Inference on a worker thread: a stream hands over its newest frame and goes on.
 //!
 //! The streaming thread writes each frame that is due into a free input tensor
-//! ([`WorkerInference::submit`]) and collects finished results ([`WorkerInference::collect`]). Neither
-//! call waits for an inference. A tensor whose inference has not started yet is replaced by the next
-//! frame, so an inference always runs on the newest frame and frames do not queue up.
+//! ([`WorkerInference::submit`]) and collects finished results ([`WorkerInference::collect`]).
+//! Neither call waits for an inference. A tensor whose inference has not started yet is replaced by
+//! the next frame, so an inference always runs on the newest frame and frames do not queue up.
 //!
 //! A stream has at most one job in the queue of the [`scheduler`], and queues it again for the next
 //! frame.
@@ -138,8 +138,8 @@ impl WorkerInference {
         self.mailbox.reset();
     }
 
-    /// Waits at most `limit` until every submitted frame was inferred or discarded. Returns `false` on
-    /// timeout.
+    /// Waits at most `limit` until every submitted frame was inferred or discarded. Returns `false`
+    /// on timeout.
     pub fn wait(&self, limit: Duration) -> bool {
         self.wait_while(limit, |slots| {
             slots.pending.is_some() || slots.running == Some(slots.generation)
@@ -185,8 +185,8 @@ impl Mailbox {
         self.ended.notify_all();
     }
 
-    /// Records that no inference runs, with its result if it is still wanted. The caller holds the lock
-    /// under which it checked that.
+    /// Records that no inference runs, with its result if it is still wanted. The caller holds the
+    /// lock under which it checked that.
     fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> AfterJob {
         slots.running = None;
         slots.finished.extend(finished);

@@ -11,8 +11,8 @@ use crate::model::tflite::schema::{
 /// convolution of MobileNetV2 has 1.4e7.
 const MAX_MULTIPLICATIONS: i128 = 1 << 40;
 
-/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those of
-/// the subgraph.
+/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those
+/// of the subgraph.
 pub fn verify_weights(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     match operator.code {
         BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D => {
