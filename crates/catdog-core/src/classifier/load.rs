@@ -1,4 +1,4 @@
-//! Loads a classifier: model, runtime, and how the model is interpreted.
+//! Loads a classifier: reads the model, loads the runtime, and interprets the model.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The classifier: frame -> tensor -> inference -> decision, without GStreamer.
 //!
-//! [`Config`] is what the user's settings resolve to, validated once; a [`Classifier`] is what
-//! runs. For each frame, the caller
+//! [`Config`] is the validated configuration; a [`Classifier`] is what runs. For each frame, the
+//! caller
 //!
 //! 1. starts the frame ([`Classifier::begin_frame`]),
 //! 2. collects the results of earlier frames ([`Classifier::collect`]),
@@ -9,8 +9,8 @@
 //! 4. reads its classification ([`Classifier::classification`]).
 //!
 //! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a
-//! frame gets the latest result there is ([`Execution`]). After the first frame of a format,
-//! classifying a frame allocates nothing.
+//! frame does not wait and gets the latest result ([`Execution`]). After the first frame of a
+//! format, classifying a frame allocates nothing.
 
 mod classification;
 mod clock;
@@ -55,10 +55,10 @@ pub enum Execution {
     Worker,
 }
 
-/// A model with its preprocessing and its decisions, and the latest result.
+/// A loaded model with its preprocessing, its rules for accepting a class, and the latest result.
 pub struct Classifier {
     pool: Arc<EnginePool>,
-    /// Keeps the model loaded for the other users of it; `None` for a fake engine.
+    /// Keeps the model loaded, so that other classifiers can share it; `None` for a fake engine.
     _model: Option<Arc<SharedModel>>,
     /// `Some` for [`Execution::Worker`].
     worker: Option<WorkerInference>,
@@ -98,11 +98,11 @@ pub struct Description {
     pub threads: u32,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
-    /// Outcome of optimizing the model.
+    /// The result of optimizing the model.
     pub optimization: Optimization,
     /// Duration of one inference, measured when the model was loaded.
     pub inference_time: Duration,
-    /// Choices that were made without information, one sentence each.
+    /// Warnings, one sentence each: what was assumed, and which file is not used.
     pub warnings: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Description {
     }
 }
 
-/// What a classifier is built from.
+/// The parts of which a classifier is built.
 struct Parts {
     pool: Arc<EnginePool>,
     model: Option<Arc<SharedModel>>,
@@ -183,12 +183,12 @@ impl Classifier {
         Self::from_parts(parts, runtime)
     }
 
-    /// Prepares for frames of `spec`, the first of which is due for an inference. The latest result
-    /// stays valid until then: the caps of a stream may change without a change of its content.
+    /// Prepares for frames of `spec`, the first of which is due for an inference. Until then, the
+    /// latest result stays valid, because the caps of a stream can change without its content.
     ///
     /// # Errors
     ///
-    /// [`ClassifyError::Preprocess`] if the spec contradicts itself.
+    /// [`ClassifyError::Preprocess`] if frames of `spec` cannot be preprocessed.
     pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), ClassifyError> {
         self.preprocessor = None;
         self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
@@ -228,7 +228,8 @@ impl Classifier {
         self.runtime = runtime;
     }
 
-    /// Forgets the latest result and all state of the stream: after a flush or a new stream.
+    /// Resets the latest result, the schedule, the smoothing and the hysteresis, and discards
+    /// worker inferences: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         let mut ranked = std::mem::take(&mut self.latest.ranked);
         ranked.clear();
@@ -265,8 +266,8 @@ impl Classifier {
         }
     }
 
-    /// Counts a frame with the time stamp `pts` and returns its time. Must be called once per
-    /// frame, in the order of the frames.
+    /// Counts a frame with the timestamp `pts` and returns its time. Must be called once per frame,
+    /// in the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
         self.clock.advance(pts, Instant::now)
@@ -284,7 +285,7 @@ impl Classifier {
         self.schedule.skipped();
     }
 
-    /// Infers `frame`, shown at `time`.
+    /// Infers `frame`, whose time is `time`.
     ///
     /// Inline, this runs preprocessing, inference and decision. With [`Execution::Worker`] it runs
     /// preprocessing only; the result is collected later.
@@ -363,16 +364,16 @@ impl Classifier {
         self.counters.invoke.add(inference_time);
     }
 
-    /// Returns the presentation time stamp of the frame that the latest result belongs to.
+    /// Returns the presentation timestamp of the inferred frame of the latest result.
     pub fn latest_pts(&self) -> Option<Duration> {
         self.latest.pts
     }
 
-    /// Returns the classification of a frame with the time stamp `pts`: its own right after
-    /// [`infer`](Self::infer), otherwise the latest result.
+    /// Returns the classification of the current frame, which has the timestamp `pts`: its own
+    /// result if it was inferred inline, otherwise the latest result.
     pub fn classification(&self, pts: Option<Duration>) -> Classification<'_> {
         let latest = &self.latest;
-        // In reverse playback the inferred frame has the later time stamp.
+        // In reverse playback the inferred frame has the later timestamp.
         let age = pts.zip(latest.pts).map(|(now, then)| now.abs_diff(then));
         let expired = age.zip(self.runtime.result_timeout).is_some_and(|(age, limit)| age > limit);
         Classification {

@@ -11,7 +11,7 @@ pub enum Activation {
     None,
     /// The logistic function of each score.
     Sigmoid,
-    /// The exponentials of all scores, scaled to sum 1.
+    /// The exponential of each score, divided by the sum of all.
     Softmax,
 }
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 pub(super) struct Hysteresis {
     /// The displayed class; `None` before the first decision.
     displayed: Option<Option<usize>>,
-    /// The class that leads, and the time since when.
+    /// The class that may replace it, and the time since which it leads.
     challenger: Option<(Option<usize>, Duration)>,
     /// Time of the last decision.
     at: Duration,
 }
 
 impl Hysteresis {
-    /// Returns the class to display after `leader` leads at the time `at`.
+    /// Returns the class to display if `leader` leads at the time `at`.
     ///
     /// The time of a challenger starts at the last decision in which it did not lead. If decisions
     /// are further apart than `hold`, one is therefore enough.

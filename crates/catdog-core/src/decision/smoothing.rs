@@ -49,7 +49,7 @@ impl Smoothing {
         self.averages.get(class).copied().unwrap_or(0.0)
     }
 
-    /// Forgets all past frames.
+    /// Resets the averages, so that past frames have no influence.
     pub fn reset(&mut self) {
         self.averages.clear();
     }
