@@ -1,5 +1,5 @@
-//! Compares two engines: they are the same classifier if they make the same decisions on a few
-//! generated pictures, within what quantization explains.
+//! Compares two engines: they agree if they make the same decisions on a few generated pictures,
+//! and their scores differ by no more than quantization explains.
 
 use super::{Engine, EngineError};
 use crate::tensor::{TensorInfo, TensorMut};
@@ -11,7 +11,7 @@ use crate::tensor::{TensorInfo, TensorMut};
 /// themselves.
 const TOLERANCE: f32 = 0.1;
 
-/// A generated picture: the level 0..255 at column `x`, row `y` and channel `c` of an input with
+/// A generated picture: the pixel value at column `x`, row `y` and channel `c` of an input with
 /// `width` pixels per row.
 type Picture = fn(x: usize, y: usize, c: usize, width: usize) -> u8;
 
@@ -57,7 +57,7 @@ fn scores_of(engine: &mut dyn Engine, picture: Picture) -> Result<Vec<f32>, Engi
 /// does not depend on it.
 fn fill(input: TensorMut<'_>, info: &TensorInfo, picture: Picture) {
     let width = info.shape.get(2).copied().unwrap_or(1).max(1);
-    let level = |index: usize| {
+    let pixel_value = |index: usize| {
         let (pixel, channel) = (index / 3, index % 3);
         picture(pixel % width, pixel / width, channel, width)
     };
@@ -65,14 +65,17 @@ fn fill(input: TensorMut<'_>, info: &TensorInfo, picture: Picture) {
         TensorMut::F32(elements) => elements
             .iter_mut()
             .enumerate()
-            .for_each(|(index, element)| *element = f32::from(level(index)) / 127.5 - 1.0),
+            .for_each(|(index, element)| *element = f32::from(pixel_value(index)) / 127.5 - 1.0),
         TensorMut::U8(elements) => {
-            elements.iter_mut().enumerate().for_each(|(index, element)| *element = level(index));
+            elements
+                .iter_mut()
+                .enumerate()
+                .for_each(|(index, element)| *element = pixel_value(index));
         }
         TensorMut::I8(elements) => elements
             .iter_mut()
             .enumerate()
-            .for_each(|(index, element)| *element = (level(index) ^ 0x80) as i8),
+            .for_each(|(index, element)| *element = (pixel_value(index) ^ 0x80) as i8),
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
         assert!(same_decision(&[1.0, 5.0], &[1.2, 4.8], 0.5));
         assert!(!same_decision(&[1.0, 5.0], &[1.0, 4.0], 0.5));
         assert!(!same_decision(&[1.0, 5.0], &[1.0, f32::NAN], 0.5));
-        // The scores are too close for a difference to count.
+        // The two best scores are closer than the tolerance, so either class may be the best.
         assert!(same_decision(&[5.0, 4.9], &[4.9, 5.0], 0.5));
         assert!(!same_decision(&[5.0, 4.5], &[4.7, 4.8], 0.4));
         assert!(same_decision(&[0.1], &[-0.1], 0.5) && !same_decision(&[0.6], &[-0.1], 0.5));

@@ -1,9 +1,9 @@
 //! Running a model: one input tensor in, one output tensor out.
 //!
 //! [`Engine`] is the small interface that the rest of the crate needs from a runtime. [`litert`]
-//! implements it with LiteRT; the feature `testing` adds an engine of known timing and answers.
-//! [`SharedModel`](shared_model::SharedModel) loads a model once per process, [`scheduler`] assigns
-//! its engines to requests, and [`worker`] runs inferences beside the streaming thread.
+//! implements it with LiteRT; the feature `testing` adds an engine with known durations and
+//! outputs. [`SharedModel`](shared_model::SharedModel) loads a model once per process,
+//! [`scheduler`] assigns its engines to requests, and [`worker`] runs inferences on worker threads.
 
 pub mod agreement;
 mod error;
@@ -40,7 +40,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     ///
-    /// [`EngineError`] if the runtime fails; the engine may be run again.
+    /// [`EngineError`] if the runtime fails; the engine can be run again.
     fn run(&mut self) -> Result<(), EngineError>;
 
     /// Returns the output of the last successful run, `output_info().len()` elements.

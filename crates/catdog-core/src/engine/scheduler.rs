@@ -8,13 +8,13 @@
 //! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it with an engine
 //!   ([`submit`]).
 //!
-//! Both kinds of requests stand in one queue, in the order in which they were made.
+//! Both kinds of requests wait in one queue, in the order in which they were made.
 //! `State::may_start` is the only place that decides which request is served: a request starts when
 //! its pool has more idle engines than there are earlier requests for that pool. A job that wants
 //! to run again is queued behind all others, so every stream gets its turn.
 //!
-//! The process has at most as many worker threads as processors. An idle worker ends after some
-//! seconds. A worker whose job was abandoned no longer counts, and another one may take its place.
+//! The process has at most as many worker threads as CPUs. An idle worker ends after some seconds.
+//! A worker whose job was abandoned is not counted, so that another one may take its place.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,8 +36,8 @@ static MAX_WORKERS: LazyLock<usize> =
 
 /// The engines of one model.
 ///
-/// The idle engines are changed only while the scheduler's state is locked, in this order, so the
-/// inner lock is never contended.
+/// The idle engines change only while the scheduler's state is locked. Its lock is taken before
+/// that of `engines`.
 pub struct EnginePool {
     input: TensorInfo,
     output: TensorInfo,
@@ -66,7 +66,7 @@ pub trait Job: Send + Sync {
 pub enum AfterJob {
     /// Queue the job again, behind all others.
     Requeue,
-    /// Forget the job.
+    /// Drop the job.
     Done,
     /// End this thread: the job was abandoned ([`abandon_worker`]), and another thread took its
     /// place.
@@ -75,16 +75,16 @@ pub enum AfterJob {
 
 struct Scheduler {
     state: Mutex<State>,
-    /// Notified when a job may have become able to start.
+    /// Notified when a queued job may be able to start.
     work: Condvar,
 }
 
 struct State {
     queue: VecDeque<Request>,
     next_ticket: u64,
-    /// Worker threads that count: all but those of abandoned jobs.
+    /// Number of worker threads, without those of abandoned jobs.
     workers: usize,
-    /// Workers that run a job.
+    /// Number of these threads that run a job.
     busy: usize,
 }
 
@@ -183,7 +183,7 @@ pub fn submit(pool: &Arc<EnginePool>, job: Arc<dyn Job>) {
     SCHEDULER.finish_change(state);
 }
 
-/// Removes the worker that runs an abandoned job from the count, so that another one may be
+/// Excludes the worker that runs an abandoned job from the count, so that another one can be
 /// created.
 ///
 /// The caller guarantees that the job is running and that its `run` returns
@@ -199,7 +199,7 @@ pub fn abandon_worker() {
 }
 
 impl State {
-    /// Returns whether the request at `index` of the queue may start. This is the rule of fairness.
+    /// Returns whether the request at `index` of the queue may start. This is the fairness rule.
     ///
     /// A job that finds no free worker does not reserve an engine, so that an inline request of the
     /// same model need not wait for workers that are busy with other models.
@@ -256,7 +256,7 @@ impl State {
             Some(RequestKind::Inline(_)) => pool.returned.notify_all(),
             Some(RequestKind::Worker(_)) => {
                 SCHEDULER.work.notify_one();
-                // An inline request passes a job that finds no free worker.
+                // An inline request may overtake a job that finds no free worker.
                 pool.returned.notify_all();
             }
             None => {}
@@ -300,8 +300,8 @@ impl Scheduler {
                 state.busy += 1;
                 drop(state);
                 let after = job.run(engine);
-                // A job that is done is dropped here, with its engines if it is the last user of
-                // them, and not under the lock that every stream takes.
+                // A finished job is dropped here, without the lock that every stream takes: the job
+                // may be the last user of its engines, and drop them, too.
                 let kind = RequestKind::Worker(job);
                 let again = (after == AfterJob::Requeue).then_some(Request { pool, kind });
                 state = lock(&self.state);
@@ -409,7 +409,7 @@ mod tests {
                     let _engine = pool.acquire();
                     lock(order).push(number);
                 });
-                // The next request is made once this one waits.
+                // The next request is made when this one waits.
                 while waiting(pool) <= number {
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -426,7 +426,7 @@ mod tests {
             let pool = Arc::clone(&pool);
             move || {
                 let _engine = pool.acquire();
-                panic!("meant to");
+                panic!("this test panics on purpose");
             }
         });
         assert!(user.join().is_err());

@@ -59,7 +59,7 @@ impl Environment {
     fn new(library: Arc<LiteRtLibrary>, accelerators: c_int) -> Result<Self, ModelLoadError> {
         let library_dir = library.path().parent().map(|path| path.to_string_lossy().into_owned());
         let library_dir = CString::new(library_dir.unwrap_or_default()).unwrap_or_default();
-        // LiteRT writes to stderr, which belongs to the application, so it logs on request only.
+        // LiteRT logs to stderr, which belongs to the application, so its log is off by default.
         let verbose = std::env::var_os(LOG_VARIABLE).is_some();
         let severity = if verbose { ffi::LOG_VERBOSE } else { ffi::LOG_SILENT };
         let options = [

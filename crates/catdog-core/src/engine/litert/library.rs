@@ -1,10 +1,10 @@
 //! Finds and opens `libLiteRt.so`.
 //!
-//! Nothing is linked: a plugin registers and can be inspected without the runtime. It is opened
-//! when the first model is loaded, from the first of these places that has a usable one:
+//! Nothing is linked, so a plugin registers and can be inspected without the runtime. The library
+//! is opened when the first model is loaded, from the first of these places that has a usable file:
 //!
 //! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other
-//!    place,
+//!    place is searched,
 //! 2. the folder of the shared object or program that contains this code,
 //! 3. the folder `gst-catdog` next to that folder, then in the library folder of this architecture
 //!    below `/usr/local/lib` and `/usr/lib`,
@@ -70,7 +70,7 @@ impl LiteRtLibrary {
         if path.components().count() > 1 && !path.exists() {
             return Err(refused("no such file".into()));
         }
-        // LiteRT must not be unloaded: after that, 2.3.0 crashes when the process exits.
+        // LiteRT must not be unloaded: if LiteRT 2.3.0 is unloaded, the process crashes at exit.
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
         // SAFETY: opening a library runs its initializers. Those of LiteRT have no preconditions,
         // and the path comes from the user (`CATDOG_LITERT_LIBRARY`) or from folders that the
