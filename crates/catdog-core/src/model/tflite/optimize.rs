@@ -1,4 +1,4 @@
-//! Rewrites a model in memory if XNNPACK cannot run it as one partition.
+//! Rewrites a dynamic-range model in memory, so that XNNPACK can run it as one partition.
 //!
 //! Dynamic-range quantization stores weights as int8 and computes with float activations ("hybrid"
 //! operators). XNNPACK runs hybrid convolutions and fully connected layers, but not hybrid
@@ -60,7 +60,8 @@ pub fn optimize(file: &[u8]) -> Option<Optimized> {
     }
     align(&mut rewritten, DATA_ALIGNMENT);
     rewritten.extend(&file[archive..]);
-    // In a damaged file, an overwritten value can belong to another table, too.
+    // In a damaged file, tables can overlap, so that an overwritten value also changes another
+    // table.
     ModelInfo::parse(&rewritten).ok()?;
     Some(Optimized { file: rewritten, weights: found.len() })
 }

@@ -11,8 +11,8 @@
 //! and catdog reads a few dozen fields, so this file reads the format itself.
 
 /// Limit for the tables in one vector: ten times the number of tensors of the largest classifiers.
-/// The size of the file is no limit, because all references of a malicious file can lead to the
-/// same table.
+/// The size of the file does not limit them, because all references of a malicious file can lead to
+/// the same table.
 const MAX_TABLES: usize = 1 << 16;
 /// Limit for the numbers in one i32 vector, such as a shape or the inputs of an operator.
 const MAX_INDICES: usize = 1 << 10;
@@ -41,7 +41,7 @@ pub struct I32Field {
     pub default: i32,
 }
 
-/// A flatbuffer, as a whole.
+/// The bytes of a flatbuffer.
 #[derive(Clone, Copy)]
 pub struct Flatbuffer<'a>(&'a [u8]);
 

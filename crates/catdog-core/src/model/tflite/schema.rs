@@ -20,7 +20,7 @@ pub const METADATA_NAME: &str = "TFLITE_METADATA";
 /// The value in `Operator.inputs` for an optional input that is absent.
 pub const ABSENT_TENSOR: i32 = -1;
 /// The value in `Tensor.shape_signature` for a dimension that is not fixed.
-pub const OPEN_DIMENSION: i32 = -1;
+pub const DYNAMIC_DIMENSION: i32 = -1;
 /// The value of `BlockwiseQuantization.zero_points` for a tensor whose zero points are all 0.
 pub const ABSENT_ZERO_POINTS: i32 = -1;
 /// The smallest valid `Buffer.offset`; smaller values mean that the data is in `Buffer.data`.

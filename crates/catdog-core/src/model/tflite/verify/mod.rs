@@ -1,8 +1,8 @@
 //! Refuses malformed graphs. LiteRT 2.3.0 verifies that a file is a valid flatbuffer, but not that
 //! the graph in it can be computed, and a graph that cannot be computed can end the process.
 //!
-//! LiteRT crashes (SIGSEGV, SIGFPE or an abort) or hangs in model creation, compilation or the
-//! first run if, for example,
+//! For example, LiteRT crashes (SIGSEGV, SIGFPE or an abort) or hangs in model creation,
+//! compilation or the first run if
 //!
 //! - a quantized tensor has scales, but no zero points;
 //! - a QUANTIZE has a scale of 0, or a zero point outside the range of its type;

@@ -3,7 +3,7 @@
 use super::quantization::TensorQuantization;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
-use crate::model::tflite::schema::{OPEN_DIMENSION, TensorType, tensor};
+use crate::model::tflite::schema::{DYNAMIC_DIMENSION, TensorType, tensor};
 
 /// Limit for the size of a tensor, and of all activations of a subgraph together, in bytes. The
 /// largest activation of a classifier has a few megabytes; a damaged shape can ask for terabytes.
@@ -75,9 +75,13 @@ fn size_in_bytes(shape: &[i32], bits_per_element: u64) -> Result<u64, ModelError
     Ok(bytes)
 }
 
-/// Checks that the shape signature, if there is one, is the shape with some dimensions open.
+/// Checks that the shape signature, if there is one, is the shape, in which some dimensions may be
+/// dynamic.
 fn verify_shape_signature(shape: &[i32], signature: &[i32]) -> Result<(), ModelError> {
     let matches = signature.len() == shape.len()
-        && signature.iter().zip(shape).all(|(open, size)| *open == OPEN_DIMENSION || open == size);
+        && signature
+            .iter()
+            .zip(shape)
+            .all(|(signed, size)| *signed == DYNAMIC_DIMENSION || signed == size);
     require(signature.is_empty() || matches, "a tensor's shape signature")
 }
