@@ -1,4 +1,4 @@
-//! Tests that run again in a child process, with another environment or to survive a crash.
+//! Runs a test again in a child process, with another environment or because it may crash.
 
 use std::process::Command;
 

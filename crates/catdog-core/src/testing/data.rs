@@ -3,7 +3,7 @@
 //!
 //! A test whose data is missing returns early, and cargo counts it as passed. Therefore
 //! [`outside_data`] and [`skip`] append a line per skipped test to the file that `CATDOG_SKIP_LOG`
-//! names, from which the caller of cargo counts.
+//! names, so that the caller of cargo can count the skipped tests.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -67,7 +67,8 @@ fn link_next_to_program(library: &Path) -> io::Result<()> {
     if link.canonicalize().ok() == Some(library.canonicalize()?) {
         return Ok(());
     }
-    // Created under another name and renamed, because other test programs may be doing the same.
+    // Created under another name and renamed, because other test programs may create it at the same
+    // time.
     let temporary = link.with_extension(format!("so.{}", std::process::id()));
     let _ = fs::remove_file(&temporary);
     std::os::unix::fs::symlink(library, &temporary)?;
@@ -85,8 +86,8 @@ pub fn find_outside_data(path: &str) -> Result<PathBuf, PathBuf> {
     if found.exists() { Ok(found) } else { Err(found) }
 }
 
-/// Returns `path` in the data outside of the repository. If it does not exist, the test `test` is
-/// reported as skipped, and must return.
+/// Returns `path` in the data outside of the repository. If it does not exist, reports the test
+/// `test` as skipped; the test must return.
 ///
 /// # Panics
 ///

@@ -25,7 +25,7 @@ pub struct FakeEngine {
     pub panic_at: Option<u64>,
 }
 
-/// The fake engines that replace models, with the paths of the model files.
+/// The stand-ins, with the paths of the model files that they replace.
 static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
 
 impl FakeEngine {
@@ -104,8 +104,8 @@ impl Engine for FakeEngine {
         }
         let mut sums = [0u64; 3];
         for pixel in self.input.chunks_exact(3) {
-            for (sum, level) in sums.iter_mut().zip(pixel) {
-                *sum += u64::from(*level);
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += u64::from(*value);
             }
         }
         let pixels = (self.input.len() / 3).max(1) as f32;
