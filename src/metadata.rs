@@ -1,4 +1,4 @@
-//! The classification as GStreamer carries it: metadata on the buffer, messages on the bus.
+//! Carries classifications in GStreamer: as metadata on the buffer, and as messages on the bus.
 //!
 //! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
 //! read without headers of this project. Its fields are the `FIELD_*` constants below. With the
@@ -25,12 +25,13 @@ pub const FIELD_INDEX: &str = "index";
 pub const FIELD_LABELS: &str = "labels";
 /// Array of double: the confidences of the best classes, in the same order.
 pub const FIELD_CONFIDENCES: &str = "confidences";
-/// Boolean: true if this very frame was inferred, false if the result of an earlier frame is held.
+/// Boolean: true if this frame itself was inferred, false if the result of an earlier frame is
+/// held.
 pub const FIELD_FRESH: &str = "fresh";
-/// Unsigned 64-bit, ns: presentation time stamp of the inferred frame; absent if it has none.
+/// Unsigned 64-bit, ns: presentation timestamp of the inferred frame; absent if it has none.
 pub const FIELD_INFERENCE_PTS: &str = "inference-pts";
-/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without time
-/// stamps.
+/// Unsigned 64-bit, ns: how much older the inferred frame is than this frame; absent without
+/// timestamps.
 pub const FIELD_AGE: &str = "age";
 /// Unsigned 64-bit, ns: duration of the inference.
 pub const FIELD_INFERENCE_TIME: &str = "inference-time";
@@ -38,7 +39,7 @@ pub const FIELD_INFERENCE_TIME: &str = "inference-time";
 pub const FIELD_MODEL: &str = "model";
 /// String: name of the element that attached the metadata.
 pub const FIELD_ELEMENT: &str = "element";
-/// Unsigned 64-bit, ns: presentation time stamp of the frame; in messages only.
+/// Unsigned 64-bit, ns: presentation timestamp of the frame; in messages only.
 pub const FIELD_PTS: &str = "pts";
 
 /// Registers the metadata with GStreamer, once per process.
@@ -111,7 +112,7 @@ impl MetadataWriter {
     }
 
     /// Returns the structure of the element message for `classification`: the fields of the
-    /// metadata, and the time stamp of the frame.
+    /// metadata, and the timestamp of the frame.
     pub fn message(
         &self,
         classification: &Classification<'_>,
@@ -142,8 +143,8 @@ impl MetadataWriter {
 
     /// Adds a classification to the buffer's relation metadata, which is created if there is none.
     ///
-    /// A rejected result adds nothing, because readers of analytics metadata take its contents as
-    /// found. The `object` is related to its classification.
+    /// A rejected result adds nothing, because readers of analytics metadata treat each entry as a
+    /// result. The `object` is related to its classification.
     #[cfg(feature = "analytics")]
     fn attach_analytics(
         &self,
@@ -179,7 +180,7 @@ impl MetadataWriter {
     }
 }
 
-/// The fields of a classification, as read from a buffer.
+/// The fields of a classification, read from a buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassificationFields<'a> {
     /// The label of the accepted class, otherwise the unknown label.
@@ -190,7 +191,7 @@ pub struct ClassificationFields<'a> {
     pub index: i32,
     /// The best classes and their confidences, best first.
     pub results: &'a [(&'a str, f64)],
-    /// Whether this very frame was inferred.
+    /// Whether this frame itself was inferred.
     pub fresh: bool,
     /// File name of the model.
     pub model: &'a str,
@@ -226,7 +227,7 @@ pub fn find<T>(
     Some(reader(of_element.last()?.try_as_custom_meta()?.structure()))
 }
 
-/// As [`find`], with the fields of the metadata already read.
+/// As [`find`], but calls `reader` with the fields of the metadata.
 pub fn read<T>(
     buffer: &gst::BufferRef,
     element: Option<&str>,

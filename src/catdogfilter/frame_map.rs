@@ -2,7 +2,7 @@
 //! it has one, otherwise with those of the caps.
 //!
 //! `gst_video_frame_map` is not used, because it does not check the offsets and strides of a video
-//! meta: a buffer that is smaller than they say would be read past its end.
+//! meta: if a buffer is too small for them, it would be read past its end.
 
 use catdog_core::classifier::ClassifyError;
 use catdog_core::frame::{FrameError, FrameSpec, FrameView, Plane};
@@ -22,8 +22,8 @@ struct Place {
 ///
 /// # Errors
 ///
-/// [`ClassifyError::Frame`] if the buffer cannot be mapped or is smaller than its caps and meta
-/// promise; the error of `reader`.
+/// [`ClassifyError::Frame`] if the buffer cannot be mapped or is smaller than its caps and its meta
+/// require; the error of `reader`.
 pub fn with_frame<T>(
     buffer: &gst::BufferRef,
     info: &VideoInfo,

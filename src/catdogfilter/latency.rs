@@ -19,7 +19,7 @@ pub struct LatencyTracker {
 }
 
 impl LatencyTracker {
-    /// Starts with the latency that `classifier` expects.
+    /// Starts with the latency that `classifier` reports.
     pub fn new(classifier: &Classifier) -> Self {
         let measured = classifier.latency();
         Self { measured, measured_at: classifier.counters().inferences, announced: measured }
@@ -40,8 +40,8 @@ impl LatencyTracker {
         self.announced
     }
 
-    /// Measures the latency every few inferences. Returns whether it must be announced anew, which
-    /// is so if frames wait (`announce`) and it has changed by more than a quarter.
+    /// Measures the latency every few inferences. Returns whether it must be announced again:
+    /// frames wait (`announce`), and it differs from the announced latency by more than a quarter.
     pub fn measure(&mut self, classifier: &Classifier, announce: bool) -> bool {
         let inferences = classifier.counters().inferences;
         if inferences < self.measured_at + MEASURING_INTERVAL {
@@ -64,8 +64,8 @@ pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
 }
 
 /// Adds the latency `own` to the answer of upstream in the LATENCY `query`, if frames wait for
-/// their results. `frames_wait` is given whether upstream is live. Returns `false` for another
-/// query.
+/// their results. `frames_wait` gets whether upstream is live, and returns whether frames wait.
+/// Returns `false` for another query.
 pub fn add_to_answer(
     query: &mut gst::QueryRef,
     own: Duration,

@@ -89,7 +89,7 @@ pub fn drop_in_background(classifier: Box<Classifier>) {
     let _ = thread::Builder::new().spawn(move || drop(classifier));
 }
 
-/// Loads the requested model until no newer request is left.
+/// Loads the latest requested model, until no request is left.
 fn load_requests(shared: &Mutex<Shared>, report: impl Fn(Result<&Classifier, &LoadError>)) {
     loop {
         let (generation, request) = {
@@ -103,8 +103,8 @@ fn load_requests(shared: &Mutex<Shared>, report: impl Fn(Result<&Classifier, &Lo
         if lock(shared).generation != generation {
             continue;
         }
-        // Reported first, so that the streaming thread does not use a model before its warnings are
-        // posted.
+        // The report comes first, so that the streaming thread does not use a model before its
+        // warnings are posted.
         report(loaded.as_deref());
         let mut shared = lock(shared);
         if shared.generation == generation {

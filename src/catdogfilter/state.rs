@@ -1,4 +1,4 @@
-//! What the element keeps between start and stop, behind one lock.
+//! The state of the element between start and stop, in one lock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::model_swap::ModelSwap;
 use super::qos::Lateness;
 use super::streaming::Streaming;
 
-/// What runs.
+/// The state of the element between start and stop.
 #[derive(Default)]
 pub struct State {
     /// The element is between start and stop.
@@ -32,7 +32,7 @@ pub struct State {
     pub refused_caps: bool,
 }
 
-/// What the state holds for the next frame.
+/// What the state contains for the next frame.
 pub struct FrameStart {
     pub settings_changed: bool,
     pub next_model: Option<Box<Classifier>>,
@@ -43,11 +43,11 @@ pub struct FrameStart {
 }
 
 impl State {
-    /// Takes what runs out of the state for the length of the frame with the time stamp `pts`.
-    /// Returns `None` before `start`.
+    /// Takes `streaming` out of the state for the duration of the frame with the timestamp `pts`.
+    /// Returns `None` if the element is stopped.
     ///
-    /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
-    /// `Streaming` meanwhile.
+    /// Nothing else needs `streaming` meanwhile: buffers and serialized events arrive on one
+    /// thread, and `stop` waits for that thread.
     pub fn begin_frame(
         &mut self,
         pts: Option<gst::ClockTime>,
@@ -69,7 +69,7 @@ impl State {
         self.streaming = Some(streaming);
     }
 
-    /// Forgets what is known of the stream: after a flush or at the start of another stream.
+    /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset_stream(&mut self) {
         if let Some(streaming) = self.streaming.as_mut() {
             streaming.reset();

@@ -1,4 +1,4 @@
-//! What runs between start and stop: the way of a frame through the element.
+//! The path of a frame through the element.
 //!
 //! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect
 //! finished results -> infer or skip the frame -> decide its classification -> attach it -> note
@@ -25,7 +25,7 @@ use crate::metadata::MetadataWriter;
 use crate::overlay::{OverlayWriter, Overlays};
 
 /// Number of frames after which overlays are searched again without a link event: one or two
-/// seconds, for a few microseconds.
+/// seconds. A search takes a few microseconds.
 const OVERLAY_SEARCH_INTERVAL: u32 = 48;
 
 /// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
@@ -35,7 +35,7 @@ const LONG_WAIT: Duration = Duration::from_millis(20);
 /// How often a waiting thread checks for a flush or stop.
 const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
 
-/// What the element knows at the start of a frame.
+/// What the element passes to [`Streaming::process`] with a frame.
 pub struct FrameContext<'a> {
     /// The settings, if they have changed since the last frame.
     pub changed_settings: Option<&'a Settings>,
@@ -73,7 +73,7 @@ pub struct Streaming {
     settings: RuntimeSettings,
     element_name: String,
     output: Output,
-    /// From the caps on.
+    /// `None` until the caps arrive.
     format: Option<(VideoInfo, FrameSpec)>,
     overlays: Overlays,
     overlay_writer: Arc<OverlayWriter>,
@@ -85,7 +85,7 @@ pub struct Streaming {
     frames_since_overlay_search: u32,
 }
 
-/// What is known of the classifications outside the element.
+/// The output of the element: metadata, read-only properties, messages.
 struct Output {
     metadata: MetadataWriter,
     displayed: Displayed,
@@ -113,7 +113,7 @@ impl fmt::Display for Displayed {
 }
 
 impl Streaming {
-    /// Starts with a loaded classifier, for the element named `element_name`.
+    /// Creates the streaming part of the element named `element_name`, with a loaded classifier.
     pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
         let overlay_writer = OverlayWriter {
             element: element_name.clone(),
@@ -173,14 +173,14 @@ impl Streaming {
     ///
     /// # Errors
     ///
-    /// [`ClassifyError::Preprocess`] if the caps contradict themselves.
+    /// [`ClassifyError::Preprocess`] if frames of these caps cannot be preprocessed.
     pub fn set_caps(&mut self, info: VideoInfo, spec: FrameSpec) -> Result<(), ClassifyError> {
         self.classifier.set_frame_spec(&spec)?;
         self.format = Some((info, spec));
         Ok(())
     }
 
-    /// Forgets the state of the stream: after a flush or at the start of another stream.
+    /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         self.classifier.reset();
     }
@@ -195,7 +195,7 @@ impl Streaming {
     ///
     /// # Errors
     ///
-    /// [`Stop`] if the frame must not pass. The events count in any case.
+    /// [`Stop`] if the frame must not pass. The caller must post `events` in any case.
     pub fn process(
         &mut self,
         buffer: &mut gst::BufferRef,
@@ -211,7 +211,8 @@ impl Streaming {
         self.choose_execution(context.upstream_is_live);
         let result = self.classify(buffer, &context, events);
         if let Err(Stop::Failed(_)) = result {
-            // One error is enough; the end of the stream must not report the next.
+            // One error is enough, so running inferences are discarded: the end of the stream would
+            // report their errors.
             self.classifier.reset();
         }
         let announce = self.frames_wait && context.upstream_is_live;
@@ -241,7 +242,7 @@ impl Streaming {
         Ok(())
     }
 
-    /// The way of one frame through an active element.
+    /// Infers or skips the frame in `buffer`, and attaches its classification.
     fn classify(
         &mut self,
         buffer: &mut gst::BufferRef,
@@ -284,7 +285,7 @@ impl Streaming {
         time: FrameTime,
         is_late: bool,
     ) -> Result<(), ClassifyError> {
-        // A gap buffer has a time stamp and no pixels.
+        // A gap buffer has a timestamp and no pixels.
         let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
         if is_late || is_gap || !self.classifier.is_due(time) {
             self.classifier.skip(time);
@@ -317,15 +318,16 @@ impl Streaming {
         Ok(())
     }
 
-    /// Notes the latest result, during the frame with the time stamp `pts`. `own` tells whether it
-    /// is the result of that frame.
+    /// Notes the latest result, during the frame with the timestamp `pts`. `own` is true if it is
+    /// the result of that frame.
     fn note_result(&mut self, pts: Option<gst::ClockTime>, own: bool, events: &mut Events) {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
         self.output.note_result(&classification, pts, self.settings.post_messages, events);
     }
 
-    /// Accepts a failed inference if `error-policy` is `passthrough`; the first one is noted.
+    /// Returns success for a failed inference if `error-policy` is `passthrough`, and a warning for
+    /// the first one.
     fn tolerate(&mut self, error: ClassifyError, events: &mut Events) -> Result<(), ProcessError> {
         let passes = self.settings.error_policy == ErrorPolicy::Passthrough;
         match error {
@@ -339,7 +341,7 @@ impl Streaming {
         }
     }
 
-    /// Takes over changed settings. A value that cannot be used leaves the current one in use.
+    /// Applies changed settings. A property whose value cannot be used keeps its current value.
     fn apply_settings(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
         let Some(settings) = context.changed_settings.take() else { return };
         let (runtime, error) = settings.runtime_or(&self.settings);
@@ -393,7 +395,7 @@ impl Streaming {
     fn choose_execution(&mut self, upstream_is_live: bool) {
         self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
         let current = self.classifier.execution();
-        // Half the limit on the way back, so that the choice does not alternate.
+        // The way back has half the limit, so that the choice does not alternate.
         let limit = if current == Execution::Worker { LONG_WAIT / 2 } else { LONG_WAIT };
         let inline = self.frames_wait && self.latency.measured() <= limit;
         let execution = if inline { Execution::Inline } else { Execution::Worker };
@@ -404,7 +406,7 @@ impl Streaming {
 }
 
 impl Output {
-    /// Notes a new result: a message if each result is posted.
+    /// Handles a new result: adds a message if every result is posted.
     fn note_result(
         &mut self,
         classification: &Classification<'_>,
@@ -417,8 +419,8 @@ impl Output {
         }
     }
 
-    /// Notes the classification of a frame: what is displayed, and a message if changes are posted
-    /// and the label has changed.
+    /// Handles the classification of a frame: updates the displayed label, and adds a message if
+    /// changes are posted and the label has changed.
     fn note_frame(
         &mut self,
         classification: &Classification<'_>,
