@@ -273,8 +273,8 @@ impl BaseTransformImpl for CatdogFilter {
         {
             let mut state = lock(&self.state);
             *state = State { interrupted: state.interrupted, ..State::default() };
-            // From here on, a change of a model property loads the model in the background: it may
-            // come too late for the load below.
+            // From here on, a change of a model property loads the model in the background, because
+            // the load below may not see the change.
             state.started = true;
             state.relinked = true;
         }

@@ -1,6 +1,6 @@
-//! `catdog inspect`: prints what a model file says about itself and how catdog interprets it.
+//! `catdog inspect`: describes a model file, and how catdog interprets it.
 //!
-//! It reads the file only. It needs neither the LiteRT runtime nor GStreamer.
+//! The command reads the file only. It needs neither the LiteRT runtime nor GStreamer.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,13 +20,13 @@ use serde::Serialize;
 use crate::Failure;
 use crate::output::{print, printable};
 
-/// The name that stands for the built-in model.
+/// The argument that selects the built-in model.
 const BUILT_IN: &str = "built-in";
 
 /// Number of labels that the text shows.
 const SHOWN_LABELS: usize = 10;
 
-/// Prints what a model file says about itself, and how catdog interprets it
+/// Describes a model file, and how catdog interprets it
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A .tflite file, or `built-in` for the model that is part of catdog

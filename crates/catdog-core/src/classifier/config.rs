@@ -16,7 +16,7 @@ pub enum OutputActivation {
     /// softmax for several.
     #[default]
     Auto,
-    /// This activation, whatever the graph ends in.
+    /// This activation, for every graph.
     Fixed(Activation),
 }
 

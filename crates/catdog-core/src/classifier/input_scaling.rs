@@ -8,7 +8,7 @@ use crate::model::tflite::{ModelInfo, Normalization};
 use crate::preprocess::{TensorTarget, ValueMap};
 use crate::tensor::{ElementType, Quantization, TensorInfo};
 
-/// What the elements of a model's input stand for.
+/// The meaning of the elements of a model's input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
     /// No source defines it.

@@ -258,7 +258,7 @@ impl Classifier {
     }
 
     /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames,
-    /// or the duration of one inference before the first frame.
+    /// or before the first frame, the duration of one inference.
     pub fn latency(&self) -> Duration {
         match self.counters.wait.percentile(95) {
             0 => self.description.inference_time,
@@ -266,8 +266,8 @@ impl Classifier {
         }
     }
 
-    /// Counts a frame with the timestamp `pts` and returns its time. Must be called once per frame,
-    /// in the order of the frames.
+    /// Counts a frame with the timestamp `pts` and returns its time. The caller calls it once per
+    /// frame, in the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
         self.clock.advance(pts, Instant::now)

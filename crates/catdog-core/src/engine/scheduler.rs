@@ -266,7 +266,7 @@ impl State {
     fn add_worker(&mut self) {
         if self.workers < *MAX_WORKERS {
             let thread = thread::Builder::new().name("catdog-worker".into());
-            // If it fails, the workers that exist do all the work.
+            // If the system cannot create a thread, the existing workers do all the work.
             self.workers += usize::from(thread.spawn(|| SCHEDULER.work()).is_ok());
         }
     }

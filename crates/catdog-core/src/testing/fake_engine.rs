@@ -53,10 +53,10 @@ impl FakeEngine {
     /// Makes this engine the stand-in for the model file `path`, which need not exist.
     ///
     /// After this call, a `Classifier` that loads the model file `path` gets a copy of this engine,
-    /// with the labels "red", "green" and "blue", and does not open the file. This is how a test of
-    /// an element, which can only set the property `model-file`, runs a fake engine. It works in
-    /// this process only, and only in builds with the feature `testing`. A second call for the same
-    /// path replaces the stand-in.
+    /// with the labels "red", "green" and "blue", and does not open the file. So a test of an
+    /// element, which can only set the property `model-file`, can run a fake engine. A stand-in
+    /// works in this process only, and only in builds with the feature `testing`. A second call for
+    /// the same path replaces the stand-in.
     pub fn stand_in_for(self, path: impl Into<PathBuf>) {
         let path = path.into();
         let mut stand_ins = lock(&STAND_INS);

@@ -23,7 +23,7 @@ const MAX_SIDE: usize = 4096;
 /// Limit for the number of scores; ImageNet-21k has 21,843 classes.
 const MAX_SCORES: usize = 1 << 20;
 
-/// The description of an image classifier, as its file gives it.
+/// The description of an image classifier, from its file.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
     /// Key of the signature to run; `None` if the file has no signatures.
@@ -75,8 +75,8 @@ impl ModelInfo {
     }
 }
 
-/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is a
-/// known format of models.
+/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is
+/// another known model format.
 fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     if file.is_empty() {
         return Err(ModelError::Empty);
@@ -96,7 +96,7 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Returns the element of a slice of one; otherwise the error with the number of elements.
+/// Returns the only element of `items`, or the error with the number of elements.
 fn the_only<T>(items: &[T], error: fn(usize) -> ModelError) -> Result<&T, ModelError> {
     match items {
         [item] => Ok(item),
@@ -174,7 +174,7 @@ fn tensor_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, Vec<i3
     Ok((TensorInfo { name, shape: dimensions, element, quantization }, shape))
 }
 
-/// Returns the quantization of a whole tensor; `None` if the file has none that can be used.
+/// Returns the per-tensor quantization; `None` if there is none, or it cannot be used.
 fn quantization(tensor: Table<'_>) -> Option<Quantization> {
     let parameters = tensor.table(tensor::QUANTIZATION)?;
     let scale = *parameters.f32_vector(quantization_parameters::SCALE).first()?;

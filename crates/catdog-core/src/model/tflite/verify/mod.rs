@@ -16,7 +16,7 @@
 //! - an input or output in a signature has no name;
 //! - the tensors need terabytes of memory, or a convolution needs hours.
 //!
-//! LiteRT runs the graph, but computes something else than the network, if
+//! LiteRT runs the graph, but computes other scores than the network, if
 //!
 //! - a fused activation is not in the schema;
 //! - a dilation is larger than any image;
