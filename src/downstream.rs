@@ -8,7 +8,7 @@ const MAX_PADS: usize = 4096;
 /// Calls `visitor` once for every sink pad downstream of the source pad `source`, with its element.
 ///
 /// The walk follows every element that passes data on, into bins (the bin itself first) and out of
-/// them. If `visitor` returns false for an element, the walk does not continue behind it.
+/// them. If `visitor` returns false for an element, the walk does not continue after it.
 pub fn visit_downstream(
     source: &gst::Pad,
     mut visitor: impl FnMut(&gst::Pad, &gst::Element) -> bool,
@@ -32,7 +32,7 @@ fn visit(
     if element.as_ref().is_some_and(|element| !visitor(&sink, element)) {
         return;
     }
-    // A bin has a ghost pad, which is paired with an internal proxy pad.
+    // At the border of a bin, a ghost pad is paired with an internal proxy pad.
     if let Some(border) = sink.downcast_ref::<gst::ProxyPad>() {
         if let Some(beyond) = border.internal() {
             visit(beyond.upcast_ref(), visited, visitor);

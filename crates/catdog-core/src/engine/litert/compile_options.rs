@@ -1,4 +1,4 @@
-//! The options of a compilation, as LiteRT takes them.
+//! The options of a compilation, as an object of the C API.
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};

@@ -66,7 +66,7 @@ impl CompiledModel {
         self.environment().api()
     }
 
-    /// Sets the shape of the input, which has a dynamic batch.
+    /// Sets the shape of an input with a dynamic batch.
     ///
     /// # Errors
     ///
