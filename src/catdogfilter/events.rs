@@ -35,13 +35,13 @@ pub struct Events {
 pub enum Warning {
     /// A property was set to a value that cannot be used.
     Settings(SettingsError),
-    /// The next model cannot take the frames of the stream.
+    /// The next model cannot be used with the frames of the stream.
     RefusedModel(ClassifyError),
     /// An inference failed and the stream continues; only the first failure is reported.
     FailedInference(ClassifyError),
 }
 
-/// A change of the displayed label, with the numbers that led to it.
+/// A change of the displayed label, with the confidences that caused it.
 #[derive(Debug)]
 pub struct LabelChange {
     /// `None` for the first frame.

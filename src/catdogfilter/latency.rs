@@ -57,7 +57,7 @@ impl LatencyTracker {
     }
 }
 
-/// Asks the peer of `sink_pad` whether it is live; `None` if it does not answer.
+/// Asks upstream of `sink_pad` whether it is live; `None` if upstream does not answer.
 pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
     let mut query = gst::query::Latency::new();
     sink_pad.peer_query(&mut query).then(|| query.result().0)

@@ -76,7 +76,7 @@ pub const DEFAULT_THREADS: i32 = 0;
 const MAX_THREADS: u32 = 256;
 /// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
-/// The default threshold already implies a lead.
+/// No margin, because the default threshold already implies a lead.
 pub const DEFAULT_MARGIN: f32 = 0.0;
 /// In ms. Together with the default hold, the labels of six clips changed 5 times instead of 108
 /// times, and more of them were right; the guide page on live behavior shows other values.
@@ -128,7 +128,7 @@ pub enum OptimizeChoice {
     #[default]
     #[enum_value(name = "Rewrite the model if its decisions stay the same", nick = "auto")]
     Auto,
-    /// Never.
+    /// The model runs as stored.
     #[enum_value(name = "Run the model as stored", nick = "off")]
     Off,
 }
@@ -172,11 +172,11 @@ pub enum ActivationChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogOverlay")]
 pub enum OverlayMode {
-    /// If it has no text of its own.
+    /// A textoverlay shows the result if it has no text of its own.
     #[default]
     #[enum_value(name = "Set the text of a textoverlay downstream that has none", nick = "auto")]
     Auto,
-    /// Never.
+    /// No textoverlay is changed.
     #[enum_value(name = "Do not touch any textoverlay", nick = "none")]
     None,
 }
@@ -185,14 +185,14 @@ pub enum OverlayMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogPostMessages")]
 pub enum PostMessages {
-    /// None.
+    /// No result is posted.
     #[enum_value(name = "No messages", nick = "none")]
     None,
-    /// When the label changes.
+    /// A result is posted when the label changes.
     #[default]
     #[enum_value(name = "When the label changes", nick = "change")]
     Change,
-    /// For every inference.
+    /// The result of every inference is posted.
     #[enum_value(name = "For every inference", nick = "every")]
     Every,
 }

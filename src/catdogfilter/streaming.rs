@@ -1,9 +1,9 @@
 //! The path of a frame through the element.
 //!
-//! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect
-//! finished results -> infer or skip the frame -> decide its classification -> attach it -> note
-//! the events for the application. It never calls into the application; the element does that with
-//! the returned [`Events`] after the frame, with no lock held.
+//! [`Streaming`] processes one frame at a time, each step once: apply changes -> collect finished
+//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events
+//! for the application. It never calls into the application; the element does that with the
+//! returned [`Events`] after the frame, with no lock held.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -374,8 +374,8 @@ impl Streaming {
         events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
     }
 
-    /// Searches for overlays after a link event, and every few frames: some changes downstream
-    /// cause no event here, because a flushing pad drops it.
+    /// Searches for overlays after a link event, and every [`OVERLAY_SEARCH_INTERVAL`] frames: a
+    /// flushing pad drops events, so some changes downstream cause no event here.
     fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
         self.frames_since_overlay_search += 1;
         if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {

@@ -1,6 +1,6 @@
 //! catdog-core: a video frame in, a classification out.
 //!
-//! The way of a frame: [`frame`] (borrowed planes, checked) -> [`preprocess`] (input tensor) ->
+//! The path of a frame: [`frame`] (borrowed planes, checked) -> [`preprocess`] (input tensor) ->
 //! [`engine`] (output tensor) -> [`decision`] (ranked classes, the accepted one). [`classifier`]
 //! combines these steps; [`model`] reads `.tflite` files and labels.
 //!

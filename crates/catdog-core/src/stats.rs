@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Number of runs that the percentiles cover: ten seconds of a camera at 25 frames/s.
 const WINDOW: usize = 256;
 
-/// The durations of the latest runs of one stage.
+/// The durations of the latest runs of one step.
 #[derive(Clone, Debug)]
 pub struct Durations {
     recent: [u64; WINDOW],

@@ -81,7 +81,7 @@ pub fn load_with(
     let mut chosen = lock(&CHOSEN);
     let key = key(file, optimize);
     let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
-    // Kept alive until the end, so that the chosen model is not loaded again.
+    // The tried models stay alive until the end, so that the chosen one is not loaded again.
     let mut tried = Vec::new();
     let threads = match known.filter(|threads| candidates.contains(threads)) {
         Some(threads) => threads,

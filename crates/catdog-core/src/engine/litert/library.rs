@@ -6,8 +6,8 @@
 //! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other
 //!    place is searched,
 //! 2. the folder of the shared object or program that contains this code,
-//! 3. the folder `gst-catdog` next to that folder, then in the library folder of this architecture
-//!    below `/usr/local/lib` and `/usr/lib`,
+//! 3. the folder `gst-catdog` next to that folder, then the folder `gst-catdog` in the library
+//!    folder of this architecture below `/usr/local/lib` and `/usr/lib`,
 //! 4. the search path of the dynamic loader.
 
 use std::ffi::{CStr, OsStr};

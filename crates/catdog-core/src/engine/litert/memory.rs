@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 /// XNNPACK's kernels may read up to 16 bytes (`XNN_EXTRA_BYTES`) past the end of an input.
 ///
 /// The memory is held as a raw pointer, not as a `Vec`: LiteRT keeps a pointer to it while the
-/// owner moves, which the uniqueness of a `Box` or `Vec` does not allow.
+/// owner moves, which the aliasing rules of `Box` and `Vec` forbid.
 pub(super) struct AlignedBytes {
     lines: NonNull<CacheLine>,
     /// Number of cache lines, padding included.

@@ -5,7 +5,7 @@
 //! depthwise convolutions. Each of these runs in a reference kernel and ends a partition of the
 //! graph. The rewrite dequantizes depthwise weights to float32. The file hardly grows, because
 //! these weights are few (nine per channel for a 3x3 kernel). No accuracy is lost: the float kernel
-//! uses the values that the int8 weights stand for, and it does not round the activations to eight
+//! uses the values that the int8 weights represent, and it does not round the activations to eight
 //! bits.
 //!
 //! The rewrite overwrites values in place and appends data: the type of the weight tensor, the
