@@ -2,13 +2,13 @@
 
 use gst::prelude::*;
 
-/// The largest number of pads that a walk visits, in case an application builds a huge graph.
+/// Limit for the number of pads that a walk visits, in case an application builds a huge graph.
 const MAX_PADS: usize = 4096;
 
 /// Calls `visitor` once for every sink pad downstream of the source pad `source`, with its element.
 ///
-/// The walk follows every element that passes data on, into bins (the bin itself first) and out of them.
-/// Where `visitor` returns false, it does not go past that element.
+/// The walk follows every element that passes data on, into bins (the bin itself first) and out of
+/// them. If `visitor` returns false for an element, the walk does not continue after it.
 pub fn visit_downstream(
     source: &gst::Pad,
     mut visitor: impl FnMut(&gst::Pad, &gst::Element) -> bool,
@@ -26,12 +26,13 @@ fn visit(
         return;
     }
     visited.push(sink.clone());
-    // A pad that an application created by itself, and the inner pad of a ghost pad, have no element.
+    // A pad that an application created by itself, and the inner pad of a ghost pad, have no
+    // element.
     let element = sink.parent_element();
     if element.as_ref().is_some_and(|element| !visitor(&sink, element)) {
         return;
     }
-    // The border of a bin is a pair of proxy pads, inwards and outwards.
+    // At the border of a bin, a ghost pad is paired with an internal proxy pad.
     if let Some(border) = sink.downcast_ref::<gst::ProxyPad>() {
         if let Some(beyond) = border.internal() {
             visit(beyond.upcast_ref(), visited, visitor);

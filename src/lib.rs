@@ -1,8 +1,8 @@
 //! catdog: LiteRT image classification on every video buffer of a GStreamer pipeline.
 //!
 //! The plugin has two elements: [`catdogfilter`] classifies buffers and attaches the result,
-//! [`catdogtext`] turns the attached results into timed text. What they attach is defined in
-//! [`metadata`]. The classification itself is in the crate `catdog_core`, which does not depend on
+//! [`catdogtext`] turns the attached results into timed text. [`metadata`] defines the metadata and
+//! the messages. The classification itself is in the crate `catdog_core`, which does not depend on
 //! GStreamer.
 //!
 //! An application that links this crate registers the elements with [`plugin_register_static`].

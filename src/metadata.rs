@@ -1,4 +1,4 @@
-//! The classification as GStreamer carries it: metadata on the buffer, messages on the bus.
+//! Carries classifications in GStreamer: as metadata on the buffer, and as messages on the bus.
 //!
 //! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
 //! headers of this project. Its fields are listed in [`FIELDS`]. With the feature `analytics`,
@@ -112,7 +112,8 @@ pub struct MetadataWriter {
 }
 
 impl MetadataWriter {
-    /// Creates the writer of the element named `element`, which runs `model` with the classes `labels`.
+    /// Creates the writer of the element named `element`, which runs `model` with the classes
+    /// `labels`.
     pub fn new(labels: &[String], unknown_label: String, model: String, element: String) -> Self {
         Self {
             #[cfg(feature = "analytics")]
@@ -136,8 +137,8 @@ impl MetadataWriter {
 
     /// Attaches `classification` to `buffer`, whose memory is not changed.
     ///
-    /// With `object` (width and height of the frame in pixels), an accepted class is also attached as an
-    /// object that fills the frame; without the feature `analytics` this has no effect.
+    /// With `object` (width and height of the frame in pixels), an accepted class is also attached
+    /// as an object that fills the frame; without the feature `analytics` this has no effect.
     ///
     /// # Errors
     ///
@@ -156,8 +157,8 @@ impl MetadataWriter {
         Ok(())
     }
 
-    /// Returns the structure of the element message for `classification`: the fields of the metadata,
-    /// and the time stamp of the frame.
+    /// Returns the structure of the element message for `classification`: the fields of the
+    /// metadata, and the timestamp of the frame.
     pub fn message(
         &self,
         classification: &Classification<'_>,
@@ -188,8 +189,8 @@ impl MetadataWriter {
 
     /// Adds a classification to the buffer's relation metadata, which is created if there is none.
     ///
-    /// A rejected result adds nothing, because readers of analytics metadata take its contents as found.
-    /// The `object` is related to its classification.
+    /// A rejected result adds nothing, because readers of analytics metadata treat each entry as a
+    /// result. The `object` is related to its classification.
     #[cfg(feature = "analytics")]
     fn attach_analytics(
         &self,
@@ -201,8 +202,8 @@ impl MetadataWriter {
         use gst_analytics::{AnalyticsRelationMeta, RelTypes};
 
         let Some(accepted) = classification.accepted else { return Ok(()) };
-        // The accepted class comes first, even if another one is best in this frame: some readers use
-        // the first entry only.
+        // The accepted class comes first, even if another one is best in this frame: some readers
+        // use the first entry only.
         let others = classification.ranked.iter().filter(|ranked| ranked.class != accepted.class);
         let ranked = std::iter::once(&accepted).chain(others);
         let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) = ranked
@@ -225,7 +226,7 @@ impl MetadataWriter {
     }
 }
 
-/// The fields of a classification, as read from a buffer.
+/// The fields of a classification, read from a buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassificationFields<'a> {
     /// The label of the accepted class, otherwise the unknown label.
@@ -236,7 +237,7 @@ pub struct ClassificationFields<'a> {
     pub index: i32,
     /// The best classes and their confidences, best first.
     pub results: &'a [(&'a str, f64)],
-    /// Whether this very frame was inferred.
+    /// Whether this frame itself was inferred.
     pub fresh: bool,
     /// File name of the model.
     pub model: &'a str,
@@ -251,8 +252,8 @@ impl ClassificationFields<'_> {
     }
 }
 
-/// Calls `reader` with the metadata that the element named `element`, or any element, attached to `buffer`.
-/// Returns `None` if there is no such metadata.
+/// Calls `reader` with the metadata that the element named `element`, or any element, attached to
+/// `buffer`. Returns `None` if there is no such metadata.
 ///
 /// A buffer may carry the metadata of several elements. The last one is that of the nearest element
 /// upstream; it is used if several match.
@@ -272,7 +273,7 @@ pub fn find<T>(
     Some(reader(of_element.last()?.try_as_custom_meta()?.structure()))
 }
 
-/// As [`find`], with the fields of the metadata already read.
+/// As [`find`], but calls `reader` with the fields of the metadata.
 pub fn read<T>(
     buffer: &gst::BufferRef,
     element: Option<&str>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
 use gst_video::{VideoChromaSite, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 
-/// The supported formats, with the layout they are read as. An alpha channel is not read.
+/// The supported formats, and the pixel format as which each is read. An alpha channel is not read.
 const FORMATS: [(VideoFormat, PixelFormat); 19] = [
     (VideoFormat::Yuy2, PixelFormat::Yuy2),
     (VideoFormat::Uyvy, PixelFormat::Uyvy),

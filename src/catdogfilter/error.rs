@@ -1,6 +1,6 @@
 //! Errors of the element, and the one place that maps them to GStreamer errors.
 //!
-//! The mappings are macros, so that a GStreamer error carries the function that found it.
+//! The mappings are macros, so that a GStreamer error names the function in which it was created.
 
 use catdog_core::classifier::{ClassifyError, LoadError};
 use thiserror::Error;

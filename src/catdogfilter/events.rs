@@ -1,4 +1,4 @@
-//! What the application is told after a frame.
+//! What the element reports to the application after a frame.
 
 use std::fmt::{self, Display};
 
@@ -9,7 +9,7 @@ use gst::prelude::*;
 use super::model_swap;
 use super::settings::SettingsError;
 
-/// What the application is told after a frame.
+/// What the element reports to the application after a frame.
 #[derive(Default)]
 pub struct Events {
     /// The frame was classified, or results were collected at the end of the stream.
@@ -20,7 +20,7 @@ pub struct Events {
     pub messages: Vec<gst::Structure>,
     /// The latency must be announced.
     pub latency_changed: bool,
-    /// Another model runs from this frame on.
+    /// Another model runs, from this frame on.
     pub model_changed: bool,
     /// Inferences run there from this frame on.
     pub execution: Option<Execution>,
@@ -32,18 +32,18 @@ pub struct Events {
     pub attached_overlays: Vec<glib::GString>,
 }
 
-/// A warning about a frame that passes all the same.
+/// A problem that does not stop the stream.
 #[derive(Debug)]
 pub enum Warning {
     /// A property was set to a value that cannot be used.
     Settings(SettingsError),
-    /// The next model cannot take the frames of the stream.
+    /// The next model cannot be used with the frames of the stream.
     RefusedModel(ClassifyError),
-    /// An inference failed and the stream continues; noted once.
+    /// An inference failed and the stream continues; only the first failure is reported.
     FailedInference(ClassifyError),
 }
 
-/// A change of the displayed label, with the numbers that led to it.
+/// A change of the displayed label, with the confidences that caused it.
 #[derive(Debug)]
 pub struct LabelChange {
     /// `None` for the first frame.
@@ -57,7 +57,7 @@ pub struct LabelChange {
 }
 
 impl Events {
-    /// Posts what the application is told after a frame, with no lock held.
+    /// Posts messages and notifications. The caller must hold no lock.
     pub fn post(&mut self, element: &gst::Element) {
         if let Some(classifier) = self.replaced_model.take() {
             model_swap::drop_in_background(classifier);
@@ -92,7 +92,7 @@ impl Warning {
             Self::FailedInference(error) => gst::element_warning!(
                 element,
                 gst::LibraryError::Failed,
-                ("{error}; frames go on with the latest result")
+                ("{error}; frames continue with the latest result")
             ),
         }
     }

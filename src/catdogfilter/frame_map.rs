@@ -1,8 +1,8 @@
-//! Maps a buffer's memory as a [`FrameView`], with the offsets and strides of its `GstVideoMeta` if it has
-//! one, otherwise with those of the caps.
+//! Maps a buffer's memory as a [`FrameView`], with the offsets and strides of its `GstVideoMeta` if
+//! it has one, otherwise with those of the caps.
 //!
-//! `gst_video_frame_map` is not used, because it does not check the offsets and strides of a video meta: a
-//! buffer that is smaller than they say would be read past its end.
+//! `gst_video_frame_map` is not used, because it does not check the offsets and strides of a video
+//! meta: if a buffer is too small for them, it would be read past its end.
 
 use catdog_core::classifier::ClassifyError;
 use catdog_core::frame::{FrameError, FrameSpec, FrameView, Plane};
@@ -13,7 +13,8 @@ use gst_video::{VideoInfo, VideoMeta};
 #[derive(Clone, Copy, Default)]
 struct Place {
     offset: usize,
-    /// Bytes from row to row; 0 for a negative stride (rows stored bottom up), which the view refuses.
+    /// Bytes from row to row; 0 for a negative stride (rows stored bottom up), which the view
+    /// refuses.
     stride: usize,
 }
 
@@ -21,8 +22,8 @@ struct Place {
 ///
 /// # Errors
 ///
-/// [`ClassifyError::Frame`] if the buffer cannot be mapped or is smaller than its caps and meta promise; the
-/// error of `reader`.
+/// [`ClassifyError::Frame`] if the buffer cannot be mapped or is smaller than its caps and its meta
+/// require; the error of `reader`.
 pub fn with_frame<T>(
     buffer: &gst::BufferRef,
     info: &VideoInfo,
@@ -68,8 +69,8 @@ fn locate(places: &mut [Place], offsets: &[usize], strides: &[i32]) {
     }
 }
 
-/// Maps the memory that holds the `bytes` of the plane at `place`, and returns it with the offset of the
-/// plane in it; `None` if the plane continues in the next memory.
+/// Maps the memory that holds the `bytes` of the plane at `place`, and returns it with the offset
+/// of the plane in it; `None` if the plane continues in the next memory.
 fn map_plane(
     buffer: &gst::BufferRef,
     place: Place,

@@ -76,24 +76,25 @@ pub struct CatdogFilter {
         nick = "Labels file", blurb = "Path of a text file with one class name per line (unset = the \
         model's metadata, else labels.txt in the folder of the model)", mutable_playing)]
     #[property(name = "labels", get, set, type = Option<String>, member = labels,
-        nick = "Labels", blurb = "Class names separated by commas, such as \"cat,dog\"; takes precedence over \
-        labels-file (for names that contain a comma, use labels-file)", mutable_playing)]
+        nick = "Labels", blurb = "Class names separated by commas, such as \"cat,dog\"; they take \
+        precedence over labels-file (for names that contain a comma, use labels-file)",
+        mutable_playing)]
     #[property(name = "optimize", get, set, type = OptimizeChoice, member = optimize,
         nick = "Optimize", blurb = "Rewrite the model in memory if XNNPACK cannot run it as one partition",
         builder(OptimizeChoice::default()).mutable_playing())]
     #[property(name = "threads", get, set, type = i32, member = threads,
         nick = "Threads", blurb = "CPU threads per inference (0 = benchmark 1, 2 and 4 threads on first \
-        use and cache the fastest; leaves one CPU free)",
+        use and cache the choice; leaves one CPU free)",
         default = DEFAULT_THREADS, mutable_playing)]
     #[property(name = "accelerator", get, set, type = AcceleratorChoice, member = accelerator,
         nick = "Accelerator", blurb = "Hardware that runs the model",
         builder(AcceleratorChoice::default()).mutable_playing())]
     #[property(name = "input-mean", get, set, type = Option<String>, member = input_mean,
-        nick = "Input mean", blurb = "Mean to subtract from the levels 0..255, one number or \
-        three for red, green, blue (unset = from the model)", mutable_playing)]
+        nick = "Input mean", blurb = "Mean to subtract from the pixel values 0..255, one number \
+        or three for red, green, blue (unset = from the model)", mutable_playing)]
     #[property(name = "input-std", get, set, type = Option<String>, member = input_std,
-        nick = "Input standard deviation", blurb = "Divisor of the levels after the mean \
-        is subtracted, one number or three (unset = from the model)", mutable_playing)]
+        nick = "Input standard deviation", blurb = "Divisor of the pixel values after the mean is \
+        subtracted, one number or three for red, green, blue (unset = from the model)", mutable_playing)]
     #[property(name = "resize-method", get, set, type = ResizeMethod, member = resize_method,
         nick = "Resize method", blurb = "How to fit a frame to the input of the model",
         builder(ResizeMethod::default()).mutable_playing())]
@@ -116,10 +117,12 @@ pub struct CatdogFilter {
         nick = "Smoothing", blurb = "Time constant of the exponential moving average over the \
         confidences, in ms (0 = no smoothing)", default = DEFAULT_SMOOTHING, mutable_playing)]
     #[property(name = "hold", get, set, type = u32, member = hold,
-        nick = "Hold", blurb = "Hysteresis: how long a new label must lead before it replaces the displayed one, \
-        in ms; until then half the threshold is enough to stay (0 = no hysteresis)", default = DEFAULT_HOLD, mutable_playing)]
+        nick = "Hold", blurb = "Hysteresis: how long a new label must lead before it replaces the \
+        displayed one, in ms; until then the displayed class needs half the threshold only \
+        (0 = no hysteresis)", default = DEFAULT_HOLD, mutable_playing)]
     #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
-        nick = "Unknown label", blurb = "Label to report if no class is accepted (empty = no text)", default = Some(DEFAULT_UNKNOWN_LABEL), mutable_playing)]
+        nick = "Unknown label", blurb = "Label to report if no class is accepted (empty = no text)",
+        default = Some(DEFAULT_UNKNOWN_LABEL), mutable_playing)]
     #[property(name = "max-results", get, set, type = u32, member = max_results,
         nick = "Maximum results", blurb = "Maximum number of classes in the metadata, 1 or more",
         default = DEFAULT_MAX_RESULTS, mutable_playing)]
@@ -179,7 +182,7 @@ impl ObjectSubclass for CatdogFilter {
 
 impl ObjectImpl for CatdogFilter {
     fn properties() -> &'static [glib::ParamSpec] {
-        // The derive does not support structures, so this property is added by hand.
+        // The derive does not support structures, so this code adds the property.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let stats = glib::ParamSpecBoxed::builder::<gst::Structure>(STATS)
                 .nick("Statistics")
@@ -204,16 +207,16 @@ impl ObjectImpl for CatdogFilter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == STATS {
-            // A copy, because sorting for the percentiles takes longer than the streaming thread should
-            // wait.
+            // Copied, because sorting for the percentiles takes longer than the streaming thread
+            // should wait for the lock.
             let snapshot = lock(&self.snapshot).clone();
             return snapshot.stats().to_value();
         }
         self.derived_property(id, pspec)
     }
 
-    /// Called after all properties that the application sets in one call, so that a model and its labels
-    /// are loaded together.
+    /// Called once for all properties that the application sets in one call, so that a model and
+    /// its labels are loaded together.
     fn dispatch_properties_changed(&self, properties: &[glib::ParamSpec]) {
         self.parent_dispatch_properties_changed(properties);
         let of_model = |pspec: &glib::ParamSpec| MODEL_PROPERTIES.contains(&pspec.name());
@@ -337,8 +340,9 @@ impl BaseTransformImpl for CatdogFilter {
         })
     }
 
-    /// Downstream gets the memory of the buffers unchanged, so it answers the ALLOCATION query of upstream.
-    /// Only the crop meta is removed from the answer, because this element reads whole frames.
+    /// Downstream gets the memory of the buffers unchanged, so it answers the ALLOCATION query of
+    /// upstream. Only the crop meta is removed from the answer, because this element reads whole
+    /// frames.
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
             let answered = BaseTransformImplExt::parent_query(self, direction, query);
@@ -387,7 +391,7 @@ impl BaseTransformImpl for CatdogFilter {
     fn src_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Qos(qos) => lock(&self.state).lateness.report(qos),
-            // Sent upstream by a pad that was linked.
+            // Sent upstream when a pad is linked downstream.
             gst::EventView::Reconfigure(_) => lock(&self.state).relinked = true,
             _ => {}
         }
@@ -519,7 +523,7 @@ impl CatdogFilter {
         }
     }
 
-    /// Updates what the user reads, logs the frame, and puts `streaming` back.
+    /// Updates the snapshot, logs the frame, and puts `streaming` back.
     fn end_frame(&self, streaming: Box<Streaming>, pts: Option<gst::ClockTime>, events: &Events) {
         if events.classified || events.model_changed {
             let mut snapshot = lock(&self.snapshot);
@@ -555,7 +559,8 @@ impl CatdogFilter {
         }
     }
 
-    /// Asks upstream, with no lock held, whether it is live. An answer holds for the stream.
+    /// Asks upstream, with no lock held, whether it is live. An answer is kept until the next
+    /// stream.
     fn ask_upstream(&self) -> bool {
         let answer = latency::upstream_is_live(self.obj().sink_pad());
         lock(&self.state).upstream_is_live = answer;

@@ -19,7 +19,7 @@ pub struct LatencyTracker {
 }
 
 impl LatencyTracker {
-    /// Starts with the latency that `classifier` expects.
+    /// Starts with the latency that `classifier` reports.
     pub fn new(classifier: &Classifier) -> Self {
         let measured = classifier.latency();
         Self { measured, measured_at: classifier.counters().inferences, announced: measured }
@@ -57,7 +57,7 @@ impl LatencyTracker {
     }
 }
 
-/// Asks the peer of `sink_pad` whether it is live; `None` if it does not answer.
+/// Asks upstream of `sink_pad` whether it is live; `None` if upstream does not answer.
 pub fn upstream_is_live(sink_pad: &gst::Pad) -> Option<bool> {
     let mut query = gst::query::Latency::new();
     sink_pad.peer_query(&mut query).then(|| query.result().0)

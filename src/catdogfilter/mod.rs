@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The element works in place and only reads pixels. It attaches a
-//! [`GstCatdogMeta`](crate::metadata::META_NAME) to every buffer, posts an element message when the label
-//! changes, and shows the label in a `textoverlay` downstream. It never drops a frame: if it is late, the
+//! [`GstCatdogMeta`](crate::metadata::META_NAME) to every buffer, posts an element message when the
+//! label changes, and shows the label in a `textoverlay` downstream. It never drops a frame: a late
 //! frame gets the latest result.
 //!
 //! Since: 0.1.0

@@ -107,8 +107,8 @@ fn load_requests(
         if lock(shared).generation != generation {
             continue;
         }
-        // Reported first, so that the streaming thread does not use a model before its warnings are
-        // posted.
+        // The report comes first, so that the streaming thread does not use a model before its
+        // warnings are posted.
         report(loaded.as_deref());
         let mut shared = lock(shared);
         if shared.generation == generation {

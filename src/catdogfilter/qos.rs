@@ -1,7 +1,7 @@
-//! QoS: late frames are not worth an inference.
+//! QoS: late frames skip the inference.
 //!
-//! A GStreamer element may drop late frames. This element must not, so it does not use the QoS of its base
-//! class, which drops them. It only skips the inference.
+//! A GStreamer element may drop late frames. This element never drops a frame, so it does not use
+//! the QoS of its base class, which does.
 
 /// The running time before which frames are late, from the last QoS event.
 #[derive(Debug, Default)]
@@ -13,8 +13,8 @@ pub struct Lateness {
 impl Lateness {
     /// Records a QoS event from downstream.
     ///
-    /// A frame can be in time if its running time is at least that of the reported frame plus twice its
-    /// delay, because catching up takes time, too (the rule of GstBaseTransform).
+    /// A frame is in time if its running time is later than that of the reported frame plus twice
+    /// its delay, because catching up takes time, too (the rule of GstBaseTransform).
     pub fn report(&mut self, event: &gst::event::Qos) {
         let (_, _, jitter, timestamp) = event.get();
         self.earliest = timestamp.map(|timestamp| {
@@ -27,17 +27,17 @@ impl Lateness {
         });
     }
 
-    /// Sets the segment that maps time stamps to running time.
+    /// Sets the segment that maps timestamps to running time.
     pub fn set_segment(&mut self, segment: &gst::Segment) {
         self.segment = segment.downcast_ref::<gst::ClockTime>().cloned();
     }
 
-    /// Forgets all reports: after a flush they are outdated.
+    /// Resets the report and the segment, which a flush makes invalid.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns whether a frame with the time stamp `pts` is late.
+    /// Returns whether a frame with the timestamp `pts` is late.
     pub fn is_late(&self, pts: Option<gst::ClockTime>) -> bool {
         let running_time =
             pts.zip(self.segment.as_ref()).and_then(|(pts, segment)| segment.to_running_time(pts));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_stamp_or_a_report_no_frame_is_late() {
+    fn without_a_timestamp_or_a_report_no_frame_is_late() {
         assert!(!late_by(100_000_000).is_late(None));
         let mut lateness = late_by(100_000_000);
         lateness.reset();

@@ -1,5 +1,5 @@
-//! The properties as the user set them. [`Settings::config`] and [`Settings::runtime`] resolve them into
-//! validated values. Each default is defined here, once.
+//! The properties as the user set them. [`Settings::config`] and [`Settings::runtime`] resolve them
+//! into validated values. Each default is defined here, once.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub enum SettingsError {
         /// Name of the property.
         property: String,
     },
-    /// The property needs a feature that is not compiled in.
+    /// The property needs a feature with which catdog was not built.
     #[error(
         "{property} needs analytics metadata, which is not compiled in; build catdog with \
          --features analytics against GStreamer 1.24 or newer"
@@ -69,17 +69,17 @@ pub enum SettingsError {
     },
 }
 
-/// Chosen by measuring.
+/// Thread tuning chooses the number.
 pub const DEFAULT_THREADS: i32 = 0;
-/// The largest number of threads, more than any processor of a pipeline has. With thousands, LiteRT runs
+/// The largest number of threads, more than the usual machine has CPUs. With thousands, LiteRT runs
 /// out of memory.
 const MAX_THREADS: u32 = 256;
 /// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
-/// The default threshold already implies a lead.
+/// No margin, because the default threshold already implies a lead.
 pub const DEFAULT_MARGIN: f32 = 0.0;
-/// In ms. Together with the default hold, the labels of six clips changed 12 times instead of 108 times
-/// and were right more often; the guide page on live behavior shows other values.
+/// In ms. Together with the default hold, the labels of six clips changed 5 times instead of 108
+/// times, and more of them were right; the guide page on live behavior shows other values.
 pub const DEFAULT_SMOOTHING: u32 = 50;
 /// In ms; see [`DEFAULT_SMOOTHING`].
 pub const DEFAULT_HOLD: u32 = 300;
@@ -95,7 +95,7 @@ pub const DEFAULT_MAX_INFERENCE_RATE: f64 = 0.0;
 pub const DEFAULT_RESULT_TIMEOUT: u32 = 0;
 /// For example "cat 97 %".
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
-/// All pixels of the frame count.
+/// All pixels of the frame contribute.
 pub const DEFAULT_ANTIALIAS: bool = true;
 /// A classification does not locate an object.
 pub const DEFAULT_OBJECT_METADATA: bool = false;
@@ -124,14 +124,11 @@ pub enum ResizeMethod {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogOptimize")]
 pub enum OptimizeChoice {
-    /// If that makes it faster and keeps its decisions.
+    /// Rewritten if XNNPACK cannot run it as one partition, and the decisions stay the same.
     #[default]
-    #[enum_value(
-        name = "Rewrite the model if it gets faster with the same decisions",
-        nick = "auto"
-    )]
+    #[enum_value(name = "Rewrite the model if its decisions stay the same", nick = "auto")]
     Auto,
-    /// Never.
+    /// The model runs as stored.
     #[enum_value(name = "Run the model as stored", nick = "off")]
     Off,
 }
@@ -156,7 +153,7 @@ pub enum AcceleratorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogActivation")]
 pub enum ActivationChoice {
-    /// By the last operators of the graph.
+    /// The activation that the graph does not contain: by its last operators.
     #[default]
     #[enum_value(name = "The activation that the graph does not contain", nick = "auto")]
     Auto,
@@ -175,11 +172,11 @@ pub enum ActivationChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogOverlay")]
 pub enum OverlayMode {
-    /// If it has no text of its own.
+    /// A textoverlay shows the result if it has no text of its own.
     #[default]
     #[enum_value(name = "Set the text of a textoverlay downstream that has none", nick = "auto")]
     Auto,
-    /// Never.
+    /// No textoverlay is changed.
     #[enum_value(name = "Do not touch any textoverlay", nick = "none")]
     None,
 }
@@ -188,14 +185,14 @@ pub enum OverlayMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogPostMessages")]
 pub enum PostMessages {
-    /// None.
+    /// No result is posted.
     #[enum_value(name = "No messages", nick = "none")]
     None,
-    /// When the label changes.
+    /// A result is posted when the label changes.
     #[default]
     #[enum_value(name = "When the label changes", nick = "change")]
     Change,
-    /// For every inference.
+    /// The result of every inference is posted.
     #[enum_value(name = "For every inference", nick = "every")]
     Every,
 }
@@ -383,8 +380,8 @@ impl Settings {
         }
     }
 
-    /// Returns the runtime settings, with the value of `current` for each property whose value cannot be
-    /// used, and the first error.
+    /// Returns the runtime settings, with the value of `current` for each property whose value
+    /// cannot be used, and the first error.
     pub fn runtime_or(
         &self,
         current: &RuntimeSettings,

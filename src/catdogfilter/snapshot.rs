@@ -1,11 +1,11 @@
-//! What the user reads while data flows: the read-only properties.
+//! The values of the read-only properties.
 
 use catdog_core::classifier::Classifier;
 use catdog_core::stats::Counters;
 
 use super::streaming::Streaming;
 
-/// What the user reads while data flows.
+/// The values of the read-only properties, which the application reads while data flows.
 #[derive(Clone, Default)]
 pub struct Snapshot {
     /// Label of the latest frame.

@@ -1,4 +1,4 @@
-//! What the element keeps between start and stop, behind one lock.
+//! The state of the element between start and stop, in one lock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::model_swap::ModelSwap;
 use super::qos::Lateness;
 use super::streaming::Streaming;
 
-/// What runs.
+/// The state of the element between start and stop.
 #[derive(Default)]
 pub struct State {
     /// The element is between start and stop.
@@ -32,7 +32,7 @@ pub struct State {
     pub refused_caps: Option<gst::Caps>,
 }
 
-/// What the state holds for the next frame.
+/// What the state contains for the next frame.
 pub struct FrameStart {
     pub settings_changed: bool,
     pub next_model: Option<Box<Classifier>>,
@@ -63,7 +63,7 @@ impl State {
         self.streaming = Some(streaming);
     }
 
-    /// Forgets what is known of the stream: after a flush or at the start of another stream.
+    /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset_stream(&mut self) {
         if let Some(streaming) = self.streaming.as_mut() {
             streaming.reset();

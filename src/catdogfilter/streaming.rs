@@ -1,4 +1,4 @@
-//! What runs between start and stop: the way of a frame through the element.
+//! The path of a frame through the element.
 //!
 //! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect finished
 //! results -> infer or skip the frame -> decide its classification -> attach it -> note the events for the
@@ -23,18 +23,18 @@ use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, S
 use crate::metadata::MetadataWriter;
 use crate::overlay::{OverlayWriter, Overlays};
 
-/// Number of frames after which overlays are searched again without a link event: one or two seconds, for
-/// a few microseconds.
+/// Number of frames after which overlays are searched again without a link event: one or two
+/// seconds. A search takes a few microseconds.
 const OVERLAY_SEARCH_INTERVAL: u32 = 48;
 
-/// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a stop
-/// or a flush can end the wait. The handover costs some microseconds.
+/// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
+/// stop or a flush can end the wait. The handover costs some microseconds.
 const LONG_WAIT: Duration = Duration::from_millis(20);
 
 /// How often a waiting thread checks for a flush or stop.
 const INTERRUPTION_CHECK: Duration = Duration::from_millis(10);
 
-/// What the element knows at the start of a frame.
+/// What the element passes to [`Streaming::process`] with a frame.
 pub struct FrameContext<'a> {
     /// The settings, if they have changed since the last frame.
     pub changed_settings: Option<&'a Settings>,
@@ -72,7 +72,7 @@ pub struct Streaming {
     settings: RuntimeSettings,
     element_name: String,
     output: Output,
-    /// From the caps on.
+    /// `None` until the caps arrive.
     format: Option<(VideoInfo, FrameSpec)>,
     overlays: Overlays,
     overlay_writer: Arc<OverlayWriter>,
@@ -86,7 +86,7 @@ pub struct Streaming {
     frames_since_overlay_search: u32,
 }
 
-/// What is known of the classifications outside the element.
+/// The output of the element: metadata, read-only properties, messages.
 struct Output {
     metadata: MetadataWriter,
     displayed: Displayed,
@@ -124,7 +124,7 @@ impl fmt::Display for Displayed {
 }
 
 impl Streaming {
-    /// Starts with a loaded classifier, for the element named `element_name`.
+    /// Creates the streaming part of the element named `element_name`, with a loaded classifier.
     pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
         let overlay_writer = OverlayWriter {
             element: element_name.clone(),
@@ -180,7 +180,7 @@ impl Streaming {
     ///
     /// # Errors
     ///
-    /// [`ClassifyError::Preprocess`] if the caps contradict themselves.
+    /// [`ClassifyError::Preprocess`] if frames of these caps cannot be preprocessed.
     pub fn set_caps(&mut self, info: VideoInfo, spec: FrameSpec) -> Result<(), ClassifyError> {
         self.classifier.set_frame_spec(&spec)?;
         self.format = Some((info, spec));
@@ -208,7 +208,7 @@ impl Streaming {
     ///
     /// # Errors
     ///
-    /// [`Stop`] if the frame must not pass. The events count in any case.
+    /// [`Stop`] if the frame must not pass. The caller must post `events` in any case.
     pub fn process(
         &mut self,
         buffer: &mut gst::BufferRef,
@@ -224,7 +224,8 @@ impl Streaming {
         self.choose_execution(context.upstream_is_live, events);
         let result = self.classify(buffer, &context, events);
         if let Err(Stop::Failed(_)) = result {
-            // One error is enough; the end of the stream must not report the next.
+            // One error is enough, so running inferences are discarded: the end of the stream would
+            // report their errors.
             self.classifier.reset();
         }
         let changed = self.latency.measure(&self.classifier, self.frames_wait);
@@ -232,7 +233,8 @@ impl Streaming {
         result
     }
 
-    /// Waits for the last inferences of the stream, so that their results are posted before its end.
+    /// Waits for the last inferences of the stream, so that their results are posted before its
+    /// end.
     ///
     /// # Errors
     ///
@@ -253,7 +255,7 @@ impl Streaming {
         Ok(())
     }
 
-    /// The way of one frame through an active element.
+    /// Infers or skips the frame in `buffer`, and attaches its classification.
     fn classify(
         &mut self,
         buffer: &mut gst::BufferRef,
@@ -296,7 +298,7 @@ impl Streaming {
         time: FrameTime,
         context: &FrameContext<'_>,
     ) -> Result<(), ClassifyError> {
-        // A gap buffer has a time stamp and no pixels.
+        // A gap buffer has a timestamp and no pixels.
         let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
         let skip_reason = if self.settings.qos && (context.is_late)() {
             Some("late")
@@ -317,7 +319,8 @@ impl Streaming {
         frame_map::with_frame(buffer, info, spec, |frame| classifier.infer(frame, time))
     }
 
-    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is
+    /// none.
     fn collect_one(&mut self, events: &mut Events) -> Result<bool, ProcessError> {
         loop {
             match self.classifier.collect() {
@@ -338,15 +341,16 @@ impl Streaming {
         Ok(())
     }
 
-    /// Notes the latest result, during the frame with the time stamp `pts`. `own` tells whether it is the
-    /// result of that frame.
+    /// Notes the latest result, during the frame with the timestamp `pts`. `own` is true if it is
+    /// the result of that frame.
     fn note_result(&mut self, pts: Option<gst::ClockTime>, own: bool, events: &mut Events) {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
         self.output.note_result(&classification, pts, self.settings.post_messages, events);
     }
 
-    /// Accepts a failed inference if `error-policy` is `passthrough`; the first one is noted.
+    /// Returns success for a failed inference if `error-policy` is `passthrough`, and a warning for
+    /// the first one.
     fn tolerate(&mut self, error: ClassifyError, events: &mut Events) -> Result<(), ProcessError> {
         let passes = self.settings.error_policy == ErrorPolicy::Passthrough;
         match error {
@@ -360,7 +364,7 @@ impl Streaming {
         }
     }
 
-    /// Takes over changed settings. A value that cannot be used leaves the current one in use.
+    /// Applies changed settings. A property whose value cannot be used keeps its current value.
     fn apply_settings(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
         let Some(settings) = context.changed_settings.take() else { return };
         let (runtime, error) = settings.runtime_or(&self.settings);
@@ -394,8 +398,8 @@ impl Streaming {
         events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
     }
 
-    /// Searches for overlays after a link event, and every few frames: some changes downstream cause no
-    /// event here, because a flushing pad drops it.
+    /// Searches for overlays after a link event, and every [`OVERLAY_SEARCH_INTERVAL`] frames: a
+    /// flushing pad drops events, so some changes downstream cause no event here.
     fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
         self.frames_since_overlay_search += 1;
         if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {
@@ -415,7 +419,7 @@ impl Streaming {
     fn choose_execution(&mut self, upstream_is_live: bool, events: &mut Events) {
         self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
         let current = self.classifier.execution();
-        // Half the limit on the way back, so that the choice does not alternate.
+        // The way back has half the limit, so that the choice does not alternate.
         let limit = if current == Execution::Worker { LONG_WAIT / 2 } else { LONG_WAIT };
         let inline = self.frames_wait && self.latency.measured() <= limit;
         let execution = if inline { Execution::Inline } else { Execution::Worker };
@@ -427,7 +431,7 @@ impl Streaming {
 }
 
 impl Output {
-    /// Notes a new result: a message if each result is posted.
+    /// Handles a new result: adds a message if every result is posted.
     fn note_result(
         &mut self,
         classification: &Classification<'_>,
@@ -440,8 +444,8 @@ impl Output {
         }
     }
 
-    /// Notes the classification of a frame: what is displayed, and a message if changes are posted and
-    /// the label has changed.
+    /// Handles the classification of a frame: updates the displayed label, and adds a message if
+    /// changes are posted and the label has changed.
     fn note_frame(
         &mut self,
         classification: &Classification<'_>,

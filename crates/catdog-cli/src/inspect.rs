@@ -1,6 +1,6 @@
-//! `catdog inspect`: prints what a model file says about itself and how catdog interprets it.
+//! `catdog inspect`: describes a model file, and how catdog interprets it.
 //!
-//! It reads the file only. It needs neither the LiteRT runtime nor GStreamer.
+//! The command reads the file only. It needs neither the LiteRT runtime nor GStreamer.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,18 +20,18 @@ use serde::Serialize;
 use crate::Failure;
 use crate::output::{print, printable};
 
-/// The name that stands for the built-in model.
+/// The argument that selects the built-in model.
 const BUILT_IN: &str = "built-in";
 
 /// Number of labels that the text shows.
 const SHOWN_LABELS: usize = 10;
 
-/// Prints what a model file says about itself, and how catdog interprets it
+/// Describes a model file, and how catdog interprets it
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A .tflite file, or `built-in` for the model that is part of catdog
     model: OsString,
-    /// Class names, separated by commas; take precedence over every file
+    /// Class names, separated by commas; they take precedence over all other sources
     #[arg(long, value_name = "NAMES")]
     labels: Option<String>,
     /// A file with one class name per line
@@ -55,8 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the configuration of a classifier with the properties that `arguments` set, and the defaults of
-/// all others that matter here.
+/// Returns the configuration of a classifier with the properties that `arguments` set, and the
+/// defaults of the others.
 fn config(arguments: &Arguments) -> Config {
     let model = if arguments.model == BUILT_IN {
         ModelSource::BuiltIn
@@ -88,7 +88,7 @@ struct Report {
     /// Key of the signature that runs; `None` if the file has no signatures.
     signature: Option<String>,
     input: Tensor,
-    /// The file leaves the batch size open, so it is set to 1.
+    /// The batch size is dynamic in the file, so it is set to 1.
     dynamic_batch: bool,
     output: Tensor,
     activation: ActivationReport,
@@ -138,7 +138,7 @@ struct LabelsReport {
 struct RangeReport {
     black: [f32; 3],
     white: [f32; 3],
-    /// `metadata`, `modelinfo` or `default`.
+    /// `properties`, `metadata`, `modelinfo` or `default`.
     source: &'static str,
     #[serde(skip)]
     range: InputRange,
@@ -146,7 +146,7 @@ struct RangeReport {
     explanation: ScalingSource,
 }
 
-/// What optimizing changes when the model is loaded.
+/// What the optimization changes when the model is loaded.
 #[derive(Debug, Serialize)]
 struct Optimization {
     /// Number of int8 depthwise weight tensors that are converted to float.
@@ -292,7 +292,7 @@ impl fmt::Display for LabelsReport {
 
 impl fmt::Display for RangeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "levels 0..255 become {} ({})", self.range, self.explanation)
+        write!(f, "pixel values 0..255 become {} ({})", self.range, self.explanation)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command `catdog`.
 //!
-//! Each subcommand is one file with its arguments and a function `run`. Data goes to stdout, everything
-//! else to stderr. The exit code is 0 on success, 1 on failure, and 2 for wrong usage.
+//! Each subcommand is one file with its arguments and a function `run`. Data goes to stdout,
+//! everything else to stderr. The exit code is 0 on success, 1 on failure, and 2 for wrong usage.
 
 mod inspect;
 mod output;

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 
-/// Prints `text` to stdout. A reader that closed its end of a pipe, as `head` does, is not an error.
+/// Prints `text` to stdout. A reader that closed its end of a pipe, as `head` does, is not an
+/// error.
 ///
 /// # Errors
 ///
@@ -22,8 +23,8 @@ pub fn print_failure(failure: &dyn Error) {
     let _ = writeln!(io::stderr(), "catdog: {}", printable(&failure.to_string()));
 }
 
-/// Returns `text` with control characters replaced. Names in a model file may contain escape sequences,
-/// which would change the state of a terminal.
+/// Returns `text` with control characters replaced. Names in a model file may contain escape
+/// sequences, which would change the state of a terminal.
 pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

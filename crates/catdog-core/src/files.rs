@@ -8,8 +8,8 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// The reason as text: the file is missing, not a regular file (a FIFO would block a state change, a
-/// device may never end), too large, or unreadable.
+/// The reason as text: the file is missing, not a regular file (a FIFO would block a state change,
+/// a device may never end), too large, or unreadable.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {

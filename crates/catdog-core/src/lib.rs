@@ -1,11 +1,11 @@
 //! catdog-core: a video frame in, a classification out.
 //!
-//! The way of a frame: [`frame`] (borrowed planes, checked) -> [`preprocess`] (input tensor) ->
-//! [`engine`] (output tensor) -> [`decision`] (ranked classes, the accepted one). [`classifier`] composes
-//! these stages; [`model`] reads what a `.tflite` file says about itself.
+//! The path of a frame: [`frame`] (borrowed planes, checked) -> [`preprocess`] (input tensor) ->
+//! [`engine`] (output tensor) -> [`decision`] (ranked classes, the accepted one). [`classifier`]
+//! combines these steps; [`model`] reads `.tflite` files and labels.
 //!
-//! This crate does not depend on GStreamer. The plugin `gst-plugin-catdog` and the command `catdog` are
-//! built on it.
+//! This crate does not depend on GStreamer. The plugin `gst-plugin-catdog` and the command `catdog`
+//! are built on it.
 
 pub mod classifier;
 pub mod decision;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Number of runs that the percentiles cover: ten seconds of a camera at 25 frames/s.
 const WINDOW: usize = 256;
 
-/// The durations of the latest runs of one stage.
+/// The durations of the latest runs of one step.
 #[derive(Clone, Debug)]
 pub struct Durations {
     recent: [u64; WINDOW],
@@ -28,7 +28,8 @@ impl Durations {
         self.max = self.max.max(nanoseconds);
     }
 
-    /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the first.
+    /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the
+    /// first run.
     pub fn percentile(&self, percent: usize) -> u64 {
         let len = WINDOW.min(self.count as usize);
         let mut recent = self.recent;
@@ -41,7 +42,7 @@ impl Durations {
         recent[rank - 1]
     }
 
-    /// Copies `source`, of which this is an older copy, if it has recorded runs since.
+    /// Copies `source` if it has recorded runs since this older copy of it was made.
     fn update_from(&mut self, source: &Self) {
         if self.count != source.count {
             self.clone_from(source);
@@ -68,14 +69,14 @@ pub struct Counters {
     pub preprocess: Durations,
     /// Durations of inferences.
     pub invoke: Durations,
-    /// How long frames waited for their results, including the wait for an engine that other streams
-    /// use.
+    /// How long frames waited for their results, including the wait for an engine that other
+    /// streams use.
     pub wait: Durations,
 }
 
 impl Counters {
-    /// Copies the counters of `source`, of which these are an older copy. The durations, which are some
-    /// kilobytes, are copied only if they have changed.
+    /// Updates an older copy of `source`. The durations, which take some kilobytes, are copied only
+    /// if they have changed.
     pub fn update_from(&mut self, source: &Self) {
         self.frames = source.frames;
         self.inferences = source.inferences;
@@ -85,15 +86,15 @@ impl Counters {
         self.wait.update_from(&source.wait);
     }
 
-    /// Returns these counters for the next model: the counts continue, the durations start anew.
+    /// Returns the counters with which the next model starts: the same counts, and no durations.
     pub fn continued(&self) -> Self {
         let Self { frames, inferences, skipped, .. } = *self;
         Self { frames, inferences, skipped, ..Self::default() }
     }
 }
 
-/// Converts a duration to ns. Longer durations saturate at `u64::MAX - 1`, because GStreamer's
-/// `GST_CLOCK_TIME_NONE` is `u64::MAX`.
+/// Converts a duration to ns, at most `u64::MAX - 1`: `u64::MAX` is GStreamer's
+/// `GST_CLOCK_TIME_NONE`.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX - 1)
 }

@@ -42,10 +42,10 @@ fn text_names_every_fact_of_a_quantized_model() {
     assert_eq!(line(&text, "batch size"), "dynamic, set to 1");
     assert_eq!(line(&text, "output"), "'output_0', float32 [1, 1], not quantized");
     assert_eq!(line(&text, "activation"), "none at the end of the graph; catdog applies sigmoid");
-    assert_eq!(line(&text, "labels"), "cat, dog (default of a model with one or two classes)");
+    assert_eq!(line(&text, "labels"), "cat, dog (default of a model with one or two scores)");
     assert_eq!(
         line(&text, "input range"),
-        "levels 0..255 become 0..255 (default, because the model does not define it)"
+        "pixel values 0..255 become 0..255 (default, because the model does not define it)"
     );
     assert_eq!(line(&text, "optimization"), "nothing to do");
     assert!(!text.contains("warning"), "{text}");
@@ -147,7 +147,7 @@ fn a_modelinfo_file_defines_the_input_range() {
     let (_, stdout, _) = run(&["inspect", copy.to_str().unwrap()]);
     assert_eq!(
         line(&stdout, "input range"),
-        "levels 0..255 become 0..1 (red), 0..1 (green), -1..1 (blue) (from the .modelinfo file next to the \
+        "pixel values 0..255 become 0..1 (red), 0..1 (green), -1..1 (blue) (from the .modelinfo file next to the \
          model)"
     );
 }

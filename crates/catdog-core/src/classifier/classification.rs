@@ -7,16 +7,16 @@ use crate::decision::RankedClass;
 /// The classification of a frame: its own, or the held one of an earlier frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Classification<'a> {
-    /// The classes by falling confidence; empty if there was no inference yet, or the held result is
-    /// older than the timeout.
+    /// The best classes, best first; empty before the first inference, and if the held result is
+    /// older than `result_timeout`.
     pub ranked: &'a [RankedClass],
     /// The accepted class; `None` if every class is rejected.
     pub accepted: Option<RankedClass>,
-    /// Whether this very frame was inferred.
+    /// Whether this frame itself was inferred.
     pub fresh: bool,
-    /// Presentation time stamp of the inferred frame, if it has one.
+    /// Presentation timestamp of the inferred frame, if it has one.
     pub inference_pts: Option<Duration>,
-    /// How much older the inferred frame is than this frame, if both have time stamps.
+    /// How much older the inferred frame is than this frame, if both have timestamps.
     pub age: Option<Duration>,
     /// Duration of the inference.
     pub inference_time: Duration,

@@ -1,9 +1,10 @@
-//! The time by which smoothing, hysteresis and rate limits measure.
+//! The clock of smoothing, hysteresis and rate limits.
 //!
-//! Presentation time stamps are not always usable for that: frames after a network stall may share one
-//! time stamp, raw sources may set none, an application may set microseconds where nanoseconds are meant,
-//! and a loop starts again at 0. The clock advances with every frame, by the time stamps where they make
-//! sense.
+//! Presentation timestamps alone are not sufficient: frames after a network stall may share one
+//! timestamp, raw sources may set none, an application may set microseconds where nanoseconds are
+//! meant, and a loop starts again at 0. The clock advances with every frame: by the difference of
+//! the timestamps if it is plausible, otherwise by the frame duration or the time between the
+//! arrivals.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ const MAX_REORDERING: Duration = Duration::from_secs(1);
 /// A shorter step between time stamps is not the time between two frames: no source delivers more than
 /// 1000 frames/s.
 const MIN_STEP: Duration = Duration::from_millis(1);
-/// The step for time stamps that advance by less than [`MIN_STEP`], if the frame rate is unknown: 30
+/// The step for timestamps that advance by less than [`MIN_STEP`], if the frame rate is unknown: 30
 /// frames/s.
 const NOMINAL_STEP: Duration = Duration::from_nanos(33_333_333);
 
@@ -59,7 +60,7 @@ impl StreamClock {
         FrameTime { pts, elapsed: self.elapsed }
     }
 
-    /// Returns the time between two frames with these time stamps, the second of which arrived
+    /// Returns the time between two frames with these timestamps, the second of which arrived
     /// `since_arrival` after the first.
     fn step(
         &self,
@@ -85,10 +86,10 @@ mod tests {
     use super::*;
 
     const FRAME: Duration = Duration::from_millis(40);
-    /// The frames of the tests arrive at this distance.
+    /// Time between the arrivals of two frames in the tests.
     const ARRIVAL: Duration = Duration::from_millis(7);
 
-    /// Returns the elapsed times, in ms, of frames with these time stamps in µs.
+    /// Returns the elapsed times, in ms, of frames with these timestamps in µs.
     fn elapsed(frame_duration: Option<Duration>, stamps: &[Option<u64>]) -> Vec<u128> {
         let mut clock = StreamClock::default();
         clock.set_frame_duration(frame_duration);
@@ -100,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn time_stamps_that_advance_set_the_time_and_a_gap_counts_in_full() {
+    fn timestamps_that_advance_set_the_time_and_a_gap_counts_in_full() {
         let stamps = [Some(5_000), Some(45_000), Some(85_000), Some(10_085_000)];
         assert_eq!(elapsed(Some(FRAME), &stamps), [0, 40, 80, 10_080]);
         assert_eq!(elapsed(None, &stamps), [0, 40, 80, 10_080]);
     }
 
     #[test]
-    fn equal_and_missing_time_stamps_advance_by_the_frame_duration_or_by_arrival() {
+    fn equal_and_missing_timestamps_advance_by_the_frame_duration_or_by_arrival() {
         for stamps in [[Some(5), Some(5), Some(5)], [None; 3]] {
             assert_eq!(elapsed(Some(FRAME), &stamps), [0, 40, 80]);
             assert_eq!(elapsed(None, &stamps), [0, 7, 14]);

@@ -1,4 +1,4 @@
-//! The configuration of a classifier: validated values, resolved once from what the user set.
+//! The validated configuration of a classifier.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::preprocess::Resize;
 /// How the activation is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputActivation {
-    /// None if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and softmax for
-    /// several.
+    /// No activation if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and
+    /// softmax for several.
     #[default]
     Auto,
-    /// This activation, whatever the graph ends in.
+    /// This activation, for every graph.
     Fixed(Activation),
 }
 
@@ -25,15 +25,16 @@ pub enum OutputActivation {
 pub struct Config {
     /// The `.tflite` classifier.
     pub model: ModelSource,
-    /// Class names separated by commas; takes precedence over every file.
+    /// Class names separated by commas; takes precedence over all other sources.
     pub labels: Option<String>,
     /// A file with one class name per line.
     pub labels_file: Option<PathBuf>,
-    /// CPU threads per inference; 0 chooses the number by measuring.
+    /// CPU threads per inference; with 0, thread tuning chooses the number.
     pub threads: u32,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
-    /// Rewrite the model in memory if that makes it faster and keeps its decisions.
+    /// Rewrite the model in memory if XNNPACK cannot run it as one partition, and the rewritten
+    /// model makes the same decisions.
     pub optimize: bool,
     /// Mean and standard deviation of the input, if the user sets them.
     pub normalization: Option<Normalization>,

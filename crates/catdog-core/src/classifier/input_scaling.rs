@@ -1,4 +1,4 @@
-//! How the color levels of a frame become elements of the input tensor.
+//! How the pixel values of a frame become elements of the input tensor.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::model::tflite::{ModelInfo, Normalization};
 use crate::preprocess::{TensorTarget, ValueMap};
 use crate::tensor::{ElementType, Quantization, TensorInfo};
 
-/// What the elements of a model's input stand for.
+/// The meaning of the elements of a model's input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
     /// No source defines it.
     Unknown,
     /// Real numbers; a quantized input stores them with its own scale.
     Real(Normalization),
-    /// Stored values, whatever scale the tensor has.
+    /// Stored values; the scale of the tensor is not applied.
     Stored(Normalization),
 }
 
@@ -43,13 +43,14 @@ impl fmt::Display for ScalingSource {
     }
 }
 
-/// The elements that the color levels 0 (black) and 255 (white) become in the input tensor, for red, green
-/// and blue. Its `Display` is "0..1", or the ranges of the three channels if they differ.
+/// The elements that the pixel values 0 (black) and 255 (white) become in the input tensor, for
+/// red, green and blue. Its `Display` is "0..1", or the ranges of the three channels if they
+/// differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputRange {
-    /// The elements for level 0.
+    /// The elements for the pixel value 0.
     pub black: [f32; 3],
-    /// The elements for level 255.
+    /// The elements for the pixel value 255.
     pub white: [f32; 3],
 }
 
@@ -68,23 +69,23 @@ impl fmt::Display for InputRange {
 impl Scaling {
     /// Returns the range of the elements of the input tensor `input`.
     pub fn range(&self, input: &TensorInfo) -> InputRange {
-        let elements = |level: f64| {
+        let elements = |pixel_value: f64| {
             std::array::from_fn(|channel| {
-                element(input.element, value_map(input, self, channel), level)
+                element(input.element, value_map(input, self, channel), pixel_value)
             })
         };
         InputRange { black: elements(0.0), white: elements(255.0) }
     }
 }
 
-/// Returns the element that `level` becomes, computed as preprocessing does.
-fn element(element: ElementType, map: ValueMap, level: f64) -> f32 {
+/// Returns the element that `pixel_value` becomes, computed as preprocessing does.
+fn element(element: ElementType, map: ValueMap, pixel_value: f64) -> f32 {
     let value = match map {
-        ValueMap::Level if element == ElementType::I8 => level - 128.0,
-        ValueMap::Level => level,
-        ValueMap::Normalized { mean, std } => (level - f64::from(mean)) / f64::from(std),
+        ValueMap::Level if element == ElementType::I8 => pixel_value - 128.0,
+        ValueMap::Level => pixel_value,
+        ValueMap::Normalized { mean, std } => (pixel_value - f64::from(mean)) / f64::from(std),
         ValueMap::Quantized { mean, std, quantization } => {
-            let real = (level - f64::from(mean)) / f64::from(std);
+            let real = (pixel_value - f64::from(mean)) / f64::from(std);
             (real / f64::from(quantization.scale)).round() + f64::from(quantization.zero_point)
         }
     };
@@ -96,8 +97,9 @@ fn element(element: ElementType, map: ValueMap, level: f64) -> f32 {
     }
 }
 
-/// Returns the scaling from the first of these that defines it: the configuration, the model's metadata, a
-/// `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be used.
+/// Returns the scaling from the first of these sources that defines it: the configuration, the
+/// model's metadata, a `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be
+/// used.
 pub(super) fn input_scaling(
     config: &Config,
     info: &ModelInfo,
@@ -122,8 +124,8 @@ pub(super) fn input_scaling(
     }
 }
 
-/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1, the
-/// range of the MobileNet family.
+/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1,
+/// the range of the MobileNet family.
 const FLOAT_CENTER: f32 = 127.5;
 
 /// Returns what preprocessing must produce for the input tensor `input`.
@@ -136,7 +138,7 @@ pub(super) fn tensor_target(input: &TensorInfo, scaling: &Scaling) -> TensorTarg
     }
 }
 
-/// Returns the element for each level of `channel` (0 red, 1 green, 2 blue).
+/// Returns the function from the pixel values of `channel` (0 red, 1 green, 2 blue) to elements.
 fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap {
     let of_channel = |normalization: &Normalization| {
         // A single number applies to all channels.
@@ -160,7 +162,7 @@ fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap 
         Scaling::Stored(normalization) => of_channel(normalization).zip(Some(IDENTITY)),
         Scaling::Unknown => None,
     };
-    // Without a normalization or a scale, the bytes of the tensor are the levels.
+    // Without a normalization or a scale, the bytes of the tensor are the pixel values.
     mapped.map_or(ValueMap::Level, |((mean, std), quantization)| ValueMap::Quantized {
         mean,
         std,
@@ -180,7 +182,7 @@ mod tests {
     fn ranges_of_a_modelinfo_are_in_stored_units() {
         let passthrough = Scaling::Stored(Normalization { mean: vec![0.0], std: vec![1.0] });
         let quantization = Some(Quantization { scale: 1.0 / 127.5, zero_point: 127 });
-        // 0..255 is stored as 0..255, whatever scale the tensor has.
+        // 0..255 is stored as 0..255; the scale of the tensor is not applied.
         let want = ValueMap::Quantized {
             mean: 0.0,
             std: 1.0,
@@ -190,24 +192,24 @@ mod tests {
     }
 
     #[test]
-    fn an_undefined_input_gets_levels_or_a_centered_range() {
+    fn an_undefined_input_gets_pixel_values_or_a_centered_range() {
         assert_eq!(value_map(&input(ElementType::I8, None), &Scaling::Unknown, 0), ValueMap::Level);
         let centered = ValueMap::Normalized { mean: 127.5, std: 127.5 };
         assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centered);
     }
 
+    fn range(black: f32, white: f32) -> InputRange {
+        InputRange { black: [black; 3], white: [white; 3] }
+    }
+
     #[test]
     fn the_range_is_what_black_and_white_become() {
-        let range = |scaling: &Scaling, element, quantization| {
-            let InputRange { black, white } = scaling.range(&input(element, quantization));
-            black.into_iter().zip(white).collect::<Vec<_>>()
-        };
         let half = Scaling::Real(Normalization { mean: vec![127.5], std: vec![127.5] });
-        assert_eq!(range(&half, ElementType::F32, None), [(-1.0, 1.0); 3]);
+        assert_eq!(half.range(&input(ElementType::F32, None)), range(-1.0, 1.0));
         let quantization = Some(Quantization { scale: 1.0 / 128.0, zero_point: 0 });
-        assert_eq!(range(&half, ElementType::I8, quantization), [(-128.0, 127.0); 3]);
-        assert_eq!(range(&Scaling::Unknown, ElementType::U8, None), [(0.0, 255.0); 3]);
-        assert_eq!(range(&Scaling::Unknown, ElementType::I8, None), [(-128.0, 127.0); 3]);
+        assert_eq!(half.range(&input(ElementType::I8, quantization)), range(-128.0, 127.0));
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), range(0.0, 255.0));
+        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), range(-128.0, 127.0));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How a classifier interprets a model: what follows from the configuration and the model's file, without
-//! the runtime.
+//! How a classifier interprets a model, from the configuration and the model's file. This does not
+//! need the runtime.
 
 use super::config::{Config, OutputActivation};
 use super::error::LoadError;
@@ -15,13 +15,13 @@ use crate::tensor::ElementType;
 pub struct Interpretation {
     /// The names of the classes, and their source.
     pub labels: Labels,
-    /// How the color levels of a frame become elements of the input.
+    /// How the pixel values of a frame become elements of the input.
     pub scaling: Scaling,
     /// Where the scaling comes from.
     pub scaling_source: ScalingSource,
     /// How scores become confidences.
     pub activation: Activation,
-    /// Choices that were made without information, one sentence each.
+    /// Warnings, one sentence each: what was assumed, and which file is not used.
     pub warnings: Vec<String>,
 }
 
@@ -40,14 +40,14 @@ impl Interpretation {
         Ok(Self { labels, scaling, scaling_source, activation, warnings })
     }
 
-    /// Returns one line that describes the model: its tensors, the range of its input, its activation and
-    /// its labels, and where they come from.
+    /// Returns one line that describes the model: its tensors, the range of its input, its
+    /// activation and its labels, and where they come from.
     pub fn summary(&self, info: &ModelInfo) -> String {
         let Self { labels, scaling, scaling_source, activation, .. } = self;
         let ModelInfo { input, output, activation: in_graph, .. } = info;
         format!(
-            "input {input}; levels 0..255 become {} ({scaling_source}); output {output}; activation \
-             {activation} (the graph contains {in_graph}); labels {} ({})",
+            "input {input}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
+             activation {activation} (the graph contains {in_graph}); labels {} ({})",
             scaling.range(input),
             labels.names.join(", "),
             labels.source
@@ -84,7 +84,7 @@ fn resolve_activation(
     }
 }
 
-/// Returns a warning for each choice that had to be made without information.
+/// Returns a warning for each fact that no source defines, so that it is assumed.
 fn assumptions(
     config: &Config,
     info: &ModelInfo,
@@ -102,8 +102,8 @@ fn assumptions(
     }
     if *scaling == Scaling::Unknown && info.input.element == ElementType::F32 {
         warnings.push(format!(
-            "{model} does not define the range of its float input, so levels 0..255 become -1..1; set \
-             input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
+            "{model} does not define the range of its float input, so pixel values 0..255 become -1..1; \
+             set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
         ));
     }
     warnings

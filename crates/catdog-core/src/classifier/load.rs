@@ -1,4 +1,4 @@
-//! Loads a classifier: model, runtime, and how the model is interpreted.
+//! Loads a classifier: reads the model, loads the runtime, and interprets the model.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if one of them is missing or damaged, or they contradict each other.
+    /// [`LoadError`] if one of them is missing or cannot be used, or the configuration does not fit
+    /// the model.
     pub fn load(config: &Config, runtime: RuntimeConfig) -> Result<Self, LoadError> {
         #[cfg(feature = "testing")]
         if let Some(engine) = config.model.file().and_then(crate::testing::FakeEngine::stand_in) {

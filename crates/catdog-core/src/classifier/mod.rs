@@ -1,16 +1,16 @@
 //! The classifier: frame -> tensor -> inference -> decision, without GStreamer.
 //!
-//! [`Config`] is what the user's settings resolve to, validated once; a [`Classifier`] is what runs. For
-//! each frame, the caller
+//! [`Config`] is the validated configuration; a [`Classifier`] is what runs. For each frame, the
+//! caller
 //!
 //! 1. starts the frame ([`Classifier::begin_frame`]),
 //! 2. collects the results of earlier frames ([`Classifier::collect`]),
 //! 3. infers the frame ([`Classifier::infer`]) if it is due, or skips it ([`Classifier::skip`]),
 //! 4. reads its classification ([`Classifier::classification`]).
 //!
-//! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a frame
-//! gets the latest result there is ([`Execution`]). After the first frame of a format, classifying a frame
-//! allocates nothing.
+//! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a
+//! frame does not wait and gets the latest result ([`Execution`]). After the first frame of a
+//! format, classifying a frame allocates nothing.
 
 mod classification;
 mod clock;
@@ -55,10 +55,10 @@ pub enum Execution {
     Worker,
 }
 
-/// A model with its preprocessing and its decisions, and the latest result.
+/// A loaded model with its preprocessing, its rules for accepting a class, and the latest result.
 pub struct Classifier {
     pool: Arc<EnginePool>,
-    /// Keeps the model loaded for the other users of it; `None` for a fake engine.
+    /// Keeps the model loaded, so that other classifiers can share it; `None` for a fake engine.
     _model: Option<Arc<SharedModel>>,
     /// `Some` for [`Execution::Worker`].
     worker: Option<WorkerInference>,
@@ -71,7 +71,8 @@ pub struct Classifier {
     latest: Latest,
     clock: StreamClock,
     schedule: Schedule,
-    /// For [`Execution::Worker`]: when the latest frame was submitted, until its result is collected.
+    /// For [`Execution::Worker`]: when the latest frame was submitted, until its result is
+    /// collected.
     submitted: Option<Instant>,
     counters: Counters,
     description: Description,
@@ -97,11 +98,11 @@ pub struct Description {
     pub threads: u32,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
-    /// Outcome of optimizing the model.
+    /// The result of optimizing the model.
     pub optimization: Optimization,
     /// Duration of one inference, measured when the model was loaded.
     pub inference_time: Duration,
-    /// Choices that were made without information, one sentence each.
+    /// Warnings, one sentence each: what was assumed, and which file is not used.
     pub warnings: Vec<String>,
 }
 
@@ -120,7 +121,7 @@ impl fmt::Display for Description {
     }
 }
 
-/// What a classifier is built from.
+/// The parts of which a classifier is built.
 struct Parts {
     pool: Arc<EnginePool>,
     model: Option<Arc<SharedModel>>,
@@ -182,12 +183,12 @@ impl Classifier {
         Self::from_parts(parts, runtime)
     }
 
-    /// Prepares for frames of `spec`, the first of which is due for an inference. The latest result stays
-    /// valid until then: the caps of a stream may change without a change of its content.
+    /// Prepares for frames of `spec`, the first of which is due for an inference. Until then, the
+    /// latest result stays valid, because the caps of a stream can change without its content.
     ///
     /// # Errors
     ///
-    /// [`ClassifyError::Preprocess`] if the spec contradicts itself.
+    /// [`ClassifyError::Preprocess`] if frames of `spec` cannot be preprocessed.
     pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), ClassifyError> {
         self.preprocessor = None;
         self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
@@ -232,7 +233,8 @@ impl Classifier {
         self.runtime = runtime;
     }
 
-    /// Forgets the latest result and all state of the stream: after a flush or a new stream.
+    /// Resets the latest result, the schedule, the smoothing and the hysteresis, and discards
+    /// worker inferences: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         let mut ranked = std::mem::take(&mut self.latest.ranked);
         ranked.clear();
@@ -260,8 +262,8 @@ impl Classifier {
         &self.counters
     }
 
-    /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames, or
-    /// the duration of one inference before the first frame.
+    /// Returns how long a frame waits for its own result: the 95th percentile of the latest frames,
+    /// or before the first frame, the duration of one inference.
     pub fn latency(&self) -> Duration {
         match self.counters.wait.percentile(95) {
             0 => self.description.inference_time,
@@ -269,15 +271,15 @@ impl Classifier {
         }
     }
 
-    /// Counts a frame with the time stamp `pts` and returns its time. Must be called once per frame, in
-    /// the order of the frames.
+    /// Counts a frame with the timestamp `pts` and returns its time. The caller calls it once per
+    /// frame, in the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
         self.clock.advance(pts, Instant::now)
     }
 
-    /// Returns whether the frame at `time` is due for an inference, by the inference interval and the
-    /// rate limit.
+    /// Returns whether the frame at `time` is due for an inference, by the inference interval and
+    /// the rate limit.
     pub fn is_due(&self, time: FrameTime) -> bool {
         self.schedule.is_due(time.elapsed, &self.runtime)
     }
@@ -288,15 +290,15 @@ impl Classifier {
         self.schedule.skipped();
     }
 
-    /// Infers `frame`, shown at `time`.
+    /// Infers `frame`, whose time is `time`.
     ///
     /// Inline, this runs preprocessing, inference and decision. With [`Execution::Worker`] it runs
     /// preprocessing only; the result is collected later.
     ///
     /// # Errors
     ///
-    /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The latest
-    /// result stays.
+    /// [`ClassifyError`] if no format is set, the frame does not match it, or the engine fails. The
+    /// latest result stays.
     pub fn infer(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<(), ClassifyError> {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
@@ -323,7 +325,8 @@ impl Classifier {
         Ok(())
     }
 
-    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is none.
+    /// Makes the oldest finished worker inference the latest result. Returns `false` if there is
+    /// none.
     ///
     /// # Errors
     ///
@@ -342,7 +345,8 @@ impl Classifier {
         Ok(true)
     }
 
-    /// Waits at most `limit` for the worker inferences of submitted frames. Returns `false` on timeout.
+    /// Waits at most `limit` for the worker inferences of submitted frames. Returns `false` on
+    /// timeout.
     pub fn wait(&self, limit: Duration) -> bool {
         self.worker.as_ref().is_none_or(|worker| worker.wait(limit))
     }
@@ -365,16 +369,16 @@ impl Classifier {
         self.counters.invoke.add(inference_time);
     }
 
-    /// Returns the presentation time stamp of the frame that the latest result belongs to.
+    /// Returns the presentation timestamp of the inferred frame of the latest result.
     pub fn latest_pts(&self) -> Option<Duration> {
         self.latest.pts
     }
 
-    /// Returns the classification of a frame with the time stamp `pts`: its own right after
-    /// [`infer`](Self::infer), otherwise the latest result.
+    /// Returns the classification of the current frame, which has the timestamp `pts`: its own
+    /// result if it was inferred inline, otherwise the latest result.
     pub fn classification(&self, pts: Option<Duration>) -> Classification<'_> {
         let latest = &self.latest;
-        // In reverse playback the inferred frame has the later time stamp.
+        // In reverse playback the inferred frame has the later timestamp.
         let age = pts.zip(latest.pts).map(|(now, then)| now.abs_diff(then));
         let expired = age.zip(self.runtime.result_timeout).is_some_and(|(age, limit)| age > limit);
         Classification {

@@ -1,10 +1,10 @@
-//! Which frames are inferred: every n-th, and at most so many per second.
+//! Which frames are inferred: every n-th, up to a rate limit.
 
 use std::time::Duration;
 
 use super::config::RuntimeConfig;
 
-/// Time stamps are rounded, in some containers to milliseconds.
+/// Tolerance of the rate limit: some containers round timestamps to milliseconds.
 const TIME_TOLERANCE: Duration = Duration::from_millis(1);
 
 /// Decides whether a frame is due for an inference. Times are those of the stream clock.
@@ -33,8 +33,8 @@ impl Schedule {
     pub fn inferred(&mut self, at: Duration, config: &RuntimeConfig) {
         self.frames_since_inference = Some(0);
         self.last_due = config.min_period.map(|period| {
-            // Counted from the time when the inference was due, so that the average rate is kept at any
-            // frame rate.
+            // Counted from the time when the inference was due, so that the average rate is kept at
+            // any frame rate.
             let due = self.last_due.map_or(at, |last| last + period);
             if at.abs_diff(due) < period { due } else { at }
         });
@@ -45,12 +45,12 @@ impl Schedule {
         self.frames_since_inference = self.frames_since_inference.map(|frames| frames + 1);
     }
 
-    /// Returns whether the latest frame is the one that was last inferred.
+    /// Returns whether the latest frame was inferred or submitted to a worker.
     pub fn latest_is_inferred(&self) -> bool {
         self.frames_since_inference == Some(0)
     }
 
-    /// Forgets the stream, so that its next frame is due.
+    /// Resets the schedule, so that the next frame is due.
     pub fn reset(&mut self) {
         *self = Self::default();
     }

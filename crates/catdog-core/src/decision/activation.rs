@@ -11,7 +11,7 @@ pub enum Activation {
     None,
     /// The logistic function of each score.
     Sigmoid,
-    /// The exponentials of all scores, scaled to sum 1.
+    /// The exponential of each score, divided by the sum of all.
     Softmax,
 }
 
@@ -47,8 +47,8 @@ fn sigmoid(logit: f32) -> f32 {
     if logit >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) }
 }
 
-/// Computes e^(x - max) / sum. With the maximum subtracted, no exponential overflows and the sum is at
-/// least 1.
+/// Computes e^(x - max) / sum. With the maximum subtracted, no exponential overflows and the sum is
+/// at least 1.
 fn softmax(classes: &mut [RankedClass]) {
     let bounded = |score: f32| score.clamp(f32::MIN, f32::MAX);
     let max = classes.iter().map(|c| bounded(c.confidence)).fold(f32::MIN, f32::max);

@@ -1,8 +1,8 @@
-//! From the output tensor to a decision: dequantization, activation, smoothing, ranking, threshold,
-//! hysteresis.
+//! From the output tensor to ranked classes and an accepted class: dequantization, activation,
+//! smoothing, ranking, threshold, hysteresis.
 //!
-//! The input is the output tensor of the engine; the output is a [`Ranking`]: the classes by falling
-//! confidence, and which of them is accepted. Nothing is allocated after [`Decider::new`].
+//! The input is the output tensor of the engine; the output is a [`Ranking`]: the classes, best
+//! first, and which of them is accepted. Nothing is allocated after [`Decider::new`].
 
 mod activation;
 mod hysteresis;
@@ -19,14 +19,15 @@ use smoothing::Smoothing;
 pub use activation::Activation;
 pub use ranked_class::RankedClass;
 
-/// The decision about one output tensor, given the ones before it.
+/// The ranked classes and the accepted class of one output tensor. Smoothing and hysteresis make
+/// them depend on earlier output tensors, too.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranking<'a> {
-    /// The classes by falling confidence, among equals the lower index first; at least one and at most
+    /// The best classes, best first, among equals the lower index first; at least one and at most
     /// `max_results`.
     pub ranked: &'a [RankedClass],
-    /// The accepted class; `None` if every class is rejected. Until a new class has led for `hold`, this
-    /// is the previous class, which need not be the first of `ranked`.
+    /// The accepted class; `None` if every class is rejected. Until a new class has led for `hold`,
+    /// this is the previous class, which need not be the first of `ranked`.
     pub accepted: Option<RankedClass>,
 }
 
@@ -40,7 +41,8 @@ pub struct Rules {
     /// Time constant of the exponential moving average over the confidences; zero disables it.
     pub smoothing: Duration,
     /// How long a new class must lead before it replaces the displayed one. Until then, half the
-    /// threshold and no margin are enough for the displayed class to stay accepted. Zero disables both.
+    /// threshold and no margin are enough for the displayed class to stay accepted. Zero disables
+    /// both.
     pub hold: Duration,
     /// Maximum number of ranked classes; 0 is treated as 1.
     pub max_results: usize,
@@ -55,19 +57,19 @@ impl fmt::Display for Rules {
 
 /// The share of the threshold that the displayed class needs to stay accepted while it is the best.
 ///
-/// With the same threshold in both directions, a confidence near it would toggle the label. On three
-/// clips of one animal each, at the default threshold, shares from 0.3 to 0.6 gave the same labels
-/// without flicker to unknown; 0.7 let one through.
+/// With the same threshold in both directions, a confidence near it would toggle the label. On
+/// three clips of one animal each, at the default threshold, shares from 0.3 to 0.6 gave the same
+/// labels, without a change to the unknown label; 0.7 caused one.
 const STAY_SHARE: f32 = 0.5;
 
-/// Turns the output tensors of one model into decisions.
+/// Turns the output tensors of one model into rankings.
 #[derive(Clone, Debug)]
 pub struct Decider {
     activation: Activation,
     quantization: Option<Quantization>,
     rules: Rules,
-    /// The model has one score for two classes: its confidence is that of class 1, the rest that of
-    /// class 0.
+    /// The model has one score for two classes: its confidence c is that of class 1, and 1 - c is
+    /// that of class 0.
     binary: bool,
     /// The classes of the current output.
     classes: Vec<RankedClass>,
@@ -76,8 +78,8 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Creates a decider for `scores` scores that stand for `classes` classes: as many, or two for one
-    /// score.
+    /// Creates a decider for a model with `scores` scores and `classes` classes. The numbers are
+    /// equal, except that one score can separate two classes.
     pub fn new(
         scores: usize,
         classes: usize,
@@ -97,19 +99,20 @@ impl Decider {
         }
     }
 
-    /// Replaces the rules for the decisions to come.
+    /// Replaces the rules for all later decisions.
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
     }
 
-    /// Forgets all past decisions.
+    /// Resets smoothing and hysteresis, so that past frames have no influence.
     pub fn reset(&mut self) {
         self.smoothing.reset();
         self.hysteresis = Hysteresis::default();
     }
 
-    /// Decides on the output tensor of a frame. `at` is the time of the frame, which must not decrease
-    /// from call to call; `output` must have as many elements as `new` was given scores.
+    /// Decides on the output tensor of a frame. `at` is the time of the frame, which must not
+    /// decrease from call to call; `output` must have the number of scores with which the decider
+    /// was created.
     pub fn decide(&mut self, output: TensorRef<'_>, at: Duration) -> Ranking<'_> {
         self.read_scores(output);
         self.activation.apply(&mut self.classes);
@@ -244,7 +247,8 @@ mod tests {
             decider.decide(TensorRef::F32(&[1.0, 0.0]), at(0));
             times.iter().map(|t| decider.decide(dog, at(*t)).ranked[0]).last().unwrap()
         };
-        // Reference: 1 - e^(-t / 200 ms), computed with NumPy: 0.393469 after 100 ms, 0.864665 after 400 ms.
+        // Reference: 1 - e^(-t / 200 ms), computed with NumPy: 0.393469 after 100 ms, 0.864665
+        // after 400 ms.
         for times in [&[100][..], &[20, 40, 60, 80, 100]] {
             let best = after(times);
             assert_eq!(best.class, 0, "{times:?}");
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_forgets_the_average() {
+    fn after_a_reset_past_frames_have_no_influence() {
         let rules = Rules { smoothing: Duration::from_secs(9), ..rules(0.5, 2) };
         let mut decider = with_rules(2, 2, Activation::None, rules);
         decider.decide(TensorRef::F32(&[1.0, 0.0]), at(0));
@@ -307,7 +311,7 @@ mod tests {
         assert_eq!(displayed(0, &outputs), without_hold);
         let with_hold = [cat, cat, cat, cat, dog, dog, dog, dog, dog, dog, None, None];
         assert_eq!(displayed(200, &outputs), with_hold);
-        // The frames are 100 ms apart, so one is enough.
+        // The frames are 100 ms apart, so one frame is enough.
         assert_eq!(displayed(100, &outputs), without_hold);
     }
 

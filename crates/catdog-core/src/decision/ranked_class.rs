@@ -1,4 +1,4 @@
-//! A class with its confidence, which the stages of a decision pass on.
+//! A class with its confidence, which the steps of a decision pass on.
 
 /// A class and its confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -18,11 +18,12 @@ impl Smoothing {
         Self { averages: Vec::with_capacity(classes), at: Duration::ZERO }
     }
 
-    /// Replaces the confidences of `classes`, which are in the order of their indices, by the average
-    /// with those of past frames. `at` is the time of the frame.
+    /// Replaces the confidences of `classes`, which are in the order of their indices, by the
+    /// average with those of past frames. `at` is the time of the frame.
     ///
-    /// The weight of the new frame is 1 - e^(-t / `time_constant`), where t is the time since the last
-    /// frame. A picture that stays for a second therefore has the same weight in 5 frames as in 50.
+    /// The weight of the new frame is 1 - e^(-t / `time_constant`), where t is the time since the
+    /// last frame. A picture that stays for a second therefore has the same weight in 5 frames as
+    /// in 50.
     pub fn apply(&mut self, classes: &mut [RankedClass], at: Duration, time_constant: Duration) {
         let elapsed = at.saturating_sub(self.at);
         self.at = at;
@@ -48,7 +49,7 @@ impl Smoothing {
         self.averages.get(class).copied().unwrap_or(0.0)
     }
 
-    /// Forgets all past frames.
+    /// Resets the averages, so that past frames have no influence.
     pub fn reset(&mut self) {
         self.averages.clear();
     }

@@ -1,17 +1,18 @@
-//! Compares two engines: they are the same classifier if they make the same decisions on a few generated
-//! pictures, within what quantization explains.
+//! Compares two engines: they agree if they make the same decisions on a few generated pictures,
+//! and their scores differ by no more than quantization explains.
 
 use super::{Engine, EngineError};
 use crate::tensor::{TensorInfo, TensorMut};
 
-/// The largest difference of two scores, as a share of the largest score. Dynamic-range quantization
-/// rounds the activations of each layer to 1/127 of their maximum. Over the fifteen depthwise layers of
-/// a MobileNetV2, the scores of 129 photos differed by 0.003 of the largest on average and by 0.014 at
-/// most. An incorrect rewrite causes differences as large as the scores themselves.
+/// The largest difference of two scores, as a share of the largest score. Dynamic-range
+/// quantization rounds the activations of each layer to 1/127 of their maximum. Over the fifteen
+/// depthwise layers of a MobileNetV2, the scores of 129 photos differed by 0.003 of the largest on
+/// average and by 0.014 at most. An incorrect rewrite causes differences as large as the scores
+/// themselves.
 const TOLERANCE: f32 = 0.1;
 
-/// A generated picture: the level 0..255 at column `x`, row `y` and channel `c` of an input with `width`
-/// pixels per row.
+/// A generated picture: the pixel value at column `x`, row `y` and channel `c` of an input with
+/// `width` pixels per row.
 type Picture = fn(x: usize, y: usize, c: usize, width: usize) -> u8;
 
 /// Noise, gradients of each color, edges, and uniform gray.
@@ -52,11 +53,11 @@ fn scores_of(engine: &mut dyn Engine, picture: Picture) -> Result<Vec<f32>, Engi
     Ok((0..output.len()).map(|index| output.real(index, quantization)).collect())
 }
 
-/// Fills `input` with `picture`. Floats are scaled to -1..1, the most common range; the comparison does
-/// not depend on it.
+/// Fills `input` with `picture`. Floats are scaled to -1..1, the most common range; the comparison
+/// does not depend on it.
 fn fill(input: TensorMut<'_>, info: &TensorInfo, picture: Picture) {
     let width = info.shape.get(2).copied().unwrap_or(1).max(1);
-    let level = |index: usize| {
+    let pixel_value = |index: usize| {
         let (pixel, channel) = (index / 3, index % 3);
         picture(pixel % width, pixel / width, channel, width)
     };
@@ -64,20 +65,23 @@ fn fill(input: TensorMut<'_>, info: &TensorInfo, picture: Picture) {
         TensorMut::F32(elements) => elements
             .iter_mut()
             .enumerate()
-            .for_each(|(index, element)| *element = f32::from(level(index)) / 127.5 - 1.0),
+            .for_each(|(index, element)| *element = f32::from(pixel_value(index)) / 127.5 - 1.0),
         TensorMut::U8(elements) => {
-            elements.iter_mut().enumerate().for_each(|(index, element)| *element = level(index));
+            elements
+                .iter_mut()
+                .enumerate()
+                .for_each(|(index, element)| *element = pixel_value(index));
         }
         TensorMut::I8(elements) => elements
             .iter_mut()
             .enumerate()
-            .for_each(|(index, element)| *element = (level(index) ^ 0x80) as i8),
+            .for_each(|(index, element)| *element = (pixel_value(index) ^ 0x80) as i8),
     }
 }
 
-/// Returns whether no score differs by more than `tolerance`, and the best class of `b` is also the best
-/// of `a` within `tolerance`. A single score that decides by its sign therefore keeps its sign, unless it
-/// is smaller than the tolerance.
+/// Returns whether no score differs by more than `tolerance`, and the best class of `b` is also the
+/// best of `a` within `tolerance`. A single score that decides by its sign therefore keeps its
+/// sign, unless it is smaller than the tolerance.
 fn same_decision(a: &[f32], b: &[f32], tolerance: f32) -> bool {
     let near = |(a, b): (&f32, &f32)| (a - b).abs() <= tolerance;
     let ahead = a.iter().fold(f32::MIN, |best, score| best.max(*score));
@@ -109,7 +113,7 @@ mod tests {
         assert!(same_decision(&[1.0, 5.0], &[1.2, 4.8], 0.5));
         assert!(!same_decision(&[1.0, 5.0], &[1.0, 4.0], 0.5));
         assert!(!same_decision(&[1.0, 5.0], &[1.0, f32::NAN], 0.5));
-        // The scores are too close for a difference to count.
+        // The two best scores are closer than the tolerance, so either class may be the best.
         assert!(same_decision(&[5.0, 4.9], &[4.9, 5.0], 0.5));
         assert!(!same_decision(&[5.0, 4.5], &[4.7, 4.8], 0.4));
         assert!(same_decision(&[0.1], &[-0.1], 0.5) && !same_decision(&[0.6], &[-0.1], 0.5));

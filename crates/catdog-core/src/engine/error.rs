@@ -8,13 +8,13 @@ use crate::model::tflite::ModelError;
 /// A model could not be prepared for inference.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ModelLoadError {
-    /// There is no runtime.
+    /// There is no usable runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The file is not a model that catdog can run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// LiteRT refuses the model.
+    /// LiteRT cannot run the model.
     #[error("{0}; export it again with LiteRT's built-in operators")]
     Engine(#[from] EngineError),
 }

@@ -1,9 +1,9 @@
 //! Running a model: one input tensor in, one output tensor out.
 //!
 //! [`Engine`] is the small interface that the rest of the crate needs from a runtime. [`litert`]
-//! implements it with LiteRT; the feature `testing` adds an engine of known timing and answers.
-//! [`SharedModel`](shared_model::SharedModel) loads a model once per process, [`scheduler`] assigns its
-//! engines to requests, and [`worker`] runs inferences beside the streaming thread.
+//! implements it with LiteRT; the feature `testing` adds an engine with known durations and
+//! outputs. [`SharedModel`](shared_model::SharedModel) loads a model once per process,
+//! [`scheduler`] assigns its engines to requests, and [`worker`] runs inferences on worker threads.
 
 pub mod agreement;
 mod error;
@@ -23,7 +23,8 @@ pub use error::{EngineError, ModelLoadError};
 /// A loaded model that is ready to run: input `[1, height, width, 3]`, output of n scores.
 ///
 /// `run` takes `&mut self` because the tensors live in the engine: filling the input, running and
-/// reading the output must not overlap. An engine can move between threads, but threads cannot share it.
+/// reading the output must not overlap. An engine can move between threads, but threads cannot
+/// share it.
 pub trait Engine: Send {
     /// Returns shape, type and quantization of the input.
     fn input_info(&self) -> &TensorInfo;
@@ -31,15 +32,15 @@ pub trait Engine: Send {
     /// Returns shape, type and quantization of the output.
     fn output_info(&self) -> &TensorInfo;
 
-    /// Returns the memory of the input, `input_info().len()` elements. Its contents stay until they are
-    /// overwritten.
+    /// Returns the memory of the input, `input_info().len()` elements. Its contents stay until they
+    /// are overwritten.
     fn input_mut(&mut self) -> TensorMut<'_>;
 
     /// Runs one inference on the contents of the input.
     ///
     /// # Errors
     ///
-    /// [`EngineError`] if the runtime fails; the engine may be run again.
+    /// [`EngineError`] if the runtime fails; the engine can be run again.
     fn run(&mut self) -> Result<(), EngineError>;
 
     /// Returns the output of the last successful run, `output_info().len()` elements.

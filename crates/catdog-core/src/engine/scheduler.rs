@@ -1,7 +1,7 @@
 //! The engines of each model, and the one queue of requests for them.
 //!
-//! Several elements of a process may run the same model, and several models may run side by side. An
-//! inference is requested in one of two ways:
+//! Several elements of a process may run the same model, and several models may run side by side.
+//! An inference is requested in one of two ways:
 //!
 //! - inline: a thread asks for an engine, waits for it, and runs the inference itself
 //!   ([`EnginePool::acquire`]);
@@ -133,7 +133,8 @@ impl EnginePool {
         SCHEDULER.provide_workers(state);
     }
 
-    /// Waits for an engine, after all earlier requests for this pool, and takes it for one inference.
+    /// Waits for an engine, after all earlier requests for this pool, and takes it for one
+    /// inference.
     pub fn acquire(self: &Arc<Self>) -> EngineGuard {
         let mut state = lock(&SCHEDULER.state);
         let ticket = state.next_ticket;
@@ -376,7 +377,7 @@ mod tests {
                     let _engine = pool.acquire();
                     lock(order).push(number);
                 });
-                // The next request is made once this one waits.
+                // The next request is made when this one waits.
                 while waiting(pool) <= number {
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -393,7 +394,7 @@ mod tests {
             let pool = Arc::clone(&pool);
             move || {
                 let _engine = pool.acquire();
-                panic!("meant to");
+                panic!("this test panics on purpose");
             }
         });
         assert!(user.join().is_err());

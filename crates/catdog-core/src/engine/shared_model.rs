@@ -12,7 +12,7 @@ use super::{Engine, ModelLoadError};
 use crate::model::tflite::{self, ModelInfo};
 use crate::sync::lock;
 
-/// The outcome of optimizing a model file before LiteRT reads it.
+/// The result of optimizing a model file before LiteRT reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Optimization {
     /// Optimizing is disabled.
@@ -21,8 +21,8 @@ pub enum Optimization {
     Nothing,
     /// This many weight tensors were converted to float.
     Weights(usize),
-    /// The optimized model decided differently or did not run, so the original is used. Holds the
-    /// reason.
+    /// The optimized model made other decisions or did not run, so the original is used. The text
+    /// is the reason.
     Refused(String),
 }
 
@@ -37,8 +37,8 @@ impl fmt::Display for Optimization {
     }
 }
 
-/// A loaded model and its pool of engines. The pool has one engine per user, but not more than can run in
-/// parallel on the processors of the machine.
+/// A loaded model and its pool of engines. The pool has one engine per user, but not more than can
+/// run in parallel on the CPUs of the machine.
 pub struct SharedModel {
     model: LiteRtModel,
     /// The requested file, if an optimized one runs in its place.
@@ -50,11 +50,11 @@ pub struct SharedModel {
 }
 
 impl SharedModel {
-    /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process runs
-    /// the same file with the same options already.
+    /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process
+    /// has loaded the same file with the same options already.
     ///
-    /// With `optimize`, a faster rewritten model runs in its place if there is one that makes the same
-    /// decisions.
+    /// With `optimize`, the rewritten model of [`tflite::optimize()`] runs in its place if it makes
+    /// the same decisions.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl SharedModel {
             true => optimized(model, engine),
             false => (model, engine, Optimization::Off),
         };
-        // Warm-up: the first run takes several times as long as the others, because memory is touched
-        // for the first time. No frame waits for that.
+        // Warm-up: the first run takes several times as long as the others, because memory is
+        // touched for the first time. It runs here, so that no frame waits for it.
         engine.run()?;
         let start = Instant::now();
         engine.run()?;
@@ -109,7 +109,7 @@ impl SharedModel {
         self.model.info()
     }
 
-    /// Returns the outcome of optimizing the model.
+    /// Returns the result of optimizing the model.
     pub fn optimization(&self) -> &Optimization {
         &self.optimization
     }
@@ -136,8 +136,8 @@ impl fmt::Debug for SharedModel {
     }
 }
 
-/// Returns the optimized form of `model` with an engine, if there is one and it makes the same decisions.
-/// Otherwise returns `model` and its `engine`.
+/// Returns the optimized form of `model` with an engine, if there is one and it makes the same
+/// decisions. Otherwise returns `model` and its `engine`.
 fn optimized(
     model: LiteRtModel,
     mut engine: LiteRtEngine,
@@ -155,14 +155,14 @@ fn optimized(
         Ok((fast_model, fast_engine, true)) => {
             return (fast_model, fast_engine, Optimization::Weights(rewritten.weights));
         }
-        Ok((.., false)) => "the rewritten model decides differently".to_owned(),
+        Ok((.., false)) => "the rewritten model makes other decisions".to_owned(),
         Err(error) => error.to_string(),
     };
     (model, engine, Optimization::Refused(reason))
 }
 
-/// Returns the number of inferences that can run in parallel without competing for processors.
+/// Returns the number of inferences that can run in parallel without competing for CPUs.
 fn max_parallel_inferences(options: &LiteRtOptions) -> usize {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    (processors / options.threads.max(1) as usize).max(1)
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    (cpus / options.threads.max(1) as usize).max(1)
 }

@@ -1,9 +1,10 @@
 //! Chooses the number of CPU threads for an inference (`threads=0`).
 //!
-//! How much a second thread helps depends on the graph and on the processor, so it is measured: the
-//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth it.
-//! At least one processor is left for capture, decoding and encoding. The choice is cached in the user's
-//! cache folder, keyed by model and machine, because measuring takes as long as several starts.
+//! The gain from a second thread depends on the graph and on the processor, so it is measured: the
+//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth
+//! it. If there are several CPUs, one is left for capture, decoding and encoding. The choice is
+//! cached in the user's cache folder, keyed by model and machine, because tuning loads the model up
+//! to three times.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -22,14 +23,15 @@ use crate::files;
 use crate::sync::lock;
 
 /// Doubling the threads is worth it if the inference then takes at most this share of the time: the
-/// rest of the pipeline needs the processors, too.
+/// rest of the pipeline needs the CPUs, too.
 const WORTHWHILE_RATIO: f64 = 0.75;
 
 /// The largest number of threads. With more, the small graphs of classifiers lose more time to
 /// distributing the work than they gain.
 const MAX_THREADS: u32 = 4;
 
-/// Inferences per candidate. The fastest one counts, because a disturbance can only slow one down.
+/// Inferences per candidate. The fastest one counts, because other load can only slow an inference
+/// down.
 const TRIALS: usize = 5;
 
 /// Path below the user's cache folder.
@@ -39,8 +41,8 @@ const CACHE_BYTES: u64 = 64 << 10;
 /// Number of entries at which the cache is emptied.
 const CACHE_ENTRIES: usize = 500;
 
-/// Loads the model in `file` with the best number of threads, and returns that number. `optimize` has
-/// the meaning it has for [`SharedModel::load`].
+/// Loads the model in `file` with the best number of threads, and returns that number. `optimize`
+/// is passed to [`SharedModel::load`].
 ///
 /// # Errors
 ///
@@ -50,15 +52,15 @@ pub fn load(
     accelerator: Accelerator,
     optimize: bool,
 ) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
-    let processors = available_parallelism().map_or(1, usize::from);
+    let cpus = available_parallelism().map_or(1, usize::from);
     let candidates = match accelerator {
-        Accelerator::Cpu => candidates(processors),
+        Accelerator::Cpu => candidates(cpus),
         _ => vec![1],
     };
     load_with(file, accelerator, optimize, &candidates)
 }
 
-/// As [`load`], choosing from `candidates`, which are in rising order.
+/// As [`load`], choosing from `candidates`, which are in ascending order.
 ///
 /// # Errors
 ///
@@ -79,7 +81,7 @@ pub fn load_with(
     let mut chosen = lock(&CHOSEN);
     let key = key(file, optimize);
     let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
-    // Kept alive until the end, so that the chosen model is not loaded again.
+    // The tried models stay alive until the end, so that the chosen one is not loaded again.
     let mut tried = Vec::new();
     let threads = match known.filter(|threads| candidates.contains(threads)) {
         Some(threads) => threads,
@@ -97,14 +99,14 @@ pub fn load_with(
     Ok((load(threads)?, threads))
 }
 
-/// Returns 1 and its doubles, as long as one processor stays free.
-fn candidates(processors: usize) -> Vec<u32> {
+/// Returns the powers of two up to [`MAX_THREADS`] that leave one CPU free; 1 in any case.
+fn candidates(cpus: usize) -> Vec<u32> {
     let doubles = std::iter::successors(Some(1), |threads| Some(2 * threads));
-    doubles.take_while(|&n| n == 1 || (n <= MAX_THREADS && (n as usize) < processors)).collect()
+    doubles.take_while(|&n| n == 1 || (n <= MAX_THREADS && (n as usize) < cpus)).collect()
 }
 
-/// Returns the last of `candidates` (in rising order) for which the measured `time` makes doubling the
-/// threads worthwhile.
+/// Returns the first of `candidates` (in ascending order) after which doubling the threads is not
+/// worthwhile, by the measured `time`.
 fn choose<E>(
     candidates: &[u32],
     mut time: impl FnMut(u32) -> Result<Duration, E>,
@@ -139,7 +141,7 @@ fn key(file: &[u8], optimize: bool) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Returns the names of the processor and the number of its cores.
+/// Returns the name of the processor and the number of CPUs.
 fn processor() -> (String, usize) {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     // x86 lists "model name"; Arm lists "CPU part", and on a Raspberry Pi also "Model".
@@ -156,7 +158,8 @@ fn read_cache() -> BTreeMap<String, u32> {
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures again.
+/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures
+/// again.
 fn write_cache(key: &str, threads: u32) {
     let Some(path) = cache_file() else { return };
     let mut all = read_cache();
@@ -175,8 +178,8 @@ fn write_cache(key: &str, threads: u32) {
     }
 }
 
-/// Returns the path of the cache file. By the XDG base directory specification, a relative
-/// `XDG_CACHE_HOME` is ignored.
+/// Returns the path of the cache file. A relative `XDG_CACHE_HOME` is ignored, as the XDG base
+/// directory specification requires.
 fn cache_file() -> Option<PathBuf> {
     let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
     let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
@@ -192,11 +195,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_processor_stays_free_and_four_threads_are_the_limit() {
+    fn one_cpu_stays_free_and_four_threads_are_the_limit() {
         let expected: [(usize, &[u32]); 6] =
             [(1, &[1]), (2, &[1]), (3, &[1, 2]), (4, &[1, 2]), (5, &[1, 2, 4]), (64, &[1, 2, 4])];
-        for (processors, want) in expected {
-            assert_eq!(candidates(processors), want, "{processors} processors");
+        for (cpus, want) in expected {
+            assert_eq!(candidates(cpus), want, "{cpus} CPUs");
         }
     }
 

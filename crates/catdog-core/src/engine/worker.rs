@@ -1,9 +1,9 @@
-//! Inference on a worker thread: a stream hands over its newest frame and goes on.
+//! Inference on a worker thread: a stream submits its newest frame and continues.
 //!
 //! The streaming thread writes each frame that is due into a free input tensor
-//! ([`WorkerInference::submit`]) and collects finished results ([`WorkerInference::collect`]). Neither
-//! call waits for an inference. A tensor whose inference has not started yet is replaced by the next
-//! frame, so an inference always runs on the newest frame and frames do not queue up.
+//! ([`WorkerInference::submit`]) and collects finished results ([`WorkerInference::collect`]).
+//! Neither call waits for an inference. A tensor whose inference has not started yet is replaced by
+//! the next frame, so an inference always runs on the newest frame and frames do not queue up.
 //!
 //! A stream has at most one job in the queue of the [`scheduler`], and queues it again for the next
 //! frame.
@@ -135,8 +135,8 @@ impl WorkerInference {
         self.mailbox.reset();
     }
 
-    /// Waits at most `limit` until every submitted frame was inferred or discarded. Returns `false` on
-    /// timeout.
+    /// Waits at most `limit` until every submitted frame was inferred or discarded. Returns `false`
+    /// on timeout.
     pub fn wait(&self, limit: Duration) -> bool {
         self.wait_while(limit, |slots| {
             slots.pending.is_some() || slots.running == Some(slots.generation)
@@ -197,7 +197,7 @@ impl Job for Mailbox {
             return self.end(slots, None);
         };
         let Some(mut output) = slots.free_outputs.pop() else {
-            // Two results wait and one inference runs at most, so this does not happen.
+            // At most two results wait while one inference runs, so this does not happen.
             slots.free_inputs.push(input);
             return self.end(slots, None);
         };
@@ -262,13 +262,13 @@ mod tests {
         WorkerInference::new(EnginePool::new(Box::new(engine)))
     }
 
-    /// Submits a gray frame; the output of the fake engine is its level.
-    fn submit(inference: &mut WorkerInference, level: u8) -> bool {
+    /// Submits a gray frame; the output of the fake engine is its pixel value / 255.
+    fn submit(inference: &mut WorkerInference, value: u8) -> bool {
         let write = |mut input: TensorMut<'_>| {
-            input.copy_from(TensorRef::U8(&[level; 12]));
+            input.copy_from(TensorRef::U8(&[value; 12]));
             Ok::<_, ()>(())
         };
-        let pts = Some(Duration::from_secs(level.into()));
+        let pts = Some(Duration::from_secs(value.into()));
         inference.submit(FrameTime { pts, ..FrameTime::default() }, write).unwrap()
     }
 
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    fn level(finished: &Finished) -> u8 {
+    fn value(finished: &Finished) -> u8 {
         let (output, _) = finished.result.as_ref().unwrap();
         (output.elements().real(0, None) * 255.0).round() as u8
     }
@@ -293,13 +293,13 @@ mod tests {
         let mut inference = slow(SLOW);
         assert!(!submit(&mut inference, 1));
         wait_for_start(&inference);
-        assert_eq!([2, 3, 4].map(|level| submit(&mut inference, level)), [false, true, true]);
+        assert_eq!([2, 3, 4].map(|value| submit(&mut inference, value)), [false, true, true]);
         assert!(inference.collect().is_none());
         assert!(inference.wait(LONG));
         for frame in [1, 4] {
             let finished = inference.collect().unwrap();
             let pts = Some(Duration::from_secs(frame));
-            assert_eq!((u64::from(level(&finished)), finished.time.pts), (frame, pts));
+            assert_eq!((u64::from(value(&finished)), finished.time.pts), (frame, pts));
         }
         assert!(inference.collect().is_none());
     }
@@ -355,7 +355,7 @@ mod tests {
         }
         submit(&mut inference, 7);
         assert!(inference.wait(LONG));
-        assert_eq!(level(&inference.collect().unwrap()), 7);
+        assert_eq!(value(&inference.collect().unwrap()), 7);
     }
 
     #[test]

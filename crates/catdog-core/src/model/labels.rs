@@ -131,7 +131,7 @@ pub enum LabelSource {
     Metadata,
     /// The file `labels.txt` in the folder of the model.
     BesideModel,
-    /// The default names of a model of one score or two classes.
+    /// The default names of a model with one or two scores.
     CatAndDog,
     /// No other source exists, so the classes are numbered.
     Numbers,
@@ -144,7 +144,7 @@ impl fmt::Display for LabelSource {
             Self::File => "from labels-file",
             Self::Metadata => "from the metadata of the model",
             Self::BesideModel => "from labels.txt next to the model",
-            Self::CatAndDog => "default of a model with one or two classes",
+            Self::CatAndDog => "default of a model with one or two scores",
             Self::Numbers => "numbers, because no source has names",
         })
     }
@@ -155,7 +155,8 @@ impl LabelSources<'_> {
     ///
     /// # Errors
     ///
-    /// [`LabelsError`] if the first existing source is unreadable or has the wrong number of names.
+    /// [`LabelsError`] if the first existing source is unreadable, or its names are empty,
+    /// unprintable or wrong in number.
     pub fn resolve(&self, scores: usize) -> Result<Labels, LabelsError> {
         let beside_model = self.model.map(|model| model.with_file_name(SIDECAR_LABELS));
         let beside_model = beside_model.filter(|file| file.is_file());
@@ -179,7 +180,7 @@ impl LabelSources<'_> {
     }
 }
 
-/// A source of labels, as an error message needs it.
+/// The description of a source for error messages.
 struct Source {
     name: String,
     /// The names were separated by commas.
@@ -218,8 +219,8 @@ fn parse_list(list: &str) -> Result<Vec<String>, LabelsError> {
 
 /// Reads a file with one name per line.
 ///
-/// A byte order mark, the CR of CR LF, and blank lines at the end are dropped. So is the index of
-/// the line at its start, if every line has it ("0 cat", "1 dog"): Teachable Machine and Coral
+/// A byte order mark, the CR of CR LF, and blank lines at the end are dropped. If every line starts
+/// with its index ("0 cat", "1 dog"), the indices are dropped, too: Teachable Machine and Coral
 /// write such files.
 fn read_file(file: &Path) -> Result<Vec<String>, LabelsError> {
     let bytes = files::read(file, MAX_FILE_BYTES)

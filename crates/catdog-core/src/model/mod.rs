@@ -1,5 +1,4 @@
-//! Model files: the source of a model, the description that its file contains, and the names of its
-//! classes.
+//! Models: where the file comes from, what it describes, and the names of the classes.
 
 pub mod labels;
 pub mod modelinfo_file;

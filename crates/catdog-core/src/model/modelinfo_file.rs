@@ -1,5 +1,5 @@
-//! The `.modelinfo` file next to a model: the description of the model for the inference elements
-//! that come with GStreamer.
+//! The `.modelinfo` file next to a model, which describes the model to GStreamer's own inference
+//! elements.
 
 use std::path::{Path, PathBuf};
 
@@ -51,8 +51,8 @@ fn value_of<'a>(section: &'a str, key: &str) -> Option<&'a str> {
     lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
 }
 
-/// Parses `black,white;black,white;...` into mean and standard deviation:
-/// level / 255 * (white - black) + black equals (level - mean) / std.
+/// Parses `black,white;black,white;...` into mean and standard deviation: pixel value / 255 *
+/// (white - black) + black equals (pixel value - mean) / std.
 fn parse_ranges(ranges: &str) -> Option<Normalization> {
     let mut normalization = Normalization { mean: Vec::new(), std: Vec::new() };
     for range in ranges.split(';').filter(|range| !range.trim().is_empty()) {

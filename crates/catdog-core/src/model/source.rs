@@ -10,11 +10,11 @@ use crate::files;
 static BUILT_IN: &[u8] = include_bytes!("../../../../models/catdog.tflite");
 const BUILT_IN_NAME: &str = "catdog.tflite";
 
-/// Size limit of a model file, in bytes. Image classifiers for embedded devices have a few
-/// megabytes to a hundred.
+/// Size limit of a model file, in bytes. Image classifiers for embedded devices have between a few
+/// and a hundred megabytes.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 
-/// The source of a model. `Display` gives the text that an error message uses for it.
+/// The source of a model. Its `Display` is its name in error messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
     /// The built-in model.

@@ -1,12 +1,12 @@
-//! Tests that run again in a child process, with another environment or to survive a crash.
+//! Runs a test again in a child process, with another environment or because it may crash.
 
 use std::process::Command;
 
 /// Name of the environment variable that carries the job of a child process.
 const JOB_VARIABLE: &str = "CATDOG_TEST_JOB";
 
-/// Returns a command that runs this test program again, with only the test `test` (its full name, modules
-/// included). There, [`job`] returns `job`.
+/// Returns a command that runs this test program again, with only the test `test` (its full name,
+/// modules included). There, [`job`] returns `job`.
 ///
 /// # Panics
 ///

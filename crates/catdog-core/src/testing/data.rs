@@ -1,8 +1,9 @@
-//! The places of test data: models of the repository, the runtime, and data outside of the repository.
+//! The places of test data: models of the repository, the runtime, and data outside of the
+//! repository.
 //!
-//! A test whose data is missing returns early, and cargo counts it as passed. Therefore [`outside_data`]
-//! and [`skip`] append a line per skipped test to the file that `CATDOG_SKIP_LOG` names, from which the
-//! caller of cargo counts.
+//! A test whose data is missing returns early, and cargo counts it as passed. Therefore
+//! [`outside_data`] and [`skip`] append a line per skipped test to the file that `CATDOG_SKIP_LOG`
+//! names, so that the caller of cargo can count the skipped tests.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::litert::LIBRARY_VARIABLE;
 
-/// Name of the environment variable for the folder of data outside of the repository. The default is the
-/// folder `shared` next to the repository.
+/// Name of the environment variable for the folder of data outside of the repository. The default
+/// is the folder `shared` next to the repository.
 pub const DATA_VARIABLE: &str = "CATDOG_TEST_DATA";
 /// Name of the environment variable for the file that lists the skipped tests, one line each.
 pub const SKIP_LOG_VARIABLE: &str = "CATDOG_SKIP_LOG";
@@ -29,12 +30,13 @@ pub fn model(name: &str) -> PathBuf {
     repository().join("tests/models").join(name)
 }
 
-/// Returns the path of the runtime, and makes sure that the library search of this process finds it.
+/// Returns the path of the runtime, and makes sure that the library search of this process finds
+/// it.
 ///
 /// If `CATDOG_LITERT_LIBRARY` names a file, that is the runtime. Otherwise it is the file that
-/// `scripts/fetch-runtime.sh` stored in the repository. A symbolic link to it is made in the folder of the
-/// test program, which the search includes. The environment of the process is not changed, because other
-/// threads may be reading it.
+/// `scripts/fetch-runtime.sh` stored in the repository. A symbolic link to it is made in the folder
+/// of the test program, which the search includes. The environment of the process is not changed,
+/// because other threads may be reading it.
 ///
 /// # Panics
 ///
@@ -65,7 +67,8 @@ fn link_next_to_program(library: &Path) -> io::Result<()> {
     if link.canonicalize().ok() == Some(library.canonicalize()?) {
         return Ok(());
     }
-    // Created under another name and renamed, because other test programs may be doing the same.
+    // Created under another name and renamed, because other test programs may create it at the same
+    // time.
     let temporary = link.with_extension(format!("so.{}", std::process::id()));
     let _ = fs::remove_file(&temporary);
     std::os::unix::fs::symlink(library, &temporary)?;
@@ -83,8 +86,8 @@ pub fn find_outside_data(path: &str) -> Result<PathBuf, PathBuf> {
     if found.exists() { Ok(found) } else { Err(found) }
 }
 
-/// Returns `path` in the data outside of the repository. If it does not exist, the test `test` is reported
-/// as skipped, and must return.
+/// Returns `path` in the data outside of the repository. If it does not exist, reports the test
+/// `test` as skipped; the test must return.
 ///
 /// # Panics
 ///
@@ -102,12 +105,13 @@ pub fn outside_data(test: &str, path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Reports that the test `test` is skipped: prints `SKIPPED <test>: <reason>` to stderr, and appends the
-/// same line to the file that `CATDOG_SKIP_LOG` names. The test must return.
+/// Reports that the test `test` is skipped: prints `SKIPPED <test>: <reason>` to stderr, and
+/// appends the same line to the file that `CATDOG_SKIP_LOG` names. The test must return.
 ///
 /// # Panics
 ///
-/// If `CATDOG_TEST_REQUIRE` is 1, or the line cannot be appended: the test would be counted as passed.
+/// If `CATDOG_TEST_REQUIRE` is 1, or the line cannot be appended: the test would be counted as
+/// passed.
 #[allow(clippy::panic)]
 pub fn skip(test: &str, reason: &str) {
     if variable(REQUIRE_VARIABLE).is_some_and(|value| value == "1") {
@@ -121,13 +125,14 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
-/// Prints `line` to stderr. Unlike the output of `eprintln!`, the test harness shows it if the test passes,
-/// too.
+/// Prints `line` to stderr. Unlike the output of `eprintln!`, the test harness shows it if the test
+/// passes, too.
 pub fn print_uncaptured(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Appends `line` to the file `path` with a single write, so that lines of parallel tests do not mix.
+/// Appends `line` to the file `path` with a single write, so that lines of parallel tests do not
+/// mix.
 fn append(path: &Path, line: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     match file.write(line.as_bytes())? {

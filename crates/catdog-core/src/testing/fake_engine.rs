@@ -8,7 +8,8 @@ use crate::engine::{Engine, EngineError};
 use crate::sync::lock;
 use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
 
-/// An engine whose three outputs are the means of red, green and blue of its input, each divided by 255.
+/// An engine whose three outputs are the means of red, green and blue of its input, each divided by
+/// 255.
 #[derive(Clone, Debug)]
 pub struct FakeEngine {
     input_info: TensorInfo,
@@ -24,12 +25,12 @@ pub struct FakeEngine {
     pub panic_at: Option<u64>,
 }
 
-/// The fake engines that replace models, with the paths of the model files.
+/// The stand-ins, with the paths of the model files that they replace.
 static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
 
 impl FakeEngine {
-    /// Creates an engine with a uint8 input `[1, height, width, 3]` and three float outputs, which runs
-    /// without delay and does not fail.
+    /// Creates an engine with a uint8 input `[1, height, width, 3]` and three float outputs, which
+    /// runs without delay and does not fail.
     pub fn new(width: usize, height: usize) -> Self {
         let info = |name: &str, shape: Vec<usize>, element| TensorInfo {
             name: name.into(),
@@ -51,10 +52,11 @@ impl FakeEngine {
 
     /// Makes this engine the stand-in for the model file `path`, which need not exist.
     ///
-    /// After this call, a `Classifier` that loads the model file `path` gets a copy of this engine, with
-    /// the labels "red", "green" and "blue", and does not open the file. This is how a test of an element,
-    /// which can only set the property `model-file`, runs a fake engine. It works in this process only, and
-    /// only in builds with the feature `testing`. A second call for the same path replaces the stand-in.
+    /// After this call, a `Classifier` that loads the model file `path` gets a copy of this engine,
+    /// with the labels "red", "green" and "blue", and does not open the file. So a test of an
+    /// element, which can only set the property `model-file`, can run a fake engine. A stand-in
+    /// works in this process only, and only in builds with the feature `testing`. A second call for
+    /// the same path replaces the stand-in.
     pub fn stand_in_for(self, path: impl Into<PathBuf>) {
         let path = path.into();
         let mut stand_ins = lock(&STAND_INS);
@@ -102,8 +104,8 @@ impl Engine for FakeEngine {
         }
         let mut sums = [0u64; 3];
         for pixel in self.input.chunks_exact(3) {
-            for (sum, level) in sums.iter_mut().zip(pixel) {
-                *sum += u64::from(*level);
+            for (sum, value) in sums.iter_mut().zip(pixel) {
+                *sum += u64::from(*value);
             }
         }
         let pixels = (self.input.len() / 3).max(1) as f32;

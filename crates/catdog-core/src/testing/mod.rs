@@ -1,4 +1,5 @@
-//! Support for the tests of all crates: an engine without a model, and the places of test data.
+//! Support for the tests of all crates: a fake engine, test data, random numbers, and child
+//! processes.
 
 mod child;
 mod data;

@@ -1,6 +1,7 @@
 //! Pseudo-random numbers that are the same in every run.
 
-/// The generator SplitMix64 (Steele, Lea and Flood, 2014). The field is its state; a new one is its seed.
+/// The generator SplitMix64 (Steele, Lea and Flood, 2014). The field is its state, which starts as
+/// the seed.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 

@@ -1,4 +1,4 @@
-//! The options of a compilation, as LiteRT takes them.
+//! The options of a compilation, as an object of the C API.
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};
@@ -37,7 +37,8 @@ impl CompileOptions {
             (api.set_options_hardware_accelerators)(this.handle(), options.accelerator.bit())
         })?;
         this.add(c"xnnpack", &format!("num_threads = {}\n", options.threads.max(1)))?;
-        // kLiteRtErrorReporterModeBuffer: LiteRT keeps error messages in a buffer and does not print them.
+        // kLiteRtErrorReporterModeBuffer: LiteRT keeps error messages in a buffer and does not
+        // print them.
         this.add(c"runtime_options_string", "error_reporter_mode = 2\n")?;
         Ok(this)
     }
@@ -50,16 +51,17 @@ impl CompileOptions {
     /// Adds an opaque option, whose payload is TOML.
     fn add(&self, identifier: &CStr, toml: &str) -> Result<(), EngineError> {
         unsafe extern "C" fn free_payload(payload: *mut c_void) {
-            // SAFETY: LiteRT passes the payload of the option, which `CString::into_raw` made below, and
-            // calls this function once, when it destroys the option.
+            // SAFETY: LiteRT passes the payload of the option, which `CString::into_raw` made
+            // below, and calls this function once, when it destroys the option.
             drop(unsafe { CString::from_raw(payload.cast()) });
         }
 
         let api = self.environment.api();
         let payload = CString::new(toml).unwrap_or_default().into_raw();
         let mut option = ptr::null_mut();
-        // SAFETY: `identifier` is a C string literal, which is never freed. The option takes ownership of
-        // `payload` together with the function that frees it. LiteRT writes one pointer to `option`.
+        // SAFETY: `identifier` is a C string literal, which is never freed. The option takes
+        // ownership of `payload` together with the function that frees it. LiteRT writes one
+        // pointer to `option`.
         let status = unsafe {
             (api.create_opaque_options)(
                 identifier.as_ptr(),
@@ -89,8 +91,8 @@ impl CompileOptions {
 
 impl Drop for CompileOptions {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner: the caller
-        // of `LiteRtCreateCompiledModel` keeps the options (`litert_compiled_model.h`).
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner:
+        // the caller of `LiteRtCreateCompiledModel` keeps the options (`litert_compiled_model.h`).
         unsafe { (self.environment.api().destroy_options)(self.handle()) }
     }
 }

@@ -1,4 +1,5 @@
-//! The LiteRT compiled model: a graph planned for one accelerator, with packed weights and an arena.
+//! The LiteRT compiled model: a graph planned for one accelerator, with packed weights and an
+//! arena.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
@@ -17,8 +18,8 @@ use crate::tensor::TensorInfo;
 
 /// An owned `LiteRtCompiledModel`, of which one signature runs.
 ///
-/// It is not `Sync`. `tflite/core/interpreter.h` requires that the calls of one interpreter are serialized,
-/// and each compiled model contains one.
+/// It is not `Sync`. `tflite/core/interpreter.h` requires that the calls of one interpreter are
+/// serialized, and each compiled model contains one.
 pub(super) struct CompiledModel {
     handle: NonNull<ffi::CompiledModel>,
     /// LiteRT's index of the signature.
@@ -41,10 +42,10 @@ impl CompiledModel {
         let environment = model.environment();
         let options = CompileOptions::new(environment, options)?;
         let mut handle = ptr::null_mut();
-        // SAFETY: environment, model and options are alive, and the compiled model keeps the first two alive.
-        // The options stay with the caller (`litert_compiled_model.h`) and are destroyed when `new` returns;
-        // the headers do not forbid that, and every test of an engine runs it afterwards. LiteRT writes one
-        // pointer to `handle`.
+        // SAFETY: environment, model and options are alive, and the compiled model keeps the first
+        // two alive. The options stay with the caller (`litert_compiled_model.h`) and are destroyed
+        // when `new` returns; the headers do not forbid that, and every test of an engine runs it
+        // afterwards. LiteRT writes one pointer to `handle`.
         let status = unsafe {
             (environment.api().create_compiled_model)(
                 environment.handle(),
@@ -65,7 +66,7 @@ impl CompiledModel {
         self.environment().api()
     }
 
-    /// Sets the shape of the input, which has a dynamic batch.
+    /// Sets the shape of an input with a dynamic batch.
     ///
     /// # Errors
     ///
@@ -86,15 +87,16 @@ impl CompiledModel {
         self.check("batch size 1", status)
     }
 
-    /// Compares the shapes that LiteRT planned with those of `info`, from which the tensors are made.
+    /// Compares the shapes that LiteRT planned with those of `info`, from which the tensors are
+    /// made.
     ///
     /// # Errors
     ///
     /// [`EngineError::Create`] if the number of elements differs.
     pub(super) fn check_shapes(&mut self, info: &ModelInfo) -> Result<(), EngineError> {
         let (mut input, mut output) = (ffi::Layout::EMPTY, ffi::Layout::EMPTY);
-        // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes one
-        // layout to `input`.
+        // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes
+        // one layout to `input`.
         self.check("input shape", unsafe {
             (self.api().get_input_tensor_layout)(
                 self.handle.as_ptr(),
@@ -103,8 +105,8 @@ impl CompiledModel {
                 &mut input,
             )
         })?;
-        // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes as many
-        // layouts as the third argument says: one, to `output`.
+        // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes
+        // as many layouts as the third argument says: one, to `output`.
         self.check("output shape", unsafe {
             (self.api().get_output_tensor_layouts)(
                 self.handle.as_ptr(),
@@ -134,8 +136,8 @@ impl CompiledModel {
             Direction::Output => api.get_output_buffer_requirements,
         };
         let mut requirements = ptr::null_mut();
-        // SAFETY: the compiled model is alive, and no other thread calls it, because it is not `Sync`.
-        // LiteRT writes one pointer to `requirements`.
+        // SAFETY: the compiled model is alive, and no other thread calls it, because it is not
+        // `Sync`. LiteRT writes one pointer to `requirements`.
         self.check("tensor buffers", unsafe {
             requirements_of(self.handle.as_ptr(), self.signature, 0, &mut requirements)
         })?;
@@ -161,10 +163,10 @@ impl CompiledModel {
         let mut inputs = [input.handle()];
         let mut outputs = [output.handle()];
         // SAFETY: the compiled model and both tensor buffers are alive, and all three are borrowed
-        // exclusively, so their calls are serialized and no reference to the elements exists. The arrays
-        // have as many elements as the counts say. The buffers are as large as LiteRT requires
-        // (`host_tensor`). A run is synchronous (`litert_compiled_model.h`), so LiteRT accesses the
-        // elements during the call only.
+        // exclusively, so their calls are serialized and no reference to the elements exists. The
+        // arrays have as many elements as the counts say. The buffers are as large as LiteRT
+        // requires (`host_tensor`). A run is synchronous (`litert_compiled_model.h`), so LiteRT
+        // accesses the elements during the call only.
         let status = unsafe {
             (self.api().run_compiled_model)(
                 self.handle.as_ptr(),
@@ -189,17 +191,18 @@ impl CompiledModel {
         Err(EngineError::Create { stage, status, detail: self.take_error_messages() })
     }
 
-    /// Returns LiteRT's messages about the last failure and clears them. The text is empty if there are
-    /// none.
+    /// Returns LiteRT's messages about the last failure and clears them. The text is empty if there
+    /// are none.
     fn take_error_messages(&self) -> String {
         let mut text = ptr::null_mut();
-        // SAFETY: the compiled model is alive, and no other thread calls it, because it is not `Sync`.
-        // LiteRT writes one pointer to `text`.
+        // SAFETY: the compiled model is alive, and no other thread calls it, because it is not
+        // `Sync`. LiteRT writes one pointer to `text`.
         let status = unsafe { (self.api().get_error_messages)(self.handle.as_ptr(), &mut text) };
         if status != ffi::STATUS_OK || text.is_null() {
             return String::new();
         }
-        // SAFETY: on success `text` is a C string that belongs to the caller (`litert_compiled_model.h`).
+        // SAFETY: on success `text` is a C string that belongs to the caller
+        // (`litert_compiled_model.h`).
         let message = unsafe { CStr::from_ptr(text) }.to_string_lossy().trim().replace('\n', "; ");
         // SAFETY: `litert_compiled_model.h` requires that the caller frees the string with `free`.
         // `message` is a copy.
@@ -212,8 +215,8 @@ impl CompiledModel {
 
 impl Drop for CompiledModel {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner. `model`,
-        // whose bytes the graph reads, is dropped afterwards.
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner.
+        // `model`, whose bytes the graph reads, is dropped afterwards.
         unsafe { (self.api().destroy_compiled_model)(self.handle.as_ptr()) }
     }
 }

@@ -20,19 +20,19 @@ pub struct LiteRtModel {
     /// LiteRT's index of the signature to run.
     signature: usize,
     options: LiteRtOptions,
-    /// Held while an engine is created, because the headers of LiteRT do not say that two threads may
-    /// compile one model at the same time.
+    /// Held while an engine is created, because the headers of LiteRT do not say that two threads
+    /// may compile one model at the same time.
     compiling: Mutex<()>,
 }
 
 impl LiteRtModel {
-    /// Loads the runtime, unless the process has loaded it already, and a copy of the model in `file` (the
-    /// bytes of a `.tflite` file).
+    /// Loads the runtime, unless the process has loaded it already, and a copy of the model in
+    /// `file` (the bytes of a `.tflite` file).
     ///
     /// # Errors
     ///
-    /// [`ModelLoadError`] if there is no usable runtime, the file is not an image classifier, or LiteRT
-    /// refuses it.
+    /// [`ModelLoadError`] if there is no usable runtime, the file is not an image classifier, or
+    /// LiteRT refuses it.
     pub fn new(file: &[u8], options: &LiteRtOptions) -> Result<Self, ModelLoadError> {
         let info = ModelInfo::parse(file)?;
         let environment = Environment::shared(options.accelerator)?;
@@ -90,9 +90,10 @@ pub struct LiteRtEngine {
     compiled: CompiledModel,
 }
 
-// SAFETY: the headers of LiteRT bind no object to a thread, and `tflite/core/interpreter.h` requires only
-// that calls are serialized. `LiteRtEngine` is not `Sync` and `run` takes `&mut self`, so they are. The
-// test `an_engine_is_created_run_and_dropped_on_different_threads` moves engines between threads.
+// SAFETY: the headers of LiteRT bind no object to a thread, and `tflite/core/interpreter.h`
+// requires only that calls are serialized. `LiteRtEngine` is not `Sync` and `run` takes `&mut
+// self`, so they are. The test `an_engine_is_created_run_and_dropped_on_different_threads` moves
+// engines between threads.
 unsafe impl Send for LiteRtEngine {}
 
 impl LiteRtEngine {

@@ -25,18 +25,19 @@ pub(super) struct Environment {
 }
 
 // SAFETY: `litert_environment.h` binds an environment to no thread. The test
-// `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than the one
-// that created it.
+// `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than
+// the one that created it.
 unsafe impl Send for Environment {}
-// SAFETY: after `new`, no function that changes the options of the environment is called. It is only passed
-// to `LiteRtCreateModelFromBuffer` and `LiteRtCreateCompiledModel`; the latter serializes its callers with
-// a process-wide mutex (`litert_compiled_model.cc`, LiteRT 2.1.6 and later). The headers do not mention
-// threads; the test `different_models_run_in_parallel` calls both functions on eight threads at once.
+// SAFETY: after `new`, no function that changes the options of the environment is called. It is
+// only passed to `LiteRtCreateModelFromBuffer` and `LiteRtCreateCompiledModel`; the latter
+// serializes its callers with a process-wide mutex (`litert_compiled_model.cc`, LiteRT 2.1.6 and
+// later). The headers do not mention threads; the test `different_models_run_in_parallel` calls
+// both functions on eight threads at once.
 unsafe impl Sync for Environment {}
 
 impl Environment {
-    /// Returns the environment that engines of the same accelerator share, and creates it if none of them
-    /// exists.
+    /// Returns the environment that engines of the same accelerator share, and creates it if none
+    /// of them exists.
     ///
     /// # Errors
     ///
@@ -58,18 +59,19 @@ impl Environment {
     fn new(library: Arc<LiteRtLibrary>, accelerators: c_int) -> Result<Self, ModelLoadError> {
         let library_dir = library.path().parent().map(|path| path.to_string_lossy().into_owned());
         let library_dir = CString::new(library_dir.unwrap_or_default()).unwrap_or_default();
-        // LiteRT writes to stderr, which belongs to the application, so it logs on request only.
+        // LiteRT logs to stderr, which belongs to the application, so its log is off by default.
         let verbose = std::env::var_os(LOG_VARIABLE).is_some();
         let severity = if verbose { ffi::LOG_VERBOSE } else { ffi::LOG_SILENT };
         let options = [
             ffi::EnvOption::int(ffi::ENV_MIN_LOGGER_SEVERITY, severity),
-            // Without this option LiteRT registers all hardware, for which it opens GPU and NPU libraries.
+            // Without this option LiteRT registers all hardware, for which it opens GPU and NPU
+            // libraries.
             ffi::EnvOption::int(ffi::ENV_AUTO_REGISTER_ACCELERATORS, accelerators.into()),
             ffi::EnvOption::string(ffi::ENV_RUNTIME_LIBRARY_DIR, library_dir.as_ptr()),
         ];
         let mut handle = ptr::null_mut();
-        // SAFETY: `options` has `options.len()` elements and is alive during the call. Its string lives as
-        // long as the environment. LiteRT writes one pointer to `handle`.
+        // SAFETY: `options` has `options.len()` elements and is alive during the call. Its string
+        // lives as long as the environment. LiteRT writes one pointer to `handle`.
         let status = unsafe {
             (library.api.create_environment)(options.len() as c_int, options.as_ptr(), &mut handle)
         };
@@ -90,8 +92,9 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner. Every
-        // object made from the environment holds an `Arc` of it, so none of them exists any longer.
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner.
+        // Every object made from the environment holds an `Arc` of it, so none of them exists any
+        // longer.
         unsafe { (self.api().destroy_environment)(self.handle()) }
     }
 }

@@ -113,8 +113,8 @@ pub struct Layout {
 impl Layout {
     pub const EMPTY: Self = Self { bits: 0, dimensions: [0; MAX_RANK], strides: [0; MAX_RANK] };
 
-    /// Returns a dense layout, or `None` if there are more than [`MAX_RANK`] dimensions or one does not fit
-    /// into an `i32`.
+    /// Returns a dense layout, or `None` if there are more than [`MAX_RANK`] dimensions or one does
+    /// not fit into an `i32`.
     pub fn dense(shape: &[usize]) -> Option<Self> {
         let mut layout = Self { bits: u32::try_from(shape.len()).ok()?, ..Self::EMPTY };
         for (index, &dimension) in shape.iter().enumerate() {
@@ -143,8 +143,8 @@ pub type HostMemoryDeallocator = Option<unsafe extern "C" fn(*mut c_void)>;
 
 macro_rules! api {
     ($($field:ident = $symbol:literal: fn($($arg:ty),* $(,)?) $(-> $ret:ty)?;)*) => {
-        /// The functions of the runtime. They are callable as long as the [`Library`] that they come from
-        /// is loaded, so the owner must keep it.
+        /// The functions of the runtime. They are callable as long as the [`Library`] that they
+        /// come from is loaded, so the owner must keep it.
         pub struct Api {
             $(pub $field: unsafe extern "C" fn($($arg),*) $(-> $ret)?,)*
         }
@@ -162,8 +162,8 @@ macro_rules! api {
             pub unsafe fn resolve(library: &Library) -> Result<Self, &'static str> {
                 Ok(Self {
                     $(
-                        // SAFETY: the caller guarantees a LiteRT of this ABI, in which the symbol is a
-                        // function of this type.
+                        // SAFETY: the caller guarantees a LiteRT of this ABI, in which the symbol
+                        // is a function of this type.
                         $field: *unsafe {
                             library.get::<unsafe extern "C" fn($($arg),*) $(-> $ret)?>($symbol)
                         }
@@ -245,8 +245,8 @@ api! {
     clear_errors = b"LiteRtCompiledModelClearErrors\0": fn(*mut CompiledModel) -> Status;
 }
 
-/// A symbol that LiteRT has since 2.1.6, the first release whose model functions take the environment as
-/// their first argument. Calling them in an older release would corrupt memory.
+/// A symbol that LiteRT has since 2.1.6, the first release whose model functions take the
+/// environment as their first argument. Calling them in an older release would corrupt memory.
 pub const ABI_WITNESS: &str = "LiteRtCreateModelFromFd";
 
 #[cfg(test)]

@@ -48,9 +48,10 @@ impl HostTensor {
             detail: format!("tensor '{}' has shape {:?}", info.name, info.shape),
         })?;
         let mut handle = ptr::null_mut();
-        // SAFETY: `tensor_type` is alive during the call. The memory has `size` bytes and the alignment
-        // that `litert_tensor_buffer.h` requires. Without a deallocator LiteRT does not free it;
-        // `HostTensor` frees it after it destroys the buffer. LiteRT writes one pointer to `handle`.
+        // SAFETY: `tensor_type` is alive during the call. The memory has `size` bytes and the
+        // alignment that `litert_tensor_buffer.h` requires. Without a deallocator LiteRT does not
+        // free it; `HostTensor` frees it after it destroys the buffer. LiteRT writes one pointer to
+        // `handle`.
         let status = unsafe {
             (environment.api().create_tensor_buffer_from_host_memory)(
                 &tensor_type,
@@ -65,8 +66,8 @@ impl HostTensor {
         Ok(Self { handle, memory, element: info.element, len: info.len(), environment })
     }
 
-    /// Returns the handle, which is valid while `self` exists. Takes `&mut self` because LiteRT may write
-    /// the elements through it.
+    /// Returns the handle, which is valid while `self` exists. Takes `&mut self` because LiteRT may
+    /// write the elements through it.
     pub(super) fn handle(&mut self) -> *mut ffi::TensorBuffer {
         self.handle.as_ptr()
     }
@@ -74,9 +75,10 @@ impl HostTensor {
     /// Returns the elements for writing.
     pub(super) fn elements_mut(&mut self) -> TensorMut<'_> {
         let (memory, len) = (self.memory.as_mut_ptr(), self.len);
-        // SAFETY: `new` made the memory large enough for `len` elements. It is initialized, and aligned to
-        // 64 bytes, which is enough for every element type. Every bit pattern is a valid element. The
-        // exclusive borrow of `self` excludes a run, and LiteRT accesses the elements during a run only.
+        // SAFETY: `new` made the memory large enough for `len` elements. It is initialized, and
+        // aligned to 64 bytes, which is enough for every element type. Every bit pattern is a valid
+        // element. The exclusive borrow of `self` excludes a run, and LiteRT accesses the elements
+        // during a run only.
         unsafe {
             match self.element {
                 ElementType::F32 => {
@@ -93,8 +95,8 @@ impl HostTensor {
     /// Returns the elements.
     pub(super) fn elements(&self) -> TensorRef<'_> {
         let (memory, len) = (self.memory.as_ptr(), self.len);
-        // SAFETY: as in `elements_mut` for size, alignment and contents. The borrow of `self` excludes
-        // writes: a run borrows the tensor exclusively.
+        // SAFETY: as in `elements_mut` for size, alignment and contents. The borrow of `self`
+        // excludes writes: a run borrows the tensor exclusively.
         unsafe {
             match self.element {
                 ElementType::F32 => TensorRef::F32(std::slice::from_raw_parts(memory.cast(), len)),
@@ -107,8 +109,8 @@ impl HostTensor {
 
 impl Drop for HostTensor {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner. The memory
-        // is dropped afterwards.
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner.
+        // The memory is dropped afterwards.
         unsafe { (self.environment.api().destroy_tensor_buffer)(self.handle.as_ptr()) }
     }
 }

@@ -1,12 +1,13 @@
 //! Finds and opens `libLiteRt.so`.
 //!
-//! Nothing is linked: a plugin registers and can be inspected without the runtime. It is opened when the
-//! first model is loaded, from the first of these places that has a usable one:
+//! Nothing is linked, so a plugin registers and can be inspected without the runtime. The library
+//! is opened when the first model is loaded, from the first of these places that has a usable file:
 //!
-//! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other place,
+//! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other
+//!    place is searched,
 //! 2. the folder of the shared object or program that contains this code,
-//! 3. the folder `gst-catdog` next to that folder, then in the library folder of this architecture below
-//!    `/usr/local/lib` and `/usr/lib`,
+//! 3. the folder `gst-catdog` next to that folder, then the folder `gst-catdog` in the library
+//!    folder of this architecture below `/usr/local/lib` and `/usr/lib`,
 //! 4. the search path of the dynamic loader.
 
 use std::ffi::{CStr, OsStr};
@@ -41,7 +42,8 @@ impl fmt::Debug for LiteRtLibrary {
 }
 
 impl LiteRtLibrary {
-    /// Returns the runtime of this process. It is found and loaded unless the process uses one already.
+    /// Returns the runtime of this process. It is found and loaded unless the process uses one
+    /// already.
     ///
     /// # Errors
     ///
@@ -68,16 +70,16 @@ impl LiteRtLibrary {
         if path.components().count() > 1 && !path.exists() {
             return Err(refused("no such file".into()));
         }
-        // LiteRT must not be unloaded: after that, 2.3.0 crashes when the process exits.
+        // LiteRT must not be unloaded: if LiteRT 2.3.0 is unloaded, the process crashes at exit.
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
-        // SAFETY: opening a library runs its initializers. Those of LiteRT have no preconditions, and the
-        // path comes from the user (`CATDOG_LITERT_LIBRARY`) or from folders that the process loads code
-        // from anyway. RTLD_NODELETE keeps its finalizers from running early.
+        // SAFETY: opening a library runs its initializers. Those of LiteRT have no preconditions,
+        // and the path comes from the user (`CATDOG_LITERT_LIBRARY`) or from folders that the
+        // process loads code from anyway. RTLD_NODELETE keeps its finalizers from running early.
         let library = unsafe { UnixLibrary::open(Some(path), flags) }
             .map_err(|error| refused(loader_text(&error)))?;
         let library = libloading::Library::from(library);
-        // SAFETY: the address of the symbol is neither called nor dereferenced, so its type does not
-        // matter.
+        // SAFETY: the address of the symbol is neither called nor dereferenced, so its type does
+        // not matter.
         if unsafe { library.get::<*const ()>(ffi::ABI_WITNESS) }.is_err() {
             return Err(refused(format!(
                 "has no symbol {}, so it is older than LiteRT 2.1.6 or not LiteRT at all",
@@ -157,14 +159,14 @@ fn own_folder() -> Option<PathBuf> {
         dli_saddr: std::ptr::null_mut(),
     };
     let address = own_folder as fn() -> Option<PathBuf> as *const libc::c_void;
-    // SAFETY: dladdr does not dereference `address`; it looks it up in the list of loaded objects. It
-    // writes one `Dl_info` to `info`.
+    // SAFETY: dladdr does not dereference `address`; it looks it up in the list of loaded objects.
+    // It writes one `Dl_info` to `info`.
     let found = unsafe { libc::dladdr(address, &mut info) } != 0 && !info.dli_fname.is_null();
     if !found {
         return None;
     }
-    // SAFETY: dladdr succeeded, so `dli_fname` is a C string. It lives as long as the object is loaded,
-    // which contains the code that runs here.
+    // SAFETY: dladdr succeeded, so `dli_fname` is a C string. It lives as long as the object is
+    // loaded, which contains the code that runs here.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     let path = Path::new(OsStr::from_bytes(name.to_bytes())).canonicalize().ok()?;
     path.parent().map(Path::to_owned)

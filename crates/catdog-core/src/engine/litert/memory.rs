@@ -5,11 +5,11 @@ use std::ptr::{self, NonNull};
 /// A fixed number of bytes, aligned and padded as LiteRT requires.
 ///
 /// They start at a multiple of 64 (`LITERT_HOST_MEMORY_BUFFER_ALIGNMENT` of
-/// `litert_tensor_buffer_types.h`). At least one cache line of padding follows them, because XNNPACK's
-/// kernels may read up to 16 bytes (`XNN_EXTRA_BYTES`) past the end of an input.
+/// `litert_tensor_buffer_types.h`). At least one cache line of padding follows them, because
+/// XNNPACK's kernels may read up to 16 bytes (`XNN_EXTRA_BYTES`) past the end of an input.
 ///
-/// The memory is held as a raw pointer, not as a `Vec`: LiteRT keeps a pointer to it while the owner moves,
-/// which the uniqueness of a `Box` or `Vec` does not allow.
+/// The memory is held as a raw pointer, not as a `Vec`: LiteRT keeps a pointer to it while the
+/// owner moves, which the aliasing rules of `Box` and `Vec` forbid.
 pub(super) struct AlignedBytes {
     lines: NonNull<CacheLine>,
     /// Number of cache lines, padding included.
@@ -32,7 +32,8 @@ impl AlignedBytes {
     pub(super) fn zeroed(len: usize) -> Self {
         let line_count = len.div_ceil(size_of::<CacheLine>()) + 1;
         let lines = Box::leak(vec![CacheLine([0; 64]); line_count].into_boxed_slice());
-        // The pointer comes from the whole slice, not from its first line, so it may access all lines.
+        // The pointer comes from the whole slice, not from its first line, so it may access all
+        // lines.
         Self { lines: NonNull::from(lines).cast(), line_count, len }
     }
 
@@ -60,14 +61,14 @@ impl AlignedBytes {
 
     /// Returns the bytes.
     pub(super) fn as_slice(&self) -> &[u8] {
-        // SAFETY: `zeroed` allocated and initialized at least `len` bytes. The borrow of `self` excludes
-        // writes through `as_mut_ptr` and `as_mut_slice`.
+        // SAFETY: `zeroed` allocated and initialized at least `len` bytes. The borrow of `self`
+        // excludes writes through `as_mut_ptr` and `as_mut_slice`.
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len) }
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: `zeroed` allocated and initialized at least `len` bytes. The exclusive borrow of `self`
-        // excludes every other access through this type.
+        // SAFETY: `zeroed` allocated and initialized at least `len` bytes. The exclusive borrow of
+        // `self` excludes every other access through this type.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.len) }
     }
 }
@@ -75,8 +76,8 @@ impl AlignedBytes {
 impl Drop for AlignedBytes {
     fn drop(&mut self) {
         let lines = ptr::slice_from_raw_parts_mut(self.lines.as_ptr(), self.line_count);
-        // SAFETY: `zeroed` leaked a boxed slice of `line_count` lines at this address, and only `drop`
-        // takes it back.
+        // SAFETY: `zeroed` leaked a boxed slice of `line_count` lines at this address, and only
+        // `drop` takes it back.
         drop(unsafe { Box::from_raw(lines) });
     }
 }

@@ -15,10 +15,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`LiteRtModel`] is a loaded model, and [`LiteRtEngine`] runs it. Below them, one type owns each kind of
-//! object of the C API and destroys it in `drop`. Each holds an `Arc` of the object that it was made from.
-//! Therefore a compiled model is destroyed before its model, models and tensor buffers before their
-//! environment, and the environment before the library is released.
+//! [`LiteRtModel`] is a loaded model, and [`LiteRtEngine`] runs it. Below them, one type owns each
+//! kind of object of the C API and destroys it in `drop`. Each holds an `Arc` of the object that it
+//! was made from. Therefore a compiled model is destroyed before its model, models and tensor
+//! buffers before their environment, and the environment before the library is released.
 //!
 //! | file | owns |
 //! |---|---|
@@ -29,9 +29,9 @@
 //! | `compiled_model` | `LiteRtCompiledModel`: the planned graph |
 //! | `host_tensor` | `LiteRtTensorBuffer`, in `memory` that this crate allocates |
 //!
-//! The comments that prove the safety of a call cite the headers in `litert/c/` of LiteRT 2.3, and its
-//! sources where the headers say nothing. The headers do not mention threads; for threads the comments name
-//! the tests in `tests/it/engine.rs` of this crate.
+//! The comments that prove the safety of a call cite the headers in `litert/c/` of LiteRT 2.3, and
+//! its sources where the headers say nothing. The headers do not mention threads; for threads the
+//! comments name the tests in `tests/it/engine.rs` of this crate.
 
 mod compile_options;
 mod compiled_model;

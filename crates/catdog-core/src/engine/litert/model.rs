@@ -16,8 +16,8 @@ const STATUS_NOT_FOUND: ffi::Status = 6;
 /// An owned `LiteRtModel`, and the bytes of its file.
 ///
 /// It is always created from a buffer, never from a file, because only then does LiteRT verify the
-/// flatbuffer: with LiteRT 2.3.0, opening 150 damaged files by name crashed 81 times, and from a buffer
-/// never.
+/// flatbuffer: of 150 damaged files, LiteRT 2.3.0 crashed on 81 when it opened them by name, and on
+/// none when it got a buffer.
 pub(super) struct Model {
     handle: NonNull<ffi::Model>,
     file: AlignedBytes,
@@ -25,14 +25,14 @@ pub(super) struct Model {
 }
 
 // SAFETY: `litert_model.h` binds a model to no thread. The test
-// `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than the one
-// that created it.
+// `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than
+// the one that created it.
 unsafe impl Send for Model {}
-// SAFETY: through `&Model`, the file is read, signatures are read, and compiled models are created from it.
-// `LiteRtCreateCompiledModel` serializes its callers with a process-wide mutex (`litert_compiled_model.cc`,
-// LiteRT 2.1.6 and later). The headers do not mention threads; the test
-// `engines_of_one_model_run_in_parallel` creates, runs and drops engines of one model on several threads at
-// once.
+// SAFETY: through `&Model`, the file is read, signatures are read, and compiled models are created
+// from it. `LiteRtCreateCompiledModel` serializes its callers with a process-wide mutex
+// (`litert_compiled_model.cc`, LiteRT 2.1.6 and later). The headers do not mention threads; the
+// test `engines_of_one_model_run_in_parallel` creates, runs and drops engines of one model on
+// several threads at once.
 unsafe impl Sync for Model {}
 
 impl Model {
@@ -44,9 +44,9 @@ impl Model {
     pub(super) fn new(environment: Arc<Environment>, file: &[u8]) -> Result<Self, EngineError> {
         let file = AlignedBytes::copy_of(file);
         let mut handle = ptr::null_mut();
-        // SAFETY: the environment is alive. `file` has `file.len()` bytes; `litert_model.h` requires that
-        // they stay valid for the lifetime of the model, so the model owns them. LiteRT writes one pointer
-        // to `handle`.
+        // SAFETY: the environment is alive. `file` has `file.len()` bytes; `litert_model.h`
+        // requires that they stay valid for the lifetime of the model, so the model owns them.
+        // LiteRT writes one pointer to `handle`.
         let status = unsafe {
             (environment.api().create_model_from_buffer)(
                 environment.handle(),
@@ -89,18 +89,19 @@ impl Model {
         for index in 0..count {
             let mut signature = ptr::null_mut();
             let mut name: *const c_char = ptr::null();
-            // SAFETY: the model is alive and `index` is less than its number of signatures. LiteRT writes
-            // one pointer to `signature`.
+            // SAFETY: the model is alive and `index` is less than its number of signatures. LiteRT
+            // writes one pointer to `signature`.
             check("signatures", unsafe {
                 (api.get_model_signature)(self.handle(), index, &mut signature)
             })?;
-            // SAFETY: the call above wrote `signature`, which is valid for the lifetime of the model
-            // (`litert_model.h`). LiteRT writes one pointer to `name`.
+            // SAFETY: the call above wrote `signature`, which is valid for the lifetime of the
+            // model (`litert_model.h`). LiteRT writes one pointer to `name`.
             check("signatures", unsafe { (api.get_signature_key)(signature, &mut name) })?;
             if name.is_null() {
                 continue;
             }
-            // SAFETY: `name` is a C string that the model owns until it is destroyed (`litert_model.h`).
+            // SAFETY: `name` is a C string that the model owns until it is destroyed
+            // (`litert_model.h`).
             if unsafe { CStr::from_ptr(name) }.to_bytes() == key.as_bytes() {
                 return Ok(index);
             }
@@ -115,9 +116,9 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // SAFETY: `new` created the handle with the same library and made `self` its only owner. Every
-        // compiled model holds an `Arc` of this model, so none of them exists any longer. The environment
-        // and the bytes are dropped afterwards.
+        // SAFETY: `new` created the handle with the same library and made `self` its only owner.
+        // Every compiled model holds an `Arc` of this model, so none of them exists any longer. The
+        // environment and the bytes are dropped afterwards.
         unsafe { (self.environment.api().destroy_model)(self.handle()) }
     }
 }

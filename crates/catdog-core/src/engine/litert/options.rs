@@ -1,4 +1,4 @@
-//! What a caller chooses about an engine: hardware and CPU threads.
+//! The options of an engine: hardware and CPU threads.
 
 use std::ffi::c_int;
 

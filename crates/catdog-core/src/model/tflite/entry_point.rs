@@ -1,4 +1,4 @@
-//! The entry point of a model: the signature to run, and the subgraph behind it.
+//! The entry point of a model: the signature to run, and its subgraph.
 
 use super::error::ModelError;
 use super::reader::Table;

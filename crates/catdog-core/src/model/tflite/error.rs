@@ -14,9 +14,9 @@ pub enum ModelError {
     /// The file is not a flatbuffer with the TFLite identifier.
     #[error("it is not a .tflite file (the identifier TFL3 is missing); check the path")]
     NotTflite,
-    /// The file has the TFLite identifier, but its contents are inconsistent. The text names the
-    /// inconsistent part, as a noun phrase.
-    #[error("the file is damaged ({0} cannot be right); copy or export the model again")]
+    /// The file has the TFLite identifier, but its contents are inconsistent. The text is the name
+    /// of the inconsistent part.
+    #[error("the file is damaged (invalid: {0}); copy or export the model again")]
     Damaged(&'static str),
     /// The model does not have exactly one input.
     #[error(

@@ -14,12 +14,12 @@ use super::schema::{
     sub_graph_metadata, tensor_metadata,
 };
 
-/// The normalization of an input: levels 0..255 become (level - mean) / std.
+/// The normalization of an input: a pixel value becomes (pixel value - mean) / std.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalization {
-    /// One mean for all channels, or three (R, G, B), in levels.
+    /// One mean for all channels, or three (R, G, B).
     pub mean: Vec<f32>,
-    /// One standard deviation for all channels, or three (R, G, B), in levels; never 0.
+    /// One standard deviation for all channels, or three (R, G, B); never 0.
     pub std: Vec<f32>,
 }
 
@@ -33,7 +33,7 @@ pub struct Metadata {
 }
 
 /// Size limit of an unpacked labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice. It
-/// stops the unpacking of a malicious archive.
+/// protects against an archive that unpacks to gigabytes.
 const MAX_LABELS_BYTES: u64 = 1 << 20;
 
 impl Metadata {

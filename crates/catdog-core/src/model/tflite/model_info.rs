@@ -1,8 +1,9 @@
 //! The description of an image classifier, read from its file: input, output, activation, labels
 //! and normalization.
 //!
-//! LiteRT could report most of this, but only after it has accepted the file. Reading the file
-//! before gives one error that says what is wrong with the model, where LiteRT gives a status code.
+//! LiteRT could report most of this, but only after it has accepted the file. This module reads the
+//! file first, so that one error says what is wrong with the model; LiteRT returns a status code
+//! only.
 
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
@@ -10,7 +11,8 @@ use super::graph_activation::GraphActivation;
 use super::metadata::{Metadata, Normalization};
 use super::reader::{Flatbuffer, Table};
 use super::schema::{
-    MODEL_IDENTIFIER, OPEN_DIMENSION, TensorType, model, quantization_parameters, sub_graph, tensor,
+    DYNAMIC_DIMENSION, MODEL_IDENTIFIER, TensorType, model, quantization_parameters, sub_graph,
+    tensor,
 };
 use super::verify::verify;
 use crate::tensor::{ElementType, Quantization, TensorInfo};
@@ -21,21 +23,21 @@ const MAX_SIDE: usize = 4096;
 /// Limit for the number of scores; ImageNet-21k has 21,843 classes.
 const MAX_SCORES: usize = 1 << 20;
 
-/// The description of an image classifier, as its file gives it.
+/// The description of an image classifier, from its file.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
     /// Key of the signature to run; `None` if the file has no signatures.
     pub signature: Option<String>,
     /// The input, of shape `[1, height, width, 3]`.
     pub input: TensorInfo,
-    /// The batch size is open (-1) in the file and must be set to 1.
+    /// The batch size is dynamic (-1) in the file and must be set to 1.
     pub dynamic_batch: bool,
     /// The output. All dimensions except the last are 1.
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
-    /// The labels in the metadata of the file, or the reason why they cannot be read. That is not
-    /// an error of the model, because labels can come from elsewhere.
+    /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
+    /// labels are no error of the model, because other sources can define them.
     pub labels: Option<Result<Vec<String>, ModelError>>,
     /// The normalization in the metadata of the file.
     pub normalization: Option<Normalization>,
@@ -73,8 +75,8 @@ impl ModelInfo {
     }
 }
 
-/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is a
-/// known format of models.
+/// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is
+/// another known model format.
 fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     if file.is_empty() {
         return Err(ModelError::Empty);
@@ -94,7 +96,7 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Returns the element of a slice of one; otherwise the error with the number of elements.
+/// Returns the only element of `items`, or the error with the number of elements.
 fn the_only<T>(items: &[T], error: fn(usize) -> ModelError) -> Result<&T, ModelError> {
     match items {
         [item] => Ok(item),
@@ -102,19 +104,19 @@ fn the_only<T>(items: &[T], error: fn(usize) -> ModelError) -> Result<&T, ModelE
     }
 }
 
-/// Describes the input, and returns whether its batch size is open.
+/// Describes the input, and returns whether its batch size is dynamic.
 fn input_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, bool), ModelError> {
     let (mut info, shape) = tensor_info(tensors, port)?;
     let wrong = |reason| ModelError::InputShape { shape: shape.clone(), reason };
     let signature = tensors[port.tensor].i32_vector(tensor::SHAPE_SIGNATURE);
-    let is_open = |dimension: usize| {
-        [&shape, &signature].iter().any(|sizes| sizes.get(dimension) == Some(&OPEN_DIMENSION))
+    let is_dynamic = |dimension: usize| {
+        [&shape, &signature].iter().any(|sizes| sizes.get(dimension) == Some(&DYNAMIC_DIMENSION))
     };
     let &[batch, height, width, channels] = &info.shape[..] else {
         return Err(wrong("it does not have four dimensions"));
     };
-    let dynamic_batch = is_open(0);
-    if (1..4).any(is_open) {
+    let dynamic_batch = is_dynamic(0);
+    if (1..4).any(is_dynamic) {
         return Err(wrong("its height, width or number of channels is not fixed"));
     }
     if height == 3 && channels != 3 {
@@ -140,8 +142,8 @@ fn output_info(tensors: &[Table<'_>], port: &Port) -> Result<TensorInfo, ModelEr
     let Some((scores, leading)) = shape.split_last() else {
         return Err(wrong("it has no dimensions"));
     };
-    // The first dimension is open if the batch size of the input is.
-    if leading.iter().any(|&dimension| dimension != 1 && dimension != OPEN_DIMENSION) {
+    // The first dimension is dynamic if the batch size of the input is.
+    if leading.iter().any(|&dimension| dimension != 1 && dimension != DYNAMIC_DIMENSION) {
         return Err(wrong("the model may be a detector or a segmenter"));
     }
     if !usize::try_from(*scores).is_ok_and(|n| (1..=MAX_SCORES).contains(&n)) {
@@ -172,7 +174,7 @@ fn tensor_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, Vec<i3
     Ok((TensorInfo { name, shape: dimensions, element, quantization }, shape))
 }
 
-/// Returns the quantization of a whole tensor; `None` if the file has none that can be used.
+/// Returns the per-tensor quantization; `None` if there is none, or it cannot be used.
 fn quantization(tensor: Table<'_>) -> Option<Quantization> {
     let parameters = tensor.table(tensor::QUANTIZATION)?;
     let scale = *parameters.f32_vector(quantization_parameters::SCALE).first()?;

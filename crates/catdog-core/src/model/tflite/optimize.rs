@@ -1,11 +1,11 @@
-//! Rewrites a model in memory if XNNPACK cannot run it as one partition.
+//! Rewrites a dynamic-range model in memory, so that XNNPACK can run it as one partition.
 //!
 //! Dynamic-range quantization stores weights as int8 and computes with float activations ("hybrid"
 //! operators). XNNPACK runs hybrid convolutions and fully connected layers, but not hybrid
 //! depthwise convolutions. Each of these runs in a reference kernel and ends a partition of the
 //! graph. The rewrite dequantizes depthwise weights to float32. The file hardly grows, because
 //! these weights are few (nine per channel for a 3x3 kernel). No accuracy is lost: the float kernel
-//! uses the values that the int8 weights stand for, and it does not round the activations to eight
+//! uses the values that the int8 weights represent, and it does not round the activations to eight
 //! bits.
 //!
 //! The rewrite overwrites values in place and appends data: the type of the weight tensor, the
@@ -60,7 +60,8 @@ pub fn optimize(file: &[u8]) -> Option<Optimized> {
     }
     align(&mut rewritten, DATA_ALIGNMENT);
     rewritten.extend(&file[archive..]);
-    // In a damaged file, an overwritten value can belong to another table, too.
+    // In a damaged file, tables can overlap, so that an overwritten value also changes another
+    // table.
     ModelInfo::parse(&rewritten).ok()?;
     Some(Optimized { file: rewritten, weights: found.len() })
 }

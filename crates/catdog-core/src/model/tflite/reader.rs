@@ -1,5 +1,5 @@
 //! Bounds-checked reading of a flatbuffer. Every access is checked against the end of the file, so
-//! wrong offsets in a damaged file cannot lead to a panic or to memory outside the file.
+//! wrong offsets in a damaged file cannot cause a panic or a read outside the file.
 //!
 //! The format: a table starts with an i32, the distance back to its vtable. A vtable is the u16
 //! size of the vtable, the u16 size of the table, and one u16 offset per field (0 for an absent
@@ -11,8 +11,8 @@
 //! and catdog reads a few dozen fields, so this file reads the format itself.
 
 /// Limit for the tables in one vector: ten times the number of tensors of the largest classifiers.
-/// The size of the file is no limit, because all references of a malicious file can lead to the
-/// same table.
+/// The size of the file does not limit their number, because all references of a malicious file can
+/// lead to the same table.
 const MAX_TABLES: usize = 1 << 16;
 /// Limit for the numbers in one i32 vector, such as a shape or the inputs of an operator.
 const MAX_INDICES: usize = 1 << 10;
@@ -41,7 +41,7 @@ pub struct I32Field {
     pub default: i32,
 }
 
-/// A flatbuffer, as a whole.
+/// The bytes of a flatbuffer.
 #[derive(Clone, Copy)]
 pub struct Flatbuffer<'a>(&'a [u8]);
 
@@ -158,7 +158,7 @@ impl<'a> Table<'a> {
         self.vector(id, 1).map(|(bytes, _)| bytes)
     }
 
-    /// Returns a vector of i32. It is empty if it is absent, outside the file, or longer than
+    /// Returns a vector of i32; an empty one if it is absent, outside the file, or longer than
     /// [`MAX_INDICES`].
     pub fn i32_vector(self, id: usize) -> Vec<i32> {
         match self.vector(id, size_of::<i32>()) {
@@ -169,18 +169,18 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns a vector of f32. It is empty if it is absent or outside the file.
+    /// Returns a vector of f32; an empty one if it is absent or outside the file.
     pub fn f32_vector(self, id: usize) -> Vec<f32> {
         self.scalars(id, f32::from_le_bytes)
     }
 
-    /// Returns a vector of i64. It is empty if it is absent or outside the file.
+    /// Returns a vector of i64; an empty one if it is absent or outside the file.
     pub fn i64_vector(self, id: usize) -> Vec<i64> {
         self.scalars(id, i64::from_le_bytes)
     }
 
-    /// Returns the tables of a vector. It is empty if it is absent, if a table is outside the file,
-    /// or if there are more than [`MAX_TABLES`].
+    /// Returns the tables of a vector; none if the vector is absent, a table is outside the file,
+    /// or there are more than [`MAX_TABLES`].
     pub fn tables(self, id: usize) -> Vec<Table<'a>> {
         let Some((references, start)) = self.vector(id, REFERENCE_BYTES) else {
             return Vec::new();

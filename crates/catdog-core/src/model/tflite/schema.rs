@@ -1,5 +1,5 @@
-//! The numbers of the two flatbuffer schemas that a `.tflite` file is written in: field ids of
-//! tables, values of enums and members of unions.
+//! The numbers of the two flatbuffer schemas of a `.tflite` file: field ids of tables, values of
+//! enums and members of unions.
 //!
 //! Sources: `schema.fbs` of TensorFlow Lite, version 3, for the model, and `metadata_schema.fbs` of
 //! TFLite Support for the metadata. Modules are named after tables and constants after fields. Only
@@ -20,7 +20,7 @@ pub const METADATA_NAME: &str = "TFLITE_METADATA";
 /// The value in `Operator.inputs` for an optional input that is absent.
 pub const ABSENT_TENSOR: i32 = -1;
 /// The value in `Tensor.shape_signature` for a dimension that is not fixed.
-pub const OPEN_DIMENSION: i32 = -1;
+pub const DYNAMIC_DIMENSION: i32 = -1;
 /// The value of `BlockwiseQuantization.zero_points` for a tensor whose zero points are all 0.
 pub const ABSENT_ZERO_POINTS: i32 = -1;
 /// The smallest valid `Buffer.offset`; smaller values mean that the data is in `Buffer.data`.
@@ -349,7 +349,7 @@ impl TensorType {
         Self::TYPES.get(usize::from(self.0)).map(|(_, bits)| *bits)
     }
 
-    /// Returns the name of the type, as an error message shows it.
+    /// Returns the name of the type for error messages.
     pub fn name(self) -> &'static str {
         Self::TYPES.get(usize::from(self.0)).map_or("of an unknown type", |(name, _)| name)
     }
@@ -430,8 +430,8 @@ impl BuiltinOperator {
 
     /// Returns the operation of a table `OperatorCode`.
     ///
-    /// Codes up to 127 are also stored in a byte of their own, for old readers. The larger of the
-    /// two fields is the code.
+    /// For old readers, codes up to 127 are also stored in a separate byte. The larger of the two
+    /// fields is the code.
     pub fn of(code: Table<'_>) -> Self {
         let deprecated = i32::from(code.u8(operator_code::DEPRECATED_BUILTIN_CODE) as i8);
         Self(code.i32(operator_code::BUILTIN_CODE).max(deprecated))

@@ -64,9 +64,9 @@ fn tensors(graph: Table<'_>, buffers: &[u64]) -> Result<Vec<Tensor>, ModelError>
     Ok(tensors)
 }
 
-/// Checks the operators in the order in which they run. Each operator may read what is in the file,
-/// an input of the subgraph, or the output of an operator before it; each tensor is written once.
-/// Returns for each tensor whether it is an input of the subgraph or written by an operator.
+/// Checks the operators in the order in which they run. An operator may read constant tensors,
+/// inputs of the subgraph, and outputs of earlier operators. Each tensor is written once. Returns
+/// for each tensor whether it is an input of the subgraph or written by an operator.
 fn verify_operators(
     graph: Table<'_>,
     codes: &[BuiltinOperator],

@@ -1,8 +1,8 @@
 //! Refuses malformed graphs. LiteRT 2.3.0 verifies that a file is a valid flatbuffer, but not that
 //! the graph in it can be computed, and a graph that cannot be computed can end the process.
 //!
-//! LiteRT crashes (SIGSEGV, SIGFPE or an abort) or hangs in model creation, compilation or the
-//! first run if, for example,
+//! For example, LiteRT crashes (SIGSEGV, SIGFPE or an abort) or hangs in model creation,
+//! compilation or the first run if
 //!
 //! - a quantized tensor has scales, but no zero points;
 //! - a QUANTIZE has a scale of 0, or a zero point outside the range of its type;
@@ -16,7 +16,7 @@
 //! - an input or output in a signature has no name;
 //! - the tensors need terabytes of memory, or a convolution needs hours.
 //!
-//! LiteRT runs the graph, but computes something else than the network, if
+//! LiteRT runs the graph, but computes other scores than the network, if
 //!
 //! - a fused activation is not in the schema;
 //! - a dilation is larger than any image;

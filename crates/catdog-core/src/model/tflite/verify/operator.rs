@@ -20,7 +20,7 @@ pub struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// Reads an operator and checks its tensor indices: all exist, and its inputs are ready.
+    /// Reads an operator, and checks that its tensors exist and its inputs are ready.
     pub fn new(
         table: Table<'a>,
         code: BuiltinOperator,

@@ -10,7 +10,7 @@ use crate::model::tflite::schema::{
     unpack_options,
 };
 
-/// Limit for a stride, dilation or window, in pixels; images are not larger.
+/// Limit for a stride, dilation or window, in pixels: the largest side of an input.
 const MAX_STEP: i32 = 4096;
 
 /// Checks that the options are those of the operator: the kernel would read other options as its

@@ -10,13 +10,13 @@ use crate::model::tflite::schema::{
 };
 
 /// Smallest and largest scale of an activation. Kernels requantize by the ratio of two scales,
-/// which must be a mantissa and a shift of 32 bits.
+/// which must fit into a 32-bit mantissa and a shift.
 const ACTIVATION_SCALES: RangeInclusive<f32> = 1.0 / (1u64 << 40) as f32..=(1u64 << 40) as f32;
 
 /// The verified quantization of a tensor.
 #[derive(Default)]
 pub struct TensorQuantization {
-    /// None, one, or one scale per channel.
+    /// The scales: none, one, or one per channel.
     pub scales: Vec<f32>,
     /// The quantization is blockwise: its scales are in another tensor.
     pub is_blockwise: bool,

@@ -3,10 +3,10 @@
 use super::quantization::TensorQuantization;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
-use crate::model::tflite::schema::{OPEN_DIMENSION, TensorType, tensor};
+use crate::model::tflite::schema::{DYNAMIC_DIMENSION, TensorType, tensor};
 
 /// Limit for the size of a tensor, and of all activations of a subgraph together, in bytes. The
-/// largest activation of a classifier has a few megabytes; a damaged shape can ask for terabytes.
+/// largest activation of a classifier has a few megabytes; a damaged shape can require terabytes.
 pub const MAX_TENSOR_BYTES: u64 = 1 << 30;
 /// Limit for the number of dimensions: `LITERT_TENSOR_MAX_RANK` of LiteRT.
 const MAX_RANK: usize = 8;
@@ -19,7 +19,8 @@ pub struct Tensor {
     pub element: TensorType,
     /// The elements are in the file.
     pub is_constant: bool,
-    /// An operator may read the tensor: it is constant or has been written.
+    /// An operator may read the tensor, for example because it is constant or an earlier operator
+    /// has written it.
     pub is_ready: bool,
     /// Scales of the quantization: none, one, or one per channel.
     pub scales: Vec<f32>,
@@ -75,9 +76,13 @@ fn size_in_bytes(shape: &[i32], bits_per_element: u64) -> Result<u64, ModelError
     Ok(bytes)
 }
 
-/// Checks that the shape signature, if there is one, is the shape with some dimensions open.
+/// Checks that the shape signature, if there is one, is the shape, in which some dimensions may be
+/// dynamic.
 fn verify_shape_signature(shape: &[i32], signature: &[i32]) -> Result<(), ModelError> {
     let matches = signature.len() == shape.len()
-        && signature.iter().zip(shape).all(|(open, size)| *open == OPEN_DIMENSION || open == size);
+        && signature
+            .iter()
+            .zip(shape)
+            .all(|(signed, size)| *signed == DYNAMIC_DIMENSION || signed == size);
     require(signature.is_empty() || matches, "a tensor's shape signature")
 }

@@ -7,12 +7,12 @@ use crate::model::tflite::schema::{
     BuiltinOperator, CONV_2D_CHANNELS, DEPTHWISE_CONV_2D_CHANNELS, TensorType, layer_inputs,
 };
 
-/// Limit for the multiplications of one convolution, which is seconds of work. The largest
+/// Limit for the multiplications of one convolution; this many take seconds. The largest
 /// convolution of MobileNetV2 has 1.4e7.
 const MAX_MULTIPLICATIONS: i128 = 1 << 40;
 
-/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those of
-/// the subgraph.
+/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those
+/// of the subgraph.
 pub fn verify_weights(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
     match operator.code {
         BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D => {
