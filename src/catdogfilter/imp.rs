@@ -431,7 +431,7 @@ impl BaseTransformImpl for CatdogFilter {
         let result = streaming.process(buffer, context, &mut events);
         self.end_frame(streaming, pts, &events);
         // The application may do anything in response, even flush this very stream.
-        events.post(self.obj().upcast_ref());
+        events.post(element.upcast_ref());
         result.map(|()| gst::FlowSuccess::Ok).map_err(|stop| match stop {
             Stop::Interrupted => gst::FlowError::Flushing,
             Stop::Failed(error) => {
