@@ -1,6 +1,6 @@
-//! After the first frames, classifying a frame allocates nothing in Rust: neither preprocessing, nor decision, nor
-//! calls into the runtime. The `malloc` of the runtime itself is not counted; LiteRT plans its memory when it loads
-//! a model.
+//! After the first frames, classifying a frame allocates nothing in Rust: neither preprocessing, nor
+//! decision, nor calls into the runtime. The `malloc` of the runtime itself is not counted; LiteRT plans
+//! its memory when it loads a model.
 //!
 //! A program of its own, because it replaces the allocator.
 
@@ -30,9 +30,10 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every method passes its arguments to the system allocator and returns its result, so the contract of
-// `GlobalAlloc` is that of `System`. The counter is a thread-local integer without a destructor and with a constant
-// initial value, so that its access allocates nothing; `try_with` returns an error instead of panicking.
+// SAFETY: every method passes its arguments to the system allocator and returns its result, so the
+// contract of `GlobalAlloc` is that of `System`. The counter is a thread-local integer without a
+// destructor and with a constant initial value, so that its access allocates nothing; `try_with` returns
+// an error instead of panicking.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
@@ -59,8 +60,8 @@ fn count() -> u64 {
     COUNT.with(Cell::get)
 }
 
-/// Returns the number of allocations of this thread in `frames` frames of `spec` after the warm-up. One frame in
-/// `interval` is inferred.
+/// Returns the number of allocations of this thread in `frames` frames of `spec` after the warm-up. One
+/// frame in `interval` is inferred.
 fn allocations(
     name: &str,
     spec: &FrameSpec,
@@ -136,7 +137,8 @@ fn allocations(
     count() - before
 }
 
-/// Serializes the tests: a thread that waits for an engine that another test uses allocates an entry of a queue.
+/// Serializes the tests: a thread that waits for an engine that another test uses allocates an entry of a
+/// queue.
 static SERIAL: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -166,7 +168,8 @@ fn classifying_a_frame_allocates_nothing() {
     }
 }
 
-/// The bindings copy the name of the metadata, one allocation per frame. GStreamer allocates its containers in C.
+/// The bindings copy the name of the metadata, one allocation per frame. GStreamer allocates its
+/// containers in C.
 #[test]
 fn the_element_allocates_once_per_frame_for_its_metadata() {
     const FRAMES: u64 = 100;

@@ -1,5 +1,5 @@
-//! Unusable models, labels, settings and runtimes: each is one error message of one line, which names the file
-//! or property and a remedy. After the correction, the same element works.
+//! Unusable models, labels, settings and runtimes: each is one error message of one line, which names the
+//! file or property and a remedy. After the correction, the same element works.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +19,8 @@ fn pipeline_with(settings: &[(&str, &str)]) -> Pipeline {
     pipeline
 }
 
-/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one error of one
-/// line.
+/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one error of
+/// one line.
 #[track_caller]
 fn error_at_start(pipeline: &Pipeline, what: &str) -> String {
     let failed = pipeline.set_state(gst::State::Playing).is_err();
@@ -83,6 +83,7 @@ const HARMLESS: [&str; 3] = [
     "graph_sparsity_garbage.tflite",
 ];
 
+/// Returns the paths of all files in `tests/models/bad`, sorted.
 fn bad_models() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(model("bad")).unwrap();
     let mut files: Vec<PathBuf> = entries

@@ -1,5 +1,6 @@
-//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are right, its
-//! confidences are those of Python, and its accuracy on held-out photos is that of `models/README.md`.
+//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are right,
+//! its confidences are those of Python, and its accuracy on held-out photos is that of
+//! `models/README.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -111,10 +112,10 @@ fn the_label_of_the_demo_clip_changes_only_with_its_content() {
     assert_eq!(labels, ["neither", "cat", "neither", "dog", "neither"]);
 }
 
-/// Limits of the mean and of the largest difference between the logarithms of a confidence and of Python's.
-/// The decoder and the converter round differently, and the activations of the network have 8 bits. Logarithms
-/// are compared, because the confidences of a frame with one dominant class differ little, whatever was done to
-/// the frame.
+/// Limits of the mean and of the largest difference between the logarithms of a confidence and of
+/// Python's. The decoder and the converter round differently, and the activations of the network have 8
+/// bits. Logarithms are compared, because the confidences of a frame with one dominant class differ
+/// little, whatever was done to the frame.
 const MEAN_DIFFERENCE: f64 = 0.3;
 const LARGEST_DIFFERENCE: f64 = 1.5;
 /// Smaller confidences are replaced by this one.

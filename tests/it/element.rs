@@ -263,8 +263,8 @@ fn classify_all(
     buffers.into_iter().map(|buffer| meta(&through(&pipeline, buffer))).collect()
 }
 
-/// Returns the frame `packed` with `pad` more bytes in each row and `gap` bytes before each plane, which hold
-/// other values, and with the video meta of that layout.
+/// Returns the frame `packed` with `pad` more bytes in each row and `gap` bytes before each plane, which
+/// hold other values, and with the video meta of that layout.
 fn padded(info: &VideoInfo, packed: &[u8], pad: usize, gap: usize) -> gst::Buffer {
     let mut bytes = Vec::new();
     let (mut offsets, mut strides) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a changed property
-//! takes effect, the messages on the bus, and stops.
+//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a changed
+//! property takes effect, the messages on the bus, and stops.
 
 use std::time::Duration;
 
@@ -196,6 +196,7 @@ fn the_first_frame_after_a_seek_is_inferred() {
     assert_eq!(count, 100, "the last seek was to the beginning");
 }
 
+/// Returns the preroll buffer of the appsink `sink`.
 fn pull_preroll(pipeline: &Pipeline) -> gst::Buffer {
     let sink = pipeline.get("sink");
     let sample: Option<gst::Sample> =

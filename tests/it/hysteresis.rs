@@ -1,8 +1,9 @@
-//! Hysteresis with the time stamps that real sources deliver: equal after a network stall, missing, in the wrong
-//! unit, or restarted by a loop. The displayed label must not flicker, and must follow the picture.
+//! Hysteresis with the time stamps that real sources deliver: equal after a network stall, missing, in
+//! the wrong unit, or restarted by a loop. The displayed label must not flicker, and must follow the
+//! picture.
 //!
-//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms, so a new label
-//! leads for 9 or 10 frames before it is displayed.
+//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms, so a
+//! new label leads for 9 or 10 frames before it is displayed.
 
 use catdog_core::testing::FakeEngine;
 
@@ -10,7 +11,7 @@ use crate::common::*;
 
 /// 30 frames/s.
 const STEP: gst::ClockTime = gst::ClockTime::from_nseconds(33_333_333);
-/// Number of frames after which a new label is displayed; the last step may be shorter than 1/30 s by rounding.
+/// Number of frames after which a new label is displayed. Nine steps are 300 ms, up to rounding.
 const HOLD_FRAMES: std::ops::RangeInclusive<usize> = 9..=10;
 
 /// A frame of one color, with a time stamp or without.
@@ -38,8 +39,8 @@ fn displayed_labels(engine: &str, framerate: gst::Fraction, frames: &[Frame]) ->
     labels
 }
 
-/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames. `pts` gives the
-/// time stamp of a frame by its number.
+/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames. `pts`
+/// gives the time stamp of a frame by its number.
 fn flickering(pts: impl Fn(u64) -> Option<gst::ClockTime>) -> Vec<Frame> {
     let color = |index: u64| match index {
         0..30 => RED,
@@ -49,17 +50,18 @@ fn flickering(pts: impl Fn(u64) -> Option<gst::ClockTime>) -> Vec<Frame> {
     (0..90).map(|index| (color(index), pts(index))).collect()
 }
 
-/// Asserts that the label of [`flickering`] changes once, after green has led for `hold`. The last alternating
-/// frame is red.
+/// Asserts that the label of [`flickering`] changes once, after green has led for `hold`. The last
+/// alternating frame is red.
 #[track_caller]
 fn assert_one_change(labels: &[String]) {
     let green = labels.iter().position(|label| label == "green").unwrap_or(labels.len());
     let (before, after) = labels.split_at(green);
     assert!(before.iter().all(|label| label == "red"), "{labels:?}");
     assert!(after.iter().all(|label| label == "green"), "{labels:?}");
-    assert!(HOLD_FRAMES.contains(&(green + 1 - 60)), "frame {green}: {labels:?}");
+    assert!(HOLD_FRAMES.contains(&(green + 1).saturating_sub(60)), "frame {green}: {labels:?}");
 }
 
+/// Returns the frame rate of the caps, 30 frames/s.
 fn thirty() -> gst::Fraction {
     gst::Fraction::new(30, 1)
 }
@@ -127,16 +129,20 @@ fn time_stamps_one_microsecond_apart_follow_the_picture() {
             .collect();
         let labels = displayed_labels("hysteresis-microseconds", framerate, &frames);
         let blue = labels.iter().position(|label| label == "blue").unwrap();
-        assert!(HOLD_FRAMES.contains(&(blue + 1 - 60)), "{framerate:?}, frame {blue}: {labels:?}");
+        assert!(
+            HOLD_FRAMES.contains(&(blue + 1).saturating_sub(60)),
+            "{framerate:?}, frame {blue}: {labels:?}"
+        );
         assert!(labels[blue..].iter().all(|label| label == "blue"), "{framerate:?}: {labels:?}");
     }
 }
 
-/// A loop restarts the time stamps at 0. The label of the new picture must not wait until the time stamps reach
-/// those from before the restart.
+/// A loop restarts the time stamps at 0. The label of the new picture must not wait until the time stamps
+/// reach those from before the restart.
 #[test]
 fn a_restart_of_the_time_stamps_does_not_freeze_the_label() {
-    // The restart is shorter than `hold`, longer, and longer than the longest step of reverse playback.
+    // The part before the restart is shorter than `hold`, longer than `hold`, and longer than 1 s, which
+    // is the longest step back in reverse playback.
     for before in [6, 20, 90] {
         for framerate in [thirty(), gst::Fraction::new(0, 1)] {
             let red = (0..before).map(|index| (RED, Some(STEP * index)));

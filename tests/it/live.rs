@@ -1,5 +1,6 @@
-//! Inference on a worker thread, with a fake engine of known timing: no frame waits and none is lost. A stop, a
-//! flush or the end of the stream does not hang, and the results of frames before a flush are discarded.
+//! Inference on a worker thread, with a fake engine of known timing: no frame waits and none is lost. A
+//! stop, a flush or the end of the stream does not hang, and the results of frames before a flush are
+//! discarded.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use crate::common::*;
 /// Properties that give each frame its own label and post every result.
 const EVERY_RESULT: &str = "post-messages=every smoothing=0 hold=0";
 
-/// Returns a pipeline on `engine`, playing, that [`classify`] feeds. `name` is unique in this program: `engine`
-/// stands in for the model file of this name.
+/// Returns a pipeline on `engine`, playing, that [`classify`] feeds. `name` is unique in this program:
+/// `engine` stands in for the model file of this name.
 fn play(name: &str, engine: FakeEngine, properties: &str) -> Pipeline {
     engine.stand_in_for(name);
     play_filter(&format!("model-file={name} {EVERY_RESULT} {properties}"))
@@ -25,8 +26,8 @@ fn slow_engine(milliseconds: u64) -> FakeEngine {
     engine
 }
 
-/// Classifies frames of `color`, beginning with number `from`, until one has a result of frame `oldest` or of
-/// a later one. Returns its number and metadata.
+/// Classifies frames of `color`, beginning with number `from`, until one has a result of frame `oldest`
+/// or of a later one. Returns its number and metadata.
 fn classify_until_result_of(
     pipeline: &Pipeline,
     oldest: u64,
@@ -334,23 +335,31 @@ fn a_flush_discards_the_results_of_frames_before_it() {
 
 // Failing engines
 
-/// Plays a stream on `engine` in both modes, and asserts that the element posts one error that contains `part`.
-fn assert_one_error(name: &str, engine: &FakeEngine, part: &str) {
+/// Waits for the error of the element, and asserts that it contains `part` and that no other error follows.
+#[track_caller]
+fn assert_one_error(pipeline: &Pipeline, part: &str) {
+    let (_, error) = pipeline.wait();
+    let error = error.unwrap_or_else(|| panic!("no error, expected: {part}"));
+    assert!(error.contains(part), "{part} is not in: {error}");
+    // The end of the stream follows and must not post another error.
+    std::thread::sleep(Duration::from_millis(50));
+    let mut later = pipeline.errors();
+    later.retain(|(source, _)| source == "filter");
+    assert_eq!(later, []);
+}
+
+/// Plays an endless stream on `engine` in both modes, and asserts that it ends with one error that
+/// contains `part`.
+#[track_caller]
+fn assert_one_error_in_both_modes(name: &str, engine: &FakeEngine, part: &str) {
     engine.clone().stand_in_for(name);
     for mode in ["sync", "async"] {
         let pipeline = launch(&format!(
-            "videotestsrc num-buffers=100 ! video/x-raw,format=RGB,width=16,height=16 \
+            "videotestsrc ! video/x-raw,format=RGB,width=16,height=16 \
              ! catdogfilter name=filter model-file={name} mode={mode} ! fakesink"
         ));
         pipeline.begin(gst::State::Playing);
-        let (_, error) = pipeline.wait();
-        let error = error.unwrap_or_else(|| panic!("{mode}: no error"));
-        assert!(error.contains(part), "{mode}: {part} is not in: {error}");
-        // The end of the stream follows and must not post another error.
-        std::thread::sleep(Duration::from_millis(50));
-        let mut later = pipeline.errors();
-        later.retain(|(source, _)| source == "filter");
-        assert_eq!(later, [], "{mode}");
+        assert_one_error(&pipeline, part);
     }
 }
 
@@ -358,14 +367,24 @@ fn assert_one_error(name: &str, engine: &FakeEngine, part: &str) {
 fn a_failing_inference_is_one_error() {
     let mut engine = slow_engine(5);
     engine.fail_from = Some(1);
-    assert_one_error("live-fails", &engine, "inference failed");
+    assert_one_error_in_both_modes("live-fails", &engine, "inference failed");
 }
 
 #[test]
 fn a_panicking_inference_is_one_error() {
     let mut engine = slow_engine(5);
     engine.panic_at = Some(1);
-    assert_one_error("live-panics", &engine, "inference panicked");
+    assert_one_error_in_both_modes("live-panics", &engine, "inference panicked");
+}
+
+#[test]
+fn an_inference_that_fails_at_the_end_of_the_stream_is_one_error() {
+    let mut engine = slow_engine(50);
+    engine.fail_from = Some(0);
+    let pipeline = play("live-fails-at-end", engine, "mode=async");
+    classify(&pipeline, 0, BLUE);
+    end(&pipeline);
+    assert_one_error(&pipeline, "inference failed");
 }
 
 #[test]

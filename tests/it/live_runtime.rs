@@ -1,5 +1,5 @@
-//! Inference on a worker thread, with LiteRT and the built-in model: a held result equals the result that its
-//! frame has if every frame waits.
+//! Inference on a worker thread, with LiteRT and the built-in model: a held result equals the result that
+//! its frame has if every frame waits.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

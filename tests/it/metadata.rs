@@ -5,8 +5,8 @@ use crate::common::*;
 use gst::glib;
 use gst::prelude::*;
 
-/// Returns the time stamp and the metadata of every buffer that arrives after `elements`, which are between the
-/// filter and the sink. The first 10 of 20 frames are green, the others blue.
+/// Returns the time stamp and the metadata of every buffer that arrives after `elements`, which are
+/// between the filter and the sink. The first 10 of 20 frames are green, the others blue.
 fn metadata_after(elements: &str) -> Vec<(Option<gst::ClockTime>, Vec<Meta>)> {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! {elements} \
@@ -237,7 +237,8 @@ mod analytics {
         meta.add_od_mtd(glib::Quark::from_str("face"), 20, 10, 40, 30, 0.5).unwrap();
     }
 
-    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection before them.
+    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection before
+    /// them.
     fn pixels_after(elements: &str, detected: bool) -> Vec<u8> {
         let pipeline = launch(&format!(
             "{} ! {elements} ! videoconvert ! video/x-raw,format=BGRx ! appsink name=sink sync=false",

@@ -1,5 +1,5 @@
-//! Changes of the model while playing: the next model is loaded in the background and replaces the current one
-//! between two frames. A model that cannot be loaded changes nothing.
+//! Changes of the model while playing: the next model is loaded in the background and replaces the
+//! current one between two frames. A model that cannot be loaded changes nothing.
 
 use std::time::{Duration, Instant};
 

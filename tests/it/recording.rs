@@ -1,5 +1,5 @@
-//! Recordings of annotated video: the file has every frame of the input at its time, with the text drawn into
-//! the picture. Photos and motion JPEG are inputs, too.
+//! Recordings of annotated video: the file has every frame of the input at its time, with the text drawn
+//! into the picture. Photos and motion JPEG are inputs, too.
 //!
 //! The input is a clip of the outside data, or a generated film if the clip is missing. The model is one of
 //! `tests/models` and accepts every frame, so every frame has a text.
