@@ -28,6 +28,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
+/// The system allocator, with a count per thread.
 struct Counting;
 
 // SAFETY: every method passes its arguments to the system allocator and returns its result, so the
@@ -37,18 +38,18 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: passed on as it came.
+        // SAFETY: the caller upholds the contract of `alloc`, which is that of `System.alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: passed on as it came.
+        // SAFETY: `pointer` was allocated by `System` with `layout`: `alloc` and `realloc` return nothing else.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: passed on as it came.
+        // SAFETY: as in `dealloc`; the caller upholds the contract of `realloc` for `size`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -56,6 +57,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Returns the number of allocations of this thread.
 fn count() -> u64 {
     COUNT.with(Cell::get)
 }
