@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
 done
 
 passed=0 failed=0 skipped=0
-failures=()
+failures=() skips=()
 
 # count PASSED FAILED SKIPPED NAME : adds the counts; NAME is listed at the end if a test failed.
 count() {
@@ -69,10 +69,13 @@ total() {
 # "SKIPPED <test>: <reason>" to this file.
 export CATDOG_SKIP_LOG=$CATDOG_TARGET/skipped-tests.log
 
-# count_rust NAME STATUS PASSED FAILED IGNORED : moves the tests in $CATDOG_SKIP_LOG from passed to skipped.
+# count_rust NAME STATUS PASSED FAILED IGNORED : moves the tests in $CATDOG_SKIP_LOG from passed to skipped. A test may
+# have several lines there; its first reason is listed at the end.
 count_rust() {
-  local skipped_here
-  skipped_here=$(awk '{ print $2 }' "$CATDOG_SKIP_LOG" | sort -u | wc -l)
+  local skipped_here lines
+  mapfile -t lines < <(sed -n 's/^SKIPPED //p' "$CATDOG_SKIP_LOG" | sort -u -t : -k 1,1)
+  skips+=("${lines[@]}")
+  skipped_here=${#lines[@]}
   count_run "$1" "$2" $(($3 - skipped_here)) "$4" $(($5 + skipped_here))
 }
 
@@ -169,6 +172,7 @@ fi
 [ -z "$lab" ] || lab_tests
 
 echo
+for skip in "${skips[@]}"; do echo "skipped: $skip"; done
 for failure in "${failures[@]}"; do echo "failed: $failure"; done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -18,7 +18,7 @@ expect_last_line() {
 }
 
 expect_status 0 "$ROOT/scripts/test.sh" --only $test
-expect_in stdout "SKIPPED $test: $SCRATCH/empty/data/heldout is missing"
+expect_in stdout "skipped: $test: $SCRATCH/empty/data/heldout is missing"
 expect_last_line "0 passed, 0 failed, 1 skipped"
 
 expect_status 1 "$ROOT/scripts/test.sh" --only $test --require
