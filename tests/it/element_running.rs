@@ -241,8 +241,8 @@ fn the_threshold_takes_effect_while_playing() {
 
 #[test]
 fn the_unknown_label_takes_effect_while_playing() {
-    let pipeline = play("unknown-label=\"who knows\"");
-    assert_eq!(classify(&pipeline, 0, RED).label, "who knows");
+    let pipeline = play("unknown-label=\"not sure\"");
+    assert_eq!(classify(&pipeline, 0, RED).label, "not sure");
     pipeline.get("filter").set_property("unknown-label", "neither");
     assert_eq!(classify(&pipeline, 1, RED).label, "neither");
     pipeline.get("filter").set_property("unknown-label", None::<&str>);
