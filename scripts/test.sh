@@ -1,31 +1,43 @@
 #!/usr/bin/env bash
-# Runs every test of catdog: installs what is missing, builds the plugin, fetches the LiteRT runtime,
-# then the Rust tests with their doctests, the Python tests, the shell tests, and README.md against the
-# plugin. Tests that need a model or clips find them in $CATDOG_TEST_DATA (default: ../shared) or skip.
+# Runs every test of catdog: installs missing packages, builds the plugin, fetches the LiteRT runtime, and runs the Rust
+# tests with their doctests, README.md against the plugin, the Python tests, and the shell tests.
 #
-# Usage: scripts/test.sh [--quick] [--lab]
+# Usage: scripts/test.sh [--quick] [--only NAME] [--require] [--lab]
 #
-#   --quick  the Rust tests and README.md only
-#   --lab    the scripts in scripts/lab too: Debian 13, arm64, a webcam (many minutes; needs root)
+#   --quick      only the Rust tests and README.md
+#   --only NAME  only the Rust tests whose name contains NAME
+#   --require    a test whose data is missing fails; otherwise it is skipped (also with CI=true)
+#   --lab        also the scripts in scripts/lab: Debian 13, arm64, a webcam (many minutes; needs root)
 #
-# The last line counts: N passed, N failed, N skipped. The exit code is 1 when something failed.
+# Some tests need models and clips outside of the repository. They are in the folder $CATDOG_TEST_DATA (default: ../shared);
+# if there is no such folder, --require has no effect.
+#
+# The last line counts: N passed, N failed, N skipped. The exit code is 1 if a test failed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-quick='' lab=''
-for argument in "$@"; do
-  case $argument in
+quick='' only='' require='' lab=''
+[ "${CI:-}" != true ] || require=1
+while [ $# -gt 0 ]; do
+  case $1 in
     -h | --help) print_help; exit 0 ;;
     --quick) quick=1 ;;
+    --only)
+      [ $# -ge 2 ] || usage_error "--only needs a name"
+      only=$2
+      shift
+      ;;
+    --require) require=1 ;;
     --lab) lab=1 ;;
-    *) usage_error "unknown argument $argument" ;;
+    *) usage_error "unknown argument $1" ;;
   esac
+  shift
 done
 
 passed=0 failed=0 skipped=0
-failures=()
+failures=() skips=()
 
-# count PASSED FAILED SKIPPED WHAT
+# count PASSED FAILED SKIPPED NAME : adds the counts; NAME is listed at the end if a test failed.
 count() {
   passed=$((passed + $1))
   failed=$((failed + $2))
@@ -33,47 +45,73 @@ count() {
   [ "$2" = 0 ] || failures+=("$4")
 }
 
-heading() { printf '\n== %s\n' "$*"; }
-
-# logged COMMAND... : on the screen, and in $log for the count; the status is the command's.
-log=$CATDOG_TARGET/test.log
-logged() {
-  "$@" 2>&1 </dev/null | tee "$log"
-}
-
-# total REGEX : of the numbers that the first group of REGEX finds in $log.
-total() {
-  sed -nE "s/.*$1.*/\\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'
-}
-
-# counted WHAT STATUS PASSED FAILED SKIPPED : a failure that the log does not count is one all the same.
-counted() {
+# count_run NAME STATUS PASSED FAILED SKIPPED : a status other than 0 is a failure, even if no test is counted as failed.
+count_run() {
   local failed_here=$4
   [ "$2" = 0 ] || [ "$failed_here" != 0 ] || failed_here=1
   count "$3" "$failed_here" "$5" "$1"
 }
 
-# cargo_test WHAT ARGUMENT... : `cargo test`, one result line per test program.
+heading() { printf '\n== %s\n' "$*"; }
+
+# logged COMMAND... : prints the output and writes it to $log. Returns the status of the command.
+log=$CATDOG_TARGET/test.log
+logged() {
+  "$@" 2>&1 </dev/null | tee "$log"
+}
+
+# total REGEX : the sum of the numbers that the first group of REGEX finds in $log.
+total() {
+  sed -nE "s/.*$1.*/\\1/p" "$log" | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# A Rust test whose data is missing returns early, and cargo counts it as passed. It appends a line
+# "SKIPPED <test>: <reason>" to this file.
+export CATDOG_SKIP_LOG=$CATDOG_TARGET/skipped-tests.log
+
+# count_rust NAME STATUS PASSED FAILED IGNORED : moves the tests in $CATDOG_SKIP_LOG from passed to skipped. A test may
+# have several lines there; its first reason is listed at the end.
+count_rust() {
+  local skipped_here lines
+  mapfile -t lines < <(sed -n 's/^SKIPPED //p' "$CATDOG_SKIP_LOG" | sort -u -t : -k 1,1)
+  skips+=("${lines[@]}")
+  skipped_here=${#lines[@]}
+  count_run "$1" "$2" $(($3 - skipped_here)) "$4" $(($5 + skipped_here))
+}
+
+# cargo_test NAME ARGUMENT... : runs `cargo test`, which prints one result line per program.
 cargo_test() {
-  local what=$1 status=0
+  local name=$1 status=0
   shift
-  logged cargo test --locked "${features[@]}" "$@" || status=$?
-  counted "$what" "$status" "$(total '^test result:.* ([0-9]+) passed')" \
+  : >"$CATDOG_SKIP_LOG"
+  logged cargo test --locked --workspace --no-fail-fast "${features[@]}" "$@" || status=$?
+  count_rust "$name" "$status" "$(total '^test result:.* ([0-9]+) passed')" \
     "$(total '^test result:.* ([0-9]+) failed')" "$(total '^test result:.* ([0-9]+) ignored')"
 }
 
+nextest() {
+  local status=0 skipped_here
+  : >"$CATDOG_SKIP_LOG"
+  logged cargo nextest run --locked --workspace --color never --no-fail-fast --no-tests pass "${features[@]}" "$@" ||
+    status=$?
+  # nextest also counts as skipped the tests that --only leaves out
+  skipped_here=$(total 'Summary .* ([0-9]+) skipped')
+  [ -z "$only" ] || skipped_here=0
+  count_rust "Rust tests" "$status" "$(total 'Summary .* ([0-9]+) passed')" \
+    "$(($(total 'Summary .* ([0-9]+) failed') + $(total 'Summary .* ([0-9]+) timed out')))" "$skipped_here"
+}
+
 rust_tests() {
-  local status=0
   heading "Rust tests"
   if cargo nextest --version >/dev/null 2>&1; then
-    logged cargo nextest run --locked --color never --no-fail-fast --no-tests pass "${features[@]}" || status=$?
-    counted "Rust tests" "$status" "$(total 'Summary .* ([0-9]+) passed')" \
-      "$(($(total 'Summary .* ([0-9]+) failed') + $(total 'Summary .* ([0-9]+) timed out')))" \
-      "$(total 'Summary .* ([0-9]+) skipped')"
+    nextest ${only:+"$only"}
+    [ -z "$only" ] || return 0
     heading "doctests"
     cargo_test "doctests" --doc
+  elif [ -n "$only" ]; then
+    cargo_test "Rust tests" --tests "$only"
   else
-    cargo_test "Rust tests" --no-fail-fast
+    cargo_test "Rust tests and doctests"
   fi
 }
 
@@ -85,10 +123,10 @@ python_tests() {
   ran=$(total '^Ran ([0-9]+) test')
   bad=$(($(total '^FAILED.*failures=([0-9]+)') + $(total '^FAILED.*errors=([0-9]+)')))
   skipped_here=$(total '^[OF][KA].*skipped=([0-9]+)')
-  counted "Python tests" "$status" $((ran - bad - skipped_here)) "$bad" "$skipped_here"
+  count_run "Python tests" "$status" $((ran - bad - skipped_here)) "$bad" "$skipped_here"
 }
 
-# one_test NAME COMMAND... : passed, skipped (status 77) or failed.
+# one_test NAME COMMAND... : a command that is one test. Status 0 is passed, 77 is skipped, others are failed.
 one_test() {
   local name=$1 status=0
   shift
@@ -101,7 +139,7 @@ one_test() {
   esac
 }
 
-# The same tests on Debian 13, and the plugin on an emulated Raspberry Pi and on a webcam.
+# All tests on Debian 13, and the plugin on an emulated Raspberry Pi and with a webcam.
 lab_tests() {
   one_test "Debian 13" scripts/lab/trixie.sh run scripts/test.sh
   one_test "arm64" scripts/lab/arm64.sh --tests
@@ -115,20 +153,26 @@ build_and_stage
 mapfile -t features < <(cargo_features)
 
 export GST_PLUGIN_PATH=$CATDOG_STAGE CATDOG_LITERT_LIBRARY=$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME
-# a registry of its own: neither the user's plugins that fail to load nor one left from another build
+# A separate registry lists neither broken plugins of the user nor a plugin of an earlier build
 export GST_REGISTRY=$CATDOG_TARGET/test-registry.bin
 export G_DEBUG=fatal_warnings
-if data=$(test_data); then export CATDOG_TEST_DATA=$data; fi
+if data=$(test_data); then
+  export CATDOG_TEST_DATA=$data
+  [ -z "$require" ] || export CATDOG_TEST_REQUIRE=1
+fi
 
 rust_tests
-one_test "reference pages" scripts/generate-reference.sh --check
-if [ -z "$quick" ]; then
-  python_tests
-  for script in tests/shell/*.sh; do one_test "$script" "$script"; done
+if [ -z "$only" ]; then
+  one_test "reference pages" scripts/generate-reference.sh --check
+  if [ -z "$quick" ]; then
+    python_tests
+    for script in tests/shell/*.sh; do one_test "$script" "$script"; done
+  fi
 fi
 [ -z "$lab" ] || lab_tests
 
 echo
+for skip in "${skips[@]}"; do echo "skipped: $skip"; done
 for failure in "${failures[@]}"; do echo "failed: $failure"; done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The instructions that a frame takes, counted by valgrind's callgrind in benches/instructions.rs, are those that
-# tests/instructions.txt has, give or take 3 %: of the preprocessing, and of the element with a stand-in for the model.
+# Counts the instructions per frame with valgrind's callgrind (benches/instructions.rs) and compares them with
+# tests/instructions.txt: of the preprocessing, and of the element with a fake engine. The tolerance is 3 %.
 #
 # Usage: tests/shell/instructions.sh [--update [--lab]]
 #
-#   --update  writes what was counted into tests/instructions.txt, for the GStreamer of this machine
-#   --lab     then does the same on Debian 13, which has another GStreamer (needs root)
+#   --update  writes the counts of this machine's GStreamer version into tests/instructions.txt
+#   --lab     then does the same on Debian 13, which has another version (needs root)
 #
-# Another compiler makes other instructions, so with another rustc than the file was made with the test is skipped.
+# Another compiler generates other instructions, so the test is skipped with another rustc than that of the file.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 # shellcheck source-path=SCRIPTDIR source=../../scripts/lib.sh
@@ -26,17 +26,17 @@ done
 file=$ROOT/tests/instructions.txt
 frames=10
 command -v valgrind >/dev/null || skip "valgrind is not installed"
-[ "$(machine_arch)" = x86_64 ] || skip "counts are of x86_64, this is $(machine_arch)"
-grep -qw avx2 /proc/cpuinfo || skip "counts are of a processor with AVX2"
+[ "$(machine_arch)" = x86_64 ] || skip "the counts are for x86_64; this is $(machine_arch)"
+grep -qw avx2 /proc/cpuinfo || skip "the counts are for a processor with AVX2"
 rustc=$(rustc --version)
 made_with="rustc $(cut -d' ' -f2 <<<"$rustc"), x86_64"
 [ -n "$update" ] || grep -qxF "# $made_with" "$file" ||
-  skip "counts are of $(sed -n 's/^# \(rustc .*\)/\1/p' "$file"), this is $made_with"
+  skip "the counts are for $(sed -n 's/^# \(rustc .*\)/\1/p' "$file"); this is $made_with"
 gstreamer=$(pkg-config --modversion gstreamer-1.0 | cut -d. -f1,2)
 
-# count : lines of instructions per frame, a tab, and what was counted.
-# The main thread alone is counted, in the function `counted` without the stand-in's own run. No other plugin is
-# looked for: the element is part of the program.
+# count : prints lines of the instructions per frame, a tab, and a name.
+# It counts the main thread only, in the function `counted`, without the run of the fake engine. GStreamer finds no
+# other plugin, because the element is part of the program.
 count() {
   local features number=0 name total
   mapfile -t features < <(cargo_features)
@@ -49,7 +49,7 @@ count() {
       cargo bench --locked "${features[@]}" --bench instructions -- --frames $frames) \
     >"$SCRATCH/names" 2>"$SCRATCH/log" </dev/null || {
     tail -n 30 "$SCRATCH/log" >&2
-    fail "the program that is counted has failed"
+    fail "benches/instructions.rs failed"
   }
   while read -r name; do
     number=$((number + 1))
@@ -59,7 +59,7 @@ count() {
   done <"$SCRATCH/names"
 }
 
-# Counts of another GStreamer stay, if the same compiler made them.
+# Writes the file. Counts of other GStreamer versions stay, if they are of the same compiler.
 write() {
   {
     echo "# Instructions per frame: tests/shell/instructions.sh compares them, and --update --lab writes them."
@@ -71,10 +71,10 @@ write() {
     } | LC_ALL=C sort -t "$(printf '\t')" -k 2,2
   } >"$SCRATCH/file"
   cp "$SCRATCH/file" "$file"
-  say "written: $(wc -l <"$SCRATCH/counted") counts, GStreamer $gstreamer"
+  say "wrote $(wc -l <"$SCRATCH/counted") counts, GStreamer $gstreamer"
 }
 
-# Prints what differs; fails if something does.
+# Prints the differences. Fails if there is one above the tolerance.
 compare() {
   awk -F '\t' -v tolerance=0.03 -v gstreamer="GStreamer $gstreamer: " '
     /^#/ { next }
@@ -83,10 +83,10 @@ compare() {
       element = $2 ~ /^GStreamer /
       if (element && !known) { unknown++; next }
       seen[$2] = 1
-      if (!($2 in want)) { print $2 ": not in the file, counted " $1 + 0; bad++; next }
+      if (!($2 in want)) { print $2 ": " $1 + 0 " instructions, not in the file"; bad++; next }
       off = $1 / want[$2] - 1
       if (off > tolerance || off < -tolerance) {
-        printf "%s: %d instructions became %d (%+.1f %%)\n", $2, want[$2], $1, 100 * off
+        printf "%s: %d instructions instead of %d (%+.1f %%)\n", $2, $1, want[$2], 100 * off
         bad++
       }
       if (off < 0) off = -off
@@ -95,10 +95,10 @@ compare() {
     }
     END {
       for (name in want) if (!(name in seen) && (name !~ /^GStreamer / || index(name, gstreamer) == 1)) {
-        print name ": in the file, not counted"
+        print name ": in the file, but not counted"
         bad++
       }
-      if (unknown) print unknown " counts of the element are left out: the file has none of " substr(gstreamer, 1, length(gstreamer) - 2)
+      if (unknown) print unknown " counts of the element are not compared: the file has none of " substr(gstreamer, 1, length(gstreamer) - 2)
       printf "%d counts compared, the largest difference is %.2f %%\n", compared, 100 * most
       exit bad > 0
     }' "$file" "$SCRATCH/counted"
@@ -112,5 +112,5 @@ if [ -n "$update" ]; then
     "$ROOT/scripts/lab/trixie.sh" run tests/shell/instructions.sh --update
   }
 else
-  compare || fail "a frame takes more or fewer instructions; if that is meant: tests/shell/instructions.sh --update --lab"
+  compare || fail "the instructions per frame have changed; if this is intended, run tests/shell/instructions.sh --update --lab"
 fi

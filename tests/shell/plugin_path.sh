@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The folder that GST_PLUGIN_PATH names: a process that looks for plugins itself, without the helper program
-# that GStreamer starts otherwise, opens and closes all that is there, and lives.
+# The folder in GST_PLUGIN_PATH. A process that scans it itself, without GStreamer's helper process, opens and closes
+# every library there and must not crash.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 plugin=$(cut -d : -f 1 <<<"${GST_PLUGIN_PATH:-$ROOT/target/catdog}")
@@ -11,7 +11,7 @@ for _ in 1 2; do
   expect_in stdout "model-file"
 done
 
-# and the runtime is found from there
+# The plugin in this folder finds the runtime
 cd "$SCRATCH"
 env -u CATDOG_LITERT_LIBRARY GST_PLUGIN_PATH="$plugin" gst-launch-1.0 -q videotestsrc num-buffers=2 ! catdogfilter \
-  ! fakesink >stdout 2>stderr || fail "no runtime: $(cat stderr)"
+  ! fakesink >stdout 2>stderr || fail "the pipeline failed: $(cat stderr)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/run.sh: what it refuses, what it records, what it prints.
+# scripts/run.sh: wrong arguments, recordings, and printed labels.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 run=$ROOT/scripts/run.sh
@@ -20,9 +20,9 @@ expect_in stderr "overwrite"
 
 clip=$ROOT/models/demo/demo.mp4
 
-# plays VIDEO CAPS : the video can be decoded to its end, and is in that format
-plays() {
-  ln -sf "$1" video # a name that needs no quoting
+# expect_playable VIDEO CAPS : fails if the video cannot be decoded to its end or has another format
+expect_playable() {
+  ln -sf "$1" video # this name needs no quotes
   gst-launch-1.0 -q filesrc location=video ! decodebin ! videoconvert ! fakesink || fail "$1 cannot be played"
   gst-launch-1.0 -v filesrc location=video ! parsebin ! fakesink >caps 2>&1 || fail "$1 cannot be parsed"
   grep -q "caps = $2" caps || fail "$1 is not $2"
@@ -33,41 +33,41 @@ unset DISPLAY WAYLAND_DISPLAY
 for attempt in first second; do
   expect_status 0 "$run" "$clip" --record out.mp4
   expect_in stderr "recorded: out.mp4"
-  grep -qE '^0:00:0[0-9]\.[0-9]  cat  [0-9]+ %$' stdout || fail "no line about a cat in the $attempt run: $(cat stdout)"
+  grep -qE '^0:00:0[0-9]\.[0-9]  cat  [0-9]+ %$' stdout || fail "the $attempt run printed no line for the cat: $(cat stdout)"
   [ "$(stat -c %s out.mp4)" -gt 100000 ] || fail "the recording is too small"
 done
-plays out.mp4 video/x-h264
-grep -q 'installing' stderr && fail "the second run installed something"
+expect_playable out.mp4 video/x-h264
+grep -q 'installing' stderr && fail "the second run installed packages"
 
-# without --record and without a display: a name of its own
+# Without --record and without a display, the script chooses the name of the recording
 expect_status 0 "$run" "$clip"
 expect_in stderr "recorded: catdog-"
-compgen -G 'catdog-*.mp4' >/dev/null || fail "no recording under its own name"
+compgen -G 'catdog-*.mp4' >/dev/null || fail "there is no recording catdog-*.mp4"
 
-# without a webcam too: the demo clip
+# Without a webcam, the demo clip is played
 if ! compgen -G '/dev/video*' >/dev/null; then
   expect_status 0 "$run" --record demo.mp4
   expect_in stderr "no webcam: the demo clip"
   for label in neither cat dog; do
-    grep -qE "  $label  [0-9]+ %$" stdout || fail "no line about $label in the demo clip: $(cat stdout)"
+    grep -qE "  $label  [0-9]+ %$" stdout || fail "no line for $label in the demo clip: $(cat stdout)"
   done
 fi
 
-# a name that shells and gst-launch-1.0 would like to interpret; webm
+# A file name with characters that are special in a shell and in gst-launch-1.0, and WebM
 cp "$clip" "a 'clip\" \\ (1)!.mp4"
 expect_status 0 "$run" "a 'clip\" \\ (1)!.mp4" --record "an 'out\" \\.webm"
-plays "an 'out\" \\.webm" video/x-vp8
+expect_playable "an 'out\" \\.webm" video/x-vp8
 
-# not a video, not a model: the reason, and no empty recording
+# A file that is not a video or not a model is an error, and leaves no empty recording
 echo text >text.mp4
 expect_status 1 "$run" text.mp4 --record none.mp4
 expect_in stderr "the pipeline failed"
-[ ! -e none.mp4 ] || fail "an empty recording was left behind"
+[ ! -e none.mp4 ] || fail "there is an empty recording"
 expect_status 1 "$run" "$clip" --model text.mp4 --record none.mp4
 expect_in stderr "text.mp4"
-[ ! -e none.mp4 ] || fail "an empty recording was left behind"
+[ ! -e none.mp4 ] || fail "there is an empty recording"
 
-# a signal ends a recording so that it plays
+# A recording that a signal ends can be played
 "$run" "$clip" --record cut.mp4 >stdout 2>stderr &
 pid=$!
 for _ in $(seq 100); do
@@ -76,4 +76,4 @@ for _ in $(seq 100); do
 done
 kill -TERM "$pid" 2>/dev/null || :
 wait "$pid" || fail "status $? after a signal: $(cat stderr)"
-plays cut.mp4 video/x-h264
+expect_playable cut.mp4 video/x-h264

@@ -1,34 +1,24 @@
-//! Recordings: annotated video goes into a file with every frame of the input, at its time, with
-//! the text burnt in; stills and motion JPEG go the same way.
+//! Recordings of annotated video: the file has every frame of the input at its time, with the text drawn
+//! into the picture. Photos and motion JPEG are inputs, too.
 //!
-//! The input is a clip of the outside data where there is one, and a film made here otherwise; the
-//! model is one of `tests/models` in both cases, so that the text is known to be there.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! The input is a clip of the outside data, or a generated film if the clip is missing. The model is one of
+//! `tests/models` and accepts every frame, so every frame has a text.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 use gst_video::prelude::*;
 
-/// The filter with a model that is sure of everything, so that every frame gets a text.
+/// The filter with a threshold of 0, so that every frame gets a text.
 const FILTER: &str = "catdogfilter name=filter model-file={model} class-confidence-threshold=0";
 
-fn missing(test: &str, elements: &[&str]) -> bool {
-    init();
-    let missing: Vec<&&str> =
-        elements.iter().filter(|name| gst::ElementFactory::find(name).is_none()).collect();
-    if !missing.is_empty() {
-        say(&format!("SKIPPED {test}: GStreamer has no {missing:?} here"));
-    }
-    !missing.is_empty()
-}
+/// Number of frames of the film, about two seconds.
+const FILM_FRAMES: usize = 50;
 
-/// A film of two seconds in `folder`: cut from a clip, or made.
-fn film(test: &str, folder: &Path) -> PathBuf {
+/// Creates a film of [`FILM_FRAMES`] frames in `folder`: the beginning of a clip, or a generated one.
+fn create_film(test: &str, folder: &Path) -> PathBuf {
     let file = folder.join("film.mkv");
     let source = match find_outside_data("data/clips/cat_on_chair_640x338.mp4") {
         Ok(clip) => format!(
@@ -36,7 +26,7 @@ fn film(test: &str, folder: &Path) -> PathBuf {
             clip.display()
         ),
         Err(missing) => {
-            say(&format!("{test} makes a film of its own: {} is not there", missing.display()));
+            say(&format!("{test} uses a generated film: {} is missing", missing.display()));
             "videotestsrc pattern=ball \
              ! video/x-raw,format=I420,width=640,height=338,framerate=25/1"
                 .to_owned()
@@ -47,25 +37,36 @@ fn film(test: &str, folder: &Path) -> PathBuf {
          ! matroskamux ! filesink location={}",
         file.display()
     ));
-    pipeline.get("cut").set_property("eos-after", 51);
+    // The element ends the stream instead of passing the next frame. A decoder then drains, and the element
+    // passes what follows, so that the probe must drop it.
+    pipeline.get("cut").set_property("eos-after", FILM_FRAMES as i32 + 1);
+    let passed = AtomicUsize::new(0);
+    pipeline.pad("cut", "src").add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        match passed.fetch_add(1, Ordering::Relaxed) < FILM_FRAMES {
+            true => gst::PadProbeReturn::Ok,
+            false => gst::PadProbeReturn::Drop,
+        }
+    });
     pipeline.run();
     file
 }
 
-/// A frame as it came out of a file: its time, and the mean luma of the rows in which textoverlay
-/// writes by default (the lowest sixth) and of those above.
+/// A decoded frame of a file.
 #[derive(Clone, Debug)]
-struct Shown {
+struct DecodedFrame {
     pts: gst::ClockTime,
-    below: f64,
-    above: f64,
-    detail_below: f64,
+    /// Mean luma of the lowest sixth of the rows, where textoverlay draws by default.
+    text_luma: f64,
+    /// Mean luma of the other rows.
+    other_luma: f64,
+    /// Mean difference between neighboring pixels in the lowest sixth of the rows.
+    text_detail: f64,
 }
 
-/// Decodes `file` to its end, through `elements`.
-fn decode(file: &Path, elements: &str) -> Vec<Shown> {
+/// Decodes `file` to its end.
+fn decode(file: &Path) -> Vec<DecodedFrame> {
     let pipeline = launch(&format!(
-        "filesrc location={} ! decodebin ! videoconvert ! {elements} \
+        "filesrc location={} ! decodebin ! videoconvert \
          ! video/x-raw,format=I420 ! fakesink name=sink sync=false",
         file.display()
     ));
@@ -73,13 +74,13 @@ fn decode(file: &Path, elements: &str) -> Vec<Shown> {
     let pad = sink.downgrade();
     let seen = collect(&sink, move |buffer| {
         let caps = pad.upgrade().unwrap().current_caps().unwrap();
-        shown(buffer, &gst_video::VideoInfo::from_caps(&caps).unwrap())
+        measure(buffer, &gst_video::VideoInfo::from_caps(&caps).unwrap())
     });
     pipeline.run();
     taken(&seen)
 }
 
-fn shown(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Shown {
+fn measure(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> DecodedFrame {
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap();
     let (width, height) = (info.width() as usize, info.height() as usize);
     let stride = frame.plane_stride()[0] as usize;
@@ -94,15 +95,15 @@ fn shown(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Shown {
         (sum as f64 / count as f64, detail as f64 / count as f64)
     };
     let border = height * 5 / 6;
-    let ((above, _), (below, detail_below)) = (rows(0..border), rows(border..height));
-    Shown { pts: buffer.pts().unwrap(), below, above, detail_below }
+    let ((other_luma, _), (text_luma, text_detail)) = (rows(0..border), rows(border..height));
+    DecodedFrame { pts: buffer.pts().unwrap(), text_luma, other_luma, text_detail }
 }
 
-/// Records `film` with and without the filter and holds the two against each other.
-fn record(test: &str, encoder: &str, muxer: &str, extension: &str) {
+/// Records a film with and without the filter, and compares the recordings.
+fn record_and_compare(test: &str, encoder: &str, muxer: &str, extension: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let film = film(test, folder.path());
-    let written = |name: &str, filter: &str| {
+    let film = create_film(test, folder.path());
+    let record = |name: &str, filter: &str| {
         let file = folder.path().join(format!("{name}.{extension}"));
         let pipeline = launch(&format!(
             "filesrc location={} ! decodebin ! {filter} ! textoverlay name=overlay \
@@ -113,30 +114,33 @@ fn record(test: &str, encoder: &str, muxer: &str, extension: &str) {
         pipeline.run();
         file
     };
-    let annotated = decode(&written("annotated", FILTER), "identity");
-    let bare = decode(&written("bare", "identity"), "identity");
-    let input = decode(&film, "identity");
+    let annotated = decode(&record("annotated", FILTER));
+    let bare = decode(&record("bare", "identity"));
+    let input = decode(&film);
 
     let start = input[0].pts;
-    assert!(input.len() >= 45, "{} frames", input.len());
-    assert_eq!(annotated.len(), input.len(), "every frame is there");
-    assert_eq!(bare.len(), input.len());
+    assert_eq!(input.len(), FILM_FRAMES, "frames of the film");
+    assert_eq!(annotated.len(), input.len(), "frames");
+    assert_eq!(bare.len(), input.len(), "frames without the filter");
     for (index, frame) in annotated.iter().enumerate() {
-        let want = (input[index].pts - start).nseconds() as i64;
-        let got = (frame.pts - annotated[0].pts).nseconds() as i64;
-        // The muxers count in milliseconds or finer.
-        assert!((want - got).abs() <= 1_000_000, "frame {index}: {got} for {want} ns");
+        let expected = (input[index].pts - start).nseconds() as i64;
+        let time = (frame.pts - annotated[0].pts).nseconds() as i64;
+        // The muxers round to milliseconds or less.
+        let difference = (expected - time).abs();
+        assert!(difference <= 1_000_000, "frame {index}: {time} instead of {expected} ns");
         assert!(index == 0 || frame.pts > annotated[index - 1].pts);
     }
     for (frame, bare) in annotated.iter().zip(&bare) {
-        // Letters in white on black have edges that the picture has not.
-        let text = frame.detail_below - bare.detail_below;
-        assert!(text > 0.5, "no text is burnt in: {frame:?}, without the filter {bare:?}");
-        assert!((frame.above - bare.above).abs() < 2.0, "the rest is the same: {frame:?} {bare:?}");
+        // White letters with a black outline have edges that the picture does not have.
+        let edges = frame.text_detail - bare.text_detail;
+        assert!(edges > 0.5, "no text: {frame:?}, without the filter {bare:?}");
+        let difference = (frame.other_luma - bare.other_luma).abs();
+        assert!(difference < 2.0, "other rows differ: {frame:?}, without the filter {bare:?}");
     }
-    let change: f64 = annotated.iter().zip(&bare).map(|(a, b)| (a.below - b.below).abs()).sum();
+    let change: f64 =
+        annotated.iter().zip(&bare).map(|(a, b)| (a.text_luma - b.text_luma).abs()).sum();
     say(&format!(
-        "{test}: {} frames, luma under the text changed by {:.2} in the mean",
+        "{test}: {} frames, the text changes the mean luma of its rows by {:.2}",
         annotated.len(),
         change / annotated.len() as f64
     ));
@@ -145,17 +149,22 @@ fn record(test: &str, encoder: &str, muxer: &str, extension: &str) {
 #[test]
 fn an_mp4_has_every_frame_with_its_text() {
     let test = "an_mp4_has_every_frame_with_its_text";
-    if !missing(test, &["x264enc", "mp4mux", "qtdemux"]) {
-        record(test, "x264enc speed-preset=ultrafast quantizer=18 pass=quant", "mp4mux", "mp4");
+    if !lacks_elements(test, &["x264enc", "mp4mux", "qtdemux"]) {
+        record_and_compare(
+            test,
+            "x264enc speed-preset=ultrafast quantizer=18 pass=quant",
+            "mp4mux",
+            "mp4",
+        );
     }
 }
 
 #[test]
 fn a_webm_has_every_frame_with_its_text() {
     let test = "a_webm_has_every_frame_with_its_text";
-    if !missing(test, &["vp8enc", "webmmux", "matroskademux"]) {
+    if !lacks_elements(test, &["vp8enc", "webmmux", "matroskademux"]) {
         let encoder = "vp8enc deadline=1 cpu-used=16 target-bitrate=4000000";
-        record(test, encoder, "webmmux", "webm");
+        record_and_compare(test, encoder, "webmmux", "webm");
     }
 }
 
@@ -172,13 +181,13 @@ fn a_recording_of_a_live_source_has_every_frame() {
     let passed = collect(&pipeline.pad("filter", "src"), |buffer| buffer.offset());
     pipeline.run();
     let passed = taken(&passed).len();
-    let recorded = decode(&file, "identity");
+    let recorded = decode(&file);
     assert_eq!(recorded.len(), passed);
     assert!(recorded.is_sorted_by(|a, b| a.pts < b.pts));
 }
 
-/// JPEG stills of one colour each, numbered.
-fn stills(folder: &Path, colors: &[u32]) {
+/// Creates numbered JPEG files of one color each.
+fn create_photos(folder: &Path, colors: &[u32]) {
     for (index, color) in colors.iter().enumerate() {
         launch(&format!(
             "videotestsrc num-buffers=1 pattern=solid-color foreground-color={color} \
@@ -190,9 +199,9 @@ fn stills(folder: &Path, colors: &[u32]) {
 }
 
 #[test]
-fn a_still_photo_becomes_a_film() {
+fn every_frame_of_a_frozen_photo_is_classified() {
     let folder = tempfile::tempdir().unwrap();
-    stills(folder.path(), &[0xff00_00ff]);
+    create_photos(folder.path(), &[0xff00_00ff]);
     let pipeline = launch(&format!(
         "filesrc location={} ! jpegdec ! imagefreeze num-buffers=20 \
          ! video/x-raw,framerate=25/1 ! {FILTER} ! textoverlay ! fakesink name=sink",
@@ -209,9 +218,9 @@ fn a_still_photo_becomes_a_film() {
 }
 
 #[test]
-fn a_row_of_photos_becomes_a_film() {
+fn numbered_photos_are_classified_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
-    stills(folder.path(), &[0xff00_ff00, 0xff00_00ff, 0xff00_00ff, 0xff00_ff00]);
+    create_photos(folder.path(), &[0xff00_ff00, 0xff00_00ff, 0xff00_00ff, 0xff00_ff00]);
     let pipeline = launch(&format!(
         "multifilesrc location={}/%03d.jpg caps=image/jpeg,framerate=5/1 ! jpegdec \
          ! {FILTER} ! fakesink name=sink",

@@ -1,13 +1,10 @@
 //! The property `optimize` of the element. The rewriting itself is tested in `catdog-core`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::fs;
 
-use common::*;
 use gst::prelude::*;
+
+use crate::common::*;
 
 const HYBRID: &str = "hybrid_dynamic_range.tflite";
 
@@ -52,16 +49,15 @@ fn the_optimized_mobilenet_v2_keeps_its_decisions_on_photos() {
     names.sort();
     let names: Vec<_> = names.into_iter().step_by(9).collect();
     assert!(names.len() > 50);
-    let seen = |optimize: &str| {
+    let classify = |optimize: &str| {
         let properties = format!("model-file={} optimize={optimize}", path.display());
-        classified(&names, "jpegdec ! videoconvert", &properties)
+        classify_photos(&names, "jpegdec ! videoconvert", &properties)
     };
-    let (auto, off) = (seen("auto"), seen("off"));
+    let (auto, off) = (classify("auto"), classify("off"));
     let best = |meta: &Meta| meta.labels[0].clone();
     let others = auto.iter().zip(&off).filter(|(a, b)| best(a) != best(b)).count();
     let logit = |meta: &Meta| {
-        let dog = meta.labels.iter().position(|label| label == "dog").unwrap();
-        let confidence = meta.confidences[dog];
+        let confidence = meta.confidence_of("dog");
         (confidence / (1.0 - confidence)).ln()
     };
     let differences: Vec<f64> = auto
@@ -74,7 +70,8 @@ fn the_optimized_mobilenet_v2_keeps_its_decisions_on_photos() {
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     let most = differences.iter().fold(0.0, |most: f64, d| most.max(*d));
     say(&format!(
-        "{test}: {} photos, {others} other decisions, logits differ by {mean:.3} in the mean, {most:.3} at most",
+        "{test}: {} photos, {others} other decisions, logits differ by {mean:.3} in the mean, \
+         {most:.3} at most",
         auto.len()
     ));
     assert!(others <= 1 && mean < 0.15 && most < 0.6);

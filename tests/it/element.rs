@@ -1,21 +1,17 @@
-//! `catdogfilter` and the buffers that go through it: every format and size is classified, every
-//! buffer comes out with the metadata and otherwise as it went in, wherever its planes lie.
+//! `catdogfilter` and the buffers that pass it: it classifies every format and size, attaches the metadata,
+//! and changes nothing else, wherever the planes of a buffer are in memory.
 //!
-//! All tests run the real LiteRT on the small models of `tests/models`.
+//! All tests run LiteRT on the small models of `tests/models`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo, VideoMeta};
 
 // Formats and sizes
 
-/// Frames of two colours through the element, in one format and size; what was said of each.
-fn classify_colours(format: &str, width: u32, height: u32) -> [Meta; 2] {
-    // videotestsrc writes a colour as 0xAARRGGBB.
+/// Returns the metadata of a green and of a blue frame in one format and size.
+fn classify_green_and_blue(format: &str, width: u32, height: u32) -> [Meta; 2] {
+    // videotestsrc takes a color as 0xAARRGGBB.
     [0xff00_ff00_u32, 0xff00_00ff].map(|argb| {
         let pipeline = launch(&format!(
             "videotestsrc num-buffers=3 pattern=solid-color foreground-color={argb} \
@@ -26,29 +22,29 @@ fn classify_colours(format: &str, width: u32, height: u32) -> [Meta; 2] {
         let seen = collect(&pipeline.pad("sink", "sink"), meta);
         pipeline.run();
         let seen = taken(&seen);
-        assert_eq!(seen.len(), 3, "{format} {width}x{height}: one metadata a buffer");
+        assert_eq!(seen.len(), 3, "{format} {width}x{height}: one metadata per buffer");
         assert!(seen.iter().all(|meta| meta.fresh), "{format} {width}x{height}: {seen:?}");
         seen.into_iter().next().unwrap()
     })
 }
 
 #[test]
-fn every_format_is_classified_at_every_size() {
+fn every_format_and_size_is_classified() {
     for format in FORMATS {
         for (width, height) in [(640, 480), (641, 361), (3, 3), (1, 1)] {
-            let [green, blue] = classify_colours(format, width, height);
+            let [green, blue] = classify_green_and_blue(format, width, height);
             if format == "GRAY8" {
-                // Colours as their luma: the model says "dog" of black rather than of white.
+                // Colors are their luma. The model gives black a higher confidence of "dog" than white.
                 let dog = |meta: &Meta| if meta.index == 0 { 0.0 } else { meta.confidence };
                 assert!(dog(&blue) > dog(&green), "{green:?} {blue:?}");
                 continue;
             }
             if ["YUY2", "UYVY"].contains(&format) && width <= 3 {
-                // Of the last pair in a row of odd width, videotestsrc leaves the second chroma
-                // sample unwritten, which at this size is much of the picture.
+                // videotestsrc does not write the second chroma sample of the last pair in a row of odd
+                // width, which is much of a picture of this size.
                 continue;
             }
-            // 8-bit Y'CbCr is off by one or two levels.
+            // The rounding to 8-bit Y'CbCr changes the color by one or two levels.
             green.assert_is(GREEN_IS, 0.012);
             blue.assert_is(BLUE_IS, 0.012);
         }
@@ -56,7 +52,7 @@ fn every_format_is_classified_at_every_size() {
 }
 
 #[test]
-fn the_formats_are_those_of_both_pad_templates() {
+fn both_pad_templates_list_the_supported_formats() {
     init();
     let factory = gst::ElementFactory::find("catdogfilter").unwrap();
     let mut names: Vec<String> = FORMATS.map(str::to_owned).to_vec();
@@ -71,32 +67,61 @@ fn the_formats_are_those_of_both_pad_templates() {
     }
 }
 
-#[test]
-fn a_format_outside_the_template_is_not_negotiated_and_the_warning_names_the_remedy() {
+/// Pushes a buffer of `caps`, which the element does not support. Returns the warning of the element, and
+/// asserts that it is the only one.
+#[track_caller]
+fn warning_of_refused_caps(caps: &gst::Caps) -> String {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! fakesink",
-        appsrc(&caps("I420_10LE", 16, 16))
+        appsrc(caps)
     ));
     pipeline.begin(gst::State::Playing);
     let _ = push(&pipeline, &frame(0, vec![0; 16 * 16 * 3]));
     let (messages, error) = pipeline.wait();
-    assert!(error.is_some());
-    let warnings: Vec<String> = messages
-        .iter()
-        .filter_map(|message| match message.view() {
-            gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
-            _ => None,
-        })
-        .collect();
-    assert!(
-        warnings.iter().any(|text| text.contains("I420_10LE") && text.contains("videoconvert")),
-        "{warnings:?}"
-    );
+    assert!(error.is_some(), "{caps} are negotiated");
+    let warnings = warnings(&messages);
+    let [(source, text)] = &warnings[..] else { panic!("not one warning: {warnings:?}") };
+    assert_eq!(source, "filter");
+    text.clone()
+}
+
+#[track_caller]
+fn assert_names(warning: &str, names: &[&str]) {
+    for name in names {
+        assert!(warning.contains(name), "{name} is not in: {warning}");
+    }
+}
+
+#[test]
+fn an_unsupported_format_is_refused_with_one_warning_that_names_videoconvert() {
+    let warning = warning_of_refused_caps(&caps("I420_10LE", 16, 16));
+    assert_names(&warning, &["I420_10LE", "videoconvert before catdogfilter"]);
+    assert!(!warning.contains("download") && !warning.contains("decoder"), "{warning}");
+}
+
+#[test]
+fn caps_of_gl_memory_are_refused_with_one_warning_that_names_a_download_element() {
+    let mut caps = caps("RGBA", 16, 16);
+    caps.get_mut().unwrap().set_features(0, Some(gst::CapsFeatures::new(["memory:GLMemory"])));
+    let warning = warning_of_refused_caps(&caps);
+    assert_names(&warning, &["memory:GLMemory", "gldownload", "before catdogfilter"]);
+}
+
+#[test]
+fn caps_of_jpeg_are_refused_with_one_warning_that_names_decoders() {
+    init();
+    let caps = gst::Caps::builder("image/jpeg")
+        .field("width", 16)
+        .field("height", 16)
+        .field("framerate", gst::Fraction::new(25, 1))
+        .build();
+    let warning = warning_of_refused_caps(&caps);
+    assert_names(&warning, &["image/jpeg", "jpegdec", "decodebin", "before catdogfilter"]);
 }
 
 // Buffers pass unchanged
 
-/// All that a buffer has beside its metadata.
+/// Everything of a buffer except its metadata.
 #[derive(Clone, Debug, PartialEq)]
 struct Identity {
     memories: Vec<usize>,
@@ -128,14 +153,14 @@ impl Identity {
             duration: buffer.duration(),
             offset: buffer.offset(),
             offset_end: buffer.offset_end(),
-            // Whether the memory's tag is set is GStreamer's own bookkeeping.
+            // GStreamer sets and clears TAG_MEMORY for its own use.
             flags: buffer.flags() - gst::BufferFlags::TAG_MEMORY,
         }
     }
 }
 
 #[test]
-fn nothing_of_a_buffer_changes_but_its_metadata() {
+fn a_buffer_passes_unchanged_except_for_its_metadata() {
     for format in FORMATS {
         let pipeline = launch(&format!(
             "videotestsrc num-buffers=8 pattern=snow \
@@ -152,7 +177,7 @@ fn nothing_of_a_buffer_changes_but_its_metadata() {
 }
 
 #[test]
-fn times_offsets_and_flags_pass_even_where_they_are_odd() {
+fn unusual_times_offsets_and_flags_pass_unchanged() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
@@ -178,11 +203,15 @@ fn times_offsets_and_flags_pass_even_where_they_are_odd() {
     assert!(out.pts().is_none());
     let meta = meta(&out);
     meta.assert_is(BLUE_IS, 1e-3);
-    assert_eq!((meta.inference_pts, meta.age), (None, None), "no time, so no age");
+    assert_eq!(
+        (meta.inference_pts, meta.age),
+        (None, None),
+        "without a time stamp there is no age"
+    );
 }
 
 #[test]
-fn behind_a_tee_the_branches_share_the_memory_and_only_one_gets_the_metadata() {
+fn branches_of_a_tee_share_the_memory_and_one_gets_the_metadata() {
     let pipeline = launch(
         "videotestsrc num-buffers=20 pattern=snow ! video/x-raw,format=NV12,width=320,height=240 \
          ! tee name=t \
@@ -205,7 +234,7 @@ fn behind_a_tee_the_branches_share_the_memory_and_only_one_gets_the_metadata() {
 }
 
 #[test]
-fn no_buffer_is_lost_or_doubled_and_the_end_arrives() {
+fn every_buffer_and_the_end_of_the_stream_arrive_once() {
     let pipeline = launch(
         "videotestsrc num-buffers=500 ! video/x-raw,format=YUY2,width=64,height=48 \
          ! catdogfilter model-file={model} ! fakesink name=sink",
@@ -216,9 +245,9 @@ fn no_buffer_is_lost_or_doubled_and_the_end_arrives() {
     assert_eq!(offsets, (0..500).collect::<Vec<_>>());
 }
 
-// Where planes lie
+// Planes in memory
 
-/// What the element says of `buffers`, all of one format and size, in one stream.
+/// Returns the metadata of `buffers`, all of one format and size, in one stream.
 fn classify_all(
     format: VideoFormat,
     width: u32,
@@ -234,8 +263,8 @@ fn classify_all(
     buffers.into_iter().map(|buffer| meta(&through(&pipeline, buffer))).collect()
 }
 
-/// A frame with its planes elsewhere: `pad` bytes more in each row and `gap` bytes before each
-/// plane, all of it filled with other values, and a video meta that says so.
+/// Returns the frame `packed` with `pad` more bytes in each row and `gap` bytes before each plane, which
+/// hold other values, and with the video meta of that layout.
 fn padded(info: &VideoInfo, packed: &[u8], pad: usize, gap: usize) -> gst::Buffer {
     let mut bytes = Vec::new();
     let (mut offsets, mut strides) = (Vec::new(), Vec::new());
@@ -250,7 +279,7 @@ fn padded(info: &VideoInfo, packed: &[u8], pad: usize, gap: usize) -> gst::Buffe
             bytes.resize(bytes.len() + pad, 0xa5);
         }
     }
-    // GStreamer maps a plane as stride times rows; the element does not need what is behind.
+    // GStreamer maps a plane as stride times rows. The element does not need the bytes after the last row.
     bytes.resize(bytes.len() + pad, 0xa5);
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
     add_video_meta(&mut buffer, info, &offsets, &strides);
@@ -265,7 +294,7 @@ fn add_video_meta(buffer: &mut gst::Buffer, info: &VideoInfo, offsets: &[usize],
 }
 
 #[test]
-fn strides_and_offsets_of_the_video_meta_are_honoured() {
+fn strides_and_offsets_of_the_video_meta_are_honored() {
     init();
     for name in FORMATS {
         let format: VideoFormat = name.parse().unwrap();
@@ -276,27 +305,27 @@ fn strides_and_offsets_of_the_video_meta_are_honoured() {
             for (pad, gap) in [(0, 0), (4, 0), (0, 128), (60, 4096), (1, 3)] {
                 plain.push(padded(&info, &bytes, pad, gap));
             }
-            let said = classify_all(format, width, height, plain);
-            for meta in &said {
-                assert_eq!(meta.confidences, said[0].confidences, "{name} {width}x{height}");
+            let classified = classify_all(format, width, height, plain);
+            for meta in &classified {
+                assert_eq!(meta.confidences, classified[0].confidences, "{name} {width}x{height}");
             }
         }
     }
 }
 
 #[test]
-fn planes_in_memories_of_their_own_and_planes_across_memories_are_read() {
+fn planes_in_separate_memories_and_planes_across_memories_are_read() {
     init();
     for name in ["I420", "NV12", "Y42B", "Y444", "RGB"] {
         let format: VideoFormat = name.parse().unwrap();
         let (width, height) = (64, 48);
         let info = VideoInfo::builder(format, width, height).build().unwrap();
         let bytes = noise(info.size(), 8);
-        // At the planes' bounds, and in the middle of every plane.
+        // Cuts at the bounds of the planes, and in the middle of every plane.
         let mut at_planes: Vec<usize> = info.offset()[1..info.n_planes() as usize].to_vec();
         let mut within: Vec<usize> = info.offset()[..info.n_planes() as usize].to_vec();
         within.iter_mut().for_each(|offset| *offset += 333);
-        // The first plane whole, and the others across memories: a mapping beside a copy.
+        // The first plane is in one memory and is mapped, the others are in two and are copied.
         let second = info.offset()[..info.n_planes() as usize].get(1).copied().unwrap_or(0);
         let mixed = vec![second + 100, bytes.len()];
         at_planes.push(bytes.len());
@@ -316,16 +345,17 @@ fn planes_in_memories_of_their_own_and_planes_across_memories_are_read() {
             add_video_meta(&mut buffer, &info, offsets, strides);
             buffers.push(buffer);
         }
-        let said = classify_all(format, width, height, buffers);
-        assert_eq!(said.len(), 7);
-        for meta in &said {
-            assert_eq!(meta.confidences, said[0].confidences, "{name}");
+        let classified = classify_all(format, width, height, buffers);
+        assert_eq!(classified.len(), 7);
+        for meta in &classified {
+            assert_eq!(meta.confidences, classified[0].confidences, "{name}");
         }
     }
 }
 
-/// Pushes one buffer that does not hold what it promises.
-fn push_short(format: &str, buffer: gst::Buffer) {
+/// Pushes a buffer that is smaller than its caps or its video meta require, and asserts that this is one
+/// error of the element.
+fn assert_too_small(format: &str, buffer: gst::Buffer) {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! fakesink",
         appsrc(&caps(format, 64, 48))
@@ -335,7 +365,7 @@ fn push_short(format: &str, buffer: gst::Buffer) {
     let (_, error) = pipeline.wait();
     let first = error.unwrap();
     assert!(first.contains("does not fit the caps") && first.contains("upstream"), "{first}");
-    // The source reports that its stream stopped; the element has said what it had to say.
+    // The source also reports that its stream stopped; the element reports nothing else.
     assert!(pipeline.errors().iter().all(|(source, _)| source != "filter"));
 }
 
@@ -345,7 +375,7 @@ fn a_buffer_smaller_than_its_caps_is_one_error() {
     for format in FORMATS {
         let info = VideoInfo::builder(format.parse().unwrap(), 64, 48).build().unwrap();
         for size in [0, 1, info.size() / 2, info.size() - 8] {
-            push_short(format, gst::Buffer::from_mut_slice(vec![0; size]));
+            assert_too_small(format, gst::Buffer::from_mut_slice(vec![0; size]));
         }
     }
 }
@@ -371,9 +401,9 @@ fn a_buffer_smaller_than_its_video_meta_is_one_error() {
             (offsets, &largest),
         ] {
             let mut buffer = gst::Buffer::from_mut_slice(vec![0; info.size()]);
-            // GStreamer itself checks no offset and no stride here.
+            // GStreamer does not check offsets and strides here.
             add_video_meta(&mut buffer, &info, offsets, strides);
-            push_short(format, buffer);
+            assert_too_small(format, buffer);
         }
     }
 }
@@ -381,7 +411,7 @@ fn a_buffer_smaller_than_its_video_meta_is_one_error() {
 // Caps
 
 #[test]
-fn size_and_format_may_change_in_mid_stream() {
+fn size_and_format_may_change_in_a_stream() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter model-file={{model}} ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
@@ -406,7 +436,7 @@ fn size_and_format_may_change_in_mid_stream() {
 }
 
 #[test]
-fn what_was_held_is_not_kept_across_a_change_of_caps() {
+fn the_first_frame_of_new_caps_is_inferred() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter model-file={{model}} inference-interval=1000 \
          ! appsink name=sink sync=false",
@@ -417,13 +447,13 @@ fn what_was_held_is_not_kept_across_a_change_of_caps() {
     let held = meta(&through(&pipeline, frame(1, rgb(16, 16, BLUE))));
     assert!(first.fresh && !held.fresh && held.label == first.label);
     pipeline.get("src").set_property("caps", caps("RGB", 32, 16));
-    let anew = meta(&through(&pipeline, frame(2, rgb(32, 16, BLUE))));
-    assert!(anew.fresh);
-    anew.assert_is(BLUE_IS, 1e-3);
+    let after = meta(&through(&pipeline, frame(2, rgb(32, 16, BLUE))));
+    assert!(after.fresh);
+    after.assert_is(BLUE_IS, 1e-3);
 }
 
 #[test]
-fn camera_formats_reach_the_element_without_conversion() {
+fn videoconvert_passes_every_supported_format_through() {
     for format in FORMATS {
         let pipeline = launch(&format!(
             "videotestsrc num-buffers=2 ! video/x-raw,format={format},width=64,height=48 \
@@ -439,7 +469,7 @@ fn camera_formats_reach_the_element_without_conversion() {
 // Queries
 
 #[test]
-fn the_allocation_query_is_downstreams_to_answer_but_for_crop_meta() {
+fn downstream_answers_the_allocation_query_except_for_crop_meta() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
@@ -456,14 +486,14 @@ fn the_allocation_query_is_downstreams_to_answer_but_for_crop_meta() {
         gst::PadProbeReturn::Ok
     });
     pipeline.begin(gst::State::Playing);
-    // The query goes with the stream, so the stream must be idle for the test to send it.
+    // The query is serialized with the stream, so the test sends it while the stream is idle.
     through(&pipeline, frame(0, rgb(16, 16, BLUE)));
     let sink = pipeline.pad("filter", "sink");
     let caps = sink.current_caps().unwrap();
     let mut query = gst::query::Allocation::new(Some(&caps), true);
     assert!(sink.query(query.query_mut()));
     assert!(query.find_allocation_meta::<VideoMeta>().is_some());
-    // All but what the element does not look at.
+    // The element does not crop, so it removes the crop meta from the answer.
     assert!(query.find_allocation_meta::<gst_video::VideoCropMeta>().is_none());
     let pools: Vec<_> = query.allocation_pools().collect();
     assert_eq!(pools, [(None, 4711, 3, 9)]);
@@ -472,7 +502,7 @@ fn the_allocation_query_is_downstreams_to_answer_but_for_crop_meta() {
 // Several elements
 
 #[test]
-fn two_elements_in_a_row_keep_their_results_apart() {
+fn two_elements_in_a_row_attach_separate_results() {
     let other = model("uint8_quant.tflite");
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=first model-file={{model}} \
@@ -502,7 +532,7 @@ fn two_elements_in_a_row_keep_their_results_apart() {
 }
 
 #[test]
-fn four_branches_classify_in_parallel() {
+fn four_parallel_branches_get_equal_results() {
     let branch = |index: usize| {
         format!(
             "t. ! queue ! catdogfilter name=f{index} model-file={{model}} \
@@ -528,7 +558,7 @@ fn four_branches_classify_in_parallel() {
 }
 
 #[test]
-fn sixteen_elements_live_in_one_process() {
+fn sixteen_elements_run_in_one_process() {
     let models = [
         "float_softmax",
         "float_logistic_1",
@@ -551,18 +581,18 @@ fn sixteen_elements_live_in_one_process() {
             (pipeline, seen)
         })
         .collect();
-    let said: Vec<Vec<Meta>> = pipelines
+    let classified: Vec<Vec<Meta>> = pipelines
         .iter()
         .map(|(pipeline, seen)| {
             pipeline.wait_for_eos();
             taken(seen)
         })
         .collect();
-    for (index, metas) in said.iter().enumerate() {
+    for (index, metas) in classified.iter().enumerate() {
         assert_eq!(metas.len(), 30);
-        let twin = &said[index % models.len()];
+        let twin = &classified[index % models.len()];
         for (meta, twin) in metas.iter().zip(twin) {
-            assert_eq!(meta.confidences, twin.confidences, "one model, one answer");
+            assert_eq!(meta.confidences, twin.confidences, "two elements with the same model");
         }
     }
 }

@@ -1,27 +1,20 @@
-//! The model that is part of the plugin: it works with no property set, names what the demo clip
-//! shows, decides as Python does, and is as good on held-out photos as `models/README.md` says.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are right,
+//! its confidences are those of Python, and its accuracy on held-out photos is that of
+//! `models/README.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use common::*;
+use crate::common::*;
 
 const NAMES: [&str; 3] = ["cat", "dog", "neither"];
 
-fn demo() -> PathBuf {
-    manifest().join("models/demo/demo.mp4")
-}
-
-/// What the element says of every frame of the demo clip, with its presentation time in seconds.
-fn demo_results(properties: &str) -> Vec<(f64, Meta)> {
+/// Returns the time stamp in seconds and the metadata of every frame of the demo clip.
+fn classify_demo_clip(properties: &str) -> Vec<(f64, Meta)> {
     let pipeline = launch(&format!(
         "filesrc location={} ! decodebin ! videoconvert ! catdogfilter {properties} \
          ! fakesink name=sink",
-        demo().display()
+        repository().join("models/demo/demo.mp4").display()
     ));
     let seen = collect(&pipeline.pad("sink", "sink"), |buffer| {
         (buffer.pts().unwrap().nseconds() as f64 / 1e9, meta(buffer))
@@ -30,15 +23,11 @@ fn demo_results(properties: &str) -> Vec<(f64, Meta)> {
     taken(&seen)
 }
 
-fn assert_no_warning(messages: &[gst::Message]) {
-    assert!(messages.iter().all(|m| m.type_() != gst::MessageType::Warning), "{messages:?}");
-}
-
 #[test]
-fn with_no_property_set_every_buffer_is_classified() {
+fn every_buffer_is_classified_if_no_property_is_set() {
     let pipeline = launch("videotestsrc num-buffers=3 ! catdogfilter ! fakesink name=sink");
     let seen = collect(&pipeline.pad("sink", "sink"), meta);
-    assert_no_warning(&pipeline.run());
+    assert_eq!(warnings(&pipeline.run()), []);
     let seen = taken(&seen);
     assert_eq!(seen.len(), 3);
     for meta in seen {
@@ -51,7 +40,7 @@ fn with_no_property_set_every_buffer_is_classified() {
 }
 
 #[test]
-fn labels_of_the_users_own_rename_the_classes() {
+fn the_property_labels_renames_the_classes() {
     let pipeline = launch(
         "videotestsrc num-buffers=1 ! catdogfilter labels=chat,chien,rien ! fakesink name=sink",
     );
@@ -62,15 +51,15 @@ fn labels_of_the_users_own_rename_the_classes() {
 }
 
 #[test]
-fn every_model_that_is_shipped_names_its_classes_itself() {
-    let models: Vec<PathBuf> = std::fs::read_dir(manifest().join("models"))
+fn every_model_of_the_repository_contains_its_labels() {
+    let models: Vec<PathBuf> = std::fs::read_dir(repository().join("models"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "tflite"))
         .collect();
     assert!(!models.is_empty());
     for model in models {
-        // A copy: a labels.txt beside the file would do as well.
+        // A copy in another folder, because labels.txt next to the model is a source of labels, too.
         let folder = tempfile::tempdir().unwrap();
         let alone = folder.path().join("alone.tflite");
         std::fs::copy(&model, &alone).unwrap();
@@ -79,17 +68,17 @@ fn every_model_that_is_shipped_names_its_classes_itself() {
             alone.display()
         ));
         let seen = collect(&pipeline.pad("sink", "sink"), meta);
-        assert_no_warning(&pipeline.run());
+        assert_eq!(warnings(&pipeline.run()), []);
         let names: BTreeSet<String> = taken(&seen).remove(0).labels.into_iter().collect();
         assert_eq!(names, BTreeSet::from(NAMES.map(str::to_owned)), "{}", model.display());
-        let listed = std::fs::read_to_string(manifest().join("models/labels.txt")).unwrap();
+        let listed = std::fs::read_to_string(repository().join("models/labels.txt")).unwrap();
         assert_eq!(listed.lines().collect::<Vec<_>>(), NAMES);
     }
 }
 
 #[test]
-fn the_demo_clip_is_labelled_right() {
-    let text = std::fs::read_to_string(manifest().join("models/demo/labels.csv")).unwrap();
+fn every_frame_of_the_demo_clip_gets_the_right_label() {
+    let text = std::fs::read_to_string(repository().join("models/demo/labels.csv")).unwrap();
     let spans: Vec<(f64, f64, &str)> = text
         .lines()
         .skip(1)
@@ -100,7 +89,7 @@ fn the_demo_clip_is_labelled_right() {
         .collect();
     assert!(NAMES.iter().all(|name| spans.iter().any(|span| span.2 == *name)), "{text}");
     let mut counts = BTreeMap::<&str, (usize, usize)>::new();
-    for (pts, meta) in demo_results("smoothing=0 hold=0") {
+    for (pts, meta) in classify_demo_clip("smoothing=0 hold=0") {
         let Some(span) = spans.iter().find(|(start, end, _)| (*start..*end).contains(&pts)) else {
             continue;
         };
@@ -108,7 +97,7 @@ fn the_demo_clip_is_labelled_right() {
         *all += 1;
         *right += usize::from(meta.label == span.2);
     }
-    say(&format!("frames right: {counts:?}"));
+    say(&format!("frames with the right label, and all: {counts:?}"));
     assert_eq!(counts.len(), NAMES.len());
     for (name, (right, all)) in counts {
         assert!(all >= 80 && right == all, "{name}: {right} of {all} frames");
@@ -116,34 +105,34 @@ fn the_demo_clip_is_labelled_right() {
 }
 
 #[test]
-fn the_label_of_the_demo_clip_changes_only_where_its_content_does() {
+fn the_label_of_the_demo_clip_changes_only_with_its_content() {
     let mut labels: Vec<String> =
-        demo_results("").into_iter().map(|(_, meta)| meta.label).collect();
+        classify_demo_clip("").into_iter().map(|(_, meta)| meta.label).collect();
     labels.dedup();
     assert_eq!(labels, ["neither", "cat", "neither", "dog", "neither"]);
 }
 
-/// How far the logarithm of a confidence may be from that of Python's, in the mean and at most: the
-/// decoder's and converter's rounding differ, and the network's activations have 8 bits. It is the
-/// logarithm that tells: where one class has nearly everything, a difference of confidences is small
-/// whatever was done to the frame.
+/// Limits of the mean and of the largest difference between the logarithms of a confidence and of
+/// Python's. The decoder and the converter round differently, and the activations of the network have 8
+/// bits. Logarithms are compared, because the confidences of a frame with one dominant class differ
+/// little, whatever was done to the frame.
 const MEAN_DIFFERENCE: f64 = 0.3;
 const LARGEST_DIFFERENCE: f64 = 1.5;
-/// Confidences below this count as this.
+/// Smaller confidences are replaced by this one.
 const SMALLEST: f64 = 1e-4;
 
 #[test]
-fn confidences_are_those_of_python() {
-    let golden = manifest().join("tests/golden/demo_probabilities.json");
+fn confidences_equal_those_of_python() {
+    let golden = repository().join("tests/golden/demo_probabilities.json");
     let golden: BTreeMap<usize, Vec<f64>> =
         serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     assert!(golden.len() >= 12);
-    let seen = demo_results("class-confidence-threshold=0 smoothing=0 hold=0");
+    let seen = classify_demo_clip("class-confidence-threshold=0 smoothing=0 hold=0");
     let mut differences = Vec::new();
     for (frame, want) in &golden {
         let meta = &seen[*frame].1;
         for (name, want) in NAMES.iter().zip(want) {
-            let got = meta.confidences[meta.labels.iter().position(|label| label == name).unwrap()];
+            let got = meta.confidence_of(name);
             let difference = (got.max(SMALLEST).ln() - want.max(SMALLEST).ln()).abs();
             assert!(
                 difference < LARGEST_DIFFERENCE,
@@ -157,15 +146,15 @@ fn confidences_are_those_of_python() {
     assert!(mean < MEAN_DIFFERENCE, "{mean}");
 }
 
-/// What `models/README.md` claims, less what another JPEG decoder changes.
+/// The figures of `models/README.md`, with a margin for another JPEG decoder.
 const LEAST_CATS: f64 = 0.98;
 const LEAST_DOGS: f64 = 0.97;
 const MOST_CLAIMED: f64 = 0.03;
 const MOST_MISSED: f64 = 0.035;
 
 #[test]
-fn held_out_photos_are_told_apart() {
-    let test = "held_out_photos_are_told_apart";
+fn the_accuracy_on_held_out_photos_is_that_of_the_model_card() {
+    let test = "the_accuracy_on_held_out_photos_is_that_of_the_model_card";
     let Some(photos) = outside_data(test, "data/heldout") else { return };
     let mut found = BTreeMap::new();
     for folder in ["cats", "dogs", "neither"] {
@@ -173,26 +162,25 @@ fn held_out_photos_are_told_apart() {
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
-        found.insert(folder, classified(&files, "jpegdec", ""));
+        found.insert(folder, classify_photos(&files, "jpegdec", ""));
     }
     let share = |seen: &[Meta], holds: &dyn Fn(&Meta) -> bool| {
         seen.iter().filter(|meta| holds(meta)).count() as f64 / seen.len() as f64
     };
-    let of = |meta: &Meta, name: &str| {
-        meta.confidences[meta.labels.iter().position(|label| label == name).unwrap()]
-    };
-    let cats = share(&found["cats"], &|meta| of(meta, "cat") > of(meta, "dog"));
-    let dogs = share(&found["dogs"], &|meta| of(meta, "dog") > of(meta, "cat"));
+    let is_cat = |meta: &Meta| meta.confidence_of("cat") > meta.confidence_of("dog");
+    let is_dog = |meta: &Meta| meta.confidence_of("dog") > meta.confidence_of("cat");
+    let cats = share(&found["cats"], &is_cat);
+    let dogs = share(&found["dogs"], &is_dog);
     let claimed = share(&found["neither"], &|meta| meta.label == "cat" || meta.label == "dog");
     let animals: Vec<Meta> = [&found["cats"][..], &found["dogs"][..]].concat();
     let missed = share(&animals, &|meta| meta.label == "neither" || meta.label == "unknown");
     say(&format!(
-        "cats {:.1} %, dogs {:.1} %, claims on neither {:.1} %, missed {:.1} %",
+        "cats {:.1} %, dogs {:.1} %, neither labeled as an animal {:.1} %, animals missed {:.1} %",
         100.0 * cats,
         100.0 * dogs,
         100.0 * claimed,
         100.0 * missed
     ));
     assert!(cats >= LEAST_CATS && dogs >= LEAST_DOGS, "cats {cats}, dogs {dogs}");
-    assert!(claimed <= MOST_CLAIMED && missed <= MOST_MISSED, "{claimed}, {missed}");
+    assert!(claimed <= MOST_CLAIMED && missed <= MOST_MISSED, "claimed {claimed}, missed {missed}");
 }

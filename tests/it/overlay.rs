@@ -5,11 +5,7 @@
 //! read where the drawn frame leaves the textoverlay - only the streaming thread that draws sets
 //! it - and once the drawn pixels themselves are compared.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 
 const FRAMES: u64 = 60;

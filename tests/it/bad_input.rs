@@ -1,18 +1,14 @@
-//! What cannot work says so once, names the file or property, and says what to do: damaged and
-//! unsuitable models, labels, settings, runtimes. After the correction the same element works.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! Unusable models, labels, settings and runtimes: each is one error message of one line, which names the
+//! file or property and a remedy. After the correction, the same element works.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 
-/// A pipeline whose element is as `settings` say; what they do not name is as in a working one.
-fn with(settings: &[(&str, &str)]) -> Pipeline {
+/// Returns a working pipeline whose element `filter` has the properties `settings`.
+fn pipeline_with(settings: &[(&str, &str)]) -> Pipeline {
     let pipeline = launch(
         "videotestsrc num-buffers=3 ! video/x-raw,format=RGB,width=16,height=16 \
          ! catdogfilter name=filter model-file={model} ! fakesink name=sink",
@@ -23,12 +19,13 @@ fn with(settings: &[(&str, &str)]) -> Pipeline {
     pipeline
 }
 
-/// Starts, and returns the one error there must be.
+/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one error of
+/// one line.
 #[track_caller]
-fn refused(pipeline: &Pipeline, what: &str) -> String {
+fn error_at_start(pipeline: &Pipeline, what: &str) -> String {
     let failed = pipeline.set_state(gst::State::Playing).is_err();
     let (result, ..) = pipeline.state(PATIENCE);
-    assert!(failed && result.is_err(), "{what}: the state change did not fail");
+    assert!(failed && result.is_err(), "{what}: the start did not fail");
     let errors = pipeline.errors();
     let [(source, text)] = &errors[..] else { panic!("{what}: not one error: {errors:?}") };
     assert_eq!(source, "filter", "{what}");
@@ -36,9 +33,9 @@ fn refused(pipeline: &Pipeline, what: &str) -> String {
     text.clone()
 }
 
-/// Sets `corrections` and holds that every buffer is classified now, without another word.
+/// Sets `corrections`, and asserts that the element then classifies every buffer without an error.
 #[track_caller]
-fn recovers(pipeline: &Pipeline, corrections: &[(&str, &str)], what: &str) {
+fn assert_recovers(pipeline: &Pipeline, corrections: &[(&str, &str)], what: &str) {
     pipeline.begin(gst::State::Null);
     for (property, value) in corrections {
         let value = value.replace("{model}", model(MODEL).to_str().unwrap());
@@ -51,7 +48,7 @@ fn recovers(pipeline: &Pipeline, corrections: &[(&str, &str)], what: &str) {
 }
 
 #[track_caller]
-fn assert_says(text: &str, parts: &[&str], what: &str) {
+fn assert_contains(text: &str, parts: &[&str], what: &str) {
     for part in parts {
         assert!(text.contains(part), "{what}: \"{part}\" is not in: {text}");
     }
@@ -59,8 +56,8 @@ fn assert_says(text: &str, parts: &[&str], what: &str) {
 
 // Models
 
-/// What the error says of a file in `tests/models/bad`: what is wrong, and what to do. Damaged
-/// graphs (`graph_*`) are one of two kinds.
+/// The parts that the error about a file in `tests/models/bad` must contain: the defect and the remedy. The
+/// damaged graphs (`graph_*`) are not listed.
 const WRONG: [(&str, &[&str]); 15] = [
     ("batch_4.tflite", &["[4, 8, 8, 3]", "batch", "export it with"]),
     ("bundle.task", &["ZIP archive", ".task", "export the classifier to .tflite"]),
@@ -79,13 +76,14 @@ const WRONG: [(&str, &[&str]); 15] = [
     ("unknown_custom_op.tflite", &["CatdogNoSuchOperator", "built-in operators"]),
 ];
 
-/// Damage that LiteRT makes nothing of: the model runs.
+/// Damaged models that LiteRT runs.
 const HARMLESS: [&str; 3] = [
     "graph_depth_multiplier_zero.tflite",
     "graph_intermediate_shape_wrong.tflite",
     "graph_sparsity_garbage.tflite",
 ];
 
+/// Returns the paths of all files in `tests/models/bad`, sorted.
 fn bad_models() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(model("bad")).unwrap();
     let mut files: Vec<PathBuf> = entries
@@ -97,7 +95,7 @@ fn bad_models() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_unsuitable_model_is_one_error_that_names_it_and_a_remedy() {
+fn an_unsuitable_model_is_one_error_that_names_the_file_and_a_remedy() {
     let files = bad_models();
     assert!(files.len() >= 60, "{} files in tests/models/bad", files.len());
     for file in files {
@@ -106,25 +104,29 @@ fn every_unsuitable_model_is_one_error_that_names_it_and_a_remedy() {
             continue;
         }
         let file = file.to_str().unwrap();
-        let pipeline = with(&[("model-file", file)]);
-        let text = refused(&pipeline, name);
-        assert_says(&text, &["model-file", file], name);
+        let pipeline = pipeline_with(&[("model-file", file)]);
+        let text = error_at_start(&pipeline, name);
+        assert_contains(&text, &["model-file", file], name);
         match WRONG.iter().find(|(wrong, _)| *wrong == name) {
-            Some((_, parts)) => assert_says(&text, parts, name),
+            Some((_, parts)) => assert_contains(&text, parts, name),
             None => {
-                assert!(name.starts_with("graph_"), "{name} has no line in the table");
+                assert!(name.starts_with("graph_"), "{name} is not in WRONG");
                 let remedies = ["copy or export the model again", "export it", "choose an image"];
                 assert!(remedies.iter().any(|r| text.contains(r)), "{name}: no remedy in {text}");
             }
         }
-        recovers(&pipeline, &[("model-file", "{model}")], name);
+        assert_recovers(&pipeline, &[("model-file", "{model}")], name);
     }
 }
 
 #[test]
-fn damage_that_does_no_harm_runs() {
+fn a_model_with_harmless_damage_runs() {
     for name in HARMLESS {
-        recovers(&with(&[("model-file", model("bad").join(name).to_str().unwrap())]), &[], name);
+        assert_recovers(
+            &pipeline_with(&[("model-file", model("bad").join(name).to_str().unwrap())]),
+            &[],
+            name,
+        );
     }
 }
 
@@ -132,7 +134,7 @@ fn damage_that_does_no_harm_runs() {
 fn a_model_file_that_cannot_be_read_is_one_error() {
     let folder = tempfile::tempdir().unwrap();
     let huge = folder.path().join("huge.tflite");
-    // Sparse: it takes no room on the disk.
+    // A sparse file needs no space on the disk.
     std::fs::File::create(&huge).unwrap().set_len(600 << 20).unwrap();
     let cases = [
         (folder.path().join("none.tflite"), "No such file"),
@@ -142,17 +144,17 @@ fn a_model_file_that_cannot_be_read_is_one_error() {
     ];
     for (file, reason) in cases {
         let file = file.to_str().unwrap();
-        let pipeline = with(&[("model-file", file)]);
-        let text = refused(&pipeline, file);
-        assert_says(&text, &["model-file", file, reason, "check the path"], file);
-        recovers(&pipeline, &[("model-file", "{model}")], file);
+        let pipeline = pipeline_with(&[("model-file", file)]);
+        let text = error_at_start(&pipeline, file);
+        assert_contains(&text, &["model-file", file, reason, "check the path"], file);
+        assert_recovers(&pipeline, &[("model-file", "{model}")], file);
     }
 }
 
 // Labels
 
 #[test]
-fn labels_that_do_not_fit_are_one_error() {
+fn unusable_labels_are_one_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
@@ -174,46 +176,69 @@ fn labels_that_do_not_fit_are_one_error() {
         (file("long", &long), &["cannot be read", "more than 1048576 bytes", "check labels-file"]),
     ];
     for (labels, parts) in files {
-        let pipeline = with(&[("model-file", three.to_str().unwrap()), ("labels-file", &labels)]);
-        let text = refused(&pipeline, &labels);
-        assert_says(&text, &["labels file", &labels], &labels);
-        assert_says(&text, parts, &labels);
+        let pipeline =
+            pipeline_with(&[("model-file", three.to_str().unwrap()), ("labels-file", &labels)]);
+        let text = error_at_start(&pipeline, &labels);
+        assert_contains(&text, &["labels file", &labels], &labels);
+        assert_contains(&text, parts, &labels);
         let good = file("good", b"a\nb\nc\n");
-        recovers(&pipeline, &[("labels-file", &good)], &labels);
+        assert_recovers(&pipeline, &[("labels-file", &good)], &labels);
     }
     for (list, parts) in [
         ("a,b", ["2 labels", "3 scores"]),
         ("a,b,c,d", ["4 labels", "3 scores"]),
-        ("a,,c", ["empty name", "place 2"]),
-        (",", ["empty name", "place 1"]),
+        ("a,,c", ["empty name", "position 2"]),
+        (",", ["empty name", "position 1"]),
     ] {
-        let pipeline = with(&[("model-file", three.to_str().unwrap()), ("labels", list)]);
-        let text = refused(&pipeline, list);
-        assert_says(&text, &["the property labels"], list);
-        assert_says(&text, &parts, list);
-        recovers(&pipeline, &[("labels", "a,b,c")], list);
+        let pipeline = pipeline_with(&[("model-file", three.to_str().unwrap()), ("labels", list)]);
+        let text = error_at_start(&pipeline, list);
+        assert_contains(&text, &["the property labels"], list);
+        assert_contains(&text, &parts, list);
+        assert_recovers(&pipeline, &[("labels", "a,b,c")], list);
     }
 }
 
 #[test]
-fn a_labels_file_beside_the_model_is_held_to_the_same() {
+fn too_many_labels_because_of_a_comma_are_one_error_that_names_labels_file() {
+    let three = model("float_softmax.tflite");
+    let list = "cat, black,dog,neither";
+    let pipeline = pipeline_with(&[("model-file", three.to_str().unwrap()), ("labels", list)]);
+    let text = error_at_start(&pipeline, list);
+    assert_contains(&text, &["4 labels", "3 classes", "comma", "line of labels-file"], list);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels.txt");
+    std::fs::write(&file, "cat, black\ndog\nneither\n").unwrap();
+    let corrections = [("labels", ""), ("labels-file", file.to_str().unwrap())];
+    assert_recovers(&pipeline, &corrections, list);
+}
+
+#[test]
+fn too_few_labels_do_not_mention_a_comma() {
+    let three = model("float_softmax.tflite");
+    let pipeline = pipeline_with(&[("model-file", three.to_str().unwrap()), ("labels", "a,b")]);
+    let text = error_at_start(&pipeline, "labels=a,b");
+    assert!(!text.contains("comma"), "{text}");
+}
+
+#[test]
+fn an_unusable_labels_file_next_to_the_model_is_one_error() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("m.tflite");
     std::fs::copy(model("float_softmax.tflite"), &copy).unwrap();
     let labels = folder.path().join("labels.txt");
     std::fs::write(&labels, "a\nb\n").unwrap();
-    let pipeline = with(&[("model-file", copy.to_str().unwrap())]);
-    let text = refused(&pipeline, "sidecar");
-    assert_says(&text, &[labels.to_str().unwrap(), "2 labels", "3 scores"], "sidecar");
+    let pipeline = pipeline_with(&[("model-file", copy.to_str().unwrap())]);
+    let text = error_at_start(&pipeline, "sidecar");
+    assert_contains(&text, &[labels.to_str().unwrap(), "2 labels", "3 scores"], "sidecar");
     std::fs::write(&labels, "a\r\nb\r\nc\r\n\r\n").unwrap();
-    recovers(&pipeline, &[], "sidecar");
+    assert_recovers(&pipeline, &[], "sidecar");
 }
 
 // Settings
 
 #[test]
-fn settings_that_cannot_be_used_are_one_error() {
-    // What is set, what the error must say, what corrects it.
+fn unusable_settings_are_one_error() {
+    // The settings, the parts that the error must contain, and the corrections.
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [(&'a str, &'a str)]);
     let cases: [Case<'_>; 18] = [
         (&[("threads", "-1")], &["threads=-1", "set it to"], &[("threads", "0")]),
@@ -289,7 +314,7 @@ fn settings_that_cannot_be_used_are_one_error() {
             &["accelerator=npu", MODEL, "set accelerator=cpu"],
             &[("accelerator", "cpu")],
         ),
-        // The first of several is said, the others after its correction.
+        // The error is about the first of several unusable settings.
         (
             &[("threads", "-7"), ("max-results", "0")],
             &["threads=-7"],
@@ -298,68 +323,61 @@ fn settings_that_cannot_be_used_are_one_error() {
     ];
     for (settings, parts, corrections) in cases {
         let what = format!("{settings:?}");
-        let pipeline = with(settings);
-        let text = refused(&pipeline, &what);
-        assert_says(&text, parts, &what);
-        recovers(&pipeline, corrections, &what);
+        let pipeline = pipeline_with(settings);
+        let text = error_at_start(&pipeline, &what);
+        assert_contains(&text, parts, &what);
+        assert_recovers(&pipeline, corrections, &what);
     }
 }
 
 #[cfg(not(feature = "analytics"))]
 #[test]
-fn what_this_build_cannot_do_is_one_error() {
-    let pipeline = with(&[("object-metadata", "true")]);
-    let text = refused(&pipeline, "object-metadata");
-    assert_says(
+fn object_metadata_without_the_feature_analytics_is_one_error() {
+    let pipeline = pipeline_with(&[("object-metadata", "true")]);
+    let text = error_at_start(&pipeline, "object-metadata");
+    assert_contains(
         &text,
         &["object-metadata=true", "--features analytics", "1.24"],
         "object-metadata",
     );
-    recovers(&pipeline, &[("object-metadata", "false")], "object-metadata");
+    assert_recovers(&pipeline, &[("object-metadata", "false")], "object-metadata");
 }
 
 #[test]
-fn a_start_that_fails_again_and_again_says_so_each_time() {
-    let pipeline = with(&[("threads", "-1")]);
-    let first = refused(&pipeline, "first");
+fn every_failed_start_reports_the_error() {
+    let pipeline = pipeline_with(&[("threads", "-1")]);
+    let first = error_at_start(&pipeline, "first");
     for _ in 0..20 {
         pipeline.begin(gst::State::Null);
-        assert_eq!(refused(&pipeline, "again"), first);
+        assert_eq!(error_at_start(&pipeline, "again"), first);
     }
-    recovers(&pipeline, &[("threads", "1")], "after all");
+    assert_recovers(&pipeline, &[("threads", "1")], "after the failed starts");
 }
 
 #[test]
-fn what_is_not_known_of_a_model_is_one_warning() {
-    let pipeline = with(&[("model-file", model("float_softmax.tflite").to_str().unwrap())]);
-    let messages = pipeline.run();
-    let warnings: Vec<String> = messages
-        .iter()
-        .filter_map(|message| match message.view() {
-            gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert_says(&warnings[0], &["3 classes", "numbers", "set labels or labels-file"], "labels");
-    assert_says(
-        &warnings[1],
+fn each_missing_fact_about_a_model_is_one_warning() {
+    let pipeline =
+        pipeline_with(&[("model-file", model("float_softmax.tflite").to_str().unwrap())]);
+    let found = warnings(&pipeline.run());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_contains(&found[0].1, &["3 classes", "numbers", "set labels or labels-file"], "labels");
+    assert_contains(
+        &found[1].1,
         &["range of its float input", "set input-mean and input-std"],
-        "normalisation",
+        "normalization",
     );
-    // Said, they are gone.
+    // With these properties set, nothing is missing.
     let settings = [("labels", "a,b,c"), ("input-mean", "127.5"), ("input-std", "127.5")];
     pipeline.begin(gst::State::Null);
     for (property, value) in settings {
         pipeline.get("filter").set_property_from_str(property, value);
     }
-    let messages = pipeline.run();
-    assert!(messages.iter().all(|message| message.type_() != gst::MessageType::Warning));
+    assert_eq!(warnings(&pipeline.run()), []);
 }
 
-// The runtime; each in a process of its own, because a process loads it once
+// The runtime. Each runtime needs a process of its own, because a process loads one runtime once.
 
-/// A shared object with these functions, none of which may be called.
+/// Compiles a shared object with these functions, none of which may be called.
 fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
     let source = folder.join(format!("{name}.c"));
     let text: String = functions
@@ -373,23 +391,22 @@ fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
         .args([&library, &source])
         .status()
         .unwrap();
-    assert!(status.success(), "cc cannot make {}", library.display());
+    assert!(status.success(), "cc cannot compile {}", library.display());
     library
 }
 
-/// What the element says of the runtime that the environment names; one line on stdout.
-fn say_what_is_wrong_with_the_runtime() {
-    let pipeline = with(&[]);
-    println!("@{}", refused(&pipeline, "runtime"));
-    // A second start looks again and says the same.
+/// Prints the errors of two starts, one line each after a "@".
+fn print_errors_of_two_starts() {
+    let pipeline = pipeline_with(&[]);
+    println!("@{}", error_at_start(&pipeline, "runtime"));
     pipeline.begin(gst::State::Null);
-    println!("@{}", refused(&pipeline, "runtime"));
+    println!("@{}", error_at_start(&pipeline, "runtime"));
 }
 
 #[test]
-fn a_runtime_that_cannot_be_used_is_one_error() {
+fn an_unusable_runtime_is_one_error_at_every_start() {
     if job().is_some() {
-        return say_what_is_wrong_with_the_runtime();
+        return print_errors_of_two_starts();
     }
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8]| {
@@ -409,26 +426,26 @@ fn a_runtime_that_cannot_be_used_is_one_error() {
         (stub(folder.path(), "half", &new), "has no symbol"),
     ];
     for (library, reason) in cases {
-        let output = child("a_runtime_that_cannot_be_used_is_one_error", "runtime")
+        let output = child("bad_input::an_unusable_runtime_is_one_error_at_every_start", "start")
             .env("CATDOG_LITERT_LIBRARY", &library)
             .output()
             .unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
         let what = library.display().to_string();
         assert!(output.status.success(), "{what}: {output:?}");
-        // libtest writes the test's name in front of the first.
+        // The test harness prints the name of the test on the same line as the first error.
         let texts: Vec<&str> =
             stdout.lines().filter_map(|line| Some(line.split_once('@')?.1)).collect();
         assert_eq!(texts.len(), 2, "{stdout}");
         assert_eq!(texts[0], texts[1]);
         let remedies = ["scripts/fetch-runtime.sh", "CATDOG_LITERT_LIBRARY", "LiteRT runtime"];
-        assert_says(texts[0], &remedies, &what);
-        assert_says(texts[0], &[&what, reason], &what);
+        assert_contains(texts[0], &remedies, &what);
+        assert_contains(texts[0], &[&what, reason], &what);
     }
 }
 
 #[test]
-fn without_a_runtime_the_plugin_can_be_inspected() {
+fn the_plugin_can_be_inspected_without_a_runtime() {
     init();
     let inspect = |arguments: &[&str], plugins: &Path| {
         Command::new("gst-inspect-1.0")
@@ -442,23 +459,25 @@ fn without_a_runtime_the_plugin_can_be_inspected() {
     };
     let folder = tempfile::tempdir().unwrap();
     if inspect(&["--version"], folder.path()).is_err() {
-        say("SKIPPED without_a_runtime_the_plugin_can_be_inspected: no gst-inspect-1.0 here");
-        return;
+        return skip(
+            "the_plugin_can_be_inspected_without_a_runtime",
+            "gst-inspect-1.0 is not installed",
+        );
     }
-    // cargo builds the plugin together with the library that this program links.
+    // cargo builds the plugin together with the library that this program is linked with.
     let program = std::env::current_exe().unwrap();
     let plugin = program.with_file_name("libgstcatdog.so");
-    assert!(plugin.is_file(), "{} was not built", plugin.display());
+    assert!(plugin.is_file(), "{} is missing", plugin.display());
     std::os::unix::fs::symlink(plugin, folder.path().join("libgstcatdog.so")).unwrap();
     let output = inspect(&["catdogfilter"], folder.path()).unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_says(
+    assert_contains(
         &text,
         &["Filter/Analyzer/Video", "model-file", "class-confidence-threshold", "YUY2"],
         "gst-inspect-1.0 catdogfilter",
     );
     let output = inspect(&["catdog"], folder.path()).unwrap();
-    assert_says(&String::from_utf8_lossy(&output.stdout), &["catdogfilter: ", "MIT"], "catdog");
+    assert_contains(&String::from_utf8_lossy(&output.stdout), &["catdogfilter: ", "MIT"], "catdog");
 }

@@ -1,11 +1,12 @@
-//! Once a stream runs, classifying a frame allocates nothing: not in the preprocessing, not in the
-//! decision, not in the calls into the runtime. (What the runtime itself does with malloc is its
-//! own; LiteRT plans its memory when the model is loaded.)
+//! After the first frames, classifying a frame allocates nothing in Rust: neither preprocessing, nor
+//! decision, nor calls into the runtime. The `malloc` of the runtime itself is not counted; LiteRT plans
+//! its memory when it loads a model.
 //!
-//! Alone in its program, because it replaces the allocator.
+//! A program of its own, because it replaces the allocator.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -23,29 +24,32 @@ use common::*;
 use gst::prelude::*;
 
 thread_local! {
-    /// Allocations and reallocations by this thread.
+    /// Number of allocations and reallocations of this thread.
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
+/// The system allocator, with a count per thread.
 struct Counting;
 
-// SAFETY: every call is the system allocator's; the counter is a plain thread-local integer, whose
-// access allocates nothing and cannot fail (`try_with` while the thread ends).
+// SAFETY: every method passes its arguments to the system allocator and returns its result, so the
+// contract of `GlobalAlloc` is that of `System`. The counter is a thread-local integer without a
+// destructor and with a constant initial value, so that its access allocates nothing; `try_with` returns
+// an error instead of panicking.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: passed on as it came.
+        // SAFETY: the caller upholds the contract of `alloc`, which is that of `System.alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: passed on as it came.
+        // SAFETY: `pointer` was allocated by `System` with `layout`: `alloc` and `realloc` return nothing else.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: passed on as it came.
+        // SAFETY: as in `dealloc`; the caller upholds the contract of `realloc` for `size`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -53,12 +57,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Returns the number of allocations of this thread.
 fn count() -> u64 {
     COUNT.with(Cell::get)
 }
 
-/// Allocations of this thread in `frames` frames of `spec` after the warm-up; `interval` frames share
-/// a result.
+/// Returns the number of allocations of this thread in `frames` frames of `spec` after the warm-up. One
+/// frame in `interval` is inferred.
 fn allocations(
     name: &str,
     spec: &FrameSpec,
@@ -120,12 +125,12 @@ fn allocations(
             classifier.skip(time);
         }
         if index == 0 {
-            // Later frames find what was inferred meanwhile, or the result of before.
+            // Worker inferences of later frames may or may not end before the next frame.
             assert!(classifier.wait(Duration::from_secs(10)));
             while classifier.collect().unwrap() {}
             assert!(!classifier.classification(pts).ranked.is_empty());
         }
-        // Beside a fast stream a result may be out of date, which is no allocation either.
+        // A worker result may be older than `result_timeout`, so the classification may be empty.
         std::hint::black_box(classifier.classification(pts));
     };
     (0..4).for_each(&mut frame);
@@ -134,13 +139,14 @@ fn allocations(
     count() - before
 }
 
-/// One at a time: who waits for an engine of another's model takes a place in a queue.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Serializes the tests: a thread that waits for an engine that another test uses allocates an entry of a
+/// queue.
+static SERIAL: Mutex<()> = Mutex::new(());
 
 #[test]
-fn a_running_stream_allocates_nothing() {
-    let _alone = ALONE.lock();
-    // That the counter counts.
+fn classifying_a_frame_allocates_nothing() {
+    let _serial = SERIAL.lock();
+    // The counter works.
     let before = count();
     drop(std::hint::black_box(vec![0_u8; 100]));
     assert_eq!(count(), before + 1);
@@ -164,16 +170,15 @@ fn a_running_stream_allocates_nothing() {
     }
 }
 
-/// GStreamer's own containers are C's to allocate; of Rust's there is the copy that the bindings make
-/// of the metadata's name, for each frame that gets one.
+/// The bindings copy the name of the metadata, one allocation per frame. GStreamer allocates its
+/// containers in C.
 #[test]
-fn a_frame_through_the_element_allocates_no_more_than_its_metadata() {
+fn the_element_allocates_once_per_frame_for_its_metadata() {
     const FRAMES: u64 = 100;
-    /// The element looks for overlays now and then.
+    /// The element searches for overlays every 48 frames.
     const SEARCHES: u64 = FRAMES / 48 + 1;
-    let _alone = ALONE.lock();
+    let _serial = SERIAL.lock();
     init();
-    runtime();
     for (properties, each) in
         [(&[("mode", "sync")][..], 1), (&[("mode", "async")], 1), (&[("active", "false")], 0)]
     {

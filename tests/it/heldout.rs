@@ -1,37 +1,34 @@
-//! Photos that no model was trained on, through a real pipeline with a real model: the decisions
-//! are those of Python (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
+//! Photos that no model was trained on, in a pipeline with a real model: the decisions are those of Python
+//! (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
 //!
-//! Decoder, colour conversion and scaling all differ from Pillow's, so a photo on the edge may tip;
-//! a wrong colour matrix, range, channel order or filter tips many more than one in a hundred.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! Decoder, color conversion and scaling differ from Pillow's, so the decision on a photo with a logit
+//! near zero may differ. A wrong color matrix, range, channel order or filter changes more than one
+//! decision in a hundred.
 
 use std::collections::BTreeMap;
 
-use common::*;
+use crate::common::*;
 
-/// Beyond this, a confidence in 32 bits says no longer how large the logit is.
+/// A 32-bit confidence does not distinguish larger logits.
 const LARGEST_LOGIT: f64 = 8.0;
-/// Python's own logits move by 0.15 (one standard deviation) when it rounds once instead of twice
-/// while it scales; a photo this near to zero may tip.
-const EDGE: f64 = 0.5;
+/// Decisions on photos with a smaller logit may differ: the logits of Python itself change by 0.15 (one
+/// standard deviation) if its scaling rounds once instead of twice.
+const UNDECIDED_LOGIT: f64 = 0.5;
 
 #[test]
-fn decisions_on_held_out_photos_are_those_of_python() {
-    let test = "decisions_on_held_out_photos_are_those_of_python";
+fn decisions_on_held_out_photos_equal_those_of_python() {
+    let test = "decisions_on_held_out_photos_equal_those_of_python";
     let Some(photos) = outside_data(test, "data/heldout") else { return };
     let Some(model) = outside_data(test, "models/cat-dog-mnv2.tflite") else { return };
-    let golden = manifest().join("tests/golden/heldout_logits.json");
+    let golden = repository().join("tests/golden/heldout_logits.json");
     let golden: BTreeMap<String, f64> =
         serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     assert!(golden.len() > 600, "{} photos", golden.len());
 
     let files: Vec<_> = golden.keys().map(|name| photos.join(name)).collect();
-    // The accurate inverse DCT is the one that Pillow decodes with; jpegdec's default is not.
+    // Pillow decodes with the accurate inverse DCT, which is not the default of jpegdec.
     let properties = format!("model-file={} class-confidence-threshold=0", model.display());
-    let seen = classified(&files, "jpegdec idct-method=islow", &properties);
+    let seen = classify_photos(&files, "jpegdec idct-method=islow", &properties);
 
     let (mut agreeing, mut difference) = (0, 0.0);
     let mut right = BTreeMap::from([("cats", (0, 0)), ("dogs", (0, 0))]);
@@ -39,7 +36,7 @@ fn decisions_on_held_out_photos_are_those_of_python() {
         let got = logit(meta);
         difference += (got - want.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)).abs();
         let agrees = (got > 0.0) == (*want > 0.0);
-        assert!(agrees || want.abs() < EDGE, "{name}: {got} is not of the sign of {want}");
+        assert!(agrees || want.abs() < UNDECIDED_LOGIT, "{name}: logit {got}, in Python {want}");
         agreeing += usize::from(agrees);
         let kind = name.split('/').next().unwrap();
         if let Some((right, all)) = right.get_mut(kind) {
@@ -53,19 +50,19 @@ fn decisions_on_held_out_photos_are_those_of_python() {
         right.into_iter().map(|(kind, (right, all))| (kind, percent(right, all))).collect();
     let difference = difference / golden.len() as f64;
     say(&format!(
-        "{} photos: {agreement:.2} % decided as in Python, mean logit difference {difference:.3}; \
-         right on {:.1} % of the cats, {:.1} % of the dogs",
+        "{} photos: {agreement:.2} % of the decisions equal those of Python, mean logit difference \
+         {difference:.3}; {:.1} % of the cats and {:.1} % of the dogs are right",
         golden.len(),
         accuracy["cats"],
         accuracy["dogs"]
     ));
-    assert!(agreement >= 99.0, "only {agreement:.2} % are decided as in Python");
-    // What the model's own evaluation gives: 97.1 and 98.2.
+    assert!(agreement >= 99.0, "only {agreement:.2} % of the decisions equal those of Python");
+    // The evaluation of the model measured 97.1 and 98.2.
     assert!(accuracy["cats"] >= 96.5 && accuracy["dogs"] >= 97.5, "{accuracy:?}");
-    assert!(difference < 0.15, "logits are {difference:.3} off in the mean");
+    assert!(difference < 0.15, "mean logit difference {difference:.3}");
 }
 
-/// The logit behind a confidence: of "dog" if positive, of "cat" if negative.
+/// Returns the logit of a confidence: positive for "dog", negative for "cat".
 fn logit(meta: &Meta) -> f64 {
     let logit = (meta.confidence / (1.0 - meta.confidence)).ln().min(LARGEST_LOGIT);
     if meta.label == "dog" { logit } else { -logit }

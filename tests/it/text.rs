@@ -4,14 +4,10 @@
 //! Every frame has a colour that the model tells apart, so what must be said, and when, is known.
 //! Recordings are read by FFmpeg where it is installed: its demuxers share nothing with what wrote.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 
 const FILTER: &str = "catdogfilter name=filter model-file={model} class-confidence-threshold=0.6";

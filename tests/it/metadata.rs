@@ -1,17 +1,13 @@
-//! The metadata as others meet it: fields and types as documented, still there after the elements
-//! that lie between the filter and its reader, gone with nothing.
+//! The metadata as applications read it: its fields and types are the documented ones, and it survives the
+//! elements between the filter and the reader.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
-
-use common::*;
+use crate::common::*;
 use gst::glib;
 use gst::prelude::*;
 
-/// What arrives behind `elements`, per buffer, for a stream that is green but for blue from frame
-/// 10 on; `elements` stands between the filter and the sink.
-fn behind(elements: &str) -> Vec<(Option<gst::ClockTime>, Vec<Meta>)> {
+/// Returns the time stamp and the metadata of every buffer that arrives after `elements`, which are
+/// between the filter and the sink. The first 10 of 20 frames are green, the others blue.
+fn metadata_after(elements: &str) -> Vec<(Option<gst::ClockTime>, Vec<Meta>)> {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! {elements} \
          ! fakesink name=sink sync=false",
@@ -28,9 +24,9 @@ fn behind(elements: &str) -> Vec<(Option<gst::ClockTime>, Vec<Meta>)> {
     taken(&seen)
 }
 
-/// All 20 buffers, each with the metadata of its own frame.
-fn assert_all_there(elements: &str) {
-    let seen = behind(elements);
+/// Asserts that all 20 buffers arrive after `elements`, each with the metadata of its own frame.
+fn assert_survives(elements: &str) {
+    let seen = metadata_after(elements);
     assert_eq!(seen.len(), 20, "{elements}");
     for (index, (pts, metas)) in seen.iter().enumerate() {
         assert_eq!(*pts, Some(FRAME * index as u64), "{elements}");
@@ -41,27 +37,27 @@ fn assert_all_there(elements: &str) {
 }
 
 #[test]
-fn it_survives_videoconvert() {
-    assert_all_there("videoconvert ! video/x-raw,format=I420");
-    assert_all_there("videoconvert ! video/x-raw,format=GRAY8");
+fn metadata_survives_videoconvert() {
+    assert_survives("videoconvert ! video/x-raw,format=I420");
+    assert_survives("videoconvert ! video/x-raw,format=GRAY8");
 }
 
 #[test]
-fn it_survives_videoscale() {
-    assert_all_there("videoscale ! video/x-raw,width=160,height=120");
-    assert_all_there("videoconvert ! videoscale ! video/x-raw,format=NV12,width=32,height=18");
+fn metadata_survives_videoscale() {
+    assert_survives("videoscale ! video/x-raw,width=160,height=120");
+    assert_survives("videoconvert ! videoscale ! video/x-raw,format=NV12,width=32,height=18");
 }
 
 #[test]
-fn it_survives_what_passes_buffers_on() {
-    assert_all_there("queue ! capsfilter caps=video/x-raw ! identity ! queue max-size-buffers=1");
-    assert_all_there("videorate drop-only=true");
-    assert_all_there("videocrop left=3 top=2");
-    assert_all_there("videoflip method=horizontal-flip");
+fn metadata_survives_elements_that_pass_buffers_through() {
+    assert_survives("queue ! capsfilter caps=video/x-raw ! identity ! queue max-size-buffers=1");
+    assert_survives("videorate drop-only=true");
+    assert_survives("videocrop left=3 top=2");
+    assert_survives("videoflip method=horizontal-flip");
 }
 
 #[test]
-fn it_survives_both_branches_of_a_tee() {
+fn metadata_survives_in_both_branches_of_a_tee() {
     let pipeline = launch(
         "videotestsrc num-buffers=20 pattern=ball \
          ! video/x-raw,format=I420,width=64,height=48,framerate=25/1 \
@@ -78,8 +74,8 @@ fn it_survives_both_branches_of_a_tee() {
 }
 
 #[test]
-fn a_videorate_that_drops_keeps_that_of_the_frames_that_stay() {
-    let seen = behind("videorate drop-only=true ! video/x-raw,framerate=5/1");
+fn metadata_survives_on_the_frames_that_videorate_keeps() {
+    let seen = metadata_after("videorate drop-only=true ! video/x-raw,framerate=5/1");
     assert!((3..=5).contains(&seen.len()), "{}", seen.len());
     for (_, metas) in seen {
         assert_eq!(metas.len(), 1);
@@ -87,7 +83,7 @@ fn a_videorate_that_drops_keeps_that_of_the_frames_that_stay() {
 }
 
 #[test]
-fn fields_and_types_are_those_documented() {
+fn fields_and_types_are_the_documented_ones() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=watcher model-file={{model}} post-messages=every \
          ! appsink name=sink sync=false",
@@ -134,21 +130,21 @@ fn fields_and_types_are_those_documented() {
 }
 
 #[test]
-fn below_the_threshold_the_label_is_the_unknown_one_and_the_ranking_stays() {
+fn a_rejected_class_gives_the_unknown_label_and_stays_in_the_ranking() {
     let pipeline = launch(&format!(
-        "{} ! catdogfilter model-file={{model}} unknown-label=nobody \
+        "{} ! catdogfilter model-file={{model}} unknown-label=neither \
          ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16))
     ));
     pipeline.begin(gst::State::Playing);
     let meta = meta(&through(&pipeline, frame(0, rgb(16, 16, RED))));
-    meta.assert_is(("nobody", RED_IS.1), 1e-3);
+    meta.assert_is(("neither", RED_IS.1), 1e-3);
     assert_eq!(meta.index, -1);
     assert_eq!(meta.labels, ["dog", "cat"]);
 }
 
 #[test]
-fn the_labels_of_the_model_reach_the_metadata() {
+fn the_metadata_has_the_labels_of_the_model() {
     for (name, labels) in [
         ("metadata_labels.tflite", ["heron", "otter", "newt"]),
         ("metadata_labels_deflated.tflite", ["heron", "otter", "newt"]),
@@ -160,16 +156,16 @@ fn the_labels_of_the_model_reach_the_metadata() {
             model(name).display()
         ));
         pipeline.begin(gst::State::Playing);
-        let mut seen = meta(&through(&pipeline, frame(0, rgb(16, 16, BLUE)))).labels;
-        seen.sort_unstable();
+        let mut found = meta(&through(&pipeline, frame(0, rgb(16, 16, BLUE)))).labels;
+        found.sort_unstable();
         let mut labels = labels.map(str::to_owned).to_vec();
         labels.sort_unstable();
-        assert_eq!(seen, labels, "{name}");
+        assert_eq!(found, labels, "{name}");
     }
 }
 
 #[test]
-fn a_list_of_1001_classes_is_cut_to_the_best() {
+fn max_results_limits_the_ranking_of_1001_classes() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter model-file={} max-results=3 ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 16, 16)),
@@ -191,6 +187,7 @@ mod analytics {
 
     use super::*;
 
+    /// Returns the labels and confidences of each classification in the relation meta of `buffer`.
     fn classifications(buffer: &gst::BufferRef) -> Vec<Vec<(String, f32)>> {
         let Some(meta) = buffer.meta::<AnalyticsRelationMeta>() else { return Vec::new() };
         meta.iter::<AnalyticsClassificationMtd>()
@@ -201,7 +198,8 @@ mod analytics {
             .collect()
     }
 
-    fn see(properties: &str, color: [u8; 3]) -> Vec<Vec<(String, f32)>> {
+    /// Returns the classifications of a frame of `color`, after a conversion.
+    fn classify(properties: &str, color: [u8; 3]) -> Vec<Vec<(String, f32)>> {
         let pipeline = launch(&format!(
             "{} ! catdogfilter model-file={{model}} {properties} \
              ! videoconvert ! video/x-raw,format=I420 ! appsink name=sink sync=false",
@@ -212,8 +210,8 @@ mod analytics {
     }
 
     #[test]
-    fn a_known_class_is_a_classification() {
-        let found = see("", BLUE);
+    fn an_accepted_class_is_a_classification() {
+        let found = classify("", BLUE);
         assert_eq!(found.len(), 1);
         let labels: Vec<&str> = found[0].iter().map(|(label, _)| label.as_str()).collect();
         assert_eq!(labels, ["dog", "cat"]);
@@ -221,26 +219,27 @@ mod analytics {
     }
 
     #[test]
-    fn below_the_threshold_there_is_none() {
-        assert!(see("", RED).is_empty());
+    fn a_rejected_class_is_not_a_classification() {
+        assert!(classify("", RED).is_empty());
     }
 
     #[test]
     fn two_elements_add_to_one_relation_meta() {
-        let found = see("! catdogfilter model-file={model}", BLUE);
+        let found = classify("! catdogfilter model-file={model}", BLUE);
         assert_eq!(found.len(), 2);
     }
 
-    // Elements of others
+    // Elements of other projects
 
-    /// A red-framed square that somebody else detected.
-    fn detect(buffer: &mut gst::BufferRef) {
+    /// Adds an object that another element detected.
+    fn add_detection(buffer: &mut gst::BufferRef) {
         let mut meta = AnalyticsRelationMeta::add(buffer);
         meta.add_od_mtd(glib::Quark::from_str("face"), 20, 10, 40, 30, 0.5).unwrap();
     }
 
-    /// The pixels behind `elements`, of a frame with a detection of its own or without.
-    fn drawn(elements: &str, detected: bool) -> Vec<u8> {
+    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection before
+    /// them.
+    fn pixels_after(elements: &str, detected: bool) -> Vec<u8> {
         let pipeline = launch(&format!(
             "{} ! {elements} ! videoconvert ! video/x-raw,format=BGRx ! appsink name=sink sync=false",
             appsrc(&caps("BGRx", 96, 64))
@@ -248,36 +247,29 @@ mod analytics {
         pipeline.begin(gst::State::Playing);
         let mut buffer = frame(0, packed(gst_video::VideoFormat::Bgrx, 96, 64, |_, _| BLUE));
         if detected {
-            detect(buffer.get_mut().unwrap());
+            add_detection(buffer.get_mut().unwrap());
         }
         through(&pipeline, buffer).map_readable().unwrap().to_vec()
     }
 
-    fn lacks(test: &str, element: &str) -> bool {
-        init();
-        let missing = gst::ElementFactory::find(element).is_none();
-        if missing {
-            say(&format!("SKIPPED {test}: GStreamer has no {element} here"));
-        }
-        missing
-    }
-
     #[test]
-    fn detections_of_others_are_drawn_as_they_were() {
-        if lacks("detections_of_others_are_drawn_as_they_were", "objectdetectionoverlay") {
+    fn detections_of_other_elements_stay_unchanged() {
+        let test = "detections_of_other_elements_stay_unchanged";
+        if lacks_elements(test, &["objectdetectionoverlay"]) {
             return;
         }
         let filter = "catdogfilter model-file={model}";
         let overlay = "videoconvert ! objectdetectionoverlay";
         let both = format!("{} ! {overlay}", with_model(filter));
-        let want = drawn(overlay, true);
-        assert!(want != drawn(overlay, false), "the overlay draws nothing");
-        assert!(drawn(&both, true) == want);
-        assert!(drawn(&both, false) == drawn("identity", false), "there is nothing to draw");
+        let expected = pixels_after(overlay, true);
+        assert!(expected != pixels_after(overlay, false), "the overlay draws nothing");
+        assert!(pixels_after(&both, true) == expected, "the overlay draws another detection");
+        let bare = pixels_after("identity", false);
+        assert!(pixels_after(&both, false) == bare, "the overlay draws a classification");
     }
 
     #[test]
-    fn a_known_class_is_an_object_where_that_is_wanted() {
+    fn an_accepted_class_is_an_object_with_object_metadata() {
         let pipeline = launch(&format!(
             "{} ! catdogfilter name=filter model-file={{model}} object-metadata=true \
              ! appsink name=sink sync=false",
@@ -304,14 +296,15 @@ mod analytics {
         let (class, place, confidence, related) = &found[0];
         assert_eq!((class.as_deref(), *place, *related), (Some("dog"), (0, 0, 48, 16), true));
         assert!((f64::from(*confidence) - BLUE_IS.1).abs() < 1e-3);
-        assert!(objects(RED).is_empty(), "what is not believed is no object");
+        assert!(objects(RED).is_empty(), "a rejected class is an object");
         pipeline.get("filter").set_property("object-metadata", false);
         assert!(objects(BLUE).is_empty());
     }
 
     #[test]
-    fn onvif_has_the_object() {
-        if lacks("onvif_has_the_object", "relationmeta2onvifmeta") {
+    fn relationmeta2onvifmeta_converts_the_object() {
+        let test = "relationmeta2onvifmeta_converts_the_object";
+        if lacks_elements(test, &["relationmeta2onvifmeta"]) {
             return;
         }
         let xml = |properties: &str| {
@@ -329,6 +322,6 @@ mod analytics {
         };
         let object = xml("object-metadata=true");
         assert!(object.contains(">dog</") && object.contains("Likelihood=\"0.75"), "{object}");
-        assert!(!xml("").contains("Object"), "it reads no classifications");
+        assert!(!xml("").contains("Object"), "an object without object-metadata");
     }
 }

@@ -1,39 +1,25 @@
-//! `catdogfilter` while it runs: which frames are inferred and which carry the held result, what
-//! the properties change and when, what is posted on the bus, and every way of stopping.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a changed
+//! property takes effect, the messages on the bus, and stops.
 
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use gst::prelude::*;
 
-/// `appsrc ! catdogfilter ! appsink`, playing, for frames of 16x16 RGB pixels.
-fn fed(properties: &str) -> Pipeline {
-    let pipeline = launch(&format!(
-        "{} ! catdogfilter name=filter model-file={{model}} {properties} ! appsink name=sink sync=false",
-        appsrc(&caps("RGB", 16, 16))
-    ));
-    pipeline.begin(gst::State::Playing);
-    pipeline
-}
-
-/// What the element says of frame `index`, all of `color`.
-fn see(pipeline: &Pipeline, index: u64, color: [u8; 3]) -> Meta {
-    meta(&through(pipeline, frame(index, rgb(16, 16, color))))
+/// Returns the pipeline of [`play_filter`] on [`MODEL`], with further properties.
+fn play(properties: &str) -> Pipeline {
+    play_filter(&format!("model-file={{model}} {properties}"))
 }
 
 // Which frames are inferred
 
 #[test]
-fn between_inferences_the_result_is_held_and_its_age_grows() {
-    let pipeline = fed("inference-interval=3");
+fn the_result_is_held_between_inferences_and_its_age_grows() {
+    let pipeline = play("inference-interval=3");
     for index in 0..9 {
-        // The colour changes with every frame, the result with every inference.
+        // The color changes with every frame, the result with every inference.
         let color = if index % 2 == 0 { GREEN } else { BLUE };
-        let meta = see(&pipeline, index, color);
+        let meta = classify(&pipeline, index, color);
         let inferred = index / 3 * 3;
         meta.assert_is(if inferred % 2 == 0 { GREEN_IS } else { BLUE_IS }, 1e-3);
         assert_eq!(meta.fresh, index == inferred, "{index}");
@@ -43,11 +29,11 @@ fn between_inferences_the_result_is_held_and_its_age_grows() {
 }
 
 #[test]
-fn a_held_result_expires_into_unknown() {
-    let pipeline = fed("inference-interval=5 result-timeout=100");
+fn a_held_result_expires_after_result_timeout() {
+    let pipeline = play("inference-interval=5 result-timeout=100");
     for index in 0..10 {
-        let meta = see(&pipeline, index, GREEN);
-        // 40 ms a frame: at 80 ms it holds, at 120 ms no longer.
+        let meta = classify(&pipeline, index, GREEN);
+        // A frame takes 40 ms: the age is 80 ms after two frames and 120 ms after three.
         if index % 5 <= 2 {
             meta.assert_is(GREEN_IS, 1e-3);
             continue;
@@ -58,7 +44,7 @@ fn a_held_result_expires_into_unknown() {
     }
 }
 
-/// Reports from downstream that the frame of `timestamp` was late by `jitter`.
+/// Sends a QoS event from downstream: the frame at `timestamp` was late by `jitter`.
 fn report_late(pipeline: &Pipeline, timestamp: gst::ClockTime, jitter: gst::ClockTime) {
     let event = gst::event::Qos::builder(
         gst::QOSType::Underflow,
@@ -71,17 +57,17 @@ fn report_late(pipeline: &Pipeline, timestamp: gst::ClockTime, jitter: gst::Cloc
 }
 
 #[test]
-fn a_late_frame_goes_on_without_an_inference() {
-    let pipeline = fed("");
-    assert!(see(&pipeline, 0, GREEN).fresh);
-    // Late by 59 ms at 0: frames up to 118 ms will not make it.
+fn a_late_frame_gets_the_held_result() {
+    let pipeline = play("");
+    assert!(classify(&pipeline, 0, GREEN).fresh);
+    // The frame at 0 was late by 59 ms, so frames up to 118 ms count as late.
     report_late(&pipeline, gst::ClockTime::ZERO, gst::ClockTime::from_mseconds(59));
     for index in 1..3 {
-        let held = see(&pipeline, index, BLUE);
+        let held = classify(&pipeline, index, BLUE);
         assert!(!held.fresh, "{held:?}");
         held.assert_is(GREEN_IS, 1e-3);
     }
-    let in_time = see(&pipeline, 3, BLUE);
+    let in_time = classify(&pipeline, 3, BLUE);
     assert!(in_time.fresh);
     in_time.assert_is(BLUE_IS, 1e-3);
     let stats: gst::Structure = pipeline.get("filter").property("stats");
@@ -91,21 +77,21 @@ fn a_late_frame_goes_on_without_an_inference() {
 }
 
 #[test]
-fn without_qos_late_frames_are_inferred_too() {
-    let pipeline = fed("qos=false");
-    assert!(see(&pipeline, 0, GREEN).fresh);
+fn late_frames_are_inferred_if_qos_is_off() {
+    let pipeline = play("qos=false");
+    assert!(classify(&pipeline, 0, GREEN).fresh);
     report_late(&pipeline, gst::ClockTime::ZERO, gst::ClockTime::from_seconds(10));
-    let late = see(&pipeline, 1, BLUE);
+    let late = classify(&pipeline, 1, BLUE);
     assert!(late.fresh);
     late.assert_is(BLUE_IS, 1e-3);
-    // It may change while playing.
+    // The property takes effect while playing.
     pipeline.get("filter").set_property("qos", true);
-    assert!(!see(&pipeline, 2, BLUE).fresh);
+    assert!(!classify(&pipeline, 2, BLUE).fresh);
 }
 
 #[test]
-fn a_sink_that_is_behind_loses_no_frame() {
-    // The sink takes 30 ms for a frame of 5 ms and reports every one as late.
+fn a_slow_sink_gets_every_frame() {
+    // The sink takes 30 ms per frame of 5 ms and reports every frame as late.
     let pipeline = launch(
         "videotestsrc num-buffers=40 ! video/x-raw,format=I420,width=64,height=48,framerate=200/1 \
          ! catdogfilter model-file={model} ! fakesink name=sink sync=true qos=true max-lateness=0",
@@ -122,12 +108,15 @@ fn a_sink_that_is_behind_loses_no_frame() {
         seen.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(),
         (0..40).collect::<Vec<_>>()
     );
-    assert!(seen.iter().any(|(_, fresh)| !fresh), "nothing was held although all were late");
+    assert!(
+        seen.iter().any(|(_, fresh)| !fresh),
+        "no frame got a held result, although all are late"
+    );
 }
 
 #[test]
-fn an_inactive_element_passes_buffers_as_they_are() {
-    let pipeline = fed("active=false");
+fn an_inactive_element_attaches_nothing() {
+    let pipeline = play("active=false");
     let out = |index| through(&pipeline, frame(index, rgb(16, 16, GREEN)));
     assert_eq!(metas(&out(0)), []);
     pipeline.get("filter").set_property("active", true);
@@ -139,21 +128,21 @@ fn an_inactive_element_passes_buffers_as_they_are() {
 // Flushes and seeks
 
 #[test]
-fn a_flush_forgets_the_held_result_and_the_reports_of_lateness() {
-    let pipeline = fed("inference-interval=1000");
-    assert!(see(&pipeline, 0, GREEN).fresh);
-    assert!(!see(&pipeline, 1, BLUE).fresh);
+fn a_flush_resets_the_held_result_and_the_lateness() {
+    let pipeline = play("inference-interval=1000");
+    assert!(classify(&pipeline, 0, GREEN).fresh);
+    assert!(!classify(&pipeline, 1, BLUE).fresh);
     report_late(&pipeline, FRAME, gst::ClockTime::from_seconds(1));
     let source = pipeline.get("src");
     assert!(source.send_event(gst::event::FlushStart::new()));
     assert!(source.send_event(gst::event::FlushStop::new(true)));
-    let after = see(&pipeline, 2, BLUE);
+    let after = classify(&pipeline, 2, BLUE);
     assert!(after.fresh, "{after:?}");
     after.assert_is(BLUE_IS, 1e-3);
 }
 
 #[test]
-fn flushes_in_the_middle_of_frames_neither_lock_nor_fail() {
+fn flushes_while_frames_are_processed_neither_block_nor_fail() {
     let pipeline = launch(
         "videotestsrc name=src pattern=ball ! video/x-raw,format=I420,width=320,height=240 \
          ! catdogfilter model-file={model} ! fakesink name=sink",
@@ -171,7 +160,7 @@ fn flushes_in_the_middle_of_frames_neither_lock_nor_fail() {
 }
 
 #[test]
-fn after_a_seek_the_first_frame_is_inferred_anew() {
+fn the_first_frame_after_a_seek_is_inferred() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("film.mkv");
     launch(&format!(
@@ -207,6 +196,7 @@ fn after_a_seek_the_first_frame_is_inferred_anew() {
     assert_eq!(count, 100, "the last seek was to the beginning");
 }
 
+/// Returns the preroll buffer of the appsink `sink`.
 fn pull_preroll(pipeline: &Pipeline) -> gst::Buffer {
     let sink = pipeline.get("sink");
     let sample: Option<gst::Sample> =
@@ -217,7 +207,7 @@ fn pull_preroll(pipeline: &Pipeline) -> gst::Buffer {
 // Properties while playing
 
 #[test]
-fn the_introspected_mutability_is_the_one_that_holds() {
+fn every_writable_property_is_mutable_while_playing() {
     init();
     let filter = gst::ElementFactory::make("catdogfilter").build().unwrap();
     for property in filter.list_properties() {
@@ -227,60 +217,63 @@ fn the_introspected_mutability_is_the_one_that_holds() {
             continue;
         }
         let playing = property.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
-        // BaseTransform's own qos says nothing of it.
+        // The property qos belongs to GstBaseTransform, which does not flag it.
         assert!(playing || property.name() == "qos", "{}", property.name());
     }
 }
 
 #[test]
 fn the_threshold_takes_effect_while_playing() {
-    let pipeline = fed("class-confidence-threshold=0.9");
+    let pipeline = play("class-confidence-threshold=0.9");
     let filter = pipeline.get("filter");
-    let unknown = see(&pipeline, 0, GREEN);
+    let unknown = classify(&pipeline, 0, GREEN);
     assert_eq!((&*unknown.label, unknown.index), ("unknown", -1));
-    assert!((unknown.confidence - GREEN_IS.1).abs() < 1e-3, "the number stays to be read");
+    assert!(
+        (unknown.confidence - GREEN_IS.1).abs() < 1e-3,
+        "the confidence of the best class stays"
+    );
     assert_eq!(unknown.labels, ["cat", "dog"]);
     filter.set_property("class-confidence-threshold", 0.5_f32);
-    let known = see(&pipeline, 1, GREEN);
+    let known = classify(&pipeline, 1, GREEN);
     known.assert_is(GREEN_IS, 1e-3);
     assert_eq!(known.index, 0);
 }
 
 #[test]
 fn the_unknown_label_takes_effect_while_playing() {
-    let pipeline = fed("unknown-label=\"who knows\"");
-    assert_eq!(see(&pipeline, 0, RED).label, "who knows");
+    let pipeline = play("unknown-label=\"not sure\"");
+    assert_eq!(classify(&pipeline, 0, RED).label, "not sure");
     pipeline.get("filter").set_property("unknown-label", "neither");
-    assert_eq!(see(&pipeline, 1, RED).label, "neither");
+    assert_eq!(classify(&pipeline, 1, RED).label, "neither");
     pipeline.get("filter").set_property("unknown-label", None::<&str>);
-    assert_eq!(see(&pipeline, 2, RED).label, "");
+    assert_eq!(classify(&pipeline, 2, RED).label, "");
 }
 
 #[test]
-fn the_number_of_results_takes_effect_while_playing() {
-    let pipeline = fed("max-results=1");
-    assert_eq!(see(&pipeline, 0, GREEN).labels, ["cat"]);
+fn max_results_takes_effect_while_playing() {
+    let pipeline = play("max-results=1");
+    assert_eq!(classify(&pipeline, 0, GREEN).labels, ["cat"]);
     pipeline.get("filter").set_property("max-results", 9_u32);
-    let both = see(&pipeline, 1, GREEN);
+    let both = classify(&pipeline, 1, GREEN);
     assert_eq!(both.labels, ["cat", "dog"]);
     assert!((both.confidences.iter().sum::<f64>() - 1.0).abs() < 1e-6);
 }
 
 #[test]
-fn the_interval_and_the_timeout_take_effect_while_playing() {
-    let pipeline = fed("inference-interval=1000");
-    assert!(see(&pipeline, 0, GREEN).fresh);
-    assert!(!see(&pipeline, 1, GREEN).fresh);
+fn inference_interval_and_result_timeout_take_effect_while_playing() {
+    let pipeline = play("inference-interval=1000");
+    assert!(classify(&pipeline, 0, GREEN).fresh);
+    assert!(!classify(&pipeline, 1, GREEN).fresh);
     pipeline.get("filter").set_property("result-timeout", 1_u32);
-    assert_eq!(see(&pipeline, 2, GREEN).label, "unknown");
+    assert_eq!(classify(&pipeline, 2, GREEN).label, "unknown");
     pipeline.get("filter").set_property("inference-interval", 1_u32);
-    assert!(see(&pipeline, 3, GREEN).fresh);
+    assert!(classify(&pipeline, 3, GREEN).fresh);
 }
 
 #[test]
-fn a_value_that_cannot_be_used_while_playing_is_said_once_and_the_old_one_stays() {
-    let pipeline = fed("max-results=1 inference-interval=2");
-    see(&pipeline, 0, GREEN);
+fn an_unusable_value_set_while_playing_is_one_warning_and_the_previous_value_stays() {
+    let pipeline = play("max-results=1 inference-interval=2");
+    classify(&pipeline, 0, GREEN);
     let filter = pipeline.get("filter");
     let attempts = [
         ("inference-interval", "0", "inference-interval=0"),
@@ -292,9 +285,9 @@ fn a_value_that_cannot_be_used_while_playing_is_said_once_and_the_old_one_stays(
         let before: gst::glib::Value = filter.property_value(property);
         filter.set_property_from_str(property, value);
         for _ in 0..4 {
-            let meta = see(&pipeline, index, GREEN);
+            let meta = classify(&pipeline, index, GREEN);
             assert_eq!(meta.fresh, index % 2 == 0, "the interval is still 2");
-            assert_eq!(meta.labels, ["cat"], "there is still one result");
+            assert_eq!(meta.labels, ["cat"], "max-results is still 1");
             index += 1;
         }
         let warnings = pipeline.warnings();
@@ -303,16 +296,16 @@ fn a_value_that_cannot_be_used_while_playing_is_said_once_and_the_old_one_stays(
         assert!(text.contains(named) && text.contains("stays in use"), "{text}");
         filter.set_property_from_value(property, &before);
     }
-    // The next value that can be used is.
+    // The next usable value takes effect.
     filter.set_property("max-results", 2_u32);
-    see(&pipeline, index, GREEN);
+    classify(&pipeline, index, GREEN);
     index += 1;
-    assert_eq!(see(&pipeline, index, GREEN).labels.len(), 2);
+    assert_eq!(classify(&pipeline, index, GREEN).labels.len(), 2);
     assert!(pipeline.warnings().is_empty());
 }
 
 #[test]
-fn properties_may_be_set_from_many_threads_while_frames_flow() {
+fn properties_may_be_set_from_many_threads_while_playing() {
     let pipeline = launch(
         "videotestsrc num-buffers=300 ! video/x-raw,format=I420,width=64,height=48 \
          ! catdogfilter name=filter model-file={model} ! textoverlay ! fakesink name=sink",
@@ -342,67 +335,63 @@ fn properties_may_be_set_from_many_threads_while_frames_flow() {
     assert_eq!(taken(&seen), vec![1; 300]);
 }
 
-// The bus and the readings
+// Messages and readable properties
 
-/// The labels of the messages for frames of these colours.
+/// Returns the structures of the messages for frames of these colors.
 fn posted(properties: &str, colors: &[[u8; 3]]) -> Vec<gst::Structure> {
-    let pipeline = fed(properties);
+    let pipeline = play(properties);
     for (index, color) in colors.iter().enumerate() {
-        see(&pipeline, index as u64, *color);
+        classify(&pipeline, index as u64, *color);
     }
     end(&pipeline);
     results(&pipeline.wait_for_eos(), "filter")
 }
 
-fn labels(structures: &[gst::Structure]) -> Vec<String> {
-    structures.iter().map(|structure| structure.get("label").unwrap()).collect()
-}
-
+/// The label changes with the third, the fourth and the sixth frame.
 const SIX: [[u8; 3]; 6] = [GREEN, GREEN, BLUE, RED, RED, GREEN];
 
 #[test]
 fn a_message_is_posted_when_the_label_changes() {
     let messages = posted("", &SIX);
-    assert_eq!(labels(&messages), ["cat", "dog", "unknown", "cat"]);
+    assert_eq!(labels_of(&messages), ["cat", "dog", "unknown", "cat"]);
     let pts: Vec<u64> = messages.iter().map(|message| message.get("pts").unwrap()).collect();
     assert_eq!(pts, [0, 2, 3, 5].map(|index: u64| (FRAME * index).nseconds()));
 }
 
 #[test]
-fn a_message_is_posted_for_every_inference_if_asked_for() {
+fn a_message_is_posted_for_every_inference_with_post_messages_every() {
     let messages = posted("post-messages=every", &SIX);
-    assert_eq!(labels(&messages), ["cat", "cat", "dog", "unknown", "unknown", "cat"]);
+    assert_eq!(labels_of(&messages), ["cat", "cat", "dog", "unknown", "unknown", "cat"]);
     let held = posted("post-messages=every inference-interval=2", &SIX);
-    assert_eq!(labels(&held), ["cat", "dog", "unknown"]);
+    assert_eq!(labels_of(&held), ["cat", "dog", "unknown"]);
     assert!(held.iter().all(|message| message.get::<bool>("fresh").unwrap()));
 }
 
 #[test]
-fn no_message_is_posted_if_none_is_asked_for() {
+fn no_message_is_posted_with_post_messages_none() {
     assert!(posted("post-messages=none", &SIX).is_empty());
 }
 
 #[test]
-fn which_messages_are_posted_may_change_while_playing() {
-    let pipeline = fed("post-messages=none");
+fn post_messages_takes_effect_while_playing() {
+    let pipeline = play("post-messages=none");
     let filter = pipeline.get("filter");
     let mut index = 0;
     let mut count = |mode: &str| {
         filter.set_property_from_str("post-messages", mode);
         for _ in 0..3 {
-            see(&pipeline, index, GREEN);
+            classify(&pipeline, index, GREEN);
             index += 1;
         }
-        let messages: Vec<_> = std::iter::from_fn(|| pipeline.bus().pop()).collect();
-        results(&messages, "filter").len()
+        results(&pipeline.messages(), "filter").len()
     };
     assert_eq!((count("none"), count("every"), count("change"), count("none")), (0, 3, 0, 0));
 }
 
 #[test]
-fn a_message_says_what_the_metadata_says() {
-    let pipeline = fed("post-messages=every");
-    let meta = see(&pipeline, 7, BLUE);
+fn a_message_has_the_fields_of_the_metadata() {
+    let pipeline = play("post-messages=every");
+    let meta = classify(&pipeline, 7, BLUE);
     end(&pipeline);
     let messages = results(&pipeline.wait_for_eos(), "filter");
     assert_eq!(messages.len(), 1);
@@ -412,19 +401,19 @@ fn a_message_says_what_the_metadata_says() {
 
 #[test]
 fn the_last_result_and_the_statistics_can_be_read() {
-    let pipeline = fed("threads=2 inference-interval=2");
+    let pipeline = play("threads=2 inference-interval=2");
     let filter = pipeline.get("filter");
-    assert_eq!(filter.property::<Option<String>>("last-label"), None);
+    assert_eq!(last_label(&pipeline), None);
     assert_eq!(filter.property::<f64>("last-confidence"), 0.0);
     let (sender, notified) = std::sync::mpsc::channel();
     filter.connect_notify(Some("last-label"), move |filter, _| {
         sender.send(filter.property::<Option<String>>("last-label")).unwrap();
     });
     for (index, color) in [GREEN, GREEN, BLUE, BLUE, BLUE].into_iter().enumerate() {
-        see(&pipeline, index as u64, color);
+        classify(&pipeline, index as u64, color);
     }
-    // The readings are published before the buffer goes on, so they are there now.
-    assert_eq!(filter.property::<Option<String>>("last-label").as_deref(), Some("dog"));
+    // The element updates the properties before it pushes the buffer.
+    assert_eq!(last_label(&pipeline).as_deref(), Some("dog"));
     assert!((filter.property::<f64>("last-confidence") - BLUE_IS.1).abs() < 1e-3);
     let changes: Vec<Option<String>> = notified.try_iter().collect();
     assert_eq!(changes, [Some("cat".to_owned()), Some("dog".to_owned())]);
@@ -445,52 +434,52 @@ fn the_last_result_and_the_statistics_can_be_read() {
 }
 
 #[test]
-fn a_wrong_value_does_not_keep_later_ones_from_taking_effect() {
-    let pipeline = fed("");
-    see(&pipeline, 0, GREEN);
+fn other_properties_take_effect_after_an_unusable_value() {
+    let pipeline = play("");
+    classify(&pipeline, 0, GREEN);
     let filter = pipeline.get("filter");
     filter.set_property("max-results", 0_u32);
     filter.set_property("unknown-label", "neither");
-    assert_eq!(see(&pipeline, 1, RED).label, "neither");
-    assert_eq!(see(&pipeline, 2, GREEN).labels.len(), 2, "what was set before stays");
+    assert_eq!(classify(&pipeline, 1, RED).label, "neither");
+    assert_eq!(classify(&pipeline, 2, GREEN).labels.len(), 2, "max-results keeps its value");
 }
 
 #[test]
 fn a_synchronous_bus_handler_may_call_back_into_the_element() {
-    let pipeline = fed("post-messages=every");
+    let pipeline = play("post-messages=every");
     let filter = pipeline.get("filter");
-    let heard = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     pipeline.bus().set_sync_handler({
-        let (filter, heard) = (filter.downgrade(), heard.clone());
+        let (filter, calls) = (filter.downgrade(), calls.clone());
         move |_, message| {
             let filter = filter.upgrade().unwrap();
-            let ours = message.src().is_some_and(|source| source.name() == "filter");
-            if ours
+            let from_filter = message.src().is_some_and(|source| source.name() == "filter");
+            if from_filter
                 && matches!(message.type_(), gst::MessageType::Element | gst::MessageType::Warning)
             {
                 filter.set_property("unknown-label", "changed");
                 filter.property::<gst::Structure>("stats");
-                heard.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             }
             gst::BusSyncReply::Pass
         }
     });
-    see(&pipeline, 0, GREEN);
+    classify(&pipeline, 0, GREEN);
     filter.set_property("max-results", 0_u32);
-    see(&pipeline, 1, GREEN);
-    assert_eq!(see(&pipeline, 2, RED).label, "changed");
-    assert!(heard.load(std::sync::atomic::Ordering::SeqCst) >= 4);
+    classify(&pipeline, 1, GREEN);
+    assert_eq!(classify(&pipeline, 2, RED).label, "changed");
+    assert!(calls.load(std::sync::atomic::Ordering::SeqCst) >= 4);
 }
 
 #[test]
-fn a_string_that_is_no_utf_8_is_refused_and_a_path_may_be_one() {
+fn a_string_that_is_not_utf_8_is_refused_except_for_a_path() {
     use std::os::unix::ffi::OsStrExt;
     let latin1 = std::path::Path::new(std::ffi::OsStr::from_bytes(b"/nowhere/chat\xe9.tflite"));
-    let pipeline = fed("");
-    see(&pipeline, 0, GREEN);
+    let pipeline = play("");
+    classify(&pipeline, 0, GREEN);
     let filter = pipeline.get("filter");
     filter.set_property("unknown-label", latin1);
-    assert_eq!(see(&pipeline, 1, RED).label, "unknown");
+    assert_eq!(classify(&pipeline, 1, RED).label, "unknown");
     let warnings = pipeline.warnings();
     assert!(warnings[0].1.contains("unknown-label is not UTF-8"), "{warnings:?}");
 
@@ -502,32 +491,32 @@ fn a_string_that_is_no_utf_8_is_refused_and_a_path_may_be_one() {
 }
 
 #[test]
-fn an_empty_gap_is_held_through() {
-    let pipeline = fed("");
-    let first = see(&pipeline, 0, GREEN);
+fn a_gap_buffer_gets_the_held_result() {
+    let pipeline = play("");
+    let first = classify(&pipeline, 0, GREEN);
     let mut gap = gst::Buffer::new();
     gap.get_mut().unwrap().set_pts(FRAME);
     gap.get_mut().unwrap().set_flags(gst::BufferFlags::GAP);
-    let seen = meta(&through(&pipeline, gap));
-    assert!(first.fresh && !seen.fresh);
-    assert_eq!(seen.label, first.label);
+    let held = meta(&through(&pipeline, gap));
+    assert!(first.fresh && !held.fresh);
+    assert_eq!(held.label, first.label);
 }
 
 #[test]
-fn a_listener_may_call_back_into_the_element() {
-    let pipeline = fed("");
+fn a_notify_handler_may_call_back_into_the_element() {
+    let pipeline = play("");
     pipeline.get("filter").connect_notify(Some("last-label"), |filter, _| {
         filter.set_property("max-results", 1_u32);
         filter.property::<gst::Structure>("stats");
     });
-    see(&pipeline, 0, GREEN);
-    assert_eq!(see(&pipeline, 1, GREEN).labels, ["cat"]);
+    classify(&pipeline, 0, GREEN);
+    assert_eq!(classify(&pipeline, 1, GREEN).labels, ["cat"]);
 }
 
 // Stopping
 
 #[test]
-fn a_pipeline_may_be_torn_down_at_any_moment() {
+fn a_pipeline_may_be_stopped_at_any_time() {
     for round in 0..60 {
         let pipeline = launch(
             "videotestsrc is-live=false pattern=ball \
@@ -542,7 +531,7 @@ fn a_pipeline_may_be_torn_down_at_any_moment() {
 }
 
 #[test]
-fn it_starts_anew_after_the_end_of_a_stream() {
+fn the_element_restarts_after_the_end_of_a_stream() {
     let pipeline = launch(
         "videotestsrc name=source num-buffers=5 ! video/x-raw,format=NV12,width=64,height=48 \
          ! catdogfilter name=filter model-file={model} ! fakesink name=sink",
@@ -552,13 +541,13 @@ fn it_starts_anew_after_the_end_of_a_stream() {
         pipeline.run();
         assert_eq!(taken(&seen).len(), 5);
         let stats: gst::Structure = pipeline.get("filter").property("stats");
-        assert_eq!(stats.get::<u64>("frames"), Ok(5), "counted from the start");
+        assert_eq!(stats.get::<u64>("frames"), Ok(5), "the counters restart");
         pipeline.reach(gst::State::Ready);
     }
 }
 
 #[test]
-fn paused_and_playing_alternate_without_loss() {
+fn no_frame_is_lost_between_paused_and_playing() {
     let pipeline = launch(
         "videotestsrc num-buffers=200 ! video/x-raw,format=I420,width=64,height=48 \
          ! catdogfilter model-file={model} ! fakesink name=sink",

@@ -1,0 +1,23 @@
+//! Integration tests of the elements, in one program: real pipelines with the real runtime, or with a fake
+//! engine of known timing.
+//!
+//! A test that measures its process, or replaces the allocator, is a program of its own:
+//! `tests/process_*.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod built_in;
+mod common;
+mod element;
+mod element_running;
+mod heldout;
+mod hysteresis;
+mod live;
+mod live_runtime;
+mod metadata;
+mod model_change;
+mod optimize;
+mod overlay;
+mod recording;
+mod text;
