@@ -401,6 +401,6 @@ fn with_error_policy_passthrough_a_failing_inference_is_one_warning() {
         assert_eq!(&*last.unwrap().label, "blue", "{mode}");
         let warnings = pipeline.warnings();
         assert_eq!(warnings.len(), 1, "{mode}: {warnings:?}");
-        assert!(warnings[0].1.contains("frames go on"), "{warnings:?}");
+        assert!(warnings[0].1.contains("frames continue"), "{warnings:?}");
     }
 }
