@@ -34,7 +34,7 @@ impl Settings {
     ///
     /// [`TextFormatError::Placeholder`].
     pub fn format(&self) -> Result<TextFormat, TextFormatError> {
-        TextFormat::parse(self.text_format.as_deref().unwrap_or_default())
+        TextFormat::parse_text(self.text_format.as_deref().unwrap_or_default())
     }
 
     /// Whose results are read; `None`: anybody's.
