@@ -206,12 +206,7 @@ fn malformed(format: &str, error: MarkupError) -> TextFormatError {
     TextFormatError::Markup { format: format.to_owned(), at: error.at, problem: error.problem }
 }
 
-fn push_field(
-    text: &mut String,
-    field: Field,
-    fields: &ClassificationFields<'_>,
-    syntax: Syntax,
-) {
+fn push_field(text: &mut String, field: Field, fields: &ClassificationFields<'_>, syntax: Syntax) {
     match field {
         Field::Label => push_escaped(text, fields.label, syntax),
         Field::Percent if fields.is_accepted() => push_percent(text, fields.confidence),

@@ -186,7 +186,7 @@ fn an_unknown_label_that_is_empty_is_silence() {
 
 #[test]
 fn cues_are_cut_where_that_is_asked_for() {
-    let cues = spans(&cues_of("catdogtext max-cue-duration=400000000"));
+    let cues = spans(&cues_of("catdogtext max-cue-duration=400"));
     assert!(cues.iter().all(|(_, start, end)| end - start <= 400));
     assert_eq!(cues.iter().filter(|(_, start, end)| end - start == 400).count(), 3 + 1 + 3 + 3);
     assert_eq!(joined(cues), film_cues(text));
@@ -235,8 +235,11 @@ fn markup_is_used_where_the_format_has_some() {
         assert_eq!(taken(&seen)[0].text, want);
     }
     // A muxer takes plain text only.
-    let plain = cues_of("catdogtext text-format=\"<b>{label}</b>\" ! text/x-raw,format=utf8");
-    assert_eq!(plain[0].text, "<b>cat</b>");
+    for (format, want) in [("<b>{label}</b>", "cat"), ("R&amp;D <i>{percent}</i>", "R&D 71 %")] {
+        let plain =
+            cues_of(&format!("catdogtext text-format=\"{format}\" ! text/x-raw,format=utf8"));
+        assert_eq!(plain[0].text, want);
+    }
 }
 
 #[test]

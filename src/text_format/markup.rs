@@ -248,7 +248,8 @@ impl Parser<'_> {
                 return Ok(());
             }
             if element != "span" {
-                let problem = format!("<{element}> takes no attributes; use <span {attribute}=...>");
+                let problem =
+                    format!("<{element}> takes no attributes; use <span {attribute}=...>");
                 return Err(error(at, problem));
             }
             let normalized = attribute.replace('-', "_");
@@ -272,7 +273,8 @@ impl Parser<'_> {
         self.skip_whitespace();
         let quote = self.peek_char().filter(|c| has_value && matches!(c, '"' | '\''));
         let Some(quote) = quote else {
-            let problem = format!("the value of {attribute} is not quoted; write {attribute}='...'");
+            let problem =
+                format!("the value of {attribute} is not quoted; write {attribute}='...'");
             return Err(error(at, problem));
         };
         self.next += 1;
