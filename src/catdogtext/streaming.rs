@@ -264,14 +264,14 @@ impl Streaming {
         buffer.duration().or(self.frame_duration).or(self.interval)
     }
 
-    /// Returns whether `splitmuxsink` holds back its video for a cue from a keyframe that is not later than
-    /// the frame at `start`. Unless that led to a stall once, the cue is not sent early for that.
+    /// Returns whether `splitmuxsink` holds back its video for a cue that begins not later than the frame at
+    /// `start`. Unless that led to a stall once, the cue is not sent early for that.
     fn video_waits(&self, start: ClockTime) -> bool {
         if self.consumer.kind != ConsumerKind::SegmentMuxer || !self.pace.is_shortened() {
             return false;
         }
-        let (now, keyframe) = (self.running_time(start), self.keyframes.newest());
-        keyframe.is_some() && keyframe <= now && self.last_sent < keyframe
+        let (now, needed) = (self.running_time(start), self.keyframes.hold_point());
+        needed.is_some() && needed <= now && self.last_sent < needed
     }
 
     fn running_time(&self, time: ClockTime) -> Option<ClockTime> {
