@@ -527,3 +527,200 @@ fn a_pad_of_the_applications_own_leads_nowhere() {
     assert_eq!(source.push(picture(0)), Ok(gst::FlowSuccess::Ok));
     filter.set_state(gst::State::Null).unwrap();
 }
+
+// Markup
+
+/// Counts the warnings of Pango; the tests of this program cause none otherwise.
+fn pango_warnings() -> &'static std::sync::atomic::AtomicUsize {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let levels = gst::glib::LogLevels::LEVEL_WARNING | gst::glib::LogLevels::LEVEL_CRITICAL;
+        gst::glib::log_set_handler(Some("Pango"), levels, true, false, |_, _, _| {
+            COUNT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        });
+    });
+    &COUNT
+}
+
+/// Returns whether Pango draws `text` without a warning.
+fn pango_accepts(text: &str) -> bool {
+    let count = pango_warnings().load(std::sync::atomic::Ordering::SeqCst);
+    let pipeline = launch(
+        "videotestsrc num-buffers=1 ! video/x-raw,width=64,height=48 ! textoverlay name=overlay \
+         ! fakesink",
+    );
+    pipeline.get("overlay").set_property("text", text);
+    pipeline.run();
+    count == pango_warnings().load(std::sync::atomic::Ordering::SeqCst)
+}
+
+#[test]
+fn text_format_is_refused_if_pango_would_refuse_the_text() {
+    for format in [
+        "{label} {percent}",
+        "<b>{label}</b> {percent}",
+        "<b>{label}",
+        "{label}</b>",
+        "<b><i>{label}</b></i>",
+        "<b><i>{label}</i></b>",
+        "<big>{label}</big><small>a</small><sub>a</sub><sup>a</sup><s>a</s><tt>a</tt><u>a</u>",
+        "<markup>{label}</markup>",
+        "<B>{label}</B>",
+        "<blink>{label}</blink>",
+        "<b/>{label}",
+        "<b />{label}",
+        "<b / >{label}",
+        "<b >{label}</b >",
+        "< b>{label}</b>",
+        "<b",
+        "<",
+        "a > b",
+        "a < b",
+        "a & b",
+        "a &amp; b",
+        "&lt;&gt;&quot;&apos;",
+        "&nbsp;",
+        "&amp",
+        "&#176;",
+        "&#xB0;",
+        "&#xd800;",
+        "&#0;",
+        "&#;",
+        "&;",
+        "<span>{label}</span>",
+        "<span foreground='red'>{label}</span>",
+        "<span foreground=\"red\" size='large'>{label}</span>",
+        "<span  foreground = 'red' >{label}</span>",
+        "<span foreground='red'size='large'>{label}</span>",
+        "<span foreground=red>{label}</span>",
+        "<span foreground>{label}</span>",
+        "<span foreground='red>{label}</span>",
+        "<span foreground='red' foreground='blue'>{label}</span>",
+        "<span font-family='Sans'>{label}</span>",
+        "<span colour='red'>{label}</span>",
+        "<span font_family='a &amp; b'>{label}</span>",
+        "<span font_family='a & b'>{label}</span>",
+        "<span font_family='{label}'>{label}</span>",
+        "<b size='1'>{label}</b>",
+        "<span weight='bold' underline='single' rise='1000' lang='en' letter_spacing='1'>a</span>",
+    ] {
+        let text = format.replace("{label}", "cat").replace("{percent}", "97 %");
+        let pipeline = launch(&format!("{} ! {FILTER} ! fakesink", source()));
+        pipeline.get("filter").set_property("text-format", format);
+        let accepted = pipeline.set_state(gst::State::Paused).is_ok();
+        assert_eq!(accepted, pango_accepts(&text), "{format}: {:?}", pipeline.errors());
+    }
+}
+
+#[test]
+fn malformed_text_format_is_one_error_with_its_place() {
+    let pipeline = launch(&format!("{} ! {FILTER} ! fakesink", source()));
+    pipeline.get("filter").set_property("text-format", "{label} & {percent}");
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    let errors: Vec<String> = pipeline.errors().into_iter().map(|(_, text)| text).collect();
+    let want = "text-format=\"{label} & {percent}\" is not valid Pango markup at character 9: & does \
+                not begin an entity; write &amp; for a literal &";
+    assert_eq!(errors, [want]);
+}
+
+// The application at the same time
+
+/// Two filters that write to one overlay: frames of the first are green, of the second blue.
+fn two_filters() -> Pipeline {
+    let branch = |index: u32| {
+        let source = appsrc(&caps("RGBx", 64, 48)).replace("name=src", &format!("name=src{index}"));
+        format!(
+            "{source} ! catdogfilter name=filter{index} model-file={{model}} \
+             text-format=\"{index} {{label}}\" ! funnel. "
+        )
+    };
+    let pipeline = launch(&format!(
+        "funnel name=funnel ! textoverlay name=overlay ! appsink name=sink sync=false {}{}",
+        branch(0),
+        branch(1)
+    ));
+    pipeline.begin(gst::State::Playing);
+    pipeline
+}
+
+/// Pushes a frame into the branch `index` of [`two_filters`], and waits until it is drawn.
+fn draw(pipeline: &Pipeline, index: usize) {
+    let color = [GREEN, BLUE][index];
+    let pixels = packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color);
+    let mut buffer = gst::Buffer::from_mut_slice(pixels);
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    let source = pipeline.get(&format!("src{index}"));
+    let pushed: gst::FlowReturn = source.emit_by_name("push-buffer", &[&buffer]);
+    assert_eq!(pushed, gst::FlowReturn::Ok);
+    drop(buffer);
+    pull(pipeline);
+}
+
+#[test]
+fn handler_of_the_text_may_stop_another_filter() {
+    let pipeline = two_filters();
+    for index in [0, 1] {
+        draw(&pipeline, index);
+    }
+    let other = pipeline.get("filter1");
+    let stopped: Seen<bool> = Seen::default();
+    let noted = stopped.clone();
+    pipeline.get("overlay").connect_notify(Some("text"), move |_, _| {
+        if !noted.lock().unwrap().is_empty() {
+            return;
+        }
+        noted.lock().unwrap().push(false);
+        let (sender, ended) = std::sync::mpsc::channel();
+        let other = other.clone();
+        std::thread::spawn(move || {
+            let result = other.set_state(gst::State::Null).is_ok();
+            let _ = sender.send(result);
+        });
+        // The handler is called while the first filter sets the text.
+        let in_time = ended.recv_timeout(std::time::Duration::from_secs(10));
+        *noted.lock().unwrap().last_mut().unwrap() = in_time == Ok(true);
+    });
+    draw(&pipeline, 0);
+    assert_eq!(taken(&stopped), [true]);
+    // The filter that stopped emptied the text after that of the first filter's frame.
+    assert_eq!(text(&pipeline.get("overlay")), "");
+    draw(&pipeline, 0);
+    assert_eq!(text(&pipeline.get("overlay")), "0 cat");
+}
+
+#[test]
+fn text_that_a_handler_sets_is_the_users() {
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    pipeline.get("overlay").connect_notify(Some("text"), |overlay, _| {
+        if text(overlay) == "dog 75 %" {
+            overlay.set_property("text", "mine");
+        }
+    });
+    assert_eq!(shown(&pipeline, BLUE), "mine");
+    assert_eq!(shown(&pipeline, GREEN), "mine");
+}
+
+#[test]
+fn text_set_at_any_time_is_the_users() {
+    for round in 0..60 {
+        let pipeline = two_filters();
+        draw(&pipeline, 0);
+        let overlay = pipeline.get("overlay");
+        let user = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_micros(50 * (round % 20)));
+            overlay.set_property("text", "mine");
+        });
+        for index in 0..8 {
+            draw(&pipeline, index % 2);
+        }
+        user.join().unwrap();
+        for index in [0, 1] {
+            draw(&pipeline, index);
+            assert_eq!(text(&pipeline.get("overlay")), "mine", "round {round}");
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(text(&pipeline.get("overlay")), "mine", "round {round}");
+    }
+}

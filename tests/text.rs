@@ -73,25 +73,25 @@ fn feed(pipeline: &Pipeline) -> Vec<gst::Message> {
 
 /// One cue as a buffer.
 #[derive(Clone, Debug, PartialEq)]
-struct Heard {
+struct Cue {
     text: String,
     start: Option<u64>,
     duration: Option<u64>,
 }
 
-fn heard(buffer: &gst::BufferRef) -> Heard {
-    Heard {
+fn cue(buffer: &gst::BufferRef) -> Cue {
+    Cue {
         text: String::from_utf8(buffer.map_readable().unwrap().to_vec()).unwrap(),
         start: buffer.pts().map(|time| time.mseconds()),
         duration: buffer.duration().map(|time| time.mseconds()),
     }
 }
 
-fn spans(heard: &[Heard]) -> Vec<Span> {
-    let span = |cue: &Heard| {
+fn spans(cues: &[Cue]) -> Vec<Span> {
+    let span = |cue: &Cue| {
         (cue.text.clone(), cue.start.unwrap(), cue.start.unwrap() + cue.duration.unwrap())
     };
-    heard.iter().map(span).collect()
+    cues.iter().map(span).collect()
 }
 
 /// Neighbours that say the same, as one.
@@ -107,9 +107,9 @@ fn joined(cues: Vec<Span>) -> Vec<Span> {
 }
 
 /// What comes out of `catdogtext` behind the filter with these elements around it, for the film.
-fn cues_of(text: &str) -> Vec<Heard> {
+fn cues_of(text: &str) -> Vec<Cue> {
     let pipeline = launch(&format!("{} ! {FILTER} ! {text} ! fakesink name=sink", source()));
-    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
     feed(&pipeline);
     taken(&seen)
 }
@@ -165,7 +165,7 @@ fn an_unknown_label_that_is_empty_is_silence() {
         "{} ! {FILTER} unknown-label=\"\" ! catdogtext name=text ! fakesink name=sink",
         source()
     ));
-    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
     let gaps: Seen<(u64, Option<u64>)> = Seen::default();
     let noted = gaps.clone();
     pipeline.pad("sink", "sink").add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
@@ -182,6 +182,15 @@ fn an_unknown_label_that_is_empty_is_silence() {
         taken(&gaps).into_iter().partition(|(_, duration)| duration.is_some());
     assert_eq!(silence, [(1600, Some(200))]);
     assert_eq!(starts.first(), Some(&(0, None)), "sinks start by it");
+}
+
+#[test]
+fn maximum_cue_duration_is_an_int_in_ms() {
+    init();
+    let text = gst::ElementFactory::make("catdogtext").build().unwrap();
+    assert_eq!(text.property::<i32>("max-cue-duration"), -1);
+    text.set_property("max-cue-duration", 400);
+    assert_eq!(text.property::<i32>("max-cue-duration"), 400);
 }
 
 #[test]
@@ -209,8 +218,8 @@ fn frames_without_a_time_are_cues_without_one() {
         fields.set_dts(None);
         fields.set_duration(None);
         assert_eq!(push(&pipeline, &buffer), gst::FlowReturn::Ok);
-        let want = Heard { text: text(color).into(), start: None, duration: None };
-        assert_eq!(heard(&pull(&pipeline)), want);
+        let want = Cue { text: text(color).into(), start: None, duration: None };
+        assert_eq!(cue(&pull(&pipeline)), want);
     }
 }
 
@@ -227,7 +236,7 @@ fn markup_is_used_where_the_format_has_some() {
             "{} ! {FILTER} ! catdogtext text-format=\"{format}\" ! fakesink name=sink",
             source()
         ));
-        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        let seen = collect(&pipeline.pad("sink", "sink"), cue);
         feed(&pipeline);
         let caps = caps_at(&pipeline, "sink");
         let kind = caps.structure(0).unwrap().get::<String>("format").unwrap();
@@ -260,7 +269,7 @@ fn markup_may_come_and_go_while_playing() {
     .enumerate()
     {
         text.set_property("text-format", format);
-        assert_eq!(heard(&through(&pipeline, picture(index as u64, GREEN))).text, want);
+        assert_eq!(cue(&through(&pipeline, picture(index as u64, GREEN))).text, want);
         let caps = caps_at(&pipeline, "sink");
         assert_eq!(caps.structure(0).unwrap().get::<String>("format").unwrap(), kind, "{format}");
     }
@@ -283,11 +292,20 @@ fn a_wrong_format_is_an_error_at_first_and_a_warning_later() {
     assert!(errors[0].1.contains("{labels}") && errors[0].1.contains("{label}"), "{errors:?}");
 
     let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext text-format=\"<b>{{label}}\" ! fakesink",
+        source()
+    ));
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    let want = "text-format=\"<b>{label}\" is not valid Pango markup at character 1: <b> is not \
+                closed; add </b>";
+    assert_eq!(pipeline.errors()[0].1, want);
+
+    let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text max-cue-duration=0 ! appsink name=sink sync=false",
         source()
     ));
     pipeline.begin(gst::State::Playing);
-    let text_of = |index| heard(&through(&pipeline, picture(index, GREEN))).text;
+    let text_of = |index| cue(&through(&pipeline, picture(index, GREEN))).text;
     assert_eq!(text_of(0), "cat 71 %");
     pipeline.get("text").set_property("text-format", "{nothing}");
     assert_eq!(text_of(1), "cat 71 %");
@@ -304,7 +322,7 @@ fn the_element_whose_results_are_read_can_be_named() {
     let first = |text: &str| {
         let pipeline =
             launch(&with_model(&format!("{} ! {two} ! {text} ! fakesink name=sink", source())));
-        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        let seen = collect(&pipeline.pad("sink", "sink"), cue);
         feed(&pipeline);
         (taken(&seen).first().map(|cue| cue.text.clone()), pipeline.warnings())
     };
@@ -320,7 +338,7 @@ fn missing_results_are_warned_of_once() {
     {
         let between = if text == "catdogtext" { "identity" } else { FILTER };
         let pipeline = launch(&format!("{} ! {between} ! {text} ! fakesink name=sink", source()));
-        let seen = collect(&pipeline.pad("sink", "sink"), heard);
+        let seen = collect(&pipeline.pad("sink", "sink"), cue);
         let messages = feed(&pipeline);
         let warnings: Vec<String> = messages
             .iter()
@@ -346,7 +364,7 @@ fn what_was_before_a_flush_is_not_said_after_it() {
         "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
         source()
     ));
-    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
     let arrived = collect(&pipeline.pad("text", "sink"), |_| ());
     pipeline.begin(gst::State::Playing);
     for index in 0..5 {
@@ -475,7 +493,7 @@ fn another_segment_ends_a_cue_and_backwards_each_frame_is_one() {
         "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
         source()
     ));
-    let seen = collect(&pipeline.pad("sink", "sink"), heard);
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
     let arrived = collect(&pipeline.pad("text", "sink"), |_| ());
     let feed = |indices: &[u64], count: usize| {
         for index in indices {
@@ -738,4 +756,285 @@ fn a_live_recording_has_every_frame_and_its_subtitles() {
         let length: u64 = joined.iter().map(|cue| cue.2 - cue.1).sum();
         assert!(length.abs_diff(2000) < 50, "{joined:?}");
     }
+}
+
+// Gaps
+
+/// Feeds the film without every third frame: `replace` sends something else from the pad instead.
+fn cues_with_gaps(
+    replace: impl Fn(&gst::Pad, &gst::BufferRef) + Send + Sync + 'static,
+) -> Vec<Cue> {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! identity name=before ! catdogtext name=text ! application/x-json \
+         ! fakesink name=sink",
+        source()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
+    pipeline.pad("before", "src").add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let is_missing =
+            buffer.size() > 0 && (buffer.pts().unwrap().nseconds() / FRAME.nseconds()) % 3 == 1;
+        if !is_missing {
+            return gst::PadProbeReturn::Ok;
+        }
+        replace(pad, buffer);
+        gst::PadProbeReturn::Drop
+    });
+    feed(&pipeline);
+    taken(&seen)
+}
+
+#[test]
+fn short_gap_does_not_end_a_cue() {
+    let with_events = cues_with_gaps(|pad, buffer| {
+        let gap = gst::event::Gap::builder(buffer.pts().unwrap()).duration(buffer.duration());
+        assert!(pad.push_event(gap.build()));
+    });
+    let with_buffers = cues_with_gaps(|pad, buffer| {
+        let mut empty = gst::Buffer::new();
+        let fields = empty.get_mut().unwrap();
+        fields.set_pts(buffer.pts());
+        fields.set_duration(buffer.duration());
+        fields.set_flags(gst::BufferFlags::GAP);
+        pad.push(empty).unwrap();
+    });
+    for cues in [with_events, with_buffers] {
+        assert_eq!(cues.len(), FILM.len(), "{cues:?}");
+        for (cue, (name, start, end)) in cues.iter().zip(film_cues(label)) {
+            assert!(cue.text.contains(&format!("\"label\":\"{name}\"")), "{cue:?}");
+            assert!(cue.start.unwrap().abs_diff(start) <= 40, "{cue:?} for {start}");
+            let cue_end = cue.start.unwrap() + cue.duration.unwrap();
+            assert!(cue_end.abs_diff(end) <= 40, "{cue:?} for {end}");
+        }
+    }
+}
+
+#[test]
+fn long_gap_ends_a_cue() {
+    let pipeline = launch(&format!(
+        "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
+        source()
+    ));
+    let seen = collect(&pipeline.pad("sink", "sink"), cue);
+    let arrived = collect(&pipeline.pad("text", "sink"), |_| ());
+    pipeline.begin(gst::State::Playing);
+    for index in 0..3 {
+        assert_eq!(push(&pipeline, &picture(index, GREEN)), gst::FlowReturn::Ok);
+    }
+    wait_until("the frames arrived", || arrived.lock().unwrap().len() == 3);
+    for index in 3..12 {
+        let gap = gst::event::Gap::builder(FRAME * index).duration(FRAME).build();
+        assert!(pipeline.pad("src", "src").push_event(gap));
+    }
+    assert_eq!(push(&pipeline, &picture(12, GREEN)), gst::FlowReturn::Ok);
+    end(&pipeline);
+    pipeline.wait_for_eos();
+    let want = [("cat 71 %".to_owned(), 0, 120), ("cat 71 %".to_owned(), 480, 520)];
+    assert_eq!(spans(&taken(&seen)), want);
+}
+
+// WebVTT
+
+#[test]
+fn webvtt_file_has_escaped_labels_and_no_pango_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("film.vtt");
+    for (caps, format, want) in [
+        ("", "{label} {percent}", "cat &amp; &lt;dog&gt; 71 %".to_owned()),
+        ("text/x-raw,format=utf8 !", "{label}", "cat &amp; &lt;dog&gt;".to_owned()),
+        (
+            "",
+            "<b>{label}</b> <span color='red'>&lt;{percent}&gt;</span>",
+            "<b>cat &amp; &lt;dog&gt;</b> &lt;71 %&gt;".to_owned(),
+        ),
+    ] {
+        let pipeline = launch(&format!(
+            "{} ! {FILTER} labels=\"cat & <dog>,other\" ! catdogtext text-format=\"{format}\" \
+             ! {caps} queue ! webvttenc ! filesink location={}",
+            source(),
+            file.display()
+        ));
+        feed(&pipeline);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.split("\n\n").nth(1).unwrap().lines().last(), Some(&*want), "{text}");
+    }
+}
+
+// splitmuxsink
+
+/// A file of `splitmuxsink`: the start of its video, and start and duration of its cues, in ms.
+type Segment = (u64, Vec<(u64, u64)>);
+
+fn segment(test: &str, file: &Path) -> Option<Segment> {
+    let ms = |text: &str| text.parse::<f64>().map_or(0, |seconds| (seconds * 1e3).round() as u64);
+    let video = ["-select_streams", "v", "-show_entries", "stream=start_time", "-of", "csv=p=0"];
+    let video = ffmpeg(test, "ffprobe", &video, file)?;
+    let entries = "packet=pts_time,duration_time,size";
+    let text = ["-select_streams", "s", "-show_entries", entries, "-of", "csv=p=0"];
+    let packets = ffmpeg(test, "ffprobe", &text, file)?;
+    let cues = packets.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(',').collect();
+        // An MP4 file has an empty sample of two bytes after each cue.
+        (fields[2] != "2").then(|| (ms(fields[0]), ms(fields[1])))
+    });
+    Some((ms(video.trim()), cues.collect()))
+}
+
+/// Records ten seconds with one label in files of two seconds.
+fn segments(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str) -> Vec<Segment> {
+    init();
+    if gst::ElementFactory::find("x264enc").is_none() {
+        say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+        return Vec::new();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    launch(&format!(
+        "videotestsrc num-buffers=300 pattern=blue \
+         ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! {FILTER} \
+         ! tee name=t t. ! queue ! {encoder} ! h264parse ! splitmuxsink name=split muxer={muxer} \
+         max-size-time=2000000000 location={}/%02d t. ! queue ! catdogtext ! split.subtitle_0",
+        folder.path().display()
+    ))
+    .run();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map_while(|file| segment(test, file)).collect()
+}
+
+#[test]
+fn each_file_of_splitmuxsink_begins_with_its_text() {
+    let test = "each_file_of_splitmuxsink_begins_with_its_text";
+    for muxer in ["mp4mux", "matroskamux"] {
+        for (size, encoder, most) in [
+            // Keyframes that are no multiple of half a second, so they are inside cues.
+            ((320, 240), "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37", 30),
+            // The encoder looks ahead: the text is ahead of the video.
+            ((320, 240), "x264enc speed-preset=ultrafast key-int-max=37", 30),
+            // With B-frames.
+            ((320, 240), "x264enc key-int-max=37", 30),
+            // The queue holds seven frames, so each file may have a few cues that were sent early.
+            ((1280, 720), "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37", 60),
+        ] {
+            let segments = segments(test, size, encoder, muxer);
+            for (video, cues) in &segments {
+                assert!(cues[0].0.abs_diff(*video) <= 1, "{muxer}, {encoder}: {segments:?}");
+                for (start, duration) in cues {
+                    assert!(
+                        (1..=501).contains(duration),
+                        "{muxer}, {encoder}: {start} {segments:?}"
+                    );
+                }
+                for pair in cues.windows(2) {
+                    assert!(pair[1].0.abs_diff(pair[0].0 + pair[0].1) <= 2, "{segments:?}");
+                }
+            }
+            let count: usize = segments.iter().map(|(_, cues)| cues.len()).sum();
+            say(&format!("{test}, {muxer}, {size:?}, {encoder}: {count} cues"));
+            assert!(count <= most, "{muxer}, {encoder}: {segments:?}");
+        }
+    }
+}
+
+/// `splitmuxsink` ignores gap events, so time without text needs buffers.
+#[test]
+fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
+    let test = "splitmuxsink_does_not_wait_for_text_that_does_not_come";
+    let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37";
+    init();
+    if gst::ElementFactory::find("x264enc").is_none() {
+        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    }
+    for muxer in ["mp4mux", "matroskamux"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = launch(&format!(
+            "videotestsrc num-buffers=200 pattern=red \
+             ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
+             ! {FILTER} unknown-label=\"\" class-confidence-threshold=1 ! tee name=t \
+             t. ! queue ! {encoder} ! h264parse ! splitmuxsink name=split muxer={muxer} \
+             max-size-time=2000000000 location={}/%02d t. ! queue ! catdogtext ! split.subtitle_0",
+            folder.path().display()
+        ));
+        let begin = std::time::Instant::now();
+        pipeline.run();
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{muxer}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5, "{muxer}");
+    }
+}
+
+#[test]
+fn pipeline_with_splitmuxsink_stops_while_a_cue_waits_for_the_video() {
+    init();
+    if gst::ElementFactory::find("x264enc").is_none() {
+        return say("SKIPPED pipeline_with_splitmuxsink_stops: GStreamer has no x264enc here");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for delay in [50, 300, 900] {
+        let pipeline = launch(&format!(
+            "videotestsrc is-live=true pattern=blue \
+             ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! {FILTER} \
+             ! tee name=t t. ! queue ! x264enc ! h264parse ! splitmuxsink name=split \
+             muxer=matroskamux max-size-time=2000000000 location={}/%02d \
+             t. ! queue ! catdogtext ! split.subtitle_0",
+            folder.path().display()
+        ));
+        pipeline.begin(gst::State::Playing);
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let begin = std::time::Instant::now();
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
+    }
+}
+
+// Diagnostics
+
+#[test]
+fn held_cue_is_explained_in_the_debug_log() {
+    let test = "held_cue_is_explained_in_the_debug_log";
+    if job().is_none() {
+        // The log of this process belongs to all tests.
+        let output = child(test, "run").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    init();
+    gst::log::remove_default_log_function();
+    gst::log::set_threshold_for_name("catdogtext", gst::DebugLevel::Debug);
+    let lines: Seen<String> = Seen::default();
+    let noted = lines.clone();
+    gst::log::add_log_function(move |category, level, _, _, _, _, message| {
+        let text = message.get().map(|text| text.to_string()).unwrap_or_default();
+        if category.name() == "catdogtext" && level == gst::DebugLevel::Debug {
+            noted.lock().unwrap().push(text);
+        }
+    });
+    let pipeline =
+        launch(&format!("{} ! {FILTER} ! catdogtext ! matroskamux name=mux ! fakesink", source()));
+    feed(&pipeline);
+    let lines = taken(&lines);
+    let want = "cue 'cat' open since 0:00:00.000000000, waiting for the next label, \
+                at most 500 ms because of mux";
+    assert_eq!(lines[..2], ["consumer of the cues: Muxer mux", want]);
+    assert!(lines.len() <= 1 + FILM.len(), "{lines:?}");
+}
+
+#[test]
+fn missing_watch_thread_is_warned_of() {
+    let test = "missing_watch_thread_is_warned_of";
+    if job().is_none() {
+        // With a stack larger than the address space, no thread of Rust can be created.
+        let output = child(test, "run").env("RUST_MIN_STACK", "1000000000000000").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let pipeline = launch(&format!("{} ! catdogtext name=text ! fakesink", source()));
+    pipeline.begin(gst::State::Playing);
+    assert_eq!(push(&pipeline, &picture(0, GREEN)), gst::FlowReturn::Ok);
+    end(&pipeline);
+    let messages = pipeline.wait_for_eos();
+    let warned = messages.iter().any(|message| match message.view() {
+        gst::MessageView::Warning(warning) => warning.error().to_string().contains("thread"),
+        _ => false,
+    });
+    assert!(warned, "{messages:?}");
 }

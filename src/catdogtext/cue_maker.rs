@@ -325,14 +325,12 @@ impl CueMaker {
         let Some(streaming) = state.as_mut().filter(|streaming| streaming.is_stalled(stall)) else {
             return;
         };
-        let (outputs, hold) = streaming.send_early();
+        let (outputs, sent) = streaming.send_early();
         drop(state);
-        gst::debug!(
-            CAT,
-            imp = self,
-            "no frame came in time, {} outputs sent: {hold}",
-            outputs.len()
-        );
+        match sent {
+            Some(cue) => gst::debug!(CAT, imp = self, "sent early, because no frame came: {cue}"),
+            None => gst::log!(CAT, imp = self, "sent a gap for sinks that wait for data"),
+        }
         let _ = self.push(outputs);
     }
 

@@ -321,16 +321,15 @@ impl Streaming {
     }
 
     /// Sends the open cue early, in case frames have stopped because the consumer waits for it. Returns the
-    /// cue for the debug log, too.
-    pub fn send_early(&mut self) -> (Vec<Output>, Hold) {
-        let hold = self.hold();
+    /// cue for the debug log, too. For a consumer that does not wait for cues, this sends a gap.
+    pub fn send_early(&mut self) -> (Vec<Output>, Option<Hold>) {
         if !self.consumer.waits() {
-            return (self.cues.start().map(|start| gap(start, None)).into_iter().collect(), hold);
+            return (self.cues.start().map(|start| gap(start, None)).into_iter().collect(), None);
         }
+        let hold = self.hold();
         self.pace.note_early_cue(Instant::now());
-        let parts = self.cues.close_by_frame();
-        let parts: Vec<Cue> = parts.into_iter().flatten().collect();
-        (self.encode_all(&parts), hold)
+        let parts: Vec<Cue> = self.cues.close_by_frame().into_iter().flatten().collect();
+        (self.encode_all(&parts), Some(hold))
     }
 
     /// Returns the open cue if it is the first one that is held for this consumer.
