@@ -1,8 +1,8 @@
-//! `catdogtext`: what was seen as cues, for whoever takes text - an application, a textoverlay, a
-//! file, a muxer - and never at the cost of the frames on other branches.
+//! `catdogtext`: cues for an application, a textoverlay, a file or a muxer, which do not block the frames on
+//! other branches.
 //!
-//! Every frame has a colour that the model tells apart, so what must be said, and when, is known.
-//! Recordings are read by FFmpeg where it is installed: its demuxers share nothing with what wrote.
+//! Every frame has one color, which the model classifies reliably, so the text and the times of all cues are
+//! known. Recordings are read with FFmpeg if it is installed, because it shares no code with the writer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ use gst::prelude::*;
 
 const FILTER: &str = "catdogfilter name=filter model-file={model} class-confidence-threshold=0.6";
 
-/// Colours of the frames and how many of each there are: 4.4 s.
+/// The colors of the frames and the number of frames of each color: 4.4 s.
 const FILM: [([u8; 3], u64); 5] = [(GREEN, 30), (BLUE, 10), (RED, 5), (GREEN, 35), (BLUE, 30)];
 
 fn label(color: [u8; 3]) -> &'static str {
@@ -35,10 +35,13 @@ fn text(color: [u8; 3]) -> &'static str {
     }
 }
 
+/// Tests that depend on the speed of encoders run one at a time.
+static ENCODERS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Text, start and end of a cue, in ms.
 type Span = (String, u64, u64);
 
-/// Each cue that the film makes.
+/// The cues of the film.
 fn film_cues(what: impl Fn([u8; 3]) -> &'static str) -> Vec<Span> {
     let mut start = 0;
     let cue = |&(color, frames): &([u8; 3], u64)| {
@@ -61,7 +64,7 @@ fn source() -> String {
     appsrc(&caps("RGBx", 64, 48))
 }
 
-/// Plays the film to its end.
+/// Plays the film to its end, and returns the messages.
 fn feed(pipeline: &Pipeline) -> Vec<gst::Message> {
     pipeline.begin(gst::State::Playing);
     for (index, color) in (0..).zip(colors()) {
@@ -71,7 +74,7 @@ fn feed(pipeline: &Pipeline) -> Vec<gst::Message> {
     pipeline.wait_for_eos()
 }
 
-/// One cue as a buffer.
+/// The content of a text buffer, times in ms.
 #[derive(Clone, Debug, PartialEq)]
 struct Cue {
     text: String,
@@ -94,7 +97,7 @@ fn spans(cues: &[Cue]) -> Vec<Span> {
     cues.iter().map(span).collect()
 }
 
-/// Neighbours that say the same, as one.
+/// Joins adjacent cues with the same text.
 fn joined(cues: Vec<Span>) -> Vec<Span> {
     let mut joined: Vec<Span> = Vec::new();
     for cue in cues {
@@ -106,7 +109,7 @@ fn joined(cues: Vec<Span>) -> Vec<Span> {
     joined
 }
 
-/// What comes out of `catdogtext` behind the filter with these elements around it, for the film.
+/// The cues that the elements `text`, which contain `catdogtext`, make of the film.
 fn cues_of(text: &str) -> Vec<Cue> {
     let pipeline = launch(&format!("{} ! {FILTER} ! {text} ! fakesink name=sink", source()));
     let seen = collect(&pipeline.pad("sink", "sink"), cue);
@@ -121,13 +124,13 @@ fn caps_at(pipeline: &Pipeline, element: &str) -> gst::Caps {
 // Cues
 
 #[test]
-fn a_cue_is_as_long_as_its_label() {
+fn cue_is_as_long_as_its_label() {
     let cues = cues_of("catdogtext name=text");
     assert_eq!(spans(&cues), film_cues(text));
 }
 
 #[test]
-fn a_json_line_has_what_the_metadata_has() {
+fn json_line_has_the_fields_of_the_metadata() {
     let lines = cues_of("catdogtext ! application/x-json");
     assert_eq!(lines.len(), FILM.len());
     for ((line, (color, frames)), (label, start, end)) in
@@ -160,7 +163,7 @@ fn a_json_line_has_what_the_metadata_has() {
 }
 
 #[test]
-fn an_unknown_label_that_is_empty_is_silence() {
+fn empty_unknown_label_makes_a_gap() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} unknown-label=\"\" ! catdogtext name=text ! fakesink name=sink",
         source()
@@ -194,7 +197,7 @@ fn maximum_cue_duration_is_an_int_in_ms() {
 }
 
 #[test]
-fn cues_are_cut_where_that_is_asked_for() {
+fn cue_is_not_longer_than_the_maximum_duration() {
     let cues = spans(&cues_of("catdogtext max-cue-duration=400"));
     assert!(cues.iter().all(|(_, start, end)| end - start <= 400));
     assert_eq!(cues.iter().filter(|(_, start, end)| end - start == 400).count(), 3 + 1 + 3 + 3);
@@ -205,7 +208,7 @@ fn cues_are_cut_where_that_is_asked_for() {
 }
 
 #[test]
-fn frames_without_a_time_are_cues_without_one() {
+fn frames_without_time_stamps_make_cues_without_time_stamps() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext ! appsink name=sink sync=false",
         source().replace("format=time", "format=time do-timestamp=false")
@@ -223,10 +226,10 @@ fn frames_without_a_time_are_cues_without_one() {
     }
 }
 
-// What is asked for
+// Properties
 
 #[test]
-fn markup_is_used_where_the_format_has_some() {
+fn markup_is_negotiated_if_the_format_has_markup() {
     for (format, markup, want) in [
         ("{label}", false, "cat"),
         ("<b>{label}</b>", true, "<b>cat</b>"),
@@ -243,7 +246,7 @@ fn markup_is_used_where_the_format_has_some() {
         assert_eq!(kind, if markup { "pango-markup" } else { "utf8" }, "{format}");
         assert_eq!(taken(&seen)[0].text, want);
     }
-    // A muxer takes plain text only.
+    // Downstream takes plain text only.
     for (format, want) in [("<b>{label}</b>", "cat"), ("R&amp;D <i>{percent}</i>", "R&D 71 %")] {
         let plain =
             cues_of(&format!("catdogtext text-format=\"{format}\" ! text/x-raw,format=utf8"));
@@ -252,7 +255,7 @@ fn markup_is_used_where_the_format_has_some() {
 }
 
 #[test]
-fn markup_may_come_and_go_while_playing() {
+fn markup_can_change_while_playing() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text max-cue-duration=0 ! appsink name=sink sync=false",
         source()
@@ -276,13 +279,13 @@ fn markup_may_come_and_go_while_playing() {
 }
 
 #[test]
-fn caps_that_leave_something_open_are_settled() {
+fn caps_with_ranges_are_fixated() {
     let cues = cues_of("catdogtext ! text/x-raw,format=utf8,x=[1,5]");
     assert_eq!(spans(&cues), film_cues(text));
 }
 
 #[test]
-fn a_wrong_format_is_an_error_at_first_and_a_warning_later() {
+fn invalid_format_is_an_error_at_start_and_a_warning_while_playing() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text text-format={{labels}} ! fakesink",
         source()
@@ -316,7 +319,7 @@ fn a_wrong_format_is_an_error_at_first_and_a_warning_later() {
 }
 
 #[test]
-fn the_element_whose_results_are_read_can_be_named() {
+fn element_property_selects_the_results() {
     let two = "catdogfilter name=strict model-file={model} class-confidence-threshold=0.73 \
                ! catdogfilter name=eager model-file={model} class-confidence-threshold=0 post-messages=none";
     let first = |text: &str| {
@@ -332,7 +335,7 @@ fn the_element_whose_results_are_read_can_be_named() {
 }
 
 #[test]
-fn missing_results_are_warned_of_once() {
+fn missing_results_cause_one_warning() {
     for (text, named) in
         [("catdogtext", "no results:"), ("catdogtext element=other", "element=other")]
     {
@@ -359,7 +362,7 @@ fn missing_results_are_warned_of_once() {
 // The stream
 
 #[test]
-fn what_was_before_a_flush_is_not_said_after_it() {
+fn flush_discards_the_open_cue() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
         source()
@@ -381,7 +384,7 @@ fn what_was_before_a_flush_is_not_said_after_it() {
 }
 
 #[test]
-fn nobody_upstream_hurries_for_a_cue_that_is_late() {
+fn qos_of_late_cues_does_not_reach_upstream() {
     let pipeline =
         launch(&format!("{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink", source()));
     let reached: Seen<()> = Seen::default();
@@ -404,7 +407,7 @@ fn nobody_upstream_hurries_for_a_cue_that_is_late() {
 }
 
 #[test]
-fn a_textoverlay_draws_the_very_frames_that_catdogfilter_would() {
+fn textoverlay_with_cues_draws_the_same_pixels_as_with_catdogfilter() {
     let drawn = |description: &str| {
         let pipeline = launch(&format!(
             "{} ! {FILTER} {description} ! fakesink name=sink",
@@ -437,10 +440,10 @@ fn a_textoverlay_draws_the_very_frames_that_catdogfilter_would() {
     }
 }
 
-/// Frames of other caps come while an encoder that looks ahead has the muxer wait.
+/// The caps change while an encoder that looks ahead makes the muxer wait.
 #[test]
-fn another_size_in_the_middle_stalls_nothing() {
-    let test = "another_size_in_the_middle_stalls_nothing";
+fn change_of_caps_does_not_stall_a_muxer() {
+    let test = "change_of_caps_does_not_stall_a_muxer";
     init();
     if gst::ElementFactory::find("x264enc").is_none() {
         return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
@@ -466,10 +469,10 @@ fn another_size_in_the_middle_stalls_nothing() {
     }
 }
 
-/// A sink waits for data when it starts, after a flush, and when it is to pause; but the label
-/// stays, and no cue is complete.
+/// A sink waits for data when it starts, after a flush and before it pauses, but no cue is complete, because
+/// the label stays the same.
 #[test]
-fn a_sink_of_text_lets_a_pipeline_seek_and_pause() {
+fn text_sink_does_not_block_seek_and_pause() {
     for text in ["fakesink", "webvttenc ! fakesink", "fakesink sync=true"] {
         let pipeline = launch(&format!(
             "videotestsrc num-buffers=10000 pattern=blue \
@@ -488,7 +491,7 @@ fn a_sink_of_text_lets_a_pipeline_seek_and_pause() {
 }
 
 #[test]
-fn another_segment_ends_a_cue_and_backwards_each_frame_is_one() {
+fn new_segment_ends_a_cue_and_in_reverse_each_frame_is_a_cue() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
         source()
@@ -522,7 +525,7 @@ fn another_segment_ends_a_cue_and_backwards_each_frame_is_one() {
 }
 
 #[test]
-fn the_text_is_a_stream_of_its_own() {
+fn text_has_its_own_stream_id() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext name=text ! fakesink name=sink async=false",
         source()
@@ -550,7 +553,7 @@ fn the_text_is_a_stream_of_its_own() {
 }
 
 #[test]
-fn frames_of_any_layout_are_welcome() {
+fn allocation_query_accepts_any_layout() {
     let pipeline = launch("catdogtext name=text ! fakesink");
     pipeline.begin(gst::State::Paused);
     let mut query = gst::query::Allocation::new(Some(&caps("I420", 64, 48)), true);
@@ -559,7 +562,7 @@ fn frames_of_any_layout_are_welcome() {
 }
 
 #[test]
-fn a_pipeline_stops_in_the_middle() {
+fn pipeline_with_a_muxer_stops_at_any_time() {
     for delay in [0, 5, 50, 200] {
         let pipeline = launch(&format!(
             "videotestsrc ! video/x-raw,format=I420,width=320,height=240 ! {FILTER} ! tee name=t \
@@ -580,7 +583,7 @@ fn a_pipeline_stops_in_the_middle() {
 
 // Files
 
-/// The cues of a WebVTT or SRT file: both have a line "start --> end", and the text behind it.
+/// The cues of a WebVTT or SRT file: both have a line "start --> end" and then the text.
 fn subtitles(text: &str) -> Vec<Span> {
     let time = |text: &str| {
         let digits = |text: &str| text.parse::<u64>().unwrap();
@@ -596,10 +599,10 @@ fn subtitles(text: &str) -> Vec<Span> {
 }
 
 #[test]
-fn subtitle_files_and_a_sidecar_beside_a_picture_that_plays() {
+fn subtitle_files_and_json_are_written_while_video_plays() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
-    // The other branch waits for its first frame to be shown, and plays by the clock then.
+    // The first branch is synchronized to the clock after its first frame.
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! tee name=t t. ! queue ! textoverlay ! fakesink sync=true \
          t. ! queue ! catdogtext ! webvttenc ! filesink location={} \
@@ -627,7 +630,7 @@ fn subtitle_files_and_a_sidecar_beside_a_picture_that_plays() {
     assert_eq!(labels, film_cues(label).into_iter().map(|cue| cue.0).collect::<Vec<_>>());
 }
 
-/// What FFmpeg makes of `arguments` and `file`; `None` where it is not installed.
+/// The output of FFmpeg's `program` for `file`; `None` if it is not installed.
 fn ffmpeg(test: &str, program: &str, arguments: &[&str], file: &Path) -> Option<String> {
     match Command::new(program).args(["-v", "error", "-i"]).arg(file).args(arguments).output() {
         Ok(output) => {
@@ -642,7 +645,7 @@ fn ffmpeg(test: &str, program: &str, arguments: &[&str], file: &Path) -> Option<
     }
 }
 
-/// The subtitle track of a recording as FFmpeg reads it, and how many video packets there are.
+/// The cues of a recording as FFmpeg reads them, and the number of video packets.
 fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
     let count = [
         "-select_streams",
@@ -658,8 +661,8 @@ fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
     Some((subtitles(&cues), frames.trim().parse().unwrap()))
 }
 
-/// Records the film with a subtitle track, by branches as anybody would write them; `queue` stands
-/// before the encoder. There may be so many cues.
+/// Records the film with a subtitle track. `queue` is in front of the encoder, `counts` is the allowed number of
+/// cues.
 fn record(
     test: &str,
     (width, height): (u32, u32),
@@ -700,25 +703,27 @@ fn record(
 }
 
 #[test]
-fn a_recording_has_a_subtitle_track() {
-    let test = "a_recording_has_a_subtitle_track";
+fn recording_has_a_subtitle_track() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let test = "recording_has_a_subtitle_track";
     for (encoder, muxer) in [
-        // The first looks ahead: it takes dozens of frames before it gives one.
+        // The first encoder looks ahead: it takes dozens of frames before it gives one.
         ("x264enc", "mp4mux"),
         ("x264enc tune=zerolatency speed-preset=ultrafast", "mp4mux"),
         ("x264enc speed-preset=ultrafast", "matroskamux"),
         ("x264enc tune=zerolatency speed-preset=ultrafast", "matroskamux"),
         ("vp8enc deadline=1", "webmmux"),
     ] {
-        // 11 is one each half second and one at each change; mp4mux makes one or two stalls of it.
+        // 11 cues: one per half second and one at each change. With mp4mux, one or two stalls add cues.
         record(test, (320, 240), "queue", encoder, muxer, 11..=25);
     }
 }
 
-/// A queue holds three such frames, and the muxer wants to know what is said before it takes more.
+/// A queue holds three such frames, and the muxer takes no more before it has the text of their time.
 #[test]
-fn a_recording_of_large_frames_is_not_stalled() {
-    let test = "a_recording_of_large_frames_is_not_stalled";
+fn recording_of_large_frames_does_not_stall() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let test = "recording_of_large_frames_does_not_stall";
     let encoder = "x264enc tune=zerolatency speed-preset=ultrafast";
     for muxer in ["mp4mux", "matroskamux"] {
         record(test, (1920, 1080), "queue", encoder, muxer, 11..=colors().count());
@@ -727,8 +732,9 @@ fn a_recording_of_large_frames_is_not_stalled() {
 }
 
 #[test]
-fn a_live_recording_has_every_frame_and_its_subtitles() {
-    let test = "a_live_recording_has_every_frame_and_its_subtitles";
+fn live_recording_has_every_frame_and_its_subtitles() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let test = "live_recording_has_every_frame_and_its_subtitles";
     init();
     if gst::ElementFactory::find("x264enc").is_none() {
         return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
@@ -904,6 +910,7 @@ fn segments(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str)
 
 #[test]
 fn each_file_of_splitmuxsink_begins_with_its_text() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let test = "each_file_of_splitmuxsink_begins_with_its_text";
     for muxer in ["mp4mux", "matroskamux"] {
         for (size, encoder, most) in [
@@ -939,6 +946,7 @@ fn each_file_of_splitmuxsink_begins_with_its_text() {
 /// `splitmuxsink` ignores gap events, so time without text needs buffers.
 #[test]
 fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let test = "splitmuxsink_does_not_wait_for_text_that_does_not_come";
     let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37";
     init();
@@ -964,6 +972,7 @@ fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
 
 #[test]
 fn pipeline_with_splitmuxsink_stops_while_a_cue_waits_for_the_video() {
+    let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     init();
     if gst::ElementFactory::find("x264enc").is_none() {
         return say("SKIPPED pipeline_with_splitmuxsink_stops: GStreamer has no x264enc here");
