@@ -43,7 +43,7 @@ struct Attached {
     pad: glib::WeakRef<gst::Pad>,
     probe: Option<gst::PadProbeId>,
     notify: Option<glib::SignalHandlerId>,
-    /// The probe must not write any more; it may be running at the same time.
+    /// The probe must not write; it may be running at the same time.
     detached: Arc<AtomicBool>,
     text: Arc<OverlayText>,
 }

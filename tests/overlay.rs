@@ -4,6 +4,8 @@
 //! Every frame has one color, which the model classifies reliably, so the text of each frame is known. The
 //! text is read when the drawn frame leaves the textoverlay, because only the streaming thread that draws
 //! sets it. One test compares the drawn pixels.
+//!
+//! The file is long because all tests share the frames and the pipelines with an overlay.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -418,7 +420,7 @@ fn overlay_linked_after_a_queue_while_playing_is_found() {
         replace(&pipeline, "before", &pipeline.get("overlay"), &new);
         for index in 1..5 {
             through(&pipeline, picture(index));
-            assert_eq!(text(&new), text_for(color(index)), "behind {between}, frame {index}");
+            assert_eq!(text(&new), text_for(color(index)), "after {between}, frame {index}");
         }
     }
 }
