@@ -1,10 +1,15 @@
-//! The result as the text of a `textoverlay` further down the pipeline.
+//! The classification as the text of a `textoverlay` downstream.
 //!
-//! The overlay's `text` is set by a probe on its `video_sink`, from the metadata of the very buffer
-//! that is about to be drawn: whatever queues lie between, text and picture belong together. Only a
-//! `textoverlay` whose `text` is empty and whose `text_sink` is not linked is taken; once
-//! somebody else sets its text, it is let go for good.
+//! A probe on the overlay's `video_sink` sets the property `text` from the metadata of the very buffer that
+//! is about to be drawn, so the text belongs to its frame whatever queues lie between. Only a `textoverlay`
+//! with an empty `text` and an unlinked `text_sink` is used. After the user sets its text, the element never
+//! writes to it again.
+//!
+//! Setting a property calls the application's handlers of `notify::text`, so it is done with no lock held.
+//! [`OverlayText`] decides under its lock what to write; a write that another element requests meanwhile is
+//! left to the thread that is writing.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -23,12 +28,12 @@ pub struct Overlays {
     attached: Vec<Attached>,
 }
 
-/// What the probes need: which metadata to read, and how to write it.
+/// What the probes of one element share: which metadata to read, and how to write it.
 #[derive(Debug)]
 pub struct OverlayWriter {
-    /// The element whose metadata is drawn.
+    /// Name of the element whose metadata is drawn.
     pub element: String,
-    /// How; changes while playing.
+    /// The format of the text; it may change while playing.
     pub format: Mutex<TextFormat>,
 }
 
@@ -37,18 +42,15 @@ struct Attached {
     overlay: glib::WeakRef<gst::Element>,
     pad: glib::WeakRef<gst::Pad>,
     probe: Option<gst::PadProbeId>,
-    /// Set when the probe is no longer to write; it may be running meanwhile.
+    notify: Option<glib::SignalHandlerId>,
+    /// The probe must not write; it may be running at the same time.
     detached: Arc<AtomicBool>,
-    text: SharedText,
+    text: Arc<OverlayText>,
 }
 
-/// What was last written to one overlay, by whichever element: the overlay's text is theirs as long
-/// as it is this. `None` once it was not, or the text comes from a pad.
-type SharedText = Arc<Mutex<Option<String>>>;
-
 impl Overlays {
-    /// Looks again at what is linked downstream of `source`: takes the overlays that have come,
-    /// lets go those that are no longer there. Returns the names of those taken.
+    /// Searches downstream of `source`: attaches to overlays that are new and detaches from those that are
+    /// gone. Returns the names of the new ones.
     pub fn update(&mut self, source: &gst::Pad, writer: &Arc<OverlayWriter>) -> Vec<glib::GString> {
         let found = find_overlays(source);
         let (kept, gone) = std::mem::take(&mut self.attached).into_iter().partition(|attached| {
@@ -58,7 +60,7 @@ impl Overlays {
         for attached in gone {
             attached.detach();
         }
-        let mut taken = Vec::new();
+        let mut names = Vec::new();
         for overlay in found {
             let known =
                 self.attached.iter().any(|a| a.overlay.upgrade().as_ref() == Some(&overlay));
@@ -66,14 +68,14 @@ impl Overlays {
                 continue;
             }
             if let Some(attached) = Attached::new(&overlay, writer) {
-                taken.push(overlay.name());
+                names.push(overlay.name());
                 self.attached.push(attached);
             }
         }
-        taken
+        names
     }
 
-    /// Lets go of every overlay, and leaves their text empty as it was found.
+    /// Detaches from every overlay and sets its text to the empty text that it had.
     pub fn clear(&mut self) {
         for attached in self.attached.drain(..) {
             attached.detach();
@@ -88,14 +90,21 @@ impl Drop for Overlays {
 }
 
 impl Attached {
-    /// Takes `overlay` where its text is empty, or written by another element of this kind.
+    /// Attaches to `overlay` if its text is empty or was written by an element of this kind.
     fn new(overlay: &gst::Element, writer: &Arc<OverlayWriter>) -> Option<Self> {
-        let text = shared_text(overlay);
-        let ours = lock(&text).as_deref().is_some_and(|written| is_text(overlay, written));
-        if !ours || text_is_linked(overlay) {
+        let text = OverlayText::of(overlay);
+        if !text.is_ours(overlay) || text_is_linked(overlay) {
             return None;
         }
         let pad = overlay.static_pad("video_sink")?;
+        let notify = overlay.connect_notify(Some("text"), {
+            let text = Arc::downgrade(&text);
+            move |overlay, _| {
+                if let Some(text) = text.upgrade() {
+                    text.note_change(overlay);
+                }
+            }
+        });
         let detached = Arc::new(AtomicBool::new(false));
         let probe = pad.add_probe(gst::PadProbeType::BUFFER, {
             let (overlay, writer) = (overlay.downgrade(), Arc::clone(writer));
@@ -104,90 +113,188 @@ impl Attached {
                 if let (Some(buffer), Some(overlay)) = (info.buffer(), overlay.upgrade()) {
                     write_text(buffer, &overlay, &writer, &text, &detached);
                 }
-                // Also when the overlay is given up: who added the probe removes it, once.
+                // The probe stays if the text is the user's; `detach` removes it, once.
                 gst::PadProbeReturn::Ok
             }
         });
-        Some(Self { overlay: overlay.downgrade(), pad: pad.downgrade(), probe, detached, text })
+        let (overlay, pad, notify) = (overlay.downgrade(), pad.downgrade(), Some(notify));
+        Some(Self { overlay, pad, probe, notify, detached, text })
     }
 
     fn detach(mut self) {
-        let mut text = lock(&self.text);
-        self.detached.store(true, Ordering::Release);
-        if let (Some(overlay), Some(written)) = (self.overlay.upgrade(), text.as_ref())
-            && is_text(&overlay, written)
-            && !written.is_empty()
-        {
-            overlay.set_property("text", "");
-            *text = Some(String::new());
+        if let Some(overlay) = self.overlay.upgrade() {
+            self.text.clear(&overlay, &self.detached);
+            if let Some(notify) = self.notify.take() {
+                overlay.disconnect(notify);
+            }
         }
-        drop(text);
         if let (Some(pad), Some(probe)) = (self.pad.upgrade(), self.probe.take()) {
             pad.remove_probe(probe);
         }
     }
 }
 
-/// The one [`SharedText`] of `overlay` in this process: several elements may feed it, through a
-/// selector or a mixer, and must know each other's texts from a user's.
-fn shared_text(overlay: &gst::Element) -> SharedText {
-    type Entry = (glib::WeakRef<gst::Element>, Weak<Mutex<Option<String>>>);
-    static TEXTS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-    let mut texts = lock(&TEXTS);
-    texts.retain(|(overlay, text)| overlay.upgrade().is_some() && text.strong_count() > 0);
-    let known = texts.iter().find(|(other, _)| other.upgrade().as_ref() == Some(overlay));
-    if let Some(text) = known.and_then(|(_, text)| text.upgrade()) {
-        return text;
-    }
-    let text = Arc::new(Mutex::new(Some(String::new())));
-    texts.push((overlay.downgrade(), Arc::downgrade(&text)));
-    text
+/// The text of one overlay, shared by all elements of this process that write to it: several may do so
+/// through a selector or a mixer, and each must distinguish the texts of the others from the user's.
+#[derive(Debug, Default)]
+struct OverlayText {
+    state: Mutex<TextState>,
 }
 
-/// Sets the overlay's text to that of `buffer`: none, where no element of this kind has said
-/// anything of it. Gives up for good when somebody else has set it.
+#[derive(Debug, Default)]
+struct TextState {
+    /// The text that an element of this kind wrote last, or is writing.
+    written: String,
+    /// A thread is setting the property.
+    is_writing: bool,
+    /// What that thread writes next, on behalf of another one.
+    next: Option<String>,
+    /// The user set the text, or linked `text_sink`; the overlay is not written to again.
+    is_users: bool,
+    /// The text that the user set while an element was writing.
+    users_text: Option<OsString>,
+}
+
+impl OverlayText {
+    /// Returns the one [`OverlayText`] of `overlay` in this process.
+    fn of(overlay: &gst::Element) -> Arc<Self> {
+        type Entry = (glib::WeakRef<gst::Element>, Weak<OverlayText>);
+        static TEXTS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+        let mut texts = lock(&TEXTS);
+        texts.retain(|(overlay, text)| overlay.upgrade().is_some() && text.strong_count() > 0);
+        let known = texts.iter().find(|(other, _)| other.upgrade().as_ref() == Some(overlay));
+        if let Some(text) = known.and_then(|(_, text)| text.upgrade()) {
+            return text;
+        }
+        let text = Arc::new(Self::default());
+        texts.push((overlay.downgrade(), Arc::downgrade(&text)));
+        text
+    }
+
+    /// Returns whether the text of `overlay` is empty or was written by an element of this kind.
+    fn is_ours(&self, overlay: &gst::Element) -> bool {
+        let state = lock(&self.state);
+        !state.is_users && (state.is_writing || is_text(overlay, &state.written))
+    }
+
+    /// Writes `text`, unless `detached` is set or the text is the user's.
+    fn write(&self, overlay: &gst::Element, text: String, detached: &AtomicBool) {
+        let mut state = lock(&self.state);
+        if detached.load(Ordering::Acquire) {
+            return;
+        }
+        if text_is_linked(overlay) {
+            state.is_users = true;
+        }
+        if state.request(overlay, text) {
+            drop(state);
+            self.write_requested(overlay);
+        }
+    }
+
+    /// Sets `detached`, and empties the text unless it is the user's.
+    fn clear(&self, overlay: &gst::Element, detached: &AtomicBool) {
+        let mut state = lock(&self.state);
+        detached.store(true, Ordering::Release);
+        if state.request(overlay, String::new()) {
+            drop(state);
+            self.write_requested(overlay);
+        }
+    }
+
+    /// Sets the property until no other text is requested.
+    ///
+    /// If the user sets the text at the same time, the user's text is set again.
+    fn write_requested(&self, overlay: &gst::Element) {
+        loop {
+            let text = lock(&self.state).written.clone();
+            overlay.set_property("text", &text);
+            let mut state = lock(&self.state);
+            let next = state.next.take();
+            match next {
+                Some(next) if next != state.written && !state.is_users => state.written = next,
+                _ => {
+                    state.is_writing = false;
+                    let users_text = state.users_text.take();
+                    drop(state);
+                    if let Some(text) = users_text {
+                        overlay.set_property("text", PathBuf::from(text));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Notes that the text of `overlay` was set, by an element of this kind or by the user.
+    fn note_change(&self, overlay: &gst::Element) {
+        let mut state = lock(&self.state);
+        if state.is_users || !is_text(overlay, &state.written) {
+            state.is_users = true;
+            state.users_text = state.is_writing.then(|| current_text(overlay));
+        }
+    }
+}
+
+impl TextState {
+    /// Requests that the text becomes `text`. Returns whether the caller must write it: not if the text
+    /// is the user's, is `text` already, or if another thread is writing and will write this one next.
+    fn request(&mut self, overlay: &gst::Element, text: String) -> bool {
+        if self.is_users {
+            return false;
+        }
+        if self.is_writing {
+            self.next = Some(text);
+            return false;
+        }
+        self.is_users = !is_text(overlay, &self.written);
+        let must_write = !self.is_users && text != self.written;
+        if must_write {
+            self.written = text;
+            self.is_writing = true;
+        }
+        must_write
+    }
+}
+
+/// Sets the text of the overlay to that of `buffer`, which is empty if no element of this kind attached
+/// metadata to it.
 fn write_text(
     buffer: &gst::BufferRef,
     overlay: &gst::Element,
     writer: &OverlayWriter,
-    shared: &Mutex<Option<String>>,
+    overlay_text: &OverlayText,
     detached: &AtomicBool,
 ) {
     let render = |fields: &ClassificationFields<'_>| lock(&writer.format).markup(fields);
     let text = match metadata::read(buffer, Some(&writer.element), render) {
         Some(text) => text,
-        // Another element's result, for its own probe to draw.
+        // The buffer belongs to another element, whose own probe writes its text.
         None if gst::meta::CustomMeta::from_buffer(buffer, metadata::META_NAME).is_ok() => return,
         None => String::new(),
     };
-    let mut written = lock(shared);
-    let Some(last) = written.as_ref() else { return };
-    if detached.load(Ordering::Acquire) {
-        return;
-    }
-    if !is_text(overlay, last) || text_is_linked(overlay) {
-        *written = None;
-    } else if text != *last {
-        overlay.set_property("text", &text);
-        *written = Some(text);
-    }
+    overlay_text.write(overlay, text, detached);
 }
 
-/// Whether the overlay's text is `text`. Read as a path, because an application's may be no UTF-8,
-/// which a `String` from a property does not survive.
+/// Returns whether the text of the overlay is `text`.
 fn is_text(overlay: &gst::Element, text: &str) -> bool {
-    let current = overlay.property::<Option<PathBuf>>("text").unwrap_or_default();
-    current.as_os_str() == text
+    current_text(overlay) == text
+}
+
+/// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8, which
+/// a `String` property would lose.
+fn current_text(overlay: &gst::Element) -> OsString {
+    overlay.property::<Option<PathBuf>>("text").unwrap_or_default().into_os_string()
 }
 
 fn text_is_linked(overlay: &gst::Element) -> bool {
     overlay.static_pad("text_sink").is_some_and(|pad| pad.is_linked())
 }
 
-/// The first `textoverlay` on every branch below the source pad `source`: through whatever passes
-/// video on, up to another element of this kind, which writes to the overlays behind it. Whoever
-/// writes to an overlay that other frames reach finds no metadata of its own on them, and leaves
-/// the text alone.
+/// Returns the first `textoverlay` on every branch downstream of `source`.
+///
+/// The search stops at another element of the kind of `source`, which writes to the overlays downstream of
+/// itself. If frames of several elements reach one overlay, each probe ignores the frames of the others.
 fn find_overlays(source: &gst::Pad) -> Vec<gst::Element> {
     let mut found = Vec::new();
     let own_type = source.parent_element().map(|element| element.type_());

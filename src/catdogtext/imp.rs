@@ -1,6 +1,6 @@
-//! `catdogtext` as its users see it: pads and properties.
+//! The vtables of `catdogtext`.
 
-// The accessors that the derive makes are documented by the properties' blurbs.
+// The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
@@ -11,29 +11,44 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
 use super::CueMaker;
-use super::maker;
+use super::caps;
+use super::keyframes::Keyframes;
 use super::settings::*;
+use super::splitter;
 use crate::property::is_invalid_utf8;
 
-/// Cues that are kept while nobody takes them: some hundred bytes each, and the frames of half a
-/// minute where each has one.
-const MOST_CUES: u32 = 1000;
+/// The name of the element in a pipeline description.
+pub const FACTORY_NAME: &str = "catdogtext";
+
+/// The debug category of the bin and of the cue maker.
+pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        FACTORY_NAME,
+        gst::DebugColorFlags::empty(),
+        Some("Classification as timed text"),
+    )
+});
+
+/// Maximum number of queued cues: some hundred bytes each; half a minute of frames if each frame has a cue.
+const MAX_QUEUED_CUES: u32 = 1000;
 
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::CatdogText)]
 pub struct CatdogText {
     #[property(name = "text-format", get, set, type = Option<String>, member = text_format,
-        nick = "Text format", blurb = "What a cue says, with {label}, {percent}, {confidence} and \
-        {results}; the rest is Pango markup where the caps are",
+        nick = "Text format", blurb = "Text of a cue, with the placeholders {label}, {percent}, \
+        {confidence} and {results}; Pango markup is removed if downstream takes plain text only",
         default = Some(DEFAULT_TEXT_FORMAT), mutable_playing)]
-    #[property(name = "max-cue-duration", get, set, type = i64, member = max_cue_duration,
-        nick = "Longest cue", blurb = "Longer cues are cut, in ns; 0: one for each frame; -1: a frame \
-        into an overlay, half a second into a muxer, no limit otherwise", minimum = -1, default = DEFAULT_MAX_CUE_DURATION, mutable_playing)]
+    #[property(name = "max-cue-duration", get, set, type = i32, member = max_cue_duration,
+        nick = "Maximum cue duration", blurb = "Maximum duration of a cue in ms; a longer one is split (0 = \
+        one cue per frame, -1 = automatic: one frame for an overlay, 500 ms for a muxer, otherwise no limit)",
+        minimum = -1, default = DEFAULT_MAX_CUE_DURATION, mutable_playing)]
     #[property(name = "element", get, set, type = Option<String>, member = element,
-        nick = "Element", blurb = "The name of the catdogfilter whose results are read (default: \
-        the nearest upstream)", mutable_playing)]
+        nick = "Element", blurb = "Name of the catdogfilter whose results to use (unset = the nearest \
+        upstream)", mutable_playing)]
     settings: Arc<Mutex<Settings>>,
-    maker: OnceLock<CueMaker>,
+    keyframes: Arc<Keyframes>,
+    cue_maker: OnceLock<CueMaker>,
 }
 
 #[glib::object_subclass]
@@ -59,10 +74,10 @@ impl ObjectImpl for CatdogText {
         }
         self.derived_set_property(id, value, pspec);
         if pspec.name() == "text-format"
-            && let Some(maker) = self.maker.get()
+            && let Some(cue_maker) = self.cue_maker.get()
         {
-            // It may be markup now, or none any more.
-            maker.reconfigure_src();
+            // Whether the format has markup decides which caps are preferred.
+            cue_maker.reconfigure_src();
         }
     }
 
@@ -73,37 +88,43 @@ impl ObjectImpl for CatdogText {
     fn constructed(&self) {
         self.parent_constructed();
         if let Err(error) = self.build() {
-            gst::error!(gst::CAT_RUST, imp = self, "{error}");
+            gst::error!(CAT, imp = self, "{error}");
         }
     }
 }
 
 impl CatdogText {
+    /// Adds the elements of the bin.
+    ///
     /// # Errors
     ///
-    /// Where GStreamer's core elements are missing.
+    /// The error of GStreamer if its core elements are not installed.
     fn build(&self) -> Result<(), glib::BoolError> {
         let bin = self.obj();
-        let maker = CueMaker::new(Arc::clone(&self.settings));
+        let cue_maker = CueMaker::new(Arc::clone(&self.settings), Arc::clone(&self.keyframes));
         let queue = gst::ElementFactory::make("queue")
             .name("cues")
-            .property("max-size-buffers", MOST_CUES)
+            .property("max-size-buffers", MAX_QUEUED_CUES)
             .property("max-size-bytes", 0u32)
             .property("max-size-time", 0u64)
             .build()?;
-        bin.add_many([maker.upcast_ref(), &queue])?;
-        maker.link(&queue)?;
-        for (element, name) in [(maker.upcast_ref::<gst::Element>(), "sink"), (&queue, "src")] {
+        bin.add_many([cue_maker.upcast_ref(), &queue])?;
+        cue_maker.link(&queue)?;
+        for (element, name) in [(cue_maker.upcast_ref::<gst::Element>(), "sink"), (&queue, "src")] {
             let target = element.static_pad(name).zip(bin.pad_template(name));
-            let (pad, template) = target.ok_or_else(|| glib::bool_error!("there is no {name}"))?;
+            let (pad, template) =
+                target.ok_or_else(|| glib::bool_error!("there is no pad {name}"))?;
+            if name == "src" {
+                splitter::split_cues(&pad, Arc::clone(&self.keyframes));
+            }
             bin.add_pad(
                 &gst::GhostPad::builder_from_template_with_target(&template, &pad)?
                     .name(name)
                     .build(),
             )?;
         }
-        // Nobody else sets it.
-        let _ = self.maker.set(maker);
+        // The cell is empty, because `build` runs once.
+        let _ = self.cue_maker.set(cue_maker);
         Ok(())
     }
 }
@@ -124,7 +145,24 @@ impl ElementImpl for CatdogText {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        maker::pad_templates()
+        caps::pad_templates()
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.keyframes.reset(false),
+            // The thread of the queue may be waiting for a keyframe.
+            gst::StateChange::PausedToReady => self.keyframes.reset(true),
+            _ => {}
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady {
+            self.keyframes.watch(None);
+        }
+        result
     }
 }
 

@@ -1,33 +1,46 @@
-//! `catdogtext`: the metadata of `catdogfilter` as timed text or as JSON lines.
+//! `catdogtext`: turns the metadata of `catdogfilter` into timed text or JSON lines.
 //!
-//! It is a bin of two. The first (`maker`) makes cues of frames (`cues`), the second is a `queue` of
-//! cues, so that whoever is slow to take them does not hold up the frames: an encoder on another
-//! branch may need dozens of them before a muxer takes anything.
+//! ```text
+//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! catdogtext ! webvttenc ! filesink location=out.vtt
+//! ```
+//!
+//! Consecutive frames with the same label become one cue: a text buffer with a time stamp and a duration. With
+//! the caps `application/x-json`, each cue is one line of JSON. The pixels of the frames are not read. The
+//! output goes to an application, a file, a `textoverlay`, a muxer or a `splitmuxsink`.
+//!
+//! The element is a bin of two: a cue maker, and a `queue` of cues, so that a consumer that takes cues slowly
+//! does not block the frames: an encoder on another branch may need dozens of frames before a muxer takes
+//! the first cue.
+//!
+//! Since: 0.1.0
 
+mod caps;
+mod consumer;
+mod cue_maker;
 mod cues;
 mod imp;
-mod maker;
+mod keyframes;
 mod pace;
-mod running;
 mod settings;
+mod splitter;
 mod stall;
+mod streaming;
 
 use gst::glib;
 use gst::prelude::*;
 
-/// The name of the element in a pipeline description.
-pub const FACTORY_NAME: &str = "catdogtext";
+pub use imp::FACTORY_NAME;
 
 glib::wrapper! {
-    /// Turns the metadata of video into timed text or JSON lines.
+    /// Turns the metadata of `catdogfilter` into timed text or JSON lines.
     pub struct CatdogText(ObjectSubclass<imp::CatdogText>)
         @extends gst::Bin, gst::Element, gst::Object,
         @implements gst::ChildProxy;
 }
 
 glib::wrapper! {
-    /// Makes cues of frames.
-    pub struct CueMaker(ObjectSubclass<maker::CueMaker>)
+    /// Makes cues of frames; the first element of the bin [`CatdogText`].
+    pub struct CueMaker(ObjectSubclass<cue_maker::CueMaker>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
@@ -35,8 +48,7 @@ glib::wrapper! {
 ///
 /// # Errors
 ///
-/// What GStreamer says when a feature cannot be registered.
+/// The error of GStreamer if the feature cannot be registered.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    let (rank, element) = (gst::Rank::NONE, CatdogText::static_type());
-    gst::Element::register(Some(plugin), FACTORY_NAME, rank, element)
+    gst::Element::register(Some(plugin), FACTORY_NAME, gst::Rank::NONE, CatdogText::static_type())
 }

@@ -1,109 +1,109 @@
-//! How long a cue may be that a muxer waits for, learned from what happens when frames stop.
+//! How long a cue for a muxer may be, learned from what happens after frames have stopped.
 //!
-//! A muxer that waits for text holds up the picture, and by a tee the frames that text is made of.
-//! So when frames have stopped coming, the cue at hand is sent; and if they come again at once, that
-//! was why they had stopped, and cues are to be shorter.
+//! A muxer that waits for text blocks the video, and through a tee the frames that the text is made of. So
+//! the open cue is sent if frames stop coming. If they continue at once, the wait for text was the reason,
+//! and cues become shorter.
 
 use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 
-/// Before anything is learned. Half of what a `queue` holds by default, since mp4mux takes no more
-/// picture before it has the beginning of the next cue but one.
-const FIRST_LONGEST: ClockTime = ClockTime::from_mseconds(500);
-/// Frames have stopped when none has come for this long, or for so many times what is usual.
-const LEAST_PATIENCE: Duration = Duration::from_millis(60);
-const PATIENCE_IN_FRAMES: u32 = 3;
-/// A frame that was held up comes within this time of what it was held up for: it has only to be
-/// handed on, by one thread or two.
-const AT_ONCE: Duration = Duration::from_millis(20);
-/// After so long without a stall cues may be longer again; if that is too long, one more stall is
-/// what it costs.
-const CALM: ClockTime = ClockTime::from_seconds(60);
+/// Maximum duration of a cue before anything is learned: half of what a `queue` holds by default, because
+/// mp4mux takes no more video before the next cue but one has begun.
+pub const DEFAULT_MAX_DURATION: ClockTime = ClockTime::from_mseconds(500);
+/// Frames have stopped if none has come for this long, and for [`TIMEOUT_IN_FRAMES`].
+const MIN_TIMEOUT: Duration = Duration::from_millis(60);
+/// See [`MIN_TIMEOUT`]; in usual intervals between frames.
+const TIMEOUT_IN_FRAMES: u32 = 3;
+/// A frame that was blocked comes within this time after the cue that it waited for: one or two threads have
+/// to pass it on.
+const UNBLOCK_TIME: Duration = Duration::from_millis(20);
+/// After this duration without a stall, cues become longer again. If that is too long, it costs one stall.
+const RECOVERY_TIME: ClockTime = ClockTime::from_seconds(60);
 
-/// The pace of frames, and what was learned from it.
+/// The pace of frames, and the maximum duration of a cue.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    longest: ClockTime,
+    max_duration: ClockTime,
     /// When the last frame came.
-    came: Option<Instant>,
-    /// Between frames, usually.
-    between: Option<Duration>,
-    /// When what frames may have waited for was sent.
-    gave_way: Option<Instant>,
-    /// How long the frames last that came since the last stall.
-    calm: ClockTime,
+    last_frame: Option<Instant>,
+    /// Moving average of the time between frames.
+    interval: Option<Duration>,
+    /// When a cue was sent early, if no frame has come since.
+    early_cue: Option<Instant>,
+    /// Total duration of the frames since the last stall.
+    since_stall: ClockTime,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            longest: FIRST_LONGEST,
-            came: None,
-            between: None,
-            gave_way: None,
-            calm: ClockTime::ZERO,
+            max_duration: DEFAULT_MAX_DURATION,
+            last_frame: None,
+            interval: None,
+            early_cue: None,
+            since_stall: ClockTime::ZERO,
         }
     }
 }
 
 impl Pace {
-    /// A frame came, which lasts for `duration`.
-    pub fn frame(&mut self, now: Instant, duration: ClockTime) {
-        match (self.gave_way.take(), self.came) {
-            (Some(gave_way), _) => {
-                if now - gave_way < AT_ONCE {
+    /// Notes that a frame of this duration came.
+    pub fn note_frame(&mut self, now: Instant, duration: ClockTime) {
+        match (self.early_cue.take(), self.last_frame) {
+            (Some(early_cue), _) => {
+                if now - early_cue < UNBLOCK_TIME {
                     self.shorten(duration);
                 }
             }
-            (None, Some(came)) => {
-                let between = now - came;
-                self.between =
-                    Some(self.between.map_or(between, |usual| (usual * 3 + between) / 4));
+            (None, Some(last_frame)) => {
+                let interval = now - last_frame;
+                self.interval =
+                    Some(self.interval.map_or(interval, |usual| (usual * 3 + interval) / 4));
             }
             (None, None) => {}
         }
-        self.came = Some(now);
-        self.calm = self.calm.saturating_add(duration);
-        if self.calm >= CALM && self.longest < FIRST_LONGEST {
-            self.longest = (self.longest * 2).clamp(duration, FIRST_LONGEST);
-            self.calm = ClockTime::ZERO;
+        self.last_frame = Some(now);
+        self.since_stall = self.since_stall.saturating_add(duration);
+        if self.since_stall >= RECOVERY_TIME && self.is_shortened() {
+            self.max_duration = (self.max_duration * 2).clamp(duration, DEFAULT_MAX_DURATION);
+            self.since_stall = ClockTime::ZERO;
         }
     }
 
-    /// What frames may be waiting for was sent.
-    pub fn gave_way(&mut self, now: Instant) {
-        self.gave_way = Some(now);
+    /// Notes that a cue was sent early, because frames may be waiting for it.
+    pub fn note_early_cue(&mut self, now: Instant) {
+        self.early_cue = Some(now);
     }
 
-    /// What comes next has nothing to do with what came before, but for what was learned.
+    /// Notes that the next frame does not continue the stream. What was learned stays.
     pub fn interrupt(&mut self) {
-        self.came = None;
-        self.gave_way = None;
+        self.last_frame = None;
+        self.early_cue = None;
     }
 
-    /// How long a cue may be; zero: a cue for each frame.
-    pub fn longest(&self) -> ClockTime {
-        self.longest
+    /// Returns the maximum duration of a cue; zero = one cue per frame.
+    pub fn max_duration(&self) -> ClockTime {
+        self.max_duration
     }
 
-    /// Whether there ever was one that was too long.
-    pub fn has_learned(&self) -> bool {
-        self.longest < FIRST_LONGEST
+    /// Returns whether a stall has shortened the cues.
+    pub fn is_shortened(&self) -> bool {
+        self.max_duration < DEFAULT_MAX_DURATION
     }
 
-    /// How late the next frame may come; each lasts for `duration`.
-    pub fn patience(&self, duration: ClockTime) -> Duration {
-        let usual = self.between.unwrap_or(duration.into());
-        LEAST_PATIENCE.max(usual * PATIENCE_IN_FRAMES)
+    /// Returns how long after a frame of this duration the next one may come.
+    pub fn frame_timeout(&self, duration: ClockTime) -> Duration {
+        let usual = self.interval.unwrap_or(duration.into());
+        MIN_TIMEOUT.max(usual * TIMEOUT_IN_FRAMES)
     }
 
     fn shorten(&mut self, duration: ClockTime) {
-        self.longest /= 2;
-        if self.longest < duration {
-            self.longest = ClockTime::ZERO;
+        self.max_duration /= 2;
+        if self.max_duration < duration {
+            self.max_duration = ClockTime::ZERO;
         }
-        self.calm = ClockTime::ZERO;
+        self.since_stall = ClockTime::ZERO;
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     const FRAME: ClockTime = ClockTime::from_mseconds(40);
     const MS: Duration = Duration::from_millis(1);
 
-    /// A pace, and the time at which its next frame is to come, `step` after the last.
+    /// A pace, and the time of its last frame.
     struct Film(Pace, Instant);
 
     impl Film {
@@ -126,51 +126,51 @@ mod tests {
         fn frames(&mut self, count: u32, step: Duration) {
             for _ in 0..count {
                 self.1 += step;
-                self.0.frame(self.1, FRAME);
+                self.0.note_frame(self.1, FRAME);
             }
         }
 
-        /// Frames stop; they come again `after` the cue was sent.
+        /// Frames stop, and continue `after` the cue was sent early.
         fn stall(&mut self, after: Duration) {
-            self.1 += self.0.patience(FRAME);
-            self.0.gave_way(self.1);
+            self.1 += self.0.frame_timeout(FRAME);
+            self.0.note_early_cue(self.1);
             self.frames(1, after);
         }
     }
 
     #[test]
-    fn what_made_frames_wait_is_shortened_down_to_a_frame() {
+    fn stalls_shorten_cues_down_to_a_frame() {
         let mut film = Film::new();
         film.frames(20, 2 * MS);
         let mut lengths = vec![];
         for _ in 0..6 {
-            lengths.push(film.0.longest().mseconds());
+            lengths.push(film.0.max_duration().mseconds());
             film.stall(MS);
         }
         assert_eq!(lengths, [500, 250, 125, 62, 0, 0]);
     }
 
     #[test]
-    fn frames_that_are_late_by_themselves_shorten_nothing() {
+    fn late_frames_without_a_stall_shorten_nothing() {
         let mut film = Film::new();
         film.frames(20, 2 * MS);
         film.stall(300 * MS);
-        assert_eq!(film.0.longest(), FIRST_LONGEST);
-        // Nor does a source slower than its caps say, once that is known.
+        assert_eq!(film.0.max_duration(), DEFAULT_MAX_DURATION);
+        // The timeout adapts to a source that is slower than its caps.
         film.frames(20, 130 * MS);
-        assert!(film.0.patience(FRAME) > 300 * MS, "{:?}", film.0.patience(FRAME));
+        assert!(film.0.frame_timeout(FRAME) > 300 * MS, "{:?}", film.0.frame_timeout(FRAME));
     }
 
     #[test]
-    fn after_a_calm_minute_cues_may_be_longer_again() {
+    fn cues_become_longer_after_a_minute_without_a_stall() {
         let mut film = Film::new();
         film.frames(20, 2 * MS);
         (0..5).for_each(|_| film.stall(MS));
-        assert_eq!(film.0.longest(), ClockTime::ZERO);
+        assert_eq!(film.0.max_duration(), ClockTime::ZERO);
         let mut lengths = vec![];
         for _ in 0..6 {
             film.frames(1501, 2 * MS);
-            lengths.push(film.0.longest().mseconds());
+            lengths.push(film.0.max_duration().mseconds());
         }
         assert_eq!(lengths, [40, 80, 160, 320, 500, 500]);
     }

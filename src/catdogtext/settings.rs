@@ -1,19 +1,20 @@
-//! What the user asked `catdogtext` for. Every default stands here once.
+//! The properties of `catdogtext`, with their defaults.
 
 use gst::ClockTime;
 
 use crate::text_format::{TextFormat, TextFormatError};
 
-/// "cat 97 %".
+/// Default of `text-format`.
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
-/// By what is downstream.
-pub const DEFAULT_MAX_CUE_DURATION: i64 = -1;
+/// Default of `max-cue-duration`, in ms: automatic.
+pub const DEFAULT_MAX_CUE_DURATION: i32 = -1;
 
-/// The properties.
+/// The values of the properties as the user sets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub text_format: Option<String>,
-    pub max_cue_duration: i64,
+    /// In ms; negative = automatic.
+    pub max_cue_duration: i32,
     pub element: Option<String>,
 }
 
@@ -28,22 +29,22 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What a cue says.
+    /// Returns the parsed `text-format`.
     ///
     /// # Errors
     ///
-    /// [`TextFormatError::Placeholder`].
+    /// [`TextFormatError`] if the format cannot be used.
     pub fn format(&self) -> Result<TextFormat, TextFormatError> {
-        TextFormat::parse(self.text_format.as_deref().unwrap_or_default())
+        TextFormat::parse_text(self.text_format.as_deref().unwrap_or_default())
     }
 
-    /// Whose results are read; `None`: anybody's.
+    /// Returns the name of the element whose metadata is read; `None` = the nearest upstream.
     pub fn element(&self) -> Option<&str> {
         self.element.as_deref().filter(|name| !name.is_empty())
     }
 
-    /// The longest cue; `None`: by what is downstream.
+    /// Returns the maximum duration of a cue; `None` = automatic.
     pub fn max_cue_duration(&self) -> Option<ClockTime> {
-        u64::try_from(self.max_cue_duration).ok().map(ClockTime::from_nseconds)
+        u64::try_from(self.max_cue_duration).ok().map(ClockTime::from_mseconds)
     }
 }

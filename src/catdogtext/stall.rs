@@ -1,6 +1,8 @@
-//! Who holds a cue back until it is complete may be the one that all others wait for: a muxer that
-//! wants text before it takes more video, and so the tee that feeds both. A thread watches for the
-//! frames to stop.
+//! Watches for frames to stop while a cue is held.
+//!
+//! A cue that is held until it is complete may be what all other elements wait for: a muxer wants text before
+//! it takes more video, and blocks the tee that feeds both. A thread reports if the next frame does not
+//! come in time.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use catdog_core::sync::lock;
 
-/// Tells when frames have stopped coming while a cue is held back.
+/// Reports when frames have stopped coming while a cue is held.
 #[derive(Debug)]
 pub struct StallWatch {
     shared: Arc<Shared>,
@@ -24,57 +26,57 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// When the last frame came, where a cue is held back since.
+    /// When the last frame came; `None` while no cue is held.
     since: Option<Instant>,
-    patience: Duration,
-    /// Counts what was heard of frames.
-    heard: u64,
+    timeout: Duration,
+    /// Incremented at each call of [`StallWatch::expect_frame`] and [`StallWatch::disarm`].
+    counter: u64,
     ended: bool,
 }
 
 impl StallWatch {
-    /// Calls `stalled` on a thread of its own, once each time that frames stop, with what
-    /// [`StallWatch::is_unheard_since`] takes.
+    /// Creates the thread. It calls `report` once for each stall, with a number that
+    /// [`StallWatch::is_current`] takes.
     ///
     /// # Errors
     ///
-    /// Where no thread can be made.
-    pub fn new(stalled: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
-        let state = State { since: None, patience: Duration::ZERO, heard: 0, ended: false };
+    /// The error of the system if the thread cannot be created.
+    pub fn new(report: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
+        let state = State { since: None, timeout: Duration::ZERO, counter: 0, ended: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = std::thread::Builder::new().name("catdogtext-watch".into()).spawn({
             let shared = Arc::clone(&shared);
             move || {
-                while let Some(heard) = shared.wait_for_stall() {
-                    stalled(heard);
+                while let Some(stall) = shared.wait_for_stall() {
+                    report(stall);
                 }
             }
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// A cue is held back, and the next frame is expected within `patience`.
-    pub fn expect(&self, patience: Duration) {
+    /// Notes that a cue is held and that the next frame must come within `timeout`.
+    pub fn expect_frame(&self, timeout: Duration) {
         let mut state = lock(&self.shared.state);
         let idle = state.since.replace(Instant::now()).is_none();
-        state.patience = patience;
-        state.heard += 1;
+        state.timeout = timeout;
+        state.counter += 1;
         drop(state);
         if idle {
             self.shared.changed.notify_one();
         }
     }
 
-    /// Nothing is held back.
-    pub fn rest(&self) {
+    /// Notes that no cue is held.
+    pub fn disarm(&self) {
         let mut state = lock(&self.shared.state);
         state.since = None;
-        state.heard += 1;
+        state.counter += 1;
     }
 
-    /// Whether nothing was heard of frames since the stall that `heard` is of.
-    pub fn is_unheard_since(&self, heard: u64) -> bool {
-        lock(&self.shared.state).heard == heard
+    /// Returns whether no frame has come since the stall `stall` was reported.
+    pub fn is_current(&self, stall: u64) -> bool {
+        lock(&self.shared.state).counter == stall
     }
 }
 
@@ -82,23 +84,23 @@ impl Drop for StallWatch {
     fn drop(&mut self) {
         lock(&self.shared.state).ended = true;
         self.shared.changed.notify_one();
-        // It may be what this is dropped by.
+        // The thread itself may drop the watch, and cannot wait for its own end.
         let thread = self.thread.take();
         let other = thread.filter(|thread| thread.thread().id() != std::thread::current().id());
-        // The thread of a panic has ended as well.
+        // A thread that panicked has ended, too.
         let _ = other.map(JoinHandle::join);
     }
 }
 
 impl Shared {
-    /// Until frames have stopped; `None` at the end.
+    /// Waits for a stall and returns its number; `None` at the end.
     fn wait_for_stall(&self) -> Option<u64> {
         let mut state = lock(&self.state);
         while !state.ended {
-            let left = state.since.map(|since| state.patience.saturating_sub(since.elapsed()));
+            let left = state.since.map(|since| state.timeout.saturating_sub(since.elapsed()));
             if left == Some(Duration::ZERO) {
                 state.since = None;
-                return Some(state.heard);
+                return Some(state.counter);
             }
             state = self.wait(state, left);
         }
@@ -127,40 +129,40 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_millis(20);
+    const TIMEOUT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(20);
 
     fn watch() -> (StallWatch, mpsc::Receiver<u64>) {
         let (sender, stalls) = mpsc::channel();
-        let watch = StallWatch::new(move |heard| sender.send(heard).unwrap()).unwrap();
+        let watch = StallWatch::new(move |stall| sender.send(stall).unwrap()).unwrap();
         (watch, stalls)
     }
 
     #[test]
-    fn a_stall_is_told_once() {
+    fn stall_is_reported_once() {
         let (watch, stalls) = watch();
-        watch.expect(PATIENCE);
-        let heard = stalls.recv_timeout(LONG).unwrap();
-        assert!(watch.is_unheard_since(heard));
-        assert!(stalls.recv_timeout(4 * PATIENCE).is_err());
-        watch.expect(LONG);
-        assert!(!watch.is_unheard_since(heard));
+        watch.expect_frame(TIMEOUT);
+        let stall = stalls.recv_timeout(LONG).unwrap();
+        assert!(watch.is_current(stall));
+        assert!(stalls.recv_timeout(4 * TIMEOUT).is_err());
+        watch.expect_frame(LONG);
+        assert!(!watch.is_current(stall));
     }
 
     #[test]
-    fn nothing_is_told_of_frames_in_time_or_at_rest() {
+    fn frames_in_time_and_disarming_report_nothing() {
         let (watch, stalls) = watch();
-        // Each of them in time, all together not.
+        // Each frame is in time, but all of them take longer than one timeout.
         for _ in 0..8 {
-            watch.expect(40 * PATIENCE);
-            std::thread::sleep(6 * PATIENCE);
+            watch.expect_frame(40 * TIMEOUT);
+            std::thread::sleep(6 * TIMEOUT);
         }
         assert!(stalls.try_recv().is_err());
-        watch.expect(PATIENCE);
-        watch.rest();
-        assert!(stalls.recv_timeout(4 * PATIENCE).is_err());
-        watch.expect(LONG);
+        watch.expect_frame(TIMEOUT);
+        watch.disarm();
+        assert!(stalls.recv_timeout(4 * TIMEOUT).is_err());
+        watch.expect_frame(LONG);
         drop(watch);
-        assert!(stalls.recv_timeout(LONG).is_err(), "the end is no stall");
+        assert!(stalls.recv_timeout(LONG).is_err(), "the end must not report a stall");
     }
 }

@@ -1,16 +1,18 @@
-//! The text of a textoverlay downstream: it belongs to the very frame that it is drawn on, whatever
-//! lies between, and a text that is the user's own is never touched.
+//! The text of a textoverlay downstream belongs to the very frame that it is drawn on, whatever elements lie
+//! between, and a text of the user is never touched.
 //!
-//! Every frame has a colour that the model tells apart, so the text of each frame is known. It is
-//! read where the drawn frame leaves the textoverlay - only the streaming thread that draws sets
-//! it - and once the drawn pixels themselves are compared.
+//! Every frame has one color, which the model classifies reliably, so the text of each frame is known. The
+//! text is read when the drawn frame leaves the textoverlay, because only the streaming thread that draws
+//! sets it. One test compares the drawn pixels.
+//!
+//! The file is long because all tests share the frames and the pipelines with an overlay.
 
 use crate::common::*;
 use gst::prelude::*;
 
 const FRAMES: u64 = 60;
 
-/// A colour for each frame, without a pattern.
+/// A pseudorandom color for each frame.
 fn color(index: u64) -> [u8; 3] {
     [GREEN, BLUE, RED][Random(index).below(3)]
 }
@@ -34,7 +36,7 @@ fn picture(index: u64) -> gst::Buffer {
     frame(index, packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color(index)))
 }
 
-/// The text as the property has it.
+/// The value of the property `text`.
 fn text(overlay: &gst::Element) -> String {
     overlay.property::<Option<String>>("text").unwrap_or_default()
 }
@@ -69,7 +71,7 @@ fn assert_exact(drawn: &Seen<(u64, String)>, what: &str) {
 // Frame-exact
 
 #[test]
-fn the_text_is_that_of_the_frame_it_is_drawn_on() {
+fn text_belongs_to_the_frame_it_is_drawn_on() {
     for between in [
         "",
         "queue max-size-buffers=1 !",
@@ -92,7 +94,7 @@ fn the_text_is_that_of_the_frame_it_is_drawn_on() {
 }
 
 #[test]
-fn both_branches_of_a_tee_show_it() {
+fn overlays_on_both_branches_of_a_tee_show_the_label() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! tee name=t \
          t. ! queue max-size-buffers=50 max-size-time=0 ! textoverlay name=one ! fakesink \
@@ -119,9 +121,9 @@ fn bin(description: &str) -> gst::Bin {
 }
 
 #[test]
-fn it_is_found_inside_bins_and_out_of_them() {
+fn overlay_is_found_across_bins() {
     init();
-    // The overlay two bins deep, the filter in a bin of its own.
+    // The overlay is two bins deep, the filter is in another bin.
     let inner = bin("queue name=first ! textoverlay name=overlay ! identity name=last");
     let outer = gst::Bin::new();
     outer.add(&inner).unwrap();
@@ -144,7 +146,7 @@ fn it_is_found_inside_bins_and_out_of_them() {
     assert_exact(&drawn, "bins");
 }
 
-/// The pixels that `elements` make of all frames.
+/// The pixels of these frames after `elements`.
 fn rendered(elements: &str, frames: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     let pipeline = launch(&format!(
         "{} ! {elements} ! fakesink name=sink sync=false",
@@ -163,7 +165,7 @@ fn rendered(elements: &str, frames: std::ops::Range<u64>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_pixels_are_those_of_the_text_set_by_hand() {
+fn drawn_pixels_equal_those_of_the_same_text_set_by_hand() {
     let drawn =
         rendered(&format!("{FILTER} ! queue max-size-buffers=9 ! textoverlay ! queue"), 0..12);
     assert_eq!(drawn.len(), 12);
@@ -178,7 +180,7 @@ fn the_pixels_are_those_of_the_text_set_by_hand() {
 }
 
 #[test]
-fn a_label_with_pango_markup_is_shown_as_it_is_written() {
+fn label_with_markup_characters_is_drawn_literally() {
     let labels = "labels=\"R&D <b>cat</b>,d'\\\"g\"";
     let drawn = rendered(&format!("{FILTER} {labels} ! textoverlay"), 0..6);
     for (index, drawn) in drawn.iter().enumerate() {
@@ -217,13 +219,13 @@ fn shown(pipeline: &Pipeline, color: [u8; 3]) -> String {
 }
 
 #[test]
-fn the_format_takes_effect_while_playing() {
+fn format_can_change_while_playing() {
     let pipeline = fed("text-format=\"<b>{label}</b> {confidence}\"", "");
     assert_eq!(shown(&pipeline, BLUE), "<b>dog</b> 0.75");
     let filter = pipeline.get("filter");
     filter.set_property("text-format", "{results}");
     assert_eq!(shown(&pipeline, BLUE), "dog 75 %\ncat 25 %");
-    // A format that cannot be used is left aside.
+    // A format that cannot be used leaves the previous one in use.
     filter.set_property("text-format", "{result}");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %\ndog 29 %");
     filter.set_property("text-format", "it is a {label}");
@@ -235,10 +237,10 @@ fn the_format_takes_effect_while_playing() {
     assert_eq!(shown(&pipeline, GREEN), "");
 }
 
-// Whose text it is
+// Texts of the user
 
 #[test]
-fn a_text_set_before_is_the_users() {
+fn text_set_before_start_is_the_users() {
     let pipeline = fed("", "text=mine");
     for color in [GREEN, BLUE, RED] {
         assert_eq!(shown(&pipeline, color), "mine");
@@ -248,13 +250,13 @@ fn a_text_set_before_is_the_users() {
 }
 
 #[test]
-fn a_text_that_is_no_utf_8_is_the_users() {
+fn text_that_is_not_utf_8_is_the_users() {
     use std::os::unix::ffi::OsStrExt;
     let latin1 = std::path::Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9"));
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     let overlay = pipeline.get("overlay");
-    // The overlay itself would draw it; here it is only asked whose text it is.
+    // Silent, because the overlay cannot draw this text.
     overlay.set_property("silent", true);
     overlay.set_property("text", latin1);
     let mut buffer =
@@ -266,7 +268,7 @@ fn a_text_that_is_no_utf_8_is_the_users() {
 }
 
 #[test]
-fn a_frame_without_a_result_shows_no_text() {
+fn frame_without_a_result_shows_no_text() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     pipeline.get("filter").set_property("active", false);
@@ -276,7 +278,7 @@ fn a_frame_without_a_result_shows_no_text() {
 }
 
 #[test]
-fn two_filters_that_share_an_overlay_each_show_their_own_frames() {
+fn filters_that_share_an_overlay_write_the_text_of_their_own_frames() {
     let branch = |index: u32| {
         let source = appsrc(&caps("RGBx", 64, 48)).replace("name=src", &format!("name=src{index}"));
         format!(
@@ -306,7 +308,7 @@ fn two_filters_that_share_an_overlay_each_show_their_own_frames() {
 }
 
 #[test]
-fn a_text_set_while_playing_is_the_users_from_then_on() {
+fn text_set_while_playing_is_the_users_for_good() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     let overlay = pipeline.get("overlay");
@@ -314,7 +316,7 @@ fn a_text_set_while_playing_is_the_users_from_then_on() {
     for color in [GREEN, BLUE, RED] {
         assert_eq!(shown(&pipeline, color), "mine");
     }
-    // An empty text is a text, too: the overlay was given up.
+    // An empty text is a text of the user, too.
     overlay.set_property("text", "");
     assert_eq!(shown(&pipeline, BLUE), "");
     overlay.set_property("text", "mine again");
@@ -323,7 +325,7 @@ fn a_text_set_while_playing_is_the_users_from_then_on() {
 }
 
 #[test]
-fn an_overlay_whose_text_comes_from_elsewhere_is_not_touched() {
+fn overlay_with_a_linked_text_pad_is_not_touched() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! textoverlay name=overlay wait-text=false ! fakesink sync=false \
          appsrc name=words format=time caps=text/x-raw,format=utf8 ! overlay.text_sink",
@@ -347,20 +349,20 @@ fn feed_words(pipeline: &Pipeline) {
 }
 
 #[test]
-fn with_overlay_none_nothing_is_written_and_both_ways_work_while_playing() {
+fn overlay_property_can_change_while_playing() {
     let pipeline = fed("overlay=none", "");
     assert_eq!(shown(&pipeline, GREEN), "");
     let filter = pipeline.get("filter");
     filter.set_property_from_str("overlay", "auto");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     filter.set_property_from_str("overlay", "none");
-    assert_eq!(shown(&pipeline, BLUE), "", "it is left as it was found");
+    assert_eq!(shown(&pipeline, BLUE), "", "the text is empty as it was at the start");
     filter.set_property_from_str("overlay", "auto");
     assert_eq!(shown(&pipeline, BLUE), "dog 75 %");
 }
 
 #[test]
-fn the_text_is_empty_again_after_the_stop_and_comes_back_with_the_start() {
+fn stop_empties_the_text_and_start_writes_it_again() {
     let pipeline = fed("", "");
     for _ in 0..3 {
         assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
@@ -372,7 +374,7 @@ fn the_text_is_empty_again_after_the_stop_and_comes_back_with_the_start() {
 
 // Links that change
 
-/// Puts `new` where `old` is, behind `before` and in front of the sink.
+/// Replaces `old`, between `before` and the sink, with `new`.
 fn replace(pipeline: &Pipeline, before: &str, old: &gst::Element, new: &gst::Element) {
     let (before, sink) = (pipeline.get(before), pipeline.get("sink"));
     before.unlink(old);
@@ -383,7 +385,7 @@ fn replace(pipeline: &Pipeline, before: &str, old: &gst::Element, new: &gst::Ele
 }
 
 #[test]
-fn an_overlay_linked_while_playing_is_noticed() {
+fn overlay_linked_while_playing_is_found() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     let old = pipeline.get("overlay");
@@ -391,8 +393,8 @@ fn an_overlay_linked_while_playing_is_noticed() {
     replace(&pipeline, "filter", &old, &new);
     shown(&pipeline, BLUE);
     assert_eq!(text(&new), "dog 75 %");
-    assert_eq!(text(&old), "", "the one that is gone was let go");
-    // And back again.
+    assert_eq!(text(&old), "", "the text of the removed overlay is empty");
+    // Back to the first overlay.
     pipeline.remove(&old).unwrap();
     old.set_state(gst::State::Null).unwrap();
     replace(&pipeline, "filter", &new, &old);
@@ -401,7 +403,7 @@ fn an_overlay_linked_while_playing_is_noticed() {
 }
 
 #[test]
-fn an_overlay_linked_behind_a_queue_while_playing_is_noticed() {
+fn overlay_linked_after_a_queue_while_playing_is_found() {
     for between in ["queue", "tee", "videoconvert", "queue ! videoscale ! identity"] {
         let pipeline = launch(&format!(
             "{} ! {FILTER} ! {between} ! identity name=before ! identity name=overlay \
@@ -414,13 +416,13 @@ fn an_overlay_linked_behind_a_queue_while_playing_is_noticed() {
         replace(&pipeline, "before", &pipeline.get("overlay"), &new);
         for index in 1..5 {
             through(&pipeline, picture(index));
-            assert_eq!(text(&new), text_for(color(index)), "behind {between}, frame {index}");
+            assert_eq!(text(&new), text_for(color(index)), "after {between}, frame {index}");
         }
     }
 }
 
 #[test]
-fn a_branch_added_to_a_tee_while_playing_is_noticed() {
+fn overlay_on_a_new_branch_of_a_tee_is_found() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! tee name=t ! queue ! appsink name=sink sync=false",
         source()
@@ -447,7 +449,7 @@ fn a_branch_added_to_a_tee_while_playing_is_noticed() {
 // More than one
 
 #[test]
-fn of_two_filters_each_writes_to_the_overlay_behind_it() {
+fn each_of_two_filters_writes_to_the_next_overlay() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=one model-file={{model}} labels=a,b class-confidence-threshold=0.6 \
          ! textoverlay name=first \
@@ -462,7 +464,7 @@ fn of_two_filters_each_writes_to_the_overlay_behind_it() {
     assert!(first.starts_with(['a', 'b', 'u']), "{first}");
     assert!(second.starts_with(['c', 'd', 'u']), "{second}");
     assert!(first != second || first == "unknown");
-    // Nothing between them: the one nearer to the overlay writes.
+    // Without an overlay between them, the filter nearer to the overlay writes.
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=one model-file={{model}} labels=a,b ! \
          catdogfilter name=two model-file={{model}} labels=c,d class-confidence-threshold=0 \
@@ -475,7 +477,7 @@ fn of_two_filters_each_writes_to_the_overlay_behind_it() {
 }
 
 #[test]
-fn of_two_overlays_in_a_row_the_first_shows_it() {
+fn only_the_first_of_two_overlays_in_a_row_is_used() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! textoverlay name=overlay ! textoverlay name=second \
          ! appsink name=sink sync=false",
@@ -487,7 +489,7 @@ fn of_two_overlays_in_a_row_the_first_shows_it() {
 }
 
 #[test]
-fn the_line_for_which_it_exists_needs_only_the_model() {
+fn main_use_case_needs_only_the_model() {
     let pipeline = launch(
         "videotestsrc num-buffers=30 pattern=solid-color foreground-color=0xff0000ff \
          ! videoconvert ! catdogfilter model-file={model} ! textoverlay name=overlay \
@@ -501,7 +503,7 @@ fn the_line_for_which_it_exists_needs_only_the_model() {
 }
 
 #[test]
-fn a_pad_of_the_applications_own_leads_nowhere() {
+fn pad_without_an_element_is_tolerated() {
     init();
     let filter = gst::ElementFactory::make("catdogfilter").property("model-file", model(MODEL));
     let filter = filter.build().unwrap();
@@ -519,7 +521,211 @@ fn a_pad_of_the_applications_own_leads_nowhere() {
     assert!(source.push_event(gst::event::StreamStart::new("test")));
     assert!(source.push_event(gst::event::Caps::new(&caps("RGBx", 64, 48))));
     assert!(source.push_event(gst::event::Segment::new(&segment)));
-    // A warning of GStreamer's ends the process where the tests are run by scripts/test.sh.
+    // A warning of GStreamer ends the process if scripts/test.sh runs the tests.
     assert_eq!(source.push(picture(0)), Ok(gst::FlowSuccess::Ok));
     filter.set_state(gst::State::Null).unwrap();
+}
+
+// Markup
+
+/// The number of warnings of Pango in this process.
+fn pango_warnings() -> &'static std::sync::atomic::AtomicUsize {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let levels = gst::glib::LogLevels::LEVEL_WARNING | gst::glib::LogLevels::LEVEL_CRITICAL;
+        gst::glib::log_set_handler(Some("Pango"), levels, true, false, |_, _, _| {
+            COUNT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        });
+    });
+    &COUNT
+}
+
+/// Returns whether Pango draws `text` without a warning.
+fn pango_accepts(text: &str) -> bool {
+    let count = pango_warnings().load(std::sync::atomic::Ordering::SeqCst);
+    let pipeline = launch(
+        "videotestsrc num-buffers=1 ! video/x-raw,width=64,height=48 ! textoverlay name=overlay \
+         ! fakesink",
+    );
+    pipeline.get("overlay").set_property("text", text);
+    pipeline.run();
+    count == pango_warnings().load(std::sync::atomic::Ordering::SeqCst)
+}
+
+#[test]
+fn text_format_is_refused_if_pango_would_refuse_the_text() {
+    let test = "text_format_is_refused_if_pango_would_refuse_the_text";
+    if job().is_none() {
+        // The warnings of Pango must not end this process.
+        let output = child(test, "run").env_remove("G_DEBUG").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    for format in [
+        "{label} {percent}",
+        "<b>{label}</b> {percent}",
+        "<b>{label}",
+        "{label}</b>",
+        "<b><i>{label}</b></i>",
+        "<b><i>{label}</i></b>",
+        "<big>{label}</big><small>a</small><sub>a</sub><sup>a</sup><s>a</s><tt>a</tt><u>a</u>",
+        "<markup>{label}</markup>",
+        "<B>{label}</B>",
+        "<blink>{label}</blink>",
+        "<b/>{label}",
+        "<b />{label}",
+        "<b / >{label}",
+        "<b >{label}</b >",
+        "< b>{label}</b>",
+        "<b",
+        "<",
+        "a > b",
+        "a < b",
+        "a & b",
+        "a &amp; b",
+        "&lt;&gt;&quot;&apos;",
+        "&nbsp;",
+        "&amp",
+        "&#176;",
+        "&#xB0;",
+        "&#xd800;",
+        "&#0;",
+        "&#;",
+        "&;",
+        "<span>{label}</span>",
+        "<span foreground='red'>{label}</span>",
+        "<span foreground=\"red\" size='large'>{label}</span>",
+        "<span  foreground = 'red' >{label}</span>",
+        "<span foreground='red'size='large'>{label}</span>",
+        "<span foreground=red>{label}</span>",
+        "<span foreground>{label}</span>",
+        "<span foreground='red>{label}</span>",
+        "<span foreground='red' foreground='blue'>{label}</span>",
+        "<span font-family='Sans'>{label}</span>",
+        "<span colour='red'>{label}</span>",
+        "<span font_family='a &amp; b'>{label}</span>",
+        "<span font_family='a & b'>{label}</span>",
+        "<span font_family='{label}'>{label}</span>",
+        "<b size='1'>{label}</b>",
+        "<span weight='bold' underline='single' rise='1000' lang='en' letter_spacing='1'>a</span>",
+    ] {
+        let text = format.replace("{label}", "cat").replace("{percent}", "97 %");
+        let pipeline = launch(&format!("{} ! {FILTER} ! fakesink", source()));
+        pipeline.get("filter").set_property("text-format", format);
+        let accepted = pipeline.set_state(gst::State::Paused).is_ok();
+        assert_eq!(accepted, pango_accepts(&text), "{format}: {:?}", pipeline.errors());
+    }
+}
+
+#[test]
+fn malformed_text_format_is_one_error_with_its_place() {
+    let pipeline = launch(&format!("{} ! {FILTER} ! fakesink", source()));
+    pipeline.get("filter").set_property("text-format", "{label} & {percent}");
+    assert!(pipeline.set_state(gst::State::Paused).is_err());
+    let errors: Vec<String> = pipeline.errors().into_iter().map(|(_, text)| text).collect();
+    let want = "text-format=\"{label} & {percent}\" is not valid Pango markup at character 9: & does \
+                not begin an entity; write &amp; for a literal &";
+    assert_eq!(errors, [want]);
+}
+
+// The application at the same time
+
+/// Two filters that write to one overlay: frames of the first are green, of the second blue.
+fn two_filters() -> Pipeline {
+    let branch = |index: u32| {
+        let source = appsrc(&caps("RGBx", 64, 48)).replace("name=src", &format!("name=src{index}"));
+        format!(
+            "{source} ! catdogfilter name=filter{index} model-file={{model}} \
+             text-format=\"{index} {{label}}\" ! funnel. "
+        )
+    };
+    let pipeline = launch(&format!(
+        "funnel name=funnel ! textoverlay name=overlay ! appsink name=sink sync=false {}{}",
+        branch(0),
+        branch(1)
+    ));
+    pipeline.begin(gst::State::Playing);
+    pipeline
+}
+
+/// Pushes a frame into the branch `index` of [`two_filters`], and waits until it is drawn.
+fn draw(pipeline: &Pipeline, index: usize) {
+    let color = [GREEN, BLUE][index];
+    let pixels = packed(gst_video::VideoFormat::Rgbx, 64, 48, |_, _| color);
+    let mut buffer = gst::Buffer::from_mut_slice(pixels);
+    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    let source = pipeline.get(&format!("src{index}"));
+    let pushed: gst::FlowReturn = source.emit_by_name("push-buffer", &[&buffer]);
+    assert_eq!(pushed, gst::FlowReturn::Ok);
+    drop(buffer);
+    pull(pipeline);
+}
+
+#[test]
+fn handler_of_the_text_may_stop_another_filter() {
+    let pipeline = two_filters();
+    for index in [0, 1] {
+        draw(&pipeline, index);
+    }
+    let other = pipeline.get("filter1");
+    let stopped: Seen<bool> = Seen::default();
+    let noted = stopped.clone();
+    pipeline.get("overlay").connect_notify(Some("text"), move |_, _| {
+        if !noted.lock().unwrap().is_empty() {
+            return;
+        }
+        noted.lock().unwrap().push(false);
+        let (sender, ended) = std::sync::mpsc::channel();
+        let other = other.clone();
+        std::thread::spawn(move || {
+            let result = other.set_state(gst::State::Null).is_ok();
+            let _ = sender.send(result);
+        });
+        // The handler is called while the first filter sets the text.
+        let in_time = ended.recv_timeout(std::time::Duration::from_secs(10));
+        *noted.lock().unwrap().last_mut().unwrap() = in_time == Ok(true);
+    });
+    draw(&pipeline, 0);
+    assert_eq!(taken(&stopped), [true]);
+    // The filter that stopped emptied the text after that of the first filter's frame.
+    assert_eq!(text(&pipeline.get("overlay")), "");
+    draw(&pipeline, 0);
+    assert_eq!(text(&pipeline.get("overlay")), "0 cat");
+}
+
+#[test]
+fn text_that_a_handler_sets_is_the_users() {
+    let pipeline = fed("", "");
+    assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
+    pipeline.get("overlay").connect_notify(Some("text"), |overlay, _| {
+        if text(overlay) == "dog 75 %" {
+            overlay.set_property("text", "mine");
+        }
+    });
+    assert_eq!(shown(&pipeline, BLUE), "mine");
+    assert_eq!(shown(&pipeline, GREEN), "mine");
+}
+
+#[test]
+fn text_set_at_any_time_is_the_users() {
+    for round in 0..60 {
+        let pipeline = two_filters();
+        draw(&pipeline, 0);
+        let overlay = pipeline.get("overlay");
+        let user = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_micros(50 * (round % 20)));
+            overlay.set_property("text", "mine");
+        });
+        for index in 0..8 {
+            draw(&pipeline, index % 2);
+        }
+        user.join().unwrap();
+        for index in [0, 1] {
+            draw(&pipeline, index);
+            assert_eq!(text(&pipeline.get("overlay")), "mine", "round {round}");
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert_eq!(text(&pipeline.get("overlay")), "mine", "round {round}");
+    }
 }
