@@ -442,9 +442,8 @@ fn textoverlay_with_cues_draws_the_same_pixels_as_with_catdogfilter() {
 #[test]
 fn change_of_caps_does_not_stall_a_muxer() {
     let test = "change_of_caps_does_not_stall_a_muxer";
-    init();
-    if gst::ElementFactory::find("x264enc").is_none() {
-        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    if lacks_elements(test, &["x264enc"]) {
+        return;
     }
     for muxer in ["mp4mux", "matroskamux"] {
         let pipeline = launch(&format!(
@@ -637,7 +636,7 @@ fn ffmpeg(test: &str, program: &str, arguments: &[&str], file: &Path) -> Option<
             Some(String::from_utf8(output.stdout).unwrap())
         }
         Err(error) => {
-            say(&format!("SKIPPED {test}: {program} does not run: {error}"));
+            skip(test, &format!("{program} does not run: {error}"));
             None
         }
     }
@@ -670,9 +669,8 @@ fn record(
     counts: std::ops::RangeInclusive<usize>,
 ) {
     let (name, _) = encoder.split_once(' ').unwrap_or((encoder, ""));
-    init();
-    if gst::ElementFactory::find(name).is_none() {
-        return say(&format!("SKIPPED {test}: GStreamer has no {name} here"));
+    if lacks_elements(test, &[name]) {
+        return;
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("film");
@@ -733,9 +731,8 @@ fn recording_of_large_frames_does_not_stall() {
 fn live_recording_has_every_frame_and_its_subtitles() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let test = "live_recording_has_every_frame_and_its_subtitles";
-    init();
-    if gst::ElementFactory::find("x264enc").is_none() {
-        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    if lacks_elements(test, &["x264enc"]) {
+        return;
     }
     for muxer in ["mp4mux", "matroskamux"] {
         let folder = tempfile::tempdir().unwrap();
@@ -886,9 +883,7 @@ fn segment(test: &str, file: &Path) -> Option<Segment> {
 
 /// Records ten seconds with one label in files of two seconds.
 fn segments(test: &str, (width, height): (u32, u32), encoder: &str, muxer: &str) -> Vec<Segment> {
-    init();
-    if gst::ElementFactory::find("x264enc").is_none() {
-        say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    if lacks_elements(test, &["x264enc"]) {
         return Vec::new();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -948,9 +943,8 @@ fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let test = "splitmuxsink_does_not_wait_for_text_that_does_not_come";
     let encoder = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37";
-    init();
-    if gst::ElementFactory::find("x264enc").is_none() {
-        return say(&format!("SKIPPED {test}: GStreamer has no x264enc here"));
+    if lacks_elements(test, &["x264enc"]) {
+        return;
     }
     for muxer in ["mp4mux", "matroskamux"] {
         let folder = tempfile::tempdir().unwrap();
@@ -972,9 +966,8 @@ fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
 #[test]
 fn pipeline_with_splitmuxsink_stops_while_a_cue_waits_for_the_video() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    init();
-    if gst::ElementFactory::find("x264enc").is_none() {
-        return say("SKIPPED pipeline_with_splitmuxsink_stops: GStreamer has no x264enc here");
+    if lacks_elements("pipeline_with_splitmuxsink_stops", &["x264enc"]) {
+        return;
     }
     let folder = tempfile::tempdir().unwrap();
     for delay in [50, 300, 900] {
