@@ -62,16 +62,8 @@ fn count() -> u64 {
     COUNT.with(Cell::get)
 }
 
-/// Returns the number of allocations of this thread in `frames` frames of `spec` after the warm-up. One
-/// frame in `interval` is inferred.
-fn allocations(
-    name: &str,
-    spec: &FrameSpec,
-    resize_method: ResizeMethod,
-    execution: Execution,
-    interval: u64,
-    frames: u64,
-) -> u64 {
+/// Loads the model `name`, which infers every `interval`-th frame.
+fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classifier {
     runtime();
     let config = Config {
         optimize: true,
@@ -96,7 +88,20 @@ fn allocations(
         min_period: None,
         result_timeout: Some(Duration::from_millis(100)),
     };
-    let mut classifier = Classifier::load(&config, runtime_config).unwrap();
+    Classifier::load(&config, runtime_config).unwrap()
+}
+
+/// Returns the number of allocations of this thread in `frames` frames of `spec` after the warm-up. One
+/// frame in `interval` is inferred.
+fn allocations(
+    name: &str,
+    spec: &FrameSpec,
+    resize_method: ResizeMethod,
+    execution: Execution,
+    interval: u64,
+    frames: u64,
+) -> u64 {
+    let mut classifier = classifier(name, resize_method, interval);
     classifier.set_frame_spec(spec).unwrap();
     classifier.set_execution(execution);
     let format = spec.format;

@@ -48,32 +48,7 @@ impl FilterHarness {
             element.set_property_from_str(name, value);
         }
         let inference_times = Arc::new(Mutex::new(Vec::new()));
-        // The element queries upstream for its liveness until upstream answers.
-        let source = gst::Pad::builder(gst::PadDirection::Src)
-            .name("source")
-            .query_function(|pad, parent, query| match query.view_mut() {
-                gst::QueryViewMut::Latency(latency) => {
-                    latency.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                    true
-                }
-                _ => gst::Pad::query_default(pad, parent, query),
-            })
-            .build();
-        let sink = gst::Pad::builder(gst::PadDirection::Sink)
-            .name("sink")
-            .chain_function({
-                let inference_times = Arc::clone(&inference_times);
-                move |_, _, buffer| {
-                    let time = metadata::find(&buffer, Some("filter"), |structure| {
-                        structure.get::<u64>(metadata::FIELD_INFERENCE_TIME).unwrap_or(0)
-                    });
-                    if let Ok(mut times) = inference_times.lock() {
-                        times.push(Duration::from_nanos(time.unwrap_or(0)));
-                    }
-                    Ok(gst::FlowSuccess::Ok)
-                }
-            })
-            .build();
+        let (source, sink) = (source_pad(), sink_pad(Arc::clone(&inference_times)));
         source.link(&element.static_pad("sink").ok_or("no sink pad")?)?;
         element.static_pad("src").ok_or("no src pad")?.link(&sink)?;
         source.set_active(true)?;
@@ -109,6 +84,38 @@ impl FilterHarness {
     pub fn inference_times(&self) -> Vec<Duration> {
         self.inference_times.lock().map(|mut times| std::mem::take(&mut *times)).unwrap_or_default()
     }
+}
+
+/// Returns a source pad that answers the LATENCY query as a source that is not live. The element asks
+/// until upstream answers.
+fn source_pad() -> gst::Pad {
+    gst::Pad::builder(gst::PadDirection::Src)
+        .name("source")
+        .query_function(|pad, parent, query| match query.view_mut() {
+            gst::QueryViewMut::Latency(latency) => {
+                latency.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
+            _ => gst::Pad::query_default(pad, parent, query),
+        })
+        .build()
+}
+
+/// Returns a sink pad that records the inference time in the metadata of each buffer and drops the
+/// buffer.
+fn sink_pad(inference_times: Arc<Mutex<Vec<Duration>>>) -> gst::Pad {
+    gst::Pad::builder(gst::PadDirection::Sink)
+        .name("sink")
+        .chain_function(move |_, _, buffer| {
+            let time = metadata::find(&buffer, Some("filter"), |structure| {
+                structure.get::<u64>(metadata::FIELD_INFERENCE_TIME).unwrap_or(0)
+            });
+            if let Ok(mut times) = inference_times.lock() {
+                times.push(Duration::from_nanos(time.unwrap_or(0)));
+            }
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .build()
 }
 
 impl Drop for FilterHarness {

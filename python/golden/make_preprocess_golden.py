@@ -5,8 +5,8 @@ BILINEAR, box=...), NumPy converts colors in 64-bit float. Without antialiasing,
 prints the difference between this reference and libswscale (ffmpeg), and stores the results of libswscale as well.
 
 preprocess.json has one line per case: the frame, the tensor, and the position of its elements in preprocess.bin.
-Source frames are not stored: `component` below defines them in integers, and crates/catdog-core/tests/preprocess/frames.rs defines the
-same frames in Rust.
+Source frames are not stored: `component` below defines them in integers, and
+crates/catdog-core/tests/preprocess/frames.rs defines the same frames in Rust.
 
 Usage: PYTHONPATH=python python3 -m golden.make_preprocess_golden
 
