@@ -204,7 +204,9 @@ impl OverlayText {
 
     /// Sets the property until no other text is requested.
     ///
-    /// If the user sets the text at the same time, the user's text is set again.
+    /// If the user sets the text at the same time, the user's text is set again. GObject cannot compare
+    /// and set a property in one step, so a text that the user sets in the instant between the check and
+    /// the write is lost.
     fn write_requested(&self, overlay: &gst::Element) {
         loop {
             let text = lock(&self.state).written.clone();
@@ -229,10 +231,13 @@ impl OverlayText {
     /// Notes that the text of `overlay` was set, by an element of this kind or by the user.
     fn note_change(&self, overlay: &gst::Element) {
         let mut state = lock(&self.state);
-        if state.is_users || !is_text(overlay, &state.written) {
-            state.is_users = true;
-            state.users_text = state.is_writing.then(|| current_text(overlay));
+        let text = current_text(overlay);
+        if text == *state.written {
+            return;
         }
+        state.is_users = true;
+        // The thread that writes may be about to replace this text.
+        state.users_text = state.is_writing.then_some(text);
     }
 }
 

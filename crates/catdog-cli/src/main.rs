@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Classifies video and photos with LiteRT image classifiers
+/// Describes LiteRT image classifiers as catdog reads them
 #[derive(Parser)]
 #[command(name = "catdog", version, arg_required_else_help = true)]
 struct Cli {
