@@ -1,9 +1,9 @@
 //! The classification as text: the property `text-format`.
 //!
-//! A format is text with placeholders. [`TextFormat::parse`] takes it as Pango markup, for a `textoverlay`;
-//! [`TextFormat::parse_text`] also takes literal text that is not markup. The same format is rendered as
-//! Pango markup, as plain text or as the text of a WebVTT cue. What the classification fills in is always
-//! literal text.
+//! A format is text with placeholders. [`TextFormat::parse`] takes it as Pango markup, for a
+//! `textoverlay`; [`TextFormat::parse_text`] also takes literal text that is not markup. The same
+//! format is rendered as Pango markup, as plain text or as the text of a WebVTT cue. The values of
+//! the placeholders are always literal text.
 
 mod markup;
 
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_markup_is_refused_with_its_place() {
+    fn malformed_markup_is_refused_with_its_position() {
         for (format, at, problem) in [
             ("<b>{label}", 1, "<b> is not closed"),
             ("{label} & {percent}", 9, "& does not begin an entity"),

@@ -1,16 +1,16 @@
 //! Consecutive frames with the same label become one cue.
 //!
-//! The input is the time of each frame and its classification; the output are [`Cue`]s in order. Cues do not
-//! overlap, except those of a single frame that are complete at once, if the next frame comes earlier than
-//! the duration of the first says. Frames without a classification become cues without text, because a
-//! consumer may wait for them, too.
+//! The input is the time of each frame and its classification; the output is a sequence of
+//! [`Cue`]s. Cues do not overlap, with one exception: a cue of a single frame that is complete at
+//! once has the duration of its frame, and the next frame may come earlier. Frames without a
+//! classification become cues without text, because a consumer may wait for them, too.
 
 use gst::ClockTime;
 use serde::Serialize;
 
 use crate::metadata::ClassificationFields;
 
-/// A cue does not continue if frames are missing for longer than this.
+/// A cue ends if frames are missing for longer than this.
 const MAX_MISSING: ClockTime = ClockTime::SECOND;
 
 /// A cue continues over a signaled gap of at most this duration. It is the default of the hysteresis `hold` of
@@ -29,7 +29,7 @@ pub struct Frame {
 /// An interval of time with one label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cue {
-    /// Presentation time of its first frame; `None` if frames have no time stamps.
+    /// Presentation time of its first frame; `None` if frames have no timestamps.
     pub start: Option<ClockTime>,
     /// End of its last frame; `None` if the duration of that frame is not known.
     pub end: Option<ClockTime>,
@@ -55,7 +55,7 @@ pub struct MeanClassification {
     element: String,
 }
 
-/// Makes cues of frames.
+/// Turns frames into cues.
 #[derive(Clone, Debug, Default)]
 pub struct Cues {
     open: Option<Cue>,
@@ -86,7 +86,7 @@ impl Cues {
                 self.open = Some(Cue::new(frame, classification));
             }
         }
-        // A frame without a time stamp cannot be compared with the next one.
+        // A frame without a timestamp cannot be compared with the next one.
         let is_complete = frame.start.is_none()
             || (max_duration == Some(ClockTime::ZERO) && frame.end().is_some());
         if is_complete {
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_without_a_time_stamp_is_a_cue_without_one() {
+    fn frame_without_a_timestamp_is_a_cue_without_one() {
         let mut cues = Cues::default();
         let mut complete = Vec::new();
         let timeless = Frame { start: None, duration: Some(FRAME) };
@@ -490,7 +490,7 @@ mod tests {
         #[test]
         fn cues_do_not_overlap_and_contain_every_frame_once(
             steps in prop::collection::vec(
-                // Broken streams repeat time stamps or skip some.
+                // Broken streams repeat timestamps or skip some.
                 (prop_oneof![1 => Just(0), 8 => 10u64..80, 1 => 900u64..3000],
                  prop::option::of(0u64..100), 0usize..4),
                 1..80,

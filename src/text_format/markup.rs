@@ -105,7 +105,7 @@ pub(super) fn parse(symbols: &[Positioned]) -> Result<Parsed, MarkupError> {
                 push_char(&mut parser.pieces, Place::Text, character);
                 has_markup = true;
             }
-            Symbol::Char('\0') => return Err(error(at, "a NUL character; remove it")),
+            Symbol::Char('\0') => return Err(error(at, "it contains a NUL character; remove it")),
             symbol => {
                 push(&mut parser.pieces, Place::Text, symbol);
                 parser.next += 1;
@@ -165,7 +165,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The position of the next symbol, or of the last one at the end.
+    /// Returns the position of the next symbol, or of the last one at the end.
     fn position(&self) -> usize {
         self.peek().or(self.symbols.last().copied()).map_or(1, |(at, _)| at)
     }

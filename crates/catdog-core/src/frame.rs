@@ -81,7 +81,7 @@ pub enum PixelFormat {
     Xbgr,
 }
 
-/// The smallest size of a plane in memory.
+/// The size of a plane in memory, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaneLayout {
     /// Bytes of samples in a row, without the padding up to the stride.
@@ -134,7 +134,8 @@ impl PixelFormat {
         }
     }
 
-    /// Returns the smallest layout of plane `plane` of a frame of `width` x `height` pixels.
+    /// Returns the layout of plane `plane`, without padding, of a frame of `width` x `height`
+    /// pixels.
     ///
     /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma sample.
     pub const fn plane_layout(self, plane: usize, width: usize, height: usize) -> PlaneLayout {
@@ -142,7 +143,7 @@ impl PixelFormat {
         let chroma_width = (width + (1 << sx) - 1) >> sx;
         let chroma_height = (height + (1 << sy) - 1) >> sy;
         let (row_bytes, rows) = match (self, plane) {
-            // A packed pair has U, V and two Y, even if the second Y is outside the frame.
+            // A packed pair has U, V and two Y samples, even if the second Y is outside the frame.
             (Self::Yuy2 | Self::Uyvy, _) => (chroma_width * 4, height),
             (Self::Rgb | Self::Bgr, _) => (width * 3, height),
             (Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr, _) => (width * 4, height),
@@ -232,9 +233,9 @@ impl FrameSpec {
 /// The time of a frame in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTime {
-    /// Presentation time stamp; `None` if the frame has none.
+    /// Presentation timestamp; `None` if the frame has none.
     pub pts: Option<Duration>,
-    /// Time since the start of the stream. It advances with every frame, even if the time stamps do
+    /// Time since the start of the stream. It advances with every frame, even if the timestamps do
     /// not.
     pub elapsed: Duration,
 }

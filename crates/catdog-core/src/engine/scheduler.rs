@@ -5,13 +5,11 @@
 //!
 //! - inline: a thread asks for an engine, waits for it, and runs the inference itself
 //!   ([`EnginePool::acquire`]);
-//! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it with an engine
-//!   ([`submit`]).
-//!
-//! Both kinds of requests stand in one queue. The engines of a model are given to the requests for
-//! that model in the order of the queue, and nothing else decides who is next: this is the rule of
-//! fairness, in `State::dispatch`. A job that wants to run again is queued behind all others, so every
-//! stream gets its turn.
+//! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it on an engine
+//!   ([`submit`]). Both kinds of requests wait in one queue. The engines of a model are assigned to
+//!   the requests for that model in the order of the queue, and nothing else changes this order:
+//!   this is the rule of fairness, in `State::dispatch`. A job that wants to run again is queued
+//!   behind all others, so every stream gets its turn.
 //!
 //! A worker thread is created when a job has its engine and no worker is idle, so there are never more
 //! busy workers than engines. An idle worker ends after some seconds.
@@ -194,8 +192,8 @@ impl State {
 
     /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of fairness.
     ///
-    /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken and
-    /// takes the engine itself; the requests after it are served when it has done so.
+    /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken
+    /// and takes the engine itself, and then dispatches the other engines to the requests after it.
     fn dispatch(&mut self, pool: &Arc<EnginePool>) {
         while pool.has_idle() {
             match self.first_request(pool) {
@@ -343,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_as_many_inferences_run_as_there_are_engines() {
+    fn each_engine_runs_one_inference_at_a_time() {
         let pool = pool(2);
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
