@@ -1,8 +1,8 @@
 //! Carries classifications in GStreamer: as metadata on the buffer, and as messages on the bus.
 //!
-//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
-//! headers of this project. Its fields are listed in [`FIELDS`]. With the feature `analytics`,
-//! an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
+//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
+//! read without headers of this project. Its fields are listed in [`FIELDS`]. With the feature
+//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
 
 use catdog_core::classifier::Classification;
 use catdog_core::stats::nanoseconds;

@@ -5,9 +5,9 @@
 //! between. Only a `textoverlay` with an empty `text` and an unlinked `text_sink` is used. After
 //! the user sets its text, the element never writes to it again.
 //!
-//! Setting a property calls the application's handlers of `notify::text`, so it is done with no lock held.
-//! [`OverlayText`] decides under its lock what to write; a write that another element requests meanwhile is
-//! left to the thread that is writing.
+//! Setting a property calls the application's handlers of `notify::text`, so it is done with no
+//! lock held. [`OverlayText`] decides under its lock what to write; a write that another element
+//! requests meanwhile is left to the thread that is writing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,8 +49,8 @@ struct Attached {
 }
 
 impl Overlays {
-    /// Searches downstream of `source`: attaches to overlays that are new and detaches from those that are
-    /// gone. Returns the names of the new ones.
+    /// Searches downstream of `source`: attaches to overlays that are new and detaches from those
+    /// that are gone. Returns the names of the new ones.
     pub fn update(&mut self, source: &gst::Pad, writer: &Arc<OverlayWriter>) -> Vec<glib::GString> {
         let found = find_overlays(source);
         let (kept, gone) = std::mem::take(&mut self.attached).into_iter().partition(|attached| {
@@ -134,8 +134,9 @@ impl Attached {
     }
 }
 
-/// The text of one overlay, shared by all elements of this process that write to it: several may do so
-/// through a selector or a mixer, and each must distinguish the texts of the others from the user's.
+/// The text of one overlay, shared by all elements of this process that write to it: several may do
+/// so through a selector or a mixer, and each must distinguish the texts of the others from the
+/// user's.
 #[derive(Debug, Default)]
 struct OverlayText {
     state: Mutex<TextState>,
@@ -282,8 +283,8 @@ fn is_text(overlay: &gst::Element, text: &str) -> bool {
     current_text(overlay) == text
 }
 
-/// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8, which
-/// a `String` property would lose.
+/// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8,
+/// which a `String` property would lose.
 fn current_text(overlay: &gst::Element) -> OsString {
     overlay.property::<Option<PathBuf>>("text").unwrap_or_default().into_os_string()
 }

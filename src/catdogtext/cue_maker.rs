@@ -1,8 +1,8 @@
 //! The vtables of the cue maker, the element in `catdogtext` that turns frames into cues.
 //!
-//! Cues are made and pushed under the stream lock of the sink pad: by the streaming thread, or by the thread
-//! of the stall watch if frames have stopped coming. The state is locked for an instant at a time, and
-//! never while something is pushed or posted.
+//! Cues are made and pushed under the stream lock of the sink pad: by the streaming thread, or by
+//! the thread of the stall watch if frames have stopped coming. The state is locked for an instant
+//! at a time, and never while something is pushed or posted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -60,8 +60,8 @@ impl ObjectSubclass for CueMaker {
 impl ObjectImpl for CueMaker {
     fn constructed(&self) {
         self.parent_constructed();
-        // The base class sends an allocation query for each new format, and its answer would wait until all
-        // queued cues are consumed. Cues need no memory of a special kind.
+        // The base class sends an allocation query for each new format, and its answer would wait
+        // until all queued cues are consumed. Cues need no memory of a special kind.
         self.obj().src_pad().add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
             match info.query().map(|query| query.type_()) {
                 Some(gst::QueryType::Allocation) => gst::PadProbeReturn::Drop,
@@ -115,7 +115,8 @@ impl BaseTransformImpl for CueMaker {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let streaming = lock(&self.state).take();
-        // Dropped without the lock: this waits for the thread of the watch, which may need the lock.
+        // Dropped without the lock: this waits for the thread of the watch, which may need the
+        // lock.
         drop(streaming);
         Ok(())
     }
@@ -133,8 +134,8 @@ impl BaseTransformImpl for CueMaker {
         ))
     }
 
-    /// Prefers plain text, because few consumers interpret markup even if they accept its caps. Markup is
-    /// preferred if the format has some, and for `webvttenc`, which writes text as it is.
+    /// Prefers plain text, because few consumers interpret markup even if they accept its caps.
+    /// Markup is preferred if the format has some, and for `webvttenc`, which writes text as it is.
     fn fixate_caps(
         &self,
         direction: gst::PadDirection,

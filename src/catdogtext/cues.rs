@@ -13,8 +13,9 @@ use crate::metadata::ClassificationFields;
 /// A cue ends if frames are missing for longer than this.
 const MAX_MISSING: ClockTime = ClockTime::SECOND;
 
-/// A cue continues over a signaled gap of at most this duration. It is the default of the hysteresis `hold` of
-/// `catdogfilter`, below which a label does not change; the element's actual `hold` is not known here.
+/// A cue continues over a signaled gap of at most this duration. It is the default of the
+/// hysteresis `hold` of `catdogfilter`, below which a label does not change; the element's actual
+/// `hold` is not known here.
 const MAX_GAP: ClockTime = ClockTime::from_mseconds(300);
 
 /// The time of a frame.
@@ -69,8 +70,8 @@ impl Cues {
         self.max_duration = max_duration;
     }
 
-    /// Adds the next frame with its classification. Appends the cues that are complete after it to `complete`:
-    /// at most the previous cue and its own.
+    /// Adds the next frame with its classification. Appends the cues that are complete after it to
+    /// `complete`: at most the previous cue and its own.
     pub fn add(
         &mut self,
         frame: &Frame,
@@ -124,8 +125,8 @@ impl Cues {
         self.open.take()
     }
 
-    /// Ends the open cue, with its newest frame as a cue of its own: a consumer that has the second cue knows
-    /// that the first one is complete.
+    /// Ends the open cue, with its newest frame as a cue of its own: a consumer that has the second
+    /// cue knows that the first one is complete.
     pub fn close_by_frame(&mut self) -> [Option<Cue>; 2] {
         let Some(mut cue) = self.close() else { return [None, None] };
         let newest = cue.split_newest();
@@ -192,7 +193,8 @@ impl Cue {
         }
     }
 
-    /// Splits off the newest frame of a cue that has others. Both cues get the mean over all frames.
+    /// Splits off the newest frame of a cue that has others. Both cues get the mean over all
+    /// frames.
     fn split_newest(&mut self) -> Option<Self> {
         let newest = self.newest.filter(|newest| Some(*newest) > self.start)?;
         let classification = self.classification.as_mut().map(MeanClassification::split_newest);
@@ -256,8 +258,8 @@ impl MeanClassification {
         newest
     }
 
-    /// Returns the classes with their mean confidences, best first. A class that is not in the metadata of
-    /// a frame counts as 0 there.
+    /// Returns the classes with their mean confidences, best first. A class that is not in the
+    /// metadata of a frame counts as 0 there.
     fn results(&self) -> Vec<(&str, f64)> {
         let mut results: Vec<(&str, f64)> =
             self.results.iter().map(|(label, sum)| (label.as_str(), self.mean(*sum))).collect();
@@ -301,8 +303,8 @@ struct Line<'a> {
     element: &'a str,
 }
 
-/// Returns `cue` with its classification `mean` as a line of JSON, with the line feed. Times are in ns,
-/// confidences are means over the frames.
+/// Returns `cue` with its classification `mean` as a line of JSON, with the line feed. Times are in
+/// ns, confidences are means over the frames.
 pub fn json_line(cue: &Cue, mean: &MeanClassification) -> Option<String> {
     let (labels, confidences): (Vec<&str>, Vec<f64>) = mean.results().into_iter().unzip();
     let line = Line {

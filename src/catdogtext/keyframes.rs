@@ -23,8 +23,8 @@ const MAX_SPLITS: usize = 1000;
 /// at most this time.
 const MIN_SPLIT_INTERVAL: ClockTime = ClockTime::from_mseconds(200);
 
-/// How long a cue waits for the video to advance. After that the cue is passed on whole, in case the video
-/// waits for text for another reason.
+/// How long a cue waits for the video to advance. After that the cue is passed on whole, in case
+/// the video waits for text for another reason.
 const VIDEO_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The keyframes of the video, shared by the probe, the cue maker and the splitter.
@@ -42,8 +42,8 @@ struct State {
     splits: VecDeque<ClockTime>,
     newest_split: Option<ClockTime>,
     newest_keyframe: Option<ClockTime>,
-    /// Where `splitmuxsink` holds the video back for text after the newest keyframe: the latest frame when
-    /// decoding has reached the keyframe. With B-frames it is later than the keyframe.
+    /// Where `splitmuxsink` holds the video back for text after the newest keyframe: the latest
+    /// frame when decoding has reached the keyframe. With B-frames it is later than the keyframe.
     hold_point: Option<ClockTime>,
     /// The video has been seen up to here.
     position: Option<ClockTime>,

@@ -1,12 +1,14 @@
 //! `catdogtext`: turns the metadata of `catdogfilter` into timed text or JSON lines.
 //!
 //! ```text
-//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! catdogtext ! webvttenc ! filesink location=out.vtt
+//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! catdogtext ! webvttenc ! \
+//!   filesink location=out.vtt
 //! ```
 //!
-//! Consecutive frames with the same label become one cue: a text buffer with a time stamp and a duration. With
-//! the caps `application/x-json`, each cue is one line of JSON. The pixels of the frames are not read. The
-//! output goes to an application, a file, a `textoverlay`, a muxer or a `splitmuxsink`.
+//! Consecutive frames with the same label become one cue: a text buffer with a timestamp and a
+//! duration. With the caps `application/x-json`, each cue is one line of JSON. The pixels of the
+//! frames are not read. The output goes to an application, a file, a `textoverlay`, a muxer or a
+//! `splitmuxsink`.
 //!
 //! The element is a bin that contains two elements: a cue maker and a `queue` of cues. Because of
 //! the queue, a consumer that takes cues slowly does not block the frames: an encoder on another

@@ -15,10 +15,11 @@ pub const DEFAULT_MAX_DURATION: ClockTime = ClockTime::from_mseconds(500);
 const MIN_TIMEOUT: Duration = Duration::from_millis(60);
 /// See [`MIN_TIMEOUT`]; the unit is the usual interval between frames.
 const TIMEOUT_IN_FRAMES: u32 = 3;
-/// A frame that was blocked comes within this time after the cue that it waited for: one or two threads have
-/// to pass it on.
+/// A frame that was blocked comes within this time after the cue that it waited for: one or two
+/// threads have to pass it on.
 const UNBLOCK_TIME: Duration = Duration::from_millis(20);
-/// After this duration without a stall, cues become longer again. If that is too long, it costs one stall.
+/// After this duration without a stall, cues become longer again. If that is too long, it costs one
+/// stall.
 const RECOVERY_TIME: ClockTime = ClockTime::from_seconds(60);
 
 /// The pace of frames, and the maximum duration of a cue.

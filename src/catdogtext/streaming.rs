@@ -279,7 +279,8 @@ impl Streaming {
         self.segment.as_ref()?.to_running_time(time)
     }
 
-    /// Handles a gap of the video. Returns what to push instead; `None` if the open cue continues over it.
+    /// Handles a gap of the video. Returns what to push instead; `None` if the open cue continues
+    /// over it.
     pub fn add_gap(&mut self, gap_event: &gst::event::Gap) -> Option<Vec<Output>> {
         let (start, duration) = gap_event.get();
         if self.bridges_gap(start, duration) {
@@ -305,7 +306,8 @@ impl Streaming {
         self.encode_all(cue.as_slice())
     }
 
-    /// Makes the watch send data at once: sinks that change between PAUSED and PLAYING may wait for it.
+    /// Makes the watch send data at once: sinks that change between PAUSED and PLAYING may wait for
+    /// it.
     pub fn note_state_change(&self) {
         if !self.consumer.waits()
             && self.cues.is_open()
@@ -386,7 +388,8 @@ impl Streaming {
                 buffer.set_flags(gst::BufferFlags::GAP);
             }
         }
-        // A muxer that has a cue waits for the next one, unless a gap tells it that there is none yet.
+        // A muxer that has a cue waits for the next one, unless a gap tells it that there is none
+        // yet.
         let end = cue.end.filter(|_| self.consumer.kind == ConsumerKind::Muxer);
         let end = end.map(|end| gap(end, Some(ClockTime::ZERO)));
         std::iter::once(Output::Buffer(buffer)).chain(end).collect()

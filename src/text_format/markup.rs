@@ -1,8 +1,10 @@
-//! Splits a text format into literal text, tags of Pango markup and placeholders, and checks the markup.
+//! Splits a text format into literal text, tags of Pango markup and placeholders, and checks the
+//! markup.
 //!
-//! Pango refuses malformed markup with a GLib warning for every frame and draws nothing. The plugin does
-//! not link to Pango, so this parser checks the rules of Pango's markup itself: the names of elements, the
-//! names and quotes of attributes, entities, and nesting. It does not check the values of attributes.
+//! Pango refuses malformed markup with a GLib warning for every frame and draws nothing. The plugin
+//! does not link to Pango, so this parser checks the rules of Pango's markup itself: the names of
+//! elements, the names and quotes of attributes, entities, and nesting. It does not check the
+//! values of attributes.
 
 use super::{Content, Field, Piece, Place};
 
@@ -127,7 +129,8 @@ pub(super) fn literal(symbols: &[Positioned]) -> Parsed {
     Parsed { pieces, has_markup: false }
 }
 
-/// Returns whether `symbols` contain something that was meant as a tag or an entity, well-formed or not.
+/// Returns whether `symbols` contain something that was meant as a tag or an entity, well-formed or
+/// not.
 pub(super) fn looks_like_markup(symbols: &[Positioned]) -> bool {
     let char_at = |index: usize| match symbols.get(index) {
         Some((_, Symbol::Char(c))) => Some(*c),

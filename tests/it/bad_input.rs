@@ -1,5 +1,5 @@
-//! Unusable models, labels, settings and runtimes: each is one error message of one line, which names the
-//! file or property and a remedy. After the correction, the same element works.
+//! Unusable models, labels, settings and runtimes: each is one error message of one line, which
+//! names the file or property and a remedy. After the correction, the same element works.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +19,8 @@ fn pipeline_with(settings: &[(&str, &str)]) -> Pipeline {
     pipeline
 }
 
-/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one error of
-/// one line.
+/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one
+/// error of one line.
 #[track_caller]
 fn error_at_start(pipeline: &Pipeline, what: &str) -> String {
     let failed = pipeline.set_state(gst::State::Playing).is_err();
@@ -56,8 +56,8 @@ fn assert_contains(text: &str, parts: &[&str], what: &str) {
 
 // Models
 
-/// The parts that the error about a file in `tests/models/bad` must contain: the defect and the remedy. The
-/// damaged graphs (`graph_*`) are not listed.
+/// The parts that the error about a file in `tests/models/bad` must contain: the defect and the
+/// remedy. The damaged graphs (`graph_*`) are not listed.
 const WRONG: [(&str, &[&str]); 15] = [
     ("batch_4.tflite", &["[4, 8, 8, 3]", "batch", "export it with"]),
     ("bundle.task", &["ZIP archive", ".task", "export the classifier to .tflite"]),

@@ -1,5 +1,5 @@
-//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are right,
-//! its confidences are those of Python, and its accuracy on held-out photos is that of
+//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are
+//! right, its confidences are those of Python, and its accuracy on held-out photos is that of
 //! `models/README.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +59,8 @@ fn every_model_of_the_repository_contains_its_labels() {
         .collect();
     assert!(!models.is_empty());
     for model in models {
-        // A copy in another folder, because labels.txt next to the model is a source of labels, too.
+        // A copy in another folder, because labels.txt next to the model is a source of labels,
+        // too.
         let folder = tempfile::tempdir().unwrap();
         let alone = folder.path().join("alone.tflite");
         std::fs::copy(&model, &alone).unwrap();
@@ -113,9 +114,9 @@ fn the_label_of_the_demo_clip_changes_only_with_its_content() {
 }
 
 /// Limits of the mean and of the largest difference between the logarithms of a confidence and of
-/// Python's. The decoder and the converter round differently, and the activations of the network have 8
-/// bits. Logarithms are compared, because the confidences of a frame with one dominant class differ
-/// little, whatever was done to the frame.
+/// Python's. The decoder and the converter round differently, and the activations of the network
+/// have 8 bits. Logarithms are compared, because the confidences of a frame with one dominant class
+/// differ little, whatever was done to the frame.
 const MEAN_DIFFERENCE: f64 = 0.3;
 const LARGEST_DIFFERENCE: f64 = 1.5;
 /// Smaller confidences are replaced by this one.

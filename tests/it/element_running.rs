@@ -1,5 +1,5 @@
-//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a changed
-//! property takes effect, the messages on the bus, and stops.
+//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a
+//! changed property takes effect, the messages on the bus, and stops.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Hysteresis with the time stamps that real sources deliver: equal after a network stall, missing, in
-//! the wrong unit, or restarted by a loop. The displayed label must not flicker, and must follow the
-//! picture.
+//! Hysteresis with the time stamps that real sources deliver: equal after a network stall, missing,
+//! in the wrong unit, or restarted by a loop. The displayed label must not flicker, and must follow
+//! the picture.
 //!
-//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms, so a
-//! new label leads for 9 or 10 frames before it is displayed.
+//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms,
+//! so a new label leads for 9 or 10 frames before it is displayed.
 
 use catdog_core::testing::FakeEngine;
 
@@ -39,8 +39,8 @@ fn displayed_labels(engine: &str, framerate: gst::Fraction, frames: &[Frame]) ->
     labels
 }
 
-/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames. `pts`
-/// gives the time stamp of a frame by its number.
+/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames.
+/// `pts` gives the time stamp of a frame by its number.
 fn flickering(pts: impl Fn(u64) -> Option<gst::ClockTime>) -> Vec<Frame> {
     let color = |index: u64| match index {
         0..30 => RED,
@@ -137,12 +137,12 @@ fn time_stamps_one_microsecond_apart_follow_the_picture() {
     }
 }
 
-/// A loop restarts the time stamps at 0. The label of the new picture must not wait until the time stamps
-/// reach those from before the restart.
+/// A loop restarts the time stamps at 0. The label of the new picture must not wait until the time
+/// stamps reach those from before the restart.
 #[test]
 fn a_restart_of_the_time_stamps_does_not_freeze_the_label() {
-    // The part before the restart is shorter than `hold`, longer than `hold`, and longer than 1 s, which
-    // is the longest step back in reverse playback.
+    // The part before the restart is shorter than `hold`, longer than `hold`, and longer than 1 s,
+    // which is the longest step back in reverse playback.
     for before in [6, 20, 90] {
         for framerate in [thirty(), gst::Fraction::new(0, 1)] {
             let red = (0..before).map(|index| (RED, Some(STEP * index)));

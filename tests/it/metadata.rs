@@ -1,5 +1,5 @@
-//! The metadata as applications read it: its fields and types are the documented ones, and it survives the
-//! elements between the filter and the reader.
+//! The metadata as applications read it: its fields and types are the documented ones, and it
+//! survives the elements between the filter and the reader.
 
 use crate::common::*;
 use gst::glib;
@@ -237,8 +237,8 @@ mod analytics {
         meta.add_od_mtd(glib::Quark::from_str("face"), 20, 10, 40, 30, 0.5).unwrap();
     }
 
-    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection before
-    /// them.
+    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection
+    /// before them.
     fn pixels_after(elements: &str, detected: bool) -> Vec<u8> {
         let pipeline = launch(&format!(
             "{} ! {elements} ! videoconvert ! video/x-raw,format=BGRx ! appsink name=sink sync=false",

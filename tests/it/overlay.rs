@@ -1,9 +1,9 @@
-//! The text of a textoverlay downstream belongs to the very frame that it is drawn on, whatever elements lie
-//! between, and a text of the user is never touched.
+//! The text of a textoverlay downstream belongs to the very frame that it is drawn on, whatever
+//! elements lie between, and a text of the user is never touched.
 //!
-//! Every frame has one color, which the model classifies reliably, so the text of each frame is known. The
-//! text is read when the drawn frame leaves the textoverlay, because only the streaming thread that draws
-//! sets it. One test compares the drawn pixels.
+//! Every frame has one color, which the model classifies reliably, so the text of each frame is
+//! known. The text is read when the drawn frame leaves the textoverlay, because only the streaming
+//! thread that draws sets it. One test compares the drawn pixels.
 //!
 //! The file is long because all tests share the frames and the pipelines with an overlay.
 

@@ -1,8 +1,9 @@
-//! `catdogtext`: cues for an application, a textoverlay, a file or a muxer, which do not block the frames on
-//! other branches.
+//! `catdogtext`: cues for an application, a textoverlay, a file or a muxer, which do not block the
+//! frames on other branches.
 //!
-//! Every frame has one color, which the model classifies reliably, so the text and the times of all cues are
-//! known. Recordings are read with FFmpeg if it is installed, because it shares no code with the writer.
+//! Every frame has one color, which the model classifies reliably, so the text and the times of all
+//! cues are known. Recordings are read with FFmpeg if it is installed, because it shares no code
+//! with the writer.
 //!
 //! The file is long because all tests share the film and its expected cues.
 
@@ -466,8 +467,8 @@ fn change_of_caps_does_not_stall_a_muxer() {
     }
 }
 
-/// A sink waits for data when it starts, after a flush and before it pauses, but no cue is complete, because
-/// the label stays the same.
+/// A sink waits for data when it starts, after a flush and before it pauses, but no cue is
+/// complete, because the label stays the same.
 #[test]
 fn text_sink_does_not_block_seek_and_pause() {
     for text in ["fakesink", "webvttenc ! fakesink", "fakesink sync=true"] {
@@ -658,8 +659,8 @@ fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
     Some((subtitles(&cues), frames.trim().parse().unwrap()))
 }
 
-/// Records the film with a subtitle track. `queue` is in front of the encoder, `counts` is the allowed number of
-/// cues.
+/// Records the film with a subtitle track. `queue` is in front of the encoder, `counts` is the
+/// allowed number of cues.
 fn record(
     test: &str,
     (width, height): (u32, u32),
@@ -710,12 +711,14 @@ fn recording_has_a_subtitle_track() {
         ("x264enc tune=zerolatency speed-preset=ultrafast", "matroskamux"),
         ("vp8enc deadline=1", "webmmux"),
     ] {
-        // 11 cues: one per half second and one at each change. With mp4mux, one or two stalls add cues.
+        // 11 cues: one per half second and one at each change. With mp4mux, one or two stalls add
+        // cues.
         record(test, (320, 240), "queue", encoder, muxer, 11..=25);
     }
 }
 
-/// A queue holds three such frames, and the muxer takes no more before it has the text of their time.
+/// A queue holds three such frames, and the muxer takes no more before it has the text of their
+/// time.
 #[test]
 fn recording_of_large_frames_does_not_stall() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -931,7 +934,8 @@ fn each_file_of_splitmuxsink_begins_with_its_text() {
             }
             let count: usize = segments.iter().map(|(_, cues)| cues.len()).sum();
             say(&format!("{test}, {muxer}, {size:?}, {encoder}: {count} cues"));
-            // 28 without a stall; a slow machine or a small queue adds some for each of the nine keyframes.
+            // 28 without a stall; a slow machine or a small queue adds some for each of the nine
+            // keyframes.
             assert!(count <= 60, "{muxer}, {encoder}: {segments:?}");
         }
     }

@@ -1,8 +1,8 @@
 //! The input of the preprocessing: borrowed planes with strides, pixel format and colorimetry.
 //!
-//! [`FrameSpec`] describes all frames of a stream, as its caps do. [`FrameView`] borrows the memory of
-//! one frame; its constructor checks that the memory holds every sample that the spec describes, so
-//! that later stages cannot read past the end of a plane. Neither type copies pixels.
+//! [`FrameSpec`] describes all frames of a stream, as its caps do. [`FrameView`] borrows the memory
+//! of one frame; its constructor checks that the memory holds every sample that the spec describes,
+//! so that later stages cannot read past the end of a plane. Neither type copies pixels.
 
 use std::time::Duration;
 
@@ -124,8 +124,8 @@ impl PixelFormat {
         matches!(self, Self::Rgb | Self::Bgr | Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr)
     }
 
-    /// Returns log2 of the horizontal and the vertical chroma subsampling; (0, 0) for formats without
-    /// subsampled chroma.
+    /// Returns log2 of the horizontal and the vertical chroma subsampling; (0, 0) for formats
+    /// without subsampled chroma.
     pub const fn chroma_shift(self) -> (u32, u32) {
         match self {
             Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 => (1, 1),
@@ -137,7 +137,8 @@ impl PixelFormat {
     /// Returns the layout of plane `plane`, without padding, of a frame of `width` x `height`
     /// pixels.
     ///
-    /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma sample.
+    /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma
+    /// sample.
     pub const fn plane_layout(self, plane: usize, width: usize, height: usize) -> PlaneLayout {
         let (sx, sy) = self.chroma_shift();
         let chroma_width = (width + (1 << sx) - 1) >> sx;
@@ -257,12 +258,13 @@ pub struct FrameView<'a> {
 }
 
 impl<'a> FrameView<'a> {
-    /// Borrows `planes`, which are in the plane order of the format, and checks them against `spec`.
+    /// Borrows `planes`, which are in the plane order of the format, and checks them against
+    /// `spec`.
     ///
     /// # Errors
     ///
-    /// Fails if the number of planes is not that of the format, a stride is shorter than a row, or a
-    /// plane ends before its last row.
+    /// Fails if the number of planes is not that of the format, a stride is shorter than a row, or
+    /// a plane ends before its last row.
     pub fn new(spec: &FrameSpec, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
         let format = spec.format;
         if planes.len() != format.n_planes() {

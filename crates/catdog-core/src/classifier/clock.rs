@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::frame::FrameTime;
 
-/// In forward playback, a step back of at most this length is a reordered frame, and a longer one is
-/// a restart.
+/// In forward playback, a step back of at most this length is a reordered frame, and a longer one
+/// is a restart.
 const MAX_REORDERING: Duration = Duration::from_secs(1);
 /// A shorter step between timestamps is not taken as the time between two frames, because cameras
 /// deliver less than 1000 frames/s.

@@ -11,8 +11,8 @@
 //!   this is the rule of fairness, in `State::dispatch`. A job that wants to run again is queued
 //!   behind all others, so every stream gets its turn.
 //!
-//! A worker thread is created when a job has its engine and no worker is idle, so there are never more
-//! busy workers than engines. An idle worker ends after some seconds.
+//! A worker thread is created when a job has its engine and no worker is idle, so there are never
+//! more busy workers than engines. An idle worker ends after some seconds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -190,7 +190,8 @@ impl State {
         Some((index, &request.kind))
     }
 
-    /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of fairness.
+    /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of
+    /// fairness.
     ///
     /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken
     /// and takes the engine itself, and then dispatches the other engines to the requests after it.
@@ -218,8 +219,8 @@ impl State {
 impl Scheduler {
     /// Releases the lock, and provides a worker for each job that is ready.
     ///
-    /// If the system creates no more threads, the workers that exist run all jobs; if there is none,
-    /// the jobs are refused.
+    /// If the system creates no more threads, the workers that exist run all jobs; if there is
+    /// none, the jobs are refused.
     fn provide_workers(&'static self, mut state: MutexGuard<'_, State>) {
         let mut refused = VecDeque::new();
         while state.idle_workers < state.ready.len() {
@@ -252,7 +253,8 @@ impl Scheduler {
                 state.idle_workers -= 1;
                 drop(state);
                 let again = job.run(&mut *engine);
-                // A job that is done is dropped here and not under the lock that every stream takes.
+                // A job that is done is dropped here and not under the lock that every stream
+                // takes.
                 let kind = again.then_some(RequestKind::Worker(job));
                 state = lock(&self.state);
                 state.idle_workers += 1;
@@ -302,8 +304,8 @@ impl DerefMut for EngineGuard {
 }
 
 impl EngineGuard {
-    /// Returns the engine to its pool. The caller has locked the state of the scheduler, and dispatches
-    /// the engine.
+    /// Returns the engine to its pool. The caller has locked the state of the scheduler, and
+    /// dispatches the engine.
     fn return_to_pool(&mut self) {
         lock(&self.pool.engines).idle.extend(self.engine.take());
     }

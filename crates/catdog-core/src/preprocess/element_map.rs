@@ -14,12 +14,13 @@ pub(super) enum ElementMap {
 }
 
 impl ElementMap {
-    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of `element`.
+    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of
+    /// `element`.
     ///
     /// # Errors
     ///
-    /// Fails if one of them does not belong to the element type, or has parameters that are not usable
-    /// numbers.
+    /// Fails if one of them does not belong to the element type, or has parameters that are not
+    /// usable numbers.
     pub fn new(
         element: ElementType,
         values: &[ValueMap; CHANNELS],

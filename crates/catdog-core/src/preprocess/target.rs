@@ -1,4 +1,5 @@
-//! The input tensor that a model expects: its size, its element type, and the meaning of an element.
+//! The input tensor that a model expects: its size, its element type, and the meaning of an
+//! element.
 
 use crate::tensor::{ElementType, Quantization};
 

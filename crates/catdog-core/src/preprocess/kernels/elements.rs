@@ -6,8 +6,8 @@ use crate::preprocess::target::CHANNELS;
 
 /// A function from levels to elements of type `T`, applied with the loops of an instruction set.
 pub(in crate::preprocess) trait WriteElements<T> {
-    /// Writes the elements of `levels`, which start with a red level, to `elements`, which has the same
-    /// length.
+    /// Writes the elements of `levels`, which start with a red level, to `elements`, which has the
+    /// same length.
     fn write<I: Isa>(&self, isa: I, levels: &[u8], elements: &mut [T]);
 }
 

@@ -1,7 +1,8 @@
 //! The code around the loops of an instruction set: from a frame to all elements of a tensor.
 //!
 //! It is compiled once for each instruction set, as part of a function that enables it. So every
-//! function here is `#[inline(always)]`: a function that is not inlined is compiled for the baseline.
+//! function here is `#[inline(always)]`: a function that is not inlined is compiled for the
+//! baseline.
 
 use super::elements::WriteElements;
 use super::isa::Isa;
@@ -14,8 +15,8 @@ use crate::preprocess::plan::Plan;
 use crate::preprocess::taps::{HorizontalTaps, RowPair};
 use crate::preprocess::target::CHANNELS;
 
-/// The intermediate rows of one output row. They are allocated once, because the frame loop must not
-/// allocate. No output row reads what another one has written.
+/// The intermediate rows of one output row. They are allocated once, because the frame loop must
+/// not allocate. No output row reads what another one has written.
 #[derive(Debug)]
 pub(in crate::preprocess) struct Scratch {
     /// The bytes of a plane after vertical resampling, in 1/128 of a level.
@@ -117,8 +118,8 @@ struct SourceRows<'a> {
 }
 
 impl SourceRows<'_> {
-    /// Resamples the bytes of `pass` with [`Isa::vertical`]. Only the start of each of the two scratch
-    /// rows is written.
+    /// Resamples the bytes of `pass` with [`Isa::vertical`]. Only the start of each of the two
+    /// scratch rows is written.
     #[inline(always)]
     fn resample<I: Isa, const SPLIT: bool>(
         self,
