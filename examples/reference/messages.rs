@@ -54,7 +54,7 @@ pub fn page() -> Result<String> {
          ## The element message `{MESSAGE_NAME}`\n\n\
          `catdogfilter` posts an element message named `{MESSAGE_NAME}` when the label changes, or for every \
          inference, or never: see the property `post-messages`. The structure of the message has the fields of \
-         the [metadata](metadata.md), and the time stamp of the frame:\n\n\
+         the [metadata](metadata.md), and the timestamp of the frame:\n\n\
          {}\n\
          ## Errors\n\n\
          After an error, the stream stops. This table has an example for each class of error. The class is the \

@@ -56,7 +56,7 @@ fn assert_contains(text: &str, parts: &[&str], what: &str) {
 
 // Models
 
-/// The parts that the error about a file in `tests/models/bad` must contain: the defect and the
+/// For each file in `tests/models/bad`, the parts that the error must contain: the defect and the
 /// remedy. The damaged graphs (`graph_*`) are not listed.
 const WRONG: [(&str, &[&str]); 15] = [
     ("batch_4.tflite", &["[4, 8, 8, 3]", "batch", "export it with"]),
@@ -375,9 +375,9 @@ fn each_missing_fact_about_a_model_is_one_warning() {
     assert_eq!(warnings(&pipeline.run()), []);
 }
 
-// The runtime. Each runtime needs a process of its own, because a process loads one runtime once.
+// The runtime. Each runtime is tested in a process of its own, because a process loads only one.
 
-/// Compiles a shared object with these functions, none of which may be called.
+/// Compiles a shared object with these functions. They must not be called.
 fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
     let source = folder.join(format!("{name}.c"));
     let text: String = functions
@@ -395,7 +395,7 @@ fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
     library
 }
 
-/// Prints the errors of two starts, one line each after a "@".
+/// Prints the errors of two starts, each in a line of its own after a "@".
 fn print_errors_of_two_starts() {
     let pipeline = pipeline_with(&[]);
     println!("@{}", error_at_start(&pipeline, "runtime"));
@@ -464,7 +464,7 @@ fn the_plugin_can_be_inspected_without_a_runtime() {
             "gst-inspect-1.0 is not installed",
         );
     }
-    // cargo builds the plugin together with the library that this program is linked with.
+    // cargo builds the plugin together with the library that this program links to.
     let program = std::env::current_exe().unwrap();
     let plugin = program.with_file_name("libgstcatdog.so");
     assert!(plugin.is_file(), "{} is missing", plugin.display());

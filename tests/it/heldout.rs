@@ -1,5 +1,5 @@
-//! Photos that no model was trained on, in a pipeline with a real model: the decisions are those of
-//! Python (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
+//! Photos that no model was trained on, in a pipeline with a real model: the decisions equal those
+//! of Python (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
 //!
 //! Decoder, color conversion and scaling differ from Pillow's, so the decision on a photo with a
 //! logit near zero may differ. A wrong color matrix, range, channel order or filter changes more

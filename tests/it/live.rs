@@ -12,8 +12,8 @@ use crate::common::*;
 /// Properties that give each frame its own label and post every result.
 const EVERY_RESULT: &str = "post-messages=every smoothing=0 hold=0";
 
-/// Returns a pipeline on `engine`, playing, that [`classify`] feeds. `name` is unique in this
-/// program: `engine` stands in for the model file of this name.
+/// Returns a playing pipeline on `engine`, for use with [`classify`]. `name` must be unique in this
+/// program, because `engine` replaces the model file of this name.
 fn play(name: &str, engine: FakeEngine, properties: &str) -> Pipeline {
     engine.stand_in_for(name);
     play_filter(&format!("model-file={name} {EVERY_RESULT} {properties}"))

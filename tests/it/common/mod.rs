@@ -4,7 +4,7 @@
 //! Every wait has a limit. Nothing changes the environment of the process, because tests on other
 //! threads may be reading it.
 
-// The programs of process tests use a part of this only.
+// The process tests use only a part of this module.
 #![allow(dead_code, unused_imports)]
 
 mod frames;
@@ -27,7 +27,7 @@ pub use catdog_core::testing::{
 /// therefore "cat" if the logit is negative and "dog" if it is positive.
 pub const MODEL: &str = "dynamic_batch.tflite";
 
-/// Colors (R, G, B), and the label and confidence that [`MODEL`] gives to a frame of one color,
+/// The colors (R, G, B), and the label and confidence that [`MODEL`] gives to a frame of one color,
 /// computed with ai_edge_litert 2.3.0.
 pub const GREEN: [u8; 3] = [0, 255, 0];
 pub const BLUE: [u8; 3] = [0, 0, 255];

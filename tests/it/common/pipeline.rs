@@ -1,4 +1,4 @@
-//! Pipelines whose waits end, and what passes through them.
+//! Pipelines with a limit for every wait, and access to the buffers that pass through them.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,10 @@ use gst::prelude::*;
 
 use super::{GREEN, MODEL, Meta, caps, frame, init, meta, model, rgb, skip};
 
-/// The limit of every wait. Nothing takes this long, not even on a loaded machine.
+/// The limit of every wait. A correct run does not reach it, even on a loaded machine.
 pub const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
-/// A pipeline that is set to NULL when it is dropped, also when the test fails.
+/// A pipeline that is set to NULL when it is dropped, even if the test fails.
 pub struct Pipeline(pub gst::Pipeline);
 
 impl std::ops::Deref for Pipeline {
@@ -74,8 +74,8 @@ pub fn classify(pipeline: &Pipeline, index: u64, color: [u8; 3]) -> Meta {
     meta(&through(pipeline, frame(index, rgb(16, 16, color))))
 }
 
-/// Classifies green frames, beginning with number `index`, until `condition` holds for the metadata
-/// of one. Returns the next number. Asserts that every frame arrives with a result of its own.
+/// Classifies green frames, from number `index` on, until `condition` is true for the metadata of
+/// one. Returns the next number. Asserts that every frame arrives with a result of its own.
 #[track_caller]
 pub fn classify_until(
     pipeline: &Pipeline,
@@ -256,15 +256,16 @@ pub fn pull(pipeline: &Pipeline) -> gst::Buffer {
 #[track_caller]
 pub fn through(pipeline: &Pipeline, buffer: gst::Buffer) -> gst::Buffer {
     assert_eq!(push(pipeline, &buffer), gst::FlowReturn::Ok);
-    // The element then gets a writable buffer, as it does from most sources.
+    // The appsrc then holds the only reference, so the element gets a writable buffer, as from most
+    // sources.
     drop(buffer);
     pull(pipeline)
 }
 
-/// The values that [`collect`] collected, in order.
+/// The values that [`collect`] has collected, in order.
 pub type Seen<T> = Arc<Mutex<Vec<T>>>;
 
-/// Collects the value of `read` for every buffer that passes `pad`.
+/// Collects the value that `read` returns for every buffer that passes `pad`.
 pub fn collect<T: Send + 'static>(
     pad: &gst::Pad,
     read: impl Fn(&gst::BufferRef) -> T + Send + Sync + 'static,

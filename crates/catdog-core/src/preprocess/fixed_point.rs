@@ -1,7 +1,7 @@
 //! The fixed-point formats of components, weights and coefficients.
 
-/// Components have 7 fractional bits: they are multiples of 1/128 level. The largest, 255 x 128,
-/// fits an i16.
+/// Components have 7 fractional bits: they are multiples of 1/128. The largest, 255 x 128, fits an
+/// i16.
 pub(super) const COMPONENT_BITS: u32 = 7;
 
 /// The component of neutral chroma: code 128 in both code ranges.

@@ -20,8 +20,8 @@ pub enum ResizeMethod {
 pub struct Resize {
     /// How it is fitted to the aspect ratio of the tensor.
     pub method: ResizeMethod,
-    /// Whether downscaling uses all pixels, or only the two nearest in each direction (plain
-    /// bilinear interpolation).
+    /// Whether downscaling uses all pixels. If not, it uses the two nearest in each direction
+    /// (plain bilinear interpolation).
     pub antialias: bool,
 }
 

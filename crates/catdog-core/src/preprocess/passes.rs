@@ -14,7 +14,7 @@ pub(super) const UNUSED: usize = 3;
 /// How a row is split into lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// The bytes belong to the lines alternately. A row with one line is not split.
+    /// Successive bytes belong to successive lines. A row with one line is not split.
     Interleaved,
     /// Luma and chroma alternate, luma first; Cb and Cr alternate in the chroma.
     LumaFirst,

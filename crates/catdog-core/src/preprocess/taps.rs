@@ -9,9 +9,9 @@
 //! scaled to a sum of 1.
 //!
 //! If each weight were rounded separately, their sum could differ from 1, and a flat area would
-//! become darker or brighter. Instead the running sum is rounded, and the weights are its steps:
-//! their sum is exactly 1, and the rounding error of a weight is compensated by the next one, which
-//! belongs to a neighboring sample of similar value.
+//! become darker or brighter. Instead the running sum is rounded, and each weight is the difference
+//! of two rounded sums: their sum is exactly 1, and the rounding error of a weight is compensated
+//! by the next one, which belongs to a neighboring sample of similar value.
 
 use super::fixed_point::{HORIZONTAL_ONE, VERTICAL_ONE};
 use super::geometry::Axis;
@@ -138,8 +138,8 @@ impl VerticalTaps {
         self.pairs.get(index)
     }
 
-    /// Returns the rows that output row `index + 1` reads and no output row above it, for
-    /// prefetching.
+    /// Returns the rows that output row `index + 1` reads first, for prefetching. No output row
+    /// above it reads them.
     pub fn upcoming(&self, index: usize) -> &[u32] {
         self.upcoming.get(index)
     }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_after_those_of_the_first_output_row_is_upcoming_once() {
+    fn each_row_is_upcoming_once_unless_the_first_output_row_reads_it() {
         for (samples, len) in [(1080, 150), (100, 150), (7, 3), (1, 4)] {
             for antialias in [true, false] {
                 let taps = VerticalTaps::new(axis(0.0, samples as f64, len), samples, antialias);

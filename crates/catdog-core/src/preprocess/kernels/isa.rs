@@ -35,10 +35,11 @@ pub(in crate::preprocess) trait Isa: Copy {
     /// Does the same as [`columns`](Self::columns) for columns of two taps.
     fn column_pairs(self, line: &[i16], taps: &HorizontalTaps, out: &mut [i16]);
 
-    /// Writes the red, green and blue levels of each pixel, from rows of the three components.
+    /// Writes the red, green and blue pixel values of each pixel, from rows of the three
+    /// components.
     fn combine(self, to_rgb: &ToRgb, components: [&[i16]; 3], levels: &mut [[u8; CHANNELS]]);
 
-    /// Writes the float elements of `levels`.
+    /// Writes the float elements of the pixel values `levels`.
     fn normalize(
         self,
         normalizer: &Normalizer,

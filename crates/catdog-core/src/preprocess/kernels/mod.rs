@@ -5,7 +5,7 @@
 //! row have the same weights, whatever they mean, and bytes that are adjacent in memory are
 //! adjacent in a register. Its result is one row of sums. Horizontal resampling, which is one dot
 //! product for each output column, computes one row of each component from it; these become one row
-//! of red, green and blue levels, and the levels become tensor elements. Nothing but these rows is
+//! of red, green and blue pixel values, which become tensor elements. Nothing but these rows is
 //! stored.
 //!
 //! The loops that take most of the time are methods of the trait `Isa`. `portable` implements them

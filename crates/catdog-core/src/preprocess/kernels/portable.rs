@@ -154,7 +154,7 @@ fn dot(samples: &[i16], weights: &[i16]) -> i32 {
     products.map(|(sample, weight)| i32::from(*sample) * i32::from(*weight)).sum()
 }
 
-/// Returns the levels of one pixel.
+/// Returns the red, green and blue pixel values of one pixel.
 #[inline(always)]
 fn rgb(to_rgb: &ToRgb, components: [i16; 3]) -> [u8; CHANNELS] {
     let components = components.map(i32::from);

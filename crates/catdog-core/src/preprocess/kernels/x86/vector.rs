@@ -27,7 +27,7 @@ pub(super) trait Vector: Copy {
     /// Adds 16-bit elements, with wrap-around.
     fn add(self, a: Self::Register, b: Self::Register) -> Self::Register;
 
-    /// Shifts unsigned 16-bit sums of weighted levels right, so that they become components.
+    /// Shifts unsigned 16-bit sums of weighted bytes right, so that they become components.
     fn to_components(self, sums: Self::Register) -> Self::Register;
 
     /// Multiplies the unsigned bytes of `weights` with the signed bytes of `levels`, and adds each

@@ -15,18 +15,18 @@ use crate::preprocess::taps::RowPair;
 /// insignificant.
 pub(super) const BLOCK: usize = 128;
 
-/// The shift from a sum of weighted levels to a component.
+/// The shift from a sum of weighted bytes to a component.
 pub(super) const TO_COMPONENT: u32 = VERTICAL_BITS - COMPONENT_BITS;
 
 /// XOR with this subtracts 128 from each byte, as a signed byte.
 ///
 /// `vpmaddubsw` multiplies unsigned with signed bytes. The weights are the unsigned ones, so 128 is
-/// subtracted from the levels. No sum of products saturates: the weights sum to 256, so a sum is
-/// between 256 x -128 = -32,768 and 256 x 127.
+/// subtracted from the bytes of the rows. No sum of products saturates: the weights sum to 256, so
+/// a sum is between 256 x -128 = -32,768 and 256 x 127.
 const TO_SIGNED: i16 = i16::from_le_bytes([0x80, 0x80]);
 
-/// XOR with this corrects a sum for [`TO_SIGNED`]: 128 less in each level is 256 x 128 = 32,768
-/// less in the sum, which is the top bit of a 16-bit number.
+/// XOR with this corrects a sum for [`TO_SIGNED`]: 128 less in each byte is 256 x 128 = 32,768 less
+/// in the sum, which is the top bit of a 16-bit number.
 const TO_UNSIGNED: i16 = i16::MIN;
 
 /// Writes the weighted sums of at least [`BLOCK`] bytes, see
