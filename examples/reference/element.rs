@@ -45,7 +45,7 @@ const STATS_FIELDS: [(&str, &str, &str); 16] = [
     ),
     ("wait-max", "ns", "How long a frame waited for its result, maximum"),
     ("model", "", "File name of the model"),
-    ("optimization", "", "Whether the model was rewritten in memory, and why not"),
+    ("optimization", "", "How the model was rewritten in memory, or why it was not"),
     ("threads", "", "CPU threads per inference"),
     ("accelerator", "", "Hardware that runs the model"),
 ];
@@ -247,7 +247,7 @@ fn value_text(value: &glib::Value) -> String {
     if let Ok(number) = value.get::<f64>() {
         return number.to_string();
     }
-    // GStreamer cannot print a structure that is not there.
+    // GStreamer cannot print a structure that is NULL.
     if type_name(value.type_()) == "structure" {
         return String::new();
     }

@@ -61,7 +61,7 @@ pub fn page() -> Result<String> {
          domain and the code of the `GError`.\n\n\
          {errors}\n\
          ## Warnings\n\n\
-         After a warning, the stream goes on.\n\n\
+         After a warning, the stream continues.\n\n\
          {warnings}",
         metadata::fields(FIELDS.iter())
     ))

@@ -1,7 +1,9 @@
 //! The part of the cue maker that exists between start and stop: frames become cues, cues become
-//! buffers. The steps for a frame are: read its classification -> add it to the open cue, or end
-//! that cue and begin the next -> encode the complete cues. [`Streaming`] returns what to push
-//! downstream; the cue maker pushes it with no lock held.
+//! buffers.
+//!
+//! The steps for a frame are: read its classification -> add it to the open cue, or end that cue
+//! and begin the next -> encode the complete cues. [`Streaming`] returns what to push downstream;
+//! the cue maker pushes it with no lock held.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Recordings of annotated video: the file has every frame of the input with its timestamp, and the
-//! text is drawn into the picture. Photos and motion JPEG are also tested as inputs. The input is a
-//! clip of the test data, or a generated film if the clip is missing. The model is one of
-//! `tests/models` and accepts every frame, so every frame has a text.
+//! text is drawn into the picture. Photos and motion JPEG are also tested as inputs.
+//!
+//! The input is a clip of the test data, or a generated film if the clip is missing. The model is
+//! one of `tests/models` and accepts every frame, so every frame has a text.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

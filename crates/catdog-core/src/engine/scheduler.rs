@@ -6,10 +6,12 @@
 //! - inline: a thread asks for an engine, waits for it, and runs the inference itself
 //!   ([`EnginePool::acquire`]);
 //! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it on an engine
-//!   ([`submit`]). Both kinds of requests wait in one queue. The engines of a model are assigned to
-//!   the requests for that model in the order of the queue, and nothing else changes this order:
-//!   this is the rule of fairness, in `State::dispatch`. A job that wants to run again is queued
-//!   behind all others, so every stream gets its turn.
+//!   ([`submit`]).
+//!
+//! Both kinds of requests wait in one queue. The engines of a model are assigned to the requests
+//! for that model in the order of the queue, and nothing else changes this order: this is the rule
+//! of fairness, in `State::dispatch`. A job that wants to run again is queued behind all others, so
+//! every stream gets its turn.
 //!
 //! A worker thread is created when a job has its engine and no worker is idle, so there are never
 //! more busy workers than engines. An idle worker ends after some seconds.

@@ -18,6 +18,7 @@ impl ElementMap {
     /// `element`.
     ///
     /// # Errors
+    ///
     /// Fails if one of them does not fit the element type, or if its parameters are not valid.
     pub fn new(
         element: ElementType,
