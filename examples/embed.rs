@@ -1,4 +1,5 @@
-//! Uses the plugin as a crate: the elements are part of the program, and no plugin file is installed.
+//! Uses the plugin as a crate: the elements are part of the program, and no plugin file is
+//! installed.
 //!
 //!     cargo run --example embed -- [VIDEO]
 //!

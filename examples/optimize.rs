@@ -1,5 +1,5 @@
-//! Writes what `catdogfilter` makes of a model with `optimize=auto`: a `.tflite` file that LiteRT's
-//! XNNPACK takes whole, for programs that do not do so by themselves.
+//! Writes the model that `catdogfilter` runs with `optimize=auto`: a `.tflite` file that LiteRT's
+//! XNNPACK runs as one partition, for programs that do not rewrite the model themselves.
 //!
 //!     cargo run --release --example optimize -- model.tflite optimized.tflite
 
@@ -15,8 +15,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match rewrite(input, output) {
-        Ok(said) => {
-            println!("{said}");
+        => Ok(summary) => => {
+            println!("{summary}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -34,7 +34,7 @@ fn rewrite(input: &str, output: &str) -> Result<String, Box<dyn Error>> {
     };
     std::fs::write(output, &optimized.file).map_err(|error| format!("{output}: {error}"))?;
     Ok(format!(
-        "{output}: {} depthwise weights are floats now, {} bytes more",
+        "{output}: {} depthwise weights converted to float, {} bytes larger",
         optimized.weights,
         optimized.file.len() - file.len()
     ))

@@ -18,12 +18,12 @@ from gi.repository import GLib, Gst  # noqa: E402 (require_version() has to come
 
 # Without gst-python, a GstValueArray reaches Python as a GValueArray, which GLib has deprecated.
 warnings.filterwarnings("ignore", "GObject.ValueArray", DeprecationWarning)
-# End quietly when the reader of the output does (| head).
+# The program ends without an error when the reader of the output ends (| head).
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def print_line(line: str) -> None:
-    """Prints a line with one write, because buffers and messages come in different threads."""
+    """Prints a line with one write, because buffers and messages arrive in different threads."""
     sys.stdout.write(line + "\n")
 
 

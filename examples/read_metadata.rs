@@ -1,10 +1,10 @@
-//! Reads the results of catdogfilter in an application: a pad probe gets the metadata of each buffer by
-//! name. It needs no crate of catdog. The same code works on the samples of an appsink.
+//! Reads the results of catdogfilter in an application: a pad probe gets the metadata of each
+//! buffer by name. It needs no crate of catdog. The same code works on the samples of an appsink.
 //!
 //!     GST_PLUGIN_PATH=target/catdog cargo run --example read_metadata -- VIDEO [MODEL.tflite]
 //!
-//! Prints one line per frame: time, label, confidence, and whether the frame was inferred or carries
-//! the result of an earlier frame ("held").
+//! Prints one line per frame: time, label, confidence, and whether the frame was inferred or
+//! carries the result of an earlier frame ("held").
 
 use std::error::Error;
 

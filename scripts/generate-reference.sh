@@ -33,7 +33,8 @@ cargo_build --package catdog-cli --bin catdog
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# The example has the elements in it, so it does not need an installed plugin. Model timings of the user stay unused.
+# The example contains the elements, so it needs no installed plugin. With another cache folder, it does not use the
+# thread counts that are cached for the user.
 env -u GST_PLUGIN_PATH CATDOG_LITERT_LIBRARY="$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME" XDG_CACHE_HOME="$scratch/cache" \
   GST_REGISTRY="$scratch/registry.bin" \
   "$CATDOG_TARGET/debug/examples/reference" "$scratch/pages" "$CATDOG_TARGET/debug/catdog" ||

@@ -1,14 +1,13 @@
 # shellcheck shell=bash
-# lib.sh - what run.sh, test.sh, bench.sh, fetch-runtime.sh, lint-python.sh, models/evaluate, models/train
-# and .ci/run share: finding out what the machine lacks, installing it, building the plugin and staging it
-# beside its runtime.
+# lib.sh - functions that the scripts of this repository share. They find out what the machine lacks, install it, build
+# the plugin, and stage it next to the LiteRT runtime.
 #
 # Usage: source it from a script of this repository, after `set -euo pipefail`:
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
-# All messages go to stderr, because stdout is the output of the script. Only missing things are installed, and they
-# are printed before.
+# All messages go to stderr, because stdout is the output of the script. Only what is missing is
+# installed, and its names are printed first.
 
 CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
@@ -81,7 +80,7 @@ apt_get() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" >&2 </dev/null
 }
 
-# Old package lists name versions that the mirror does not have.
+# Updates the package lists, because old ones may name versions that the mirror does not have.
 apt_update() {
   [ -z "${CATDOG_APT_UPDATED:-}" ] || return 0
   apt_get update || say "apt-get update failed; continuing with the existing package lists"
@@ -209,7 +208,7 @@ install_rustup() {
     die "the Rust installer failed (its message is above)"
   }
   rm -f "$installer"
-  # Before an older cargo of the distribution.
+  # This folder comes first, because the distribution may have an older cargo.
   PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
   hash -r
 }
@@ -259,7 +258,7 @@ build_plugin() {
 # Downloads the LiteRT runtime into the folder where the staged plugin searches for it.
 fetch_runtime() {
   "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_RUNTIME_DIR" >&2
-  # Earlier versions of this script put it there.
+  # A runtime in the stage folder would crash processes at exit, see CATDOG_STAGE.
   rm -f "$CATDOG_STAGE/$CATDOG_RUNTIME"
 }
 

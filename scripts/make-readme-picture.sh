@@ -19,7 +19,7 @@ esac
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Lossless frames, so that the text is compressed once only.
+# The frames are lossless, so that only ffmpeg compresses the text.
 gst-launch-1.0 -q filesrc location="$root/models/demo/demo.mp4" ! decodebin ! videoconvert ! \
   catdogfilter ! \
   textoverlay font-desc="Sans Bold 26" halignment=left valignment=bottom shaded-background=true ! \

@@ -66,9 +66,9 @@ esac
 
 # --- the input ---------------------------------------------------------------
 
-# Returns whether there is a display. A variable without the socket that it names belongs to a desktop that ended. The
-# script does not connect to the socket: an X server without other clients restarts when the client disconnects, at the
-# moment when the window opens.
+# Returns whether there is a display. If the socket that a variable names does not exist, the desktop has ended. The
+# script does not connect to the socket, because an X server restarts when its only client disconnects, and the window
+# would open at this moment.
 has_display() {
   local socket=${WAYLAND_DISPLAY:-}
   if [ -n "$socket" ]; then
@@ -157,7 +157,7 @@ file_source() {
   case ${1,,} in
     *.jpg | *.jpeg | *.png | *.webp | *.bmp)
       from+=(! videoconvert ! imagefreeze)
-      # A still video does not end.
+      # Without a number of buffers, a still video does not end.
       [ -z "$record$seconds" ] || from+=(num-buffers=$((25 * ${seconds:-3})))
       seconds=
       from+=(! 'video/x-raw,framerate=25/1')
@@ -307,7 +307,7 @@ print_labels <"$scratch/out" &
 readers=($!)
 print_errors <"$scratch/err" &
 readers+=($!)
-# In a process group of its own, so that Ctrl-C reaches it once, through the trap.
+# The pipeline has a process group of its own, so that Ctrl-C reaches it only once, through the trap.
 set -m
 gst-launch-1.0 "${options[@]}" "${pipeline[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null &
 launch=$!

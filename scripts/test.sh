@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Runs every test of catdog: installs missing packages, builds the plugin, fetches the LiteRT runtime, and runs the Rust
-# tests with their doctests, README.md against the plugin, the Python tests, and the shell tests.
+# tests with their doctests, the check of the reference pages, the Python tests, and the shell tests.
 #
 # Usage: scripts/test.sh [--quick] [--only NAME] [--require] [--lab]
 #
-#   --quick      only the Rust tests and README.md
+#   --quick      only the Rust tests and the check of the reference pages
 #   --only NAME  only the Rust tests whose name contains NAME
-#   --require    a test whose data is missing fails; otherwise it is skipped (also with CI=true)
+#   --require    a test whose data is missing fails instead of being skipped; CI=true has the same effect
 #   --lab        also the scripts in scripts/lab: Debian 13, arm64, a webcam (many minutes; needs root)
 #
 # Some tests need models and clips outside of the repository. They are in the folder $CATDOG_TEST_DATA (default: ../shared);
 # if there is no such folder, --require has no effect.
 #
-# The last line counts: N passed, N failed, N skipped. The exit code is 1 if a test failed.
+# The last line has the counts: N passed, N failed, N skipped. The exit code is 1 if a test failed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -94,7 +94,7 @@ nextest() {
   : >"$CATDOG_SKIP_LOG"
   logged cargo nextest run --locked --workspace --color never --no-fail-fast --no-tests pass "${features[@]}" "$@" ||
     status=$?
-  # nextest also counts as skipped the tests that --only leaves out
+  # nextest also counts the tests that --only leaves out as skipped.
   skipped_here=$(total 'Summary .* ([0-9]+) skipped')
   [ -z "$only" ] || skipped_here=0
   count_rust "Rust tests" "$status" "$(total 'Summary .* ([0-9]+) passed')" \
@@ -153,7 +153,7 @@ build_and_stage
 mapfile -t features < <(cargo_features)
 
 export GST_PLUGIN_PATH=$CATDOG_STAGE CATDOG_LITERT_LIBRARY=$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME
-# A separate registry lists neither broken plugins of the user nor a plugin of an earlier build
+# A separate registry lists neither broken plugins of the user nor a plugin of an earlier build.
 export GST_REGISTRY=$CATDOG_TARGET/test-registry.bin
 export G_DEBUG=fatal_warnings
 if data=$(test_data); then

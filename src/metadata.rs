@@ -1,8 +1,8 @@
 //! Carries classifications in GStreamer: as metadata on the buffer, and as messages on the bus.
 //!
-//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python read without
-//! headers of this project. Its fields are listed in [`FIELDS`]. With the feature `analytics`,
-//! an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
+//! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
+//! read without headers of this project. Its fields are listed in [`FIELDS`]. With the feature
+//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
 
 use catdog_core::classifier::Classification;
 use catdog_core::stats::nanoseconds;
@@ -75,9 +75,9 @@ fields! {
     FIELD_FRESH: "fresh", "boolean", Both,
         "True if this very frame was inferred, false if the result of an earlier frame is held";
     FIELD_INFERENCE_PTS: "inference-pts", "guint64" in "ns", Both,
-        "Presentation time stamp of the inferred frame; absent if it has none";
+        "Presentation timestamp of the inferred frame; absent if it has none";
     FIELD_AGE: "age", "guint64" in "ns", Both,
-        "How much older the inferred frame is than this frame; absent without time stamps";
+        "How much older the inferred frame is than this frame; absent without timestamps";
     FIELD_INFERENCE_TIME: "inference-time", "guint64" in "ns", Both,
         "Duration of the inference";
     FIELD_MODEL: "model", "string", Both,
@@ -85,7 +85,7 @@ fields! {
     FIELD_ELEMENT: "element", "string", Both,
         "Name of the element that attached the metadata";
     FIELD_PTS: "pts", "guint64" in "ns", Message,
-        "Presentation time stamp of the frame; absent if it has none";
+        "Presentation timestamp of the frame; absent if it has none";
 }
 
 /// Registers the metadata with GStreamer, once per process.

@@ -1,13 +1,13 @@
 //! The classification as the text of a `textoverlay` downstream.
 //!
-//! A probe on the overlay's `video_sink` sets the property `text` from the metadata of the very buffer that
-//! is about to be drawn, so the text belongs to its frame whatever queues lie between. Only a `textoverlay`
-//! with an empty `text` and an unlinked `text_sink` is used. After the user sets its text, the element never
-//! writes to it again.
+//! A probe on the overlay's `video_sink` sets the property `text` from the metadata of the very
+//! buffer that is about to be drawn, so the text belongs to its frame even if queues lie in
+//! between. Only a `textoverlay` with an empty `text` and an unlinked `text_sink` is used. After
+//! the user sets its text, the element never writes to it again.
 //!
-//! Setting a property calls the application's handlers of `notify::text`, so it is done with no lock held.
-//! [`OverlayText`] decides under its lock what to write; a write that another element requests meanwhile is
-//! left to the thread that is writing.
+//! Setting a property calls the application's handlers of `notify::text`, so it is done with no
+//! lock held. [`OverlayText`] decides under its lock what to write; a write that another element
+//! requests meanwhile is left to the thread that is writing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,14 +43,14 @@ struct Attached {
     pad: glib::WeakRef<gst::Pad>,
     probe: Option<gst::PadProbeId>,
     notify: Option<glib::SignalHandlerId>,
-    /// The probe must not write; it may be running at the same time.
+    /// Whether the probe must not write. The probe may be running when this is set.
     detached: Arc<AtomicBool>,
     text: Arc<OverlayText>,
 }
 
 impl Overlays {
-    /// Searches downstream of `source`: attaches to overlays that are new and detaches from those that are
-    /// gone. Returns the names of the new ones.
+    /// Searches downstream of `source`: attaches to overlays that are new and detaches from those
+    /// that are gone. Returns the names of the new ones.
     pub fn update(&mut self, source: &gst::Pad, writer: &Arc<OverlayWriter>) -> Vec<glib::GString> {
         let found = find_overlays(source);
         let (kept, gone) = std::mem::take(&mut self.attached).into_iter().partition(|attached| {
@@ -75,7 +75,7 @@ impl Overlays {
         names
     }
 
-    /// Detaches from every overlay and sets its text to the empty text that it had.
+    /// Detaches from every overlay, and empties its text unless the user set it.
     pub fn clear(&mut self) {
         for attached in self.attached.drain(..) {
             attached.detach();
@@ -90,7 +90,7 @@ impl Drop for Overlays {
 }
 
 impl Attached {
-    /// Attaches to `overlay` if its text is empty or was written by an element of this kind.
+    /// Attaches to `overlay` if its text is empty or was written by a `catdogfilter`.
     fn new(overlay: &gst::Element, writer: &Arc<OverlayWriter>) -> Option<Self> {
         let text = OverlayText::of(overlay);
         if !text.is_ours(overlay) || text_is_linked(overlay) {
@@ -134,8 +134,9 @@ impl Attached {
     }
 }
 
-/// The text of one overlay, shared by all elements of this process that write to it: several may do so
-/// through a selector or a mixer, and each must distinguish the texts of the others from the user's.
+/// The text of one overlay, shared by all elements of this process that write to it: several may do
+/// so through a selector or a mixer, and each must distinguish the texts of the others from the
+/// user's.
 #[derive(Debug, Default)]
 struct OverlayText {
     state: Mutex<TextState>,
@@ -143,11 +144,11 @@ struct OverlayText {
 
 #[derive(Debug, Default)]
 struct TextState {
-    /// The text that an element of this kind wrote last, or is writing.
+    /// The text that a `catdogfilter` wrote last, or is writing.
     written: String,
     /// A thread is setting the property.
     is_writing: bool,
-    /// What that thread writes next, on behalf of another one.
+    /// The text that this thread writes next, on behalf of another one.
     next: Option<String>,
     /// The user set the text, or linked `text_sink`; the overlay is not written to again.
     is_users: bool,
@@ -171,7 +172,7 @@ impl OverlayText {
         text
     }
 
-    /// Returns whether the text of `overlay` is empty or was written by an element of this kind.
+    /// Returns whether the text of `overlay` is empty or was written by a `catdogfilter`.
     fn is_ours(&self, overlay: &gst::Element) -> bool {
         let state = lock(&self.state);
         !state.is_users && (state.is_writing || is_text(overlay, &state.written))
@@ -228,7 +229,7 @@ impl OverlayText {
         }
     }
 
-    /// Notes that the text of `overlay` was set, by an element of this kind or by the user.
+    /// Notes that the text of `overlay` was set, by a `catdogfilter` or by the user.
     fn note_change(&self, overlay: &gst::Element) {
         let mut state = lock(&self.state);
         let text = current_text(overlay);
@@ -242,8 +243,9 @@ impl OverlayText {
 }
 
 impl TextState {
-    /// Requests that the text becomes `text`. Returns whether the caller must write it: not if the text
-    /// is the user's, is `text` already, or if another thread is writing and will write this one next.
+    /// Requests that the text becomes `text`. Returns whether the caller must write it. The caller
+    /// must not if the text is the user's or is `text` already, or if another thread is writing and
+    /// will write `text` next.
     fn request(&mut self, overlay: &gst::Element, text: String) -> bool {
         if self.is_users {
             return false;
@@ -262,7 +264,7 @@ impl TextState {
     }
 }
 
-/// Sets the text of the overlay to that of `buffer`, which is empty if no element of this kind attached
+/// Sets the text of the overlay to that of `buffer`, which is empty if no `catdogfilter` attached
 /// metadata to it.
 fn write_text(
     buffer: &gst::BufferRef,
@@ -286,8 +288,8 @@ fn is_text(overlay: &gst::Element, text: &str) -> bool {
     current_text(overlay) == text
 }
 
-/// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8, which
-/// a `String` property would lose.
+/// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8,
+/// which a `String` property would lose.
 fn current_text(overlay: &gst::Element) -> OsString {
     overlay.property::<Option<PathBuf>>("text").unwrap_or_default().into_os_string()
 }
@@ -298,8 +300,9 @@ fn text_is_linked(overlay: &gst::Element) -> bool {
 
 /// Returns the first `textoverlay` on every branch downstream of `source`.
 ///
-/// The search stops at another element of the kind of `source`, which writes to the overlays downstream of
-/// itself. If frames of several elements reach one overlay, each probe ignores the frames of the others.
+/// The search stops at another element of the same type, which writes to the overlays downstream of
+/// itself. If frames of several elements reach one overlay, each probe ignores the frames of the
+/// others.
 fn find_overlays(source: &gst::Pad) -> Vec<gst::Element> {
     let mut found = Vec::new();
     let own_type = source.parent_element().map(|element| element.type_());

@@ -1,9 +1,9 @@
 //! The classification as text: the property `text-format`.
 //!
-//! A format is text with placeholders. [`TextFormat::parse`] takes it as Pango markup, for a `textoverlay`;
-//! [`TextFormat::parse_text`] also takes literal text that is not markup. The same format is rendered as
-//! Pango markup, as plain text or as the text of a WebVTT cue. What the classification fills in is always
-//! literal text.
+//! A format is text with placeholders. [`TextFormat::parse`] takes it as Pango markup, for a
+//! `textoverlay`; [`TextFormat::parse_text`] also takes literal text that is not markup. The same
+//! format is rendered as Pango markup, as plain text or as the text of a WebVTT cue. The values of
+//! the placeholders are always literal text.
 
 mod markup;
 
@@ -93,21 +93,21 @@ enum Syntax {
 }
 
 impl TextFormat {
-    /// Parses `format`: Pango markup with the placeholders `{label}`, `{percent}`, `{confidence}` and
-    /// `{results}`.
+    /// Parses `format`: Pango markup with the placeholders `{label}`, `{percent}`, `{confidence}`
+    /// and `{results}`.
     ///
     /// # Errors
     ///
-    /// [`TextFormatError::Placeholder`] for anything else in braces, [`TextFormatError::Markup`] if Pango
-    /// would refuse the text.
+    /// [`TextFormatError::Placeholder`] for anything else in braces, [`TextFormatError::Markup`] if
+    /// Pango would refuse the text.
     pub fn parse(format: &str) -> Result<Self, TextFormatError> {
         let symbols = symbols(format)?;
         let parsed = markup::parse(&symbols).map_err(|error| malformed(format, error))?;
         Ok(parsed.into())
     }
 
-    /// Like [`TextFormat::parse`], but takes a format without tags and entities as literal text, such as
-    /// `cats & dogs: {label}`.
+    /// Like [`TextFormat::parse`], but takes a format without tags and entities as literal text,
+    /// such as `cats & dogs: {label}`.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl TextFormat {
 
     /// Returns the text of a classification as Pango markup.
     ///
-    /// A rejected classification shows the unknown label without a number, because the confidence would
-    /// be that of a class that is not shown. An empty label gives an empty text.
+    /// A rejected classification shows the unknown label without a number, because the confidence
+    /// would be that of a class that is not shown. An empty label gives an empty text.
     pub fn markup(&self, fields: &ClassificationFields<'_>) -> String {
         self.render(fields, Syntax::Pango)
     }
@@ -134,8 +134,8 @@ impl TextFormat {
         self.render(fields, Syntax::Plain)
     }
 
-    /// Returns the text of a classification as a WebVTT cue, without the tags that WebVTT does not know;
-    /// see [`TextFormat::markup`].
+    /// Returns the text of a classification as a WebVTT cue, without the tags that WebVTT does not
+    /// know; see [`TextFormat::markup`].
     pub fn webvtt(&self, fields: &ClassificationFields<'_>) -> String {
         self.render(fields, Syntax::WebVtt)
     }
@@ -226,8 +226,9 @@ fn push_field(text: &mut String, field: Field, fields: &ClassificationFields<'_>
     }
 }
 
-/// Appends literal text in the given syntax. Quotes are escaped for the values of attributes in Pango
-/// markup; not in WebVTT, where readers such as FFmpeg know only the entities that WebVTT requires.
+/// Appends literal text in the given syntax. Quotes are escaped for the values of attributes in
+/// Pango markup; not in WebVTT, where readers such as FFmpeg know only the entities that WebVTT
+/// requires.
 fn push_escaped(text: &mut String, literal: &str, syntax: Syntax) {
     if syntax == Syntax::Plain {
         return text.push_str(literal);
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_markup_is_refused_with_its_place() {
+    fn malformed_markup_is_refused_with_its_position() {
         for (format, at, problem) in [
             ("<b>{label}", 1, "<b> is not closed"),
             ("{label} & {percent}", 9, "& does not begin an entity"),

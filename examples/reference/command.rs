@@ -48,7 +48,8 @@ fn help(catdog: &Path, path: &[String]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Returns the names that `help` lists under "Commands:". The command `help` only repeats the others.
+/// Returns the names that `help` lists under "Commands:". The command `help` only repeats the
+/// others.
 fn subcommands(help: &str) -> impl Iterator<Item = &str> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     lines

@@ -1,6 +1,7 @@
 //! The page of an element, as GStreamer introspects it.
 //!
-//! Properties of base classes are left out, except `qos`: they differ between versions of GStreamer.
+//! Properties of base classes are left out, except `qos`: they differ between versions of
+//! GStreamer.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use gst::prelude::*;
 use crate::Result;
 use crate::markdown::{code, table};
 
-/// The inherited property that the page lists. The base class reports neither when it can change nor what
-/// this element does with it.
+/// The inherited property that the page lists. The base class reports neither when it can change
+/// nor what this element does with it.
 const QOS: &str = "qos";
 const QOS_CHANGES: &str = "always";
 const QOS_BLURB: &str =
@@ -44,7 +45,7 @@ const STATS_FIELDS: [(&str, &str, &str); 16] = [
     ),
     ("wait-max", "ns", "How long a frame waited for its result, maximum"),
     ("model", "", "File name of the model"),
-    ("optimization", "", "Whether the model was rewritten in memory, and why not"),
+    ("optimization", "", "How the model was rewritten in memory, or why it was not"),
     ("threads", "", "CPU threads per inference"),
     ("accelerator", "", "Hardware that runs the model"),
 ];
@@ -73,7 +74,7 @@ pub fn page(name: &str) -> Result<String> {
     Ok(out)
 }
 
-// --- pads --------------------------------------------------------------------------------------------
+// --- pads ----------------------------------------------------------------------------------------
 
 fn pads(factory: &gst::ElementFactory) -> String {
     let rows = factory.static_pad_templates().into_iter().flat_map(|template| {
@@ -139,7 +140,7 @@ fn caps_value(value: &glib::SendValue) -> String {
     value.serialize().map_or_else(|_| String::new(), |text| code(&text))
 }
 
-// --- properties --------------------------------------------------------------------------------------
+// --- properties ----------------------------------------------------------------------------------
 
 struct Property {
     name: String,
@@ -246,7 +247,7 @@ fn value_text(value: &glib::Value) -> String {
     if let Ok(number) = value.get::<f64>() {
         return number.to_string();
     }
-    // GStreamer cannot print a structure that is not there.
+    // GStreamer cannot print a structure that is NULL.
     if type_name(value.type_()) == "structure" {
         return String::new();
     }
@@ -295,7 +296,7 @@ fn values(pspec: &glib::ParamSpec) -> Vec<(String, String)> {
     values.map(|value| (value.nick().to_owned(), value.name().to_owned())).collect()
 }
 
-// --- stats -------------------------------------------------------------------------------------------
+// --- stats ---------------------------------------------------------------------------------------
 
 fn stats(element: &gst::Element) -> Result<String> {
     let stats: gst::Structure = element.property(STATS);

@@ -3,10 +3,10 @@
 //! Usage: `reference OUT_DIR CATDOG`, where `CATDOG` is the program `catdog`. The script
 //! `scripts/generate-reference.sh` builds both programs and runs this one.
 //!
-//! The pages come from what GStreamer reports about the elements, from the table of metadata fields, from
-//! the messages that the elements post for a list of mistakes, and from the output of `catdog --help`.
-//! This is an example of the plugin's package and not a package of its own, because examples may use the
-//! fake engine, which is a feature of the development dependencies.
+//! The pages come from what GStreamer reports about the elements, from the table of metadata
+//! fields, from the messages that the elements post for a list of mistakes, and from the output of
+//! `catdog --help`. This is an example of the plugin's package and not a package of its own,
+//! because examples may use the fake engine, which is a feature of the development dependencies.
 
 mod command;
 mod element;

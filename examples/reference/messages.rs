@@ -1,8 +1,8 @@
-//! The page of messages: the element message, and the errors and warnings, which are collected by making
-//! mistakes.
+//! The page of messages: the element message, and the errors and warnings, which are collected by
+//! making mistakes.
 //!
-//! Each mistake is made in a process of its own, because the LiteRT runtime is loaded once per process and
-//! a path to it is read from the environment.
+//! Each mistake is made in a process of its own, because the LiteRT runtime is loaded once per
+//! process and a path to it is read from the environment.
 
 use std::path::Path;
 use std::process::Command;
@@ -54,14 +54,14 @@ pub fn page() -> Result<String> {
          ## The element message `{MESSAGE_NAME}`\n\n\
          `catdogfilter` posts an element message named `{MESSAGE_NAME}` when the label changes, or for every \
          inference, or never: see the property `post-messages`. The structure of the message has the fields of \
-         the [metadata](metadata.md), and the time stamp of the frame:\n\n\
+         the [metadata](metadata.md), and the timestamp of the frame:\n\n\
          {}\n\
          ## Errors\n\n\
          After an error, the stream stops. This table has an example for each class of error. The class is the \
          domain and the code of the `GError`.\n\n\
          {errors}\n\
          ## Warnings\n\n\
-         After a warning, the stream goes on.\n\n\
+         After a warning, the stream continues.\n\n\
          {warnings}",
         metadata::fields(FIELDS.iter())
     ))
@@ -90,7 +90,8 @@ fn report_of(index: usize, mistake: &Mistake, folder: &Path) -> Result<Report> {
     }
 }
 
-/// Removes what depends on this program from a message: its folder, and the text of the fake engine.
+/// Removes what depends on this program from a message: its folder, and the text of the fake
+/// engine.
 fn neutral(text: &str, folder: &Path) -> String {
     let mut engine = FakeEngine::new(1, 1);
     engine.fail_from = Some(0);
@@ -102,7 +103,7 @@ fn neutral(text: &str, folder: &Path) -> String {
     if detail.is_empty() { text } else { text.replace(&detail, "...") }
 }
 
-// --- the process that makes one mistake -----------------------------------------------------------------
+// --- the process that makes one mistake ----------------------------------------------------------
 
 /// Makes the mistake with this index and prints the message: its kind, class and text.
 pub fn print_one(index: &str) -> Result<()> {

@@ -2,9 +2,9 @@
 
 use catdog_core::testing::FakeEngine;
 
-/// The file name that [`FakeEngine`] stands in for.
+/// The file name that a [`FakeEngine`] replaces.
 pub const FAKE: &str = "fake.tflite";
-/// The file name that an engine stands in for whose inferences fail.
+/// The file name that is replaced by an engine whose inferences fail.
 pub const FAILING: &str = "failing.tflite";
 /// A file that is not a model.
 pub const TEXT: &str = "notes.txt";
@@ -31,7 +31,7 @@ pub struct Mistake {
     pub frames: Frames,
     /// What happens after the first frame.
     pub then: Then,
-    /// The path of the runtime; `None`: where it is searched for by default.
+    /// The path of the runtime; `None` = the default search.
     pub runtime: Option<&'static str>,
 }
 
@@ -104,7 +104,7 @@ pub const MISTAKES: [Mistake; 15] = [
     Mistake::new("The frames have no metadata of `catdogfilter`", CUES, ""),
 ];
 
-/// Makes the fake engines stand in for their files.
+/// Registers the fake engines, which replace their files.
 pub fn register_engines() {
     FakeEngine::new(8, 8).stand_in_for(FAKE);
     let mut failing = FakeEngine::new(8, 8);

@@ -20,11 +20,11 @@ pub struct Events {
     pub messages: Vec<gst::Structure>,
     /// The latency must be announced.
     pub latency_changed: bool,
-    /// Another model runs, from this frame on.
+    /// Another model runs from this frame on.
     pub model_changed: bool,
-    /// Inferences run there from this frame on.
+    /// Where inferences run from this frame on; `None` if that has not changed.
     pub execution: Option<Execution>,
-    /// A model that is not needed any more.
+    /// A model to drop: the one that was replaced, or one that does not accept the frames.
     pub replaced_model: Option<Box<Classifier>>,
     /// The label of the frame differs from that of the frame before.
     pub label_change: Option<LabelChange>,

@@ -1,9 +1,10 @@
 //! The vtables of `catdogfilter`.
 //!
-//! The element has three locks, each taken for an instant and never two at once: `settings` (what the
-//! user sets), `state` (what runs) and `snapshot` (what the user reads while data flows). The streaming
-//! thread takes `Streaming` out of the state for the length of a frame, so no lock is held across an
-//! inference, nor while the element calls into the application with messages and notifications.
+//! The element has three locks, each taken for an instant and never two at once: `settings` (what
+//! the user sets), `state` (what runs) and `snapshot` (what the user reads while data flows). The
+//! streaming thread takes `Streaming` out of the state while it processes a frame, so no lock is
+//! held across an inference, nor while the element calls into the application with messages and
+//! notifications.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
@@ -260,7 +261,7 @@ impl ElementImpl for CatdogFilter {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        // Set before the pads are deactivated, which waits for the streaming thread.
+        // Set first, because the parent deactivates the pads, which waits for the streaming thread.
         match transition {
             gst::StateChange::PausedToReady => lock(&self.state).interrupted = true,
             gst::StateChange::ReadyToPaused => lock(&self.state).interrupted = false,
@@ -279,8 +280,8 @@ impl BaseTransformImpl for CatdogFilter {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         {
             let mut state = lock(&self.state);
-            // From here on, a change of a model property loads the model in the background: it may
-            // come too late for the load below.
+            // From here on, a change of a model property loads the model in the background: the
+            // load below may have read the settings already.
             let new = State { started: true, relinked: true, ..State::default() };
             *state = State { interrupted: state.interrupted, ..new };
         }
@@ -340,9 +341,9 @@ impl BaseTransformImpl for CatdogFilter {
         })
     }
 
-    /// Downstream gets the memory of the buffers unchanged, so it answers the ALLOCATION query of
-    /// upstream. Only the crop meta is removed from the answer, because this element reads whole
-    /// frames.
+    /// Adds the latency of this element to the answer to a LATENCY query. Forwards an ALLOCATION
+    /// query to downstream, which gets the memory of the buffers unchanged; only the crop meta is
+    /// removed from the answer, because this element reads whole frames.
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Src && query.type_() == gst::QueryType::Latency {
             let answered = BaseTransformImplExt::parent_query(self, direction, query);
@@ -443,7 +444,7 @@ impl BaseTransformImpl for CatdogFilter {
 }
 
 impl CatdogFilter {
-    /// Loads the model that the settings name.
+    /// Loads the model that the settings name, at the start.
     fn load(&self) -> Result<Streaming, StartError> {
         let settings = lock(&self.settings).clone();
         let config = settings.config()?;
@@ -455,8 +456,8 @@ impl CatdogFilter {
         Ok(Streaming::new(classifier, runtime, self.obj().name().to_string()))
     }
 
-    /// Marks the element as stopped, cancels the loading of another model, and takes what runs. It is
-    /// dropped without the lock, because releasing overlays calls into other elements.
+    /// Marks the element as stopped, cancels the loading of another model, and returns what runs.
+    /// The caller drops it without the lock, because releasing overlays calls into other elements.
     fn end(&self) -> Option<Box<Streaming>> {
         let (streaming, model_swap) = {
             let mut state = lock(&self.state);
@@ -469,7 +470,8 @@ impl CatdogFilter {
         streaming
     }
 
-    /// Loads the model that the settings name, while another one runs.
+    /// Requests that the loader thread loads the model that the settings name, while another one
+    /// runs.
     fn request_model(&self) {
         let model_swap = {
             let mut state = lock(&self.state);
@@ -481,8 +483,8 @@ impl CatdogFilter {
         let (settings, element) = (Arc::clone(&self.settings), self.obj().downgrade());
         let load = move || {
             let settings = lock(&settings).clone();
-            // A runtime setting that cannot be used is no reason to refuse the model; the streaming
-            // thread reports it.
+            // An invalid runtime setting does not prevent the load; the streaming thread reports
+            // it.
             let (runtime, _) = settings.runtime_or(&RuntimeSettings::default());
             Ok(Classifier::load(&settings.config()?, runtime.classifier)?)
         };
@@ -501,7 +503,7 @@ impl CatdogFilter {
         }
     }
 
-    /// Adds the time that frames wait here to the answer of upstream.
+    /// Adds the time that frames wait in this element to the answer of upstream.
     fn add_latency(&self, query: &mut gst::query::Latency) {
         let (upstream_is_live, ..) = query.result();
         let (mode, active) = {
@@ -559,8 +561,8 @@ impl CatdogFilter {
         }
     }
 
-    /// Asks upstream, with no lock held, whether it is live. An answer is kept until the next
-    /// stream.
+    /// Asks upstream, with no lock held, whether it is live. The state keeps the answer until the
+    /// next stream.
     fn ask_upstream(&self) -> bool {
         let answer = latency::upstream_is_live(self.obj().sink_pad());
         lock(&self.state).upstream_is_live = answer;

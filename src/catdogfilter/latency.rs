@@ -40,8 +40,8 @@ impl LatencyTracker {
         self.announced
     }
 
-    /// Measures the latency every few inferences. If frames wait for their results, a change by more
-    /// than a quarter becomes the announced latency; returns whether it did.
+    /// Measures the latency every few inferences. If frames wait for their results, a change by
+    /// more than a quarter becomes the announced latency; returns whether it did.
     pub fn measure(&mut self, classifier: &Classifier, frames_wait: bool) -> bool {
         let inferences = classifier.counters().inferences;
         if inferences < self.measured_at + MEASURING_INTERVAL {

@@ -35,7 +35,7 @@ struct Shared {
 
 impl ModelSwap {
     /// Requests a model. `load` reads the settings and loads it, on the loader thread; it is called
-    /// again if another request arrives meanwhile. `report` is called with the outcome, with no lock
+    /// again if another request arrives meanwhile. `report` is called with the result, with no lock
     /// held. If the model cannot be loaded, an earlier one that waits to be taken stays.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ pub fn drop_in_background(classifier: Box<Classifier>) {
     let _ = thread::Builder::new().spawn(move || drop(classifier));
 }
 
-/// Loads the requested model until no newer request is left.
+/// Loads the requested model, and loads again as long as newer requests arrive.
 fn load_requests(
     shared: &Mutex<Shared>,
     load: impl Fn() -> Result<Classifier, StartError>,

@@ -85,7 +85,7 @@ pub const DEFAULT_SMOOTHING: u32 = 50;
 pub const DEFAULT_HOLD: u32 = 300;
 /// The label if every class is rejected.
 pub const DEFAULT_UNKNOWN_LABEL: &str = "unknown";
-/// As many classes as a person can read at a glance.
+/// A person can read five classes at a glance.
 pub const DEFAULT_MAX_RESULTS: u32 = 5;
 /// Every frame is inferred.
 pub const DEFAULT_INFERENCE_INTERVAL: u32 = 1;
@@ -93,7 +93,7 @@ pub const DEFAULT_INFERENCE_INTERVAL: u32 = 1;
 pub const DEFAULT_MAX_INFERENCE_RATE: f64 = 0.0;
 /// In ms; 0 means that a held result never expires.
 pub const DEFAULT_RESULT_TIMEOUT: u32 = 0;
-/// For example "cat 97 %".
+/// The text is "cat 97 %", for example.
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
 /// All pixels of the frame contribute.
 pub const DEFAULT_ANTIALIAS: bool = true;
@@ -153,7 +153,7 @@ pub enum AcceleratorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogActivation")]
 pub enum ActivationChoice {
-    /// The activation that the graph does not contain: by its last operators.
+    /// The last operators of the graph determine the activation, so that none is applied twice.
     #[default]
     #[enum_value(name = "The activation that the graph does not contain", nick = "auto")]
     Auto,
@@ -224,15 +224,15 @@ impl Mode {
     }
 }
 
-/// What a failed inference causes.
+/// What the element does if an inference fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogErrorPolicy")]
 pub enum ErrorPolicy {
-    /// An element error; the stream stops.
+    /// An element error is posted, and the stream stops.
     #[default]
     #[enum_value(name = "Post an error and stop the stream", nick = "error")]
     Error,
-    /// One warning; the stream continues with the latest result.
+    /// One warning is posted, and the stream continues with the latest result.
     #[enum_value(
         name = "Post one warning and continue with the latest result",
         nick = "passthrough"

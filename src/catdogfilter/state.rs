@@ -28,7 +28,7 @@ pub struct State {
     pub upstream_is_live: Option<bool>,
     /// The announced latency.
     pub latency: Duration,
-    /// The caps that were refused last, about which a warning was posted.
+    /// The caps that were refused last. They cause no second warning.
     pub refused_caps: Option<gst::Caps>,
 }
 
@@ -42,10 +42,11 @@ pub struct FrameStart {
 }
 
 impl State {
-    /// Takes what runs out of the state for the length of a frame. Returns `None` before `start`.
+    /// Takes `Streaming` out of the state while a frame is processed. Returns `None` if the element
+    /// is not started.
     ///
-    /// Data and serialized events have one thread, and `stop` waits for it, so nothing else needs
-    /// `Streaming` meanwhile.
+    /// One thread handles data and serialized events, and `stop` waits for it, so nothing else
+    /// needs `Streaming` meanwhile.
     pub fn begin_frame(&mut self) -> Option<(Box<Streaming>, FrameStart)> {
         let streaming = self.streaming.take()?;
         let start = FrameStart {

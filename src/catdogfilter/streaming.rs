@@ -1,8 +1,8 @@
 //! The path of a frame through the element.
 //!
-//! [`Streaming`] processes one frame at a time, each step once: take over changes -> collect finished
-//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events for the
-//! application. The element posts the [`Events`] after the frame, with no lock held.
+//! [`Streaming`] processes one frame at a time, each step once: apply changes -> collect finished
+//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events
+//! for the application. The element posts the [`Events`] after the frame, with no lock held.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -193,7 +193,7 @@ impl Streaming {
         self.classifier.set_reverse(reverse);
     }
 
-    /// Forgets the state of the stream: after a flush or at the start of another stream.
+    /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         self.classifier.reset();
     }
@@ -349,8 +349,8 @@ impl Streaming {
         self.output.note_result(&classification, pts, self.settings.post_messages, events);
     }
 
-    /// Returns success for a failed inference if `error-policy` is `passthrough`, and a warning for
-    /// the first one.
+    /// Returns success for a failed inference if `error-policy` is `passthrough`, and adds a
+    /// warning for the first one.
     fn tolerate(&mut self, error: ClassifyError, events: &mut Events) -> Result<(), ProcessError> {
         let passes = self.settings.error_policy == ErrorPolicy::Passthrough;
         match error {
@@ -419,7 +419,7 @@ impl Streaming {
     fn choose_execution(&mut self, upstream_is_live: bool, events: &mut Events) {
         self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
         let current = self.classifier.execution();
-        // The way back has half the limit, so that the choice does not alternate.
+        // The limit to return to inline is half as long, so that the choice does not alternate.
         let limit = if current == Execution::Worker { LONG_WAIT / 2 } else { LONG_WAIT };
         let inline = self.frames_wait && self.latency.measured() <= limit;
         let execution = if inline { Execution::Inline } else { Execution::Worker };

@@ -24,14 +24,16 @@ pub enum ConsumerKind {
     Independent,
     /// It takes no more video before it has the next cue.
     Muxer,
-    /// `splitmuxsink`: it takes no more video than to the next keyframe before it has a cue from there on.
+    /// `splitmuxsink`: it takes video up to the next keyframe, and no more before it has a cue that
+    /// starts there or later.
     SegmentMuxer,
     /// It draws cues on frames that wait for them.
     Overlay,
 }
 
 impl Consumer {
-    /// Returns the consumer downstream of `source`. If there are several, the one that waits most counts.
+    /// Returns the consumer downstream of `source`. If there are several, this is the one with the
+    /// largest [`ConsumerKind`].
     pub fn find(source: &gst::Pad) -> Self {
         let mut consumer = Self::default();
         visit_downstream(source, |_, element| {

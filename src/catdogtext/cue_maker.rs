@@ -1,8 +1,8 @@
-//! The vtables of the cue maker, the element in `catdogtext` that makes cues of frames.
+//! The vtables of the cue maker, the element in `catdogtext` that turns frames into cues.
 //!
-//! Cues are made and pushed under the stream lock of the sink pad: by the streaming thread, or by the thread
-//! of the stall watch if frames have stopped coming. The state is locked for an instant at a time, and
-//! never while something is pushed or posted.
+//! Cues are made and pushed under the stream lock of the sink pad: by the streaming thread, or by
+//! the thread of the stall watch if frames have stopped coming. The state is locked for an instant
+//! at a time, and never while something is pushed or posted.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -60,8 +60,8 @@ impl ObjectSubclass for CueMaker {
 impl ObjectImpl for CueMaker {
     fn constructed(&self) {
         self.parent_constructed();
-        // The base class sends an allocation query for each new format, and its answer would wait until all
-        // queued cues are consumed. Cues need no memory of a special kind.
+        // The base class sends an allocation query for each new format, and its answer would wait
+        // until all queued cues are consumed. Cues need no memory of a special kind.
         self.obj().src_pad().add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
             match info.query().map(|query| query.type_()) {
                 Some(gst::QueryType::Allocation) => gst::PadProbeReturn::Drop,
@@ -83,7 +83,8 @@ impl ElementImpl for CueMaker {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let result = self.parent_change_state(transition);
-        // The sinks downstream have changed first, and may wait for data to complete their change.
+        // The sinks downstream have changed their state first, and may need data to complete the
+        // change.
         let transitions = [gst::StateChange::PlayingToPaused, gst::StateChange::PausedToPlaying];
         if transitions.contains(&transition)
             && let Some(streaming) = lock(&self.state).as_ref()
@@ -114,7 +115,8 @@ impl BaseTransformImpl for CueMaker {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let streaming = lock(&self.state).take();
-        // Dropped without the lock: this waits for the thread of the watch, which may need the lock.
+        // Dropped without the lock: this waits for the thread of the watch, which may need the
+        // lock.
         drop(streaming);
         Ok(())
     }
@@ -132,8 +134,8 @@ impl BaseTransformImpl for CueMaker {
         ))
     }
 
-    /// Prefers plain text, because few consumers interpret markup even if they accept its caps. Markup is
-    /// preferred if the format has some, and for `webvttenc`, which writes text as it is.
+    /// Prefers plain text, because few consumers interpret markup even if they accept its caps.
+    /// Markup is preferred if the format has some, and for `webvttenc`, which writes text as it is.
     fn fixate_caps(
         &self,
         direction: gst::PadDirection,
@@ -143,8 +145,8 @@ impl BaseTransformImpl for CueMaker {
         if direction != gst::PadDirection::Sink {
             return self.parent_fixate_caps(direction, caps, othercaps);
         }
-        // No frame has come since the property was set, so the state may have an older format. That one is
-        // used if the new one cannot be.
+        // The state gets a changed format with the next frame, so it may have an older one. If the
+        // new format cannot be used, the older one counts.
         let has_markup = match self.settings().format() {
             Ok(format) => format.has_markup(),
             Err(_) => {
@@ -276,7 +278,7 @@ impl CueMaker {
         Ok(outcome.outputs)
     }
 
-    /// Searches the consumer after a change of links downstream.
+    /// Searches for the consumer after a change of links downstream.
     fn find_consumer(&self) {
         let relinked = self.relinked.swap(false, Ordering::AcqRel);
         let is_incomplete = || {
@@ -334,7 +336,8 @@ impl CueMaker {
         let _ = self.push(outputs);
     }
 
-    /// Creates the stall watch. Without its thread, the element works unless frames stop for a cue.
+    /// Creates the stall watch. Without its thread, the element works unless frames stop because a
+    /// muxer waits for a cue.
     fn create_watch(&self) -> Option<StallWatch> {
         let element = self.obj().downgrade();
         let watch = StallWatch::new(move |stall| {

@@ -1,20 +1,21 @@
 //! Consecutive frames with the same label become one cue.
 //!
-//! The input is the time of each frame and its classification; the output are [`Cue`]s in order. Cues do not
-//! overlap, except those of a single frame that are complete at once, if the next frame comes earlier than
-//! the duration of the first says. Frames without a classification become cues without text, because a
-//! consumer may wait for them, too.
+//! The input is the time of each frame and its classification; the output is a sequence of
+//! [`Cue`]s. Cues do not overlap, with one exception: a cue of a single frame that is complete at
+//! once has the duration of its frame, and the next frame may come earlier. Frames without a
+//! classification become cues without text, because a consumer may wait for them, too.
 
 use gst::ClockTime;
 use serde::Serialize;
 
 use crate::metadata::ClassificationFields;
 
-/// A cue does not continue if frames are missing for longer than this.
+/// A cue ends if frames are missing for longer than this.
 const MAX_MISSING: ClockTime = ClockTime::SECOND;
 
-/// A cue continues over a signaled gap of at most this duration. It is the default of the hysteresis `hold` of
-/// `catdogfilter`, below which a label does not change; the element's actual `hold` is not known here.
+/// A cue continues over a signaled gap of at most this duration. It is the default of the
+/// hysteresis `hold` of `catdogfilter`, below which a label does not change; the element's actual
+/// `hold` is not known here.
 const MAX_GAP: ClockTime = ClockTime::from_mseconds(300);
 
 /// The time of a frame.
@@ -29,7 +30,7 @@ pub struct Frame {
 /// An interval of time with one label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cue {
-    /// Presentation time of its first frame; `None` if frames have no time stamps.
+    /// Presentation time of its first frame; `None` if frames have no timestamps.
     pub start: Option<ClockTime>,
     /// End of its last frame; `None` if the duration of that frame is not known.
     pub end: Option<ClockTime>,
@@ -55,7 +56,7 @@ pub struct MeanClassification {
     element: String,
 }
 
-/// Makes cues of frames.
+/// Turns frames into cues.
 #[derive(Clone, Debug, Default)]
 pub struct Cues {
     open: Option<Cue>,
@@ -69,8 +70,8 @@ impl Cues {
         self.max_duration = max_duration;
     }
 
-    /// Adds the next frame with its classification. Appends the cues that are complete after it to `complete`:
-    /// at most the previous cue and its own.
+    /// Adds the next frame with its classification. Appends the cues that are complete after it to
+    /// `complete`: at most the previous cue and its own.
     pub fn add(
         &mut self,
         frame: &Frame,
@@ -86,7 +87,7 @@ impl Cues {
                 self.open = Some(Cue::new(frame, classification));
             }
         }
-        // A frame without a time stamp cannot be compared with the next one.
+        // A frame without a timestamp cannot be compared with the next one.
         let is_complete = frame.start.is_none()
             || (max_duration == Some(ClockTime::ZERO) && frame.end().is_some());
         if is_complete {
@@ -124,8 +125,8 @@ impl Cues {
         self.open.take()
     }
 
-    /// Ends the open cue, with its newest frame as a cue of its own: a consumer that has the second cue knows
-    /// that the first one is complete.
+    /// Ends the open cue, with its newest frame as a cue of its own: a consumer that has the second
+    /// cue knows that the first one is complete.
     pub fn close_by_frame(&mut self) -> [Option<Cue>; 2] {
         let Some(mut cue) = self.close() else { return [None, None] };
         let newest = cue.split_newest();
@@ -192,7 +193,8 @@ impl Cue {
         }
     }
 
-    /// Splits off the newest frame of a cue that has others. Both cues get the mean over all frames.
+    /// Splits off the newest frame of a cue that has others. Both cues get the mean over all
+    /// frames.
     fn split_newest(&mut self) -> Option<Self> {
         let newest = self.newest.filter(|newest| Some(*newest) > self.start)?;
         let classification = self.classification.as_mut().map(MeanClassification::split_newest);
@@ -256,8 +258,8 @@ impl MeanClassification {
         newest
     }
 
-    /// Returns the classes with their mean confidences, best first. A class that is not in the metadata of
-    /// a frame counts as 0 there.
+    /// Returns the classes with their mean confidences, best first. A class that is not in the
+    /// metadata of a frame counts as 0 there.
     fn results(&self) -> Vec<(&str, f64)> {
         let mut results: Vec<(&str, f64)> =
             self.results.iter().map(|(label, sum)| (label.as_str(), self.mean(*sum))).collect();
@@ -301,8 +303,8 @@ struct Line<'a> {
     element: &'a str,
 }
 
-/// Returns `cue` with its classification `mean` as a line of JSON, with the line feed. Times are in ns,
-/// confidences are means over the frames.
+/// Returns `cue` with its classification `mean` as a line of JSON, with the line feed. Times are in
+/// ns, confidences are means over the frames.
 pub fn json_line(cue: &Cue, mean: &MeanClassification) -> Option<String> {
     let (labels, confidences): (Vec<&str>, Vec<f64>) = mean.results().into_iter().unzip();
     let line = Line {
@@ -472,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_without_a_time_stamp_is_a_cue_without_one() {
+    fn frame_without_a_timestamp_is_a_cue_without_one() {
         let mut cues = Cues::default();
         let mut complete = Vec::new();
         let timeless = Frame { start: None, duration: Some(FRAME) };
@@ -490,7 +492,7 @@ mod tests {
         #[test]
         fn cues_do_not_overlap_and_contain_every_frame_once(
             steps in prop::collection::vec(
-                // Broken streams repeat time stamps or skip some.
+                // Broken streams repeat timestamps or skip some.
                 (prop_oneof![1 => Just(0), 8 => 10u64..80, 1 => 900u64..3000],
                  prop::option::of(0u64..100), 0usize..4),
                 1..80,

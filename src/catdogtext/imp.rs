@@ -29,7 +29,8 @@ pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// Maximum number of queued cues: some hundred bytes each; half a minute of frames if each frame has a cue.
+/// Maximum number of queued cues. A cue has some hundred bytes; with one cue per frame, the queue
+/// holds half a minute.
 const MAX_QUEUED_CUES: u32 = 1000;
 
 #[derive(Default, glib::Properties)]
@@ -76,7 +77,7 @@ impl ObjectImpl for CatdogText {
         if pspec.name() == "text-format"
             && let Some(cue_maker) = self.cue_maker.get()
         {
-            // Whether the format has markup decides which caps are preferred.
+            // The preferred caps depend on whether the format has markup.
             cue_maker.reconfigure_src();
         }
     }

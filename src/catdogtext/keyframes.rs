@@ -1,9 +1,10 @@
 //! Where the video that goes into the same `splitmuxsink` has keyframes.
 //!
-//! `splitmuxsink` begins files at keyframes. It holds back the video at each keyframe until the text has a
-//! buffer from there on; events do not count. A probe on its video pad notes the keyframes before
-//! `splitmuxsink` sees them, so that cues are split there and each file begins with the text that is valid
-//! at its start. All times are running times, because encoders shift time stamps.
+//! `splitmuxsink` begins files at keyframes. It holds back the video at each keyframe until the
+//! text has a buffer from there on; events do not count. A probe on its video pad notes the
+//! keyframes before `splitmuxsink` sees them, so that cues are split there and each file begins
+//! with the text that is valid at its start. All times are running times, because encoders shift
+//! timestamps.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,12 +18,13 @@ use gst::prelude::*;
 /// Maximum number of splits that are kept for cues that have not come yet.
 const MAX_SPLITS: usize = 1000;
 
-/// A keyframe closer than this to the previous split splits nothing, so that a video of keyframes only does
-/// not make one cue per frame. A file that begins there begins without text for at most this time.
+/// A keyframe closer than this to the previous split does not split a cue, so that a video that has
+/// only keyframes does not get one cue per frame. A file that begins there begins without text for
+/// at most this time.
 const MIN_SPLIT_INTERVAL: ClockTime = ClockTime::from_mseconds(200);
 
-/// How long a cue waits for the video to advance. After that the cue is passed on whole, in case the video
-/// waits for text for another reason.
+/// How long a cue waits for the video to advance. After that the cue is passed on whole, in case
+/// the video waits for text for another reason.
 const VIDEO_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The keyframes of the video, shared by the probe, the cue maker and the splitter.
@@ -40,8 +42,8 @@ struct State {
     splits: VecDeque<ClockTime>,
     newest_split: Option<ClockTime>,
     newest_keyframe: Option<ClockTime>,
-    /// Where `splitmuxsink` holds the video back for text after the newest keyframe: the latest frame when
-    /// decoding has reached the keyframe. With B-frames it is later than the keyframe.
+    /// Where `splitmuxsink` holds the video back for text after the newest keyframe: the latest
+    /// frame when decoding has reached the keyframe. With B-frames it is later than the keyframe.
     hold_point: Option<ClockTime>,
     /// The video has been seen up to here.
     position: Option<ClockTime>,
@@ -85,7 +87,8 @@ impl Keyframes {
         lock(&self.state).video = probe.map(|probe| (pad.downgrade(), probe));
     }
 
-    /// Forgets the video. With `interrupted`, waits end and none begins.
+    /// Resets the state of the video. If `interrupted` is true, all waits end and no other one
+    /// begins.
     pub fn reset(&self, interrupted: bool) {
         let mut state = lock(&self.state);
         state.reset();
@@ -136,8 +139,8 @@ impl Keyframes {
                 let running_time = |time: Option<ClockTime>| running_time(pad, time?);
                 let Some(pts) = running_time(buffer.pts()) else { return };
                 let is_keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                // Without a decoding time stamp, a frame is decoded when it is presented; one before the
-                // segment has no running time.
+                // Without a decoding timestamp, a frame is decoded when it is presented. A time
+                // before the segment has no running time.
                 let decoded = match buffer.dts() {
                     Some(_) => running_time(buffer.dts()),
                     None => Some(pts),
@@ -158,12 +161,12 @@ impl Keyframes {
 }
 
 impl State {
-    /// Notes a frame of the video, which come in decoding order.
+    /// Notes a frame of the video. The frames come in decoding order.
     fn note_frame(&mut self, pts: ClockTime, decoded: Option<ClockTime>, is_keyframe: bool) {
         let position = self.position.map_or(pts, |position| position.max(pts));
         self.position = Some(position);
         if is_keyframe {
-            // Like `splitmuxsink`, this takes a keyframe to be as late as the latest frame before it.
+            // As in `splitmuxsink`, the time of a keyframe is not before that of any earlier frame.
             self.note_keyframe(position);
         }
         if self.hold_point.is_none()

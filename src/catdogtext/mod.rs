@@ -1,16 +1,18 @@
 //! `catdogtext`: turns the metadata of `catdogfilter` into timed text or JSON lines.
 //!
 //! ```text
-//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! catdogtext ! webvttenc ! filesink location=out.vtt
+//! gst-launch-1.0 v4l2src ! videoconvert ! catdogfilter ! catdogtext ! webvttenc ! \
+//!   filesink location=out.vtt
 //! ```
 //!
-//! Consecutive frames with the same label become one cue: a text buffer with a time stamp and a duration. With
-//! the caps `application/x-json`, each cue is one line of JSON. The pixels of the frames are not read. The
-//! output goes to an application, a file, a `textoverlay`, a muxer or a `splitmuxsink`.
+//! Consecutive frames with the same label become one cue: a text buffer with a timestamp and a
+//! duration. With the caps `application/x-json`, each cue is one line of JSON. The pixels of the
+//! frames are not read. The output goes to an application, a file, a `textoverlay`, a muxer or a
+//! `splitmuxsink`.
 //!
-//! The element is a bin of two: a cue maker, and a `queue` of cues, so that a consumer that takes cues slowly
-//! does not block the frames: an encoder on another branch may need dozens of frames before a muxer takes
-//! the first cue.
+//! The element is a bin that contains two elements: a cue maker and a `queue` of cues. Because of
+//! the queue, a consumer that takes cues slowly does not block the frames: an encoder on another
+//! branch may need dozens of frames before a muxer takes the first cue.
 //!
 //! Since: 0.1.0
 
@@ -39,7 +41,7 @@ glib::wrapper! {
 }
 
 glib::wrapper! {
-    /// Makes cues of frames; the first element of the bin [`CatdogText`].
+    /// Turns frames into cues; the first element of the bin [`CatdogText`].
     pub struct CueMaker(ObjectSubclass<cue_maker::CueMaker>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }

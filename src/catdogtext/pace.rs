@@ -1,24 +1,25 @@
-//! How long a cue for a muxer may be, learned from what happens after frames have stopped.
+//! The maximum duration of a cue for a muxer, which adapts to stalls.
 //!
-//! A muxer that waits for text blocks the video, and through a tee the frames that the text is made of. So
-//! the open cue is sent if frames stop coming. If they continue at once, the wait for text was the reason,
-//! and cues become shorter.
+//! A muxer that waits for text blocks the video and, through a tee, the frames from which the text
+//! is made. So the open cue is sent if frames stop coming. If they continue at once, the muxer was
+//! waiting for text, and cues become shorter.
 
 use std::time::{Duration, Instant};
 
 use gst::ClockTime;
 
-/// Maximum duration of a cue before anything is learned: half of what a `queue` holds by default, because
-/// mp4mux takes no more video before the next cue but one has begun.
+/// The maximum duration of a cue without stalls: half of what a `queue` holds by default, because
+/// mp4mux waits for the beginning of two more cues before it takes more video.
 pub const DEFAULT_MAX_DURATION: ClockTime = ClockTime::from_mseconds(500);
-/// Frames have stopped if none has come for this long, and for [`TIMEOUT_IN_FRAMES`].
+/// Frames have stopped if none has come for this time and for [`TIMEOUT_IN_FRAMES`].
 const MIN_TIMEOUT: Duration = Duration::from_millis(60);
-/// See [`MIN_TIMEOUT`]; in usual intervals between frames.
+/// See [`MIN_TIMEOUT`]; the unit is the usual interval between frames.
 const TIMEOUT_IN_FRAMES: u32 = 3;
-/// A frame that was blocked comes within this time after the cue that it waited for: one or two threads have
-/// to pass it on.
+/// A frame that was blocked comes within this time after the cue that it waited for: one or two
+/// threads have to pass it on.
 const UNBLOCK_TIME: Duration = Duration::from_millis(20);
-/// After this duration without a stall, cues become longer again. If that is too long, it costs one stall.
+/// After this duration without a stall, cues become longer again. If that is too long, it costs one
+/// stall.
 const RECOVERY_TIME: ClockTime = ClockTime::from_seconds(60);
 
 /// The pace of frames, and the maximum duration of a cue.
@@ -76,7 +77,7 @@ impl Pace {
         self.early_cue = Some(now);
     }
 
-    /// Notes that the next frame does not continue the stream. What was learned stays.
+    /// Notes that the next frame does not continue the stream. The maximum duration stays.
     pub fn interrupt(&mut self) {
         self.last_frame = None;
         self.early_cue = None;

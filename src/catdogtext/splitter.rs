@@ -1,8 +1,8 @@
 //! Splits the cues for a `splitmuxsink` at the keyframes of its video.
 //!
-//! The splitter is a probe on the last pad of the bin, downstream of the queue of cues: an encoder that looks
-//! ahead gives a keyframe long after the cue maker has made the cue that it splits. Waiting there blocks
-//! only the thread of the queue.
+//! The splitter is a probe on the last pad of the bin, downstream of the queue of cues: an encoder
+//! that looks ahead gives a keyframe long after the cue maker has made the cue that it splits.
+//! Waiting there blocks only the thread of the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +40,8 @@ pub fn split_cues(pad: &gst::Pad, keyframes: Arc<Keyframes>) {
     });
 }
 
-/// Returns the part of `cue` before the next keyframe, and leaves the rest in `cue`; `None` if no keyframe
-/// splits it.
+/// Returns the part of `cue` before the next keyframe, and leaves the rest in `cue`; `None` if no
+/// keyframe splits it.
 fn split(pad: &gst::Pad, cue: &mut gst::Buffer, keyframes: &Keyframes) -> Option<gst::Buffer> {
     let segment = segment(pad)?;
     let (start, duration) = cue.pts().zip(cue.duration())?;

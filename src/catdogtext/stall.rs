@@ -1,8 +1,8 @@
 //! Watches for frames to stop while a cue is held.
 //!
-//! A cue that is held until it is complete may be what all other elements wait for: a muxer wants text before
-//! it takes more video, and blocks the tee that feeds both. A thread reports if the next frame does not
-//! come in time.
+//! All other elements may wait for a cue that is held until it is complete: a muxer needs text
+//! before it takes more video, and blocks the tee that feeds both. A thread reports if the next
+//! frame does not come in time.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,9 @@
-//! What runs in the cue maker between start and stop: frames become cues, cues become buffers.
+//! The part of the cue maker that exists between start and stop: frames become cues, cues become
+//! buffers.
 //!
-//! A frame takes this way: read its classification -> add it to the open cue, or end that cue and begin the
-//! next -> encode the complete cues. [`Streaming`] returns what to push downstream; the cue maker pushes
-//! it with no lock held.
+//! The steps for a frame are: read its classification -> add it to the open cue, or end that cue
+//! and begin the next -> encode the complete cues. [`Streaming`] returns what to push downstream;
+//! the cue maker pushes it with no lock held.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,20 +44,20 @@ pub struct Streaming {
     interval: Option<ClockTime>,
     /// Running time of the last cue that was sent.
     last_sent: Option<ClockTime>,
-    /// A sink that waits for its first data has got some.
+    /// The first frame was added, so a sink that waits for its first data has got some.
     has_sent: bool,
     missing_reported: bool,
     hold_reported: bool,
 }
 
-/// What goes downstream.
+/// Data or an event to push downstream.
 #[derive(Debug)]
 pub enum Output {
     Buffer(gst::Buffer),
     Gap(gst::Event),
 }
 
-/// What one frame leads to.
+/// The result of adding one frame.
 #[derive(Default)]
 pub struct FrameOutcome {
     /// What to push.
@@ -98,7 +99,7 @@ impl fmt::Display for Hold {
 }
 
 impl Streaming {
-    /// Starts with `format`, which is that of `settings`.
+    /// Creates the state of a new stream. `format` is the format in `settings`.
     pub fn new(
         settings: Settings,
         format: TextFormat,
@@ -125,7 +126,7 @@ impl Streaming {
         }
     }
 
-    /// Sets the consumer after a change of links. Returns whether it is another one.
+    /// Sets the consumer after a change of links. Returns whether it differs from the previous one.
     pub fn set_consumer(&mut self, consumer: Consumer) -> bool {
         let changed = consumer != self.consumer;
         if consumer.kind != self.consumer.kind {
@@ -141,7 +142,7 @@ impl Streaming {
         &self.consumer
     }
 
-    /// Takes over changed settings.
+    /// Applies changed settings.
     ///
     /// # Errors
     ///
@@ -172,7 +173,7 @@ impl Streaming {
         self.segment = segment;
     }
 
-    /// Forgets the stream: after a flush or at the start of a segment.
+    /// Resets the state of the stream: after a flush or at the start of a segment.
     pub fn reset(&mut self) {
         drop(self.cues.close());
         self.last_start = None;
@@ -235,7 +236,8 @@ impl Streaming {
         }
         let mut outputs = self.encode_all(&complete);
         if !self.has_sent && outputs.is_empty() && !self.consumer.waits() {
-            // A sink that waits for its first data lets the other sinks start after this.
+            // A sink that waits for its first data is then ready, so that the other sinks can
+            // start.
             outputs.extend(start.map(|start| gap(start, None)));
         }
         self.has_sent = true;
@@ -245,8 +247,8 @@ impl Streaming {
         FrameOutcome { outputs, is_first_missing, first_hold: self.first_hold() }
     }
 
-    /// Expects the next frame in time while a cue is held. With a consumer that waits for no cues, the watch
-    /// is for changes of state only.
+    /// Makes the watch expect the next frame in time while a cue is held. If the consumer does not
+    /// wait for cues, only [`note_state_change`](Self::note_state_change) uses the watch.
     fn arm_watch(&self, frame_duration: ClockTime) {
         let Some(watch) = self.watch.as_ref().filter(|_| self.consumer.waits()) else { return };
         match self.cues.is_open() {
@@ -264,8 +266,9 @@ impl Streaming {
         buffer.duration().or(self.frame_duration).or(self.interval)
     }
 
-    /// Returns whether `splitmuxsink` holds back its video for a cue that begins not later than the frame at
-    /// `start`. Unless that led to a stall once, the cue is not sent early for that.
+    /// Returns whether `splitmuxsink` holds back its video for a cue that begins at the frame at
+    /// `start` or earlier. Returns `false` if no stall has shortened the cues, so that no cue is
+    /// sent early without need.
     fn video_waits(&self, start: ClockTime) -> bool {
         if self.consumer.kind != ConsumerKind::SegmentMuxer || !self.pace.is_shortened() {
             return false;
@@ -278,7 +281,8 @@ impl Streaming {
         self.segment.as_ref()?.to_running_time(time)
     }
 
-    /// Handles a gap of the video. Returns what to push instead; `None` if the open cue continues over it.
+    /// Handles a gap of the video. Returns what to push instead; `None` if the open cue continues
+    /// over it.
     pub fn add_gap(&mut self, gap_event: &gst::event::Gap) -> Option<Vec<Output>> {
         let (start, duration) = gap_event.get();
         if self.bridges_gap(start, duration) {
@@ -304,7 +308,8 @@ impl Streaming {
         self.encode_all(cue.as_slice())
     }
 
-    /// Makes the watch send data at once: sinks that change between PAUSED and PLAYING may wait for it.
+    /// Makes the watch send data at once: sinks that change between PAUSED and PLAYING may wait for
+    /// it.
     pub fn note_state_change(&self) {
         if !self.consumer.waits()
             && self.cues.is_open()
@@ -314,14 +319,15 @@ impl Streaming {
         }
     }
 
-    /// Returns whether no frame has come since the watch reported the stall `stall`, or whether that makes no
-    /// difference.
+    /// Returns whether the stall `stall`, which the watch reported, must be handled: no frame has
+    /// come since, or the consumer does not wait for cues.
     pub fn is_stalled(&self, stall: u64) -> bool {
         !self.consumer.waits() || self.watch.as_ref().is_some_and(|watch| watch.is_current(stall))
     }
 
-    /// Sends the open cue early, in case frames have stopped because the consumer waits for it. Returns the
-    /// cue for the debug log, too. For a consumer that does not wait for cues, this sends a gap.
+    /// Ends the open cue early, in case frames have stopped because the consumer waits for it.
+    /// Returns what to push, and the cue for the debug log. For a consumer that does not wait for
+    /// cues, this is a gap and no cue.
     pub fn send_early(&mut self) -> (Vec<Output>, Option<Hold>) {
         if !self.consumer.waits() {
             return (self.cues.start().map(|start| gap(start, None)).into_iter().collect(), None);
@@ -371,7 +377,8 @@ impl Streaming {
         if text.is_empty() && !is_gap_buffer {
             return cue.start.map(|start| gap(start, cue.duration())).into_iter().collect();
         }
-        // An overlay draws a text until its end, also if the next frame comes a little early.
+        // An overlay draws a text until its end even if the next frame comes a little early, so the
+        // text of one frame ends in the middle of its frame.
         let halve = self.consumer.kind == ConsumerKind::Overlay
             && self.max_duration() == Some(ClockTime::ZERO);
         let duration = cue.duration().map(|duration| if halve { duration / 2 } else { duration });
@@ -383,7 +390,8 @@ impl Streaming {
                 buffer.set_flags(gst::BufferFlags::GAP);
             }
         }
-        // A muxer that has a cue waits for the next one, unless a gap tells it that there is none yet.
+        // A muxer that has a cue waits for the next one, unless a gap tells it that there is none
+        // yet.
         let end = cue.end.filter(|_| self.consumer.kind == ConsumerKind::Muxer);
         let end = end.map(|end| gap(end, Some(ClockTime::ZERO)));
         std::iter::once(Output::Buffer(buffer)).chain(end).collect()
@@ -394,7 +402,7 @@ fn gap(start: ClockTime, duration: Option<ClockTime>) -> Output {
     Output::Gap(gst::event::Gap::builder(start).duration(duration).build())
 }
 
-/// Returns whether `buffer` has a time stamp and no pixels.
+/// Returns whether `buffer` has a timestamp and no pixels.
 fn is_gap(buffer: &gst::BufferRef) -> bool {
     buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP)
 }

@@ -1,8 +1,10 @@
-//! Splits a text format into literal text, tags of Pango markup and placeholders, and checks the markup.
+//! Splits a text format into literal text, tags of Pango markup and placeholders, and checks the
+//! markup.
 //!
-//! Pango refuses malformed markup with a GLib warning for every frame and draws nothing. The plugin does
-//! not link to Pango, so this parser checks the rules of Pango's markup itself: the names of elements, the
-//! names and quotes of attributes, entities, and nesting. It does not check the values of attributes.
+//! Pango refuses malformed markup with a GLib warning for every frame and draws nothing. The plugin
+//! does not link to Pango, so this parser checks the rules of Pango's markup itself: the names of
+//! elements, the names and quotes of attributes, entities, and nesting. It does not check the
+//! values of attributes.
 
 use super::{Content, Field, Piece, Place};
 
@@ -105,7 +107,7 @@ pub(super) fn parse(symbols: &[Positioned]) -> Result<Parsed, MarkupError> {
                 push_char(&mut parser.pieces, Place::Text, character);
                 has_markup = true;
             }
-            Symbol::Char('\0') => return Err(error(at, "a NUL character; remove it")),
+            Symbol::Char('\0') => return Err(error(at, "it contains a NUL character; remove it")),
             symbol => {
                 push(&mut parser.pieces, Place::Text, symbol);
                 parser.next += 1;
@@ -127,7 +129,8 @@ pub(super) fn literal(symbols: &[Positioned]) -> Parsed {
     Parsed { pieces, has_markup: false }
 }
 
-/// Returns whether `symbols` contain something that was meant as a tag or an entity, well-formed or not.
+/// Returns whether `symbols` contain something that was meant as a tag or an entity, well-formed or
+/// not.
 pub(super) fn looks_like_markup(symbols: &[Positioned]) -> bool {
     let char_at = |index: usize| match symbols.get(index) {
         Some((_, Symbol::Char(c))) => Some(*c),
@@ -165,7 +168,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The position of the next symbol, or of the last one at the end.
+    /// Returns the position of the next symbol, or of the last one at the end.
     fn position(&self) -> usize {
         self.peek().or(self.symbols.last().copied()).map_or(1, |(at, _)| at)
     }

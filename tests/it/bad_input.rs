@@ -1,5 +1,5 @@
-//! Unusable models, labels, settings and runtimes: each is one error message of one line, which names the
-//! file or property and a remedy. After the correction, the same element works.
+//! Unusable models, labels, settings and runtimes: each is one error message of one line, which
+//! names the file or property and a remedy. After the correction, the same element works.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,8 +19,8 @@ fn pipeline_with(settings: &[(&str, &str)]) -> Pipeline {
     pipeline
 }
 
-/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one error of
-/// one line.
+/// Starts the pipeline and returns the text of its error. Asserts that the start fails with one
+/// error of one line.
 #[track_caller]
 fn error_at_start(pipeline: &Pipeline, what: &str) -> String {
     let failed = pipeline.set_state(gst::State::Playing).is_err();
@@ -56,8 +56,8 @@ fn assert_contains(text: &str, parts: &[&str], what: &str) {
 
 // Models
 
-/// The parts that the error about a file in `tests/models/bad` must contain: the defect and the remedy. The
-/// damaged graphs (`graph_*`) are not listed.
+/// For each file in `tests/models/bad`, the parts that the error must contain: the defect and the
+/// remedy. The damaged graphs (`graph_*`) are not listed.
 const WRONG: [(&str, &[&str]); 15] = [
     ("batch_4.tflite", &["[4, 8, 8, 3]", "batch", "export it with"]),
     ("bundle.task", &["ZIP archive", ".task", "export the classifier to .tflite"]),
@@ -375,9 +375,9 @@ fn each_missing_fact_about_a_model_is_one_warning() {
     assert_eq!(warnings(&pipeline.run()), []);
 }
 
-// The runtime. Each runtime needs a process of its own, because a process loads one runtime once.
+// The runtime. Each runtime is tested in a process of its own, because a process loads only one.
 
-/// Compiles a shared object with these functions, none of which may be called.
+/// Compiles a shared object with these functions. They must not be called.
 fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
     let source = folder.join(format!("{name}.c"));
     let text: String = functions
@@ -395,7 +395,7 @@ fn stub(folder: &Path, name: &str, functions: &[&str]) -> PathBuf {
     library
 }
 
-/// Prints the errors of two starts, one line each after a "@".
+/// Prints the errors of two starts, each in a line of its own after a "@".
 fn print_errors_of_two_starts() {
     let pipeline = pipeline_with(&[]);
     println!("@{}", error_at_start(&pipeline, "runtime"));
@@ -464,7 +464,7 @@ fn the_plugin_can_be_inspected_without_a_runtime() {
             "gst-inspect-1.0 is not installed",
         );
     }
-    // cargo builds the plugin together with the library that this program is linked with.
+    // cargo builds the plugin together with the library that this program links to.
     let program = std::env::current_exe().unwrap();
     let plugin = program.with_file_name("libgstcatdog.so");
     assert!(plugin.is_file(), "{} is missing", plugin.display());

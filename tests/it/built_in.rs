@@ -1,6 +1,6 @@
-//! The model that is embedded in the plugin: it needs no property, its labels of the demo clip are right,
-//! its confidences are those of Python, and its accuracy on held-out photos is that of
-//! `models/README.md`.
+//! The model that is embedded in the plugin: it needs no property, labels the demo clip correctly,
+//! has the confidences that Python computes, and has the accuracy on held-out photos that
+//! `models/README.md` states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::common::*;
 
 const NAMES: [&str; 3] = ["cat", "dog", "neither"];
 
-/// Returns the time stamp in seconds and the metadata of every frame of the demo clip.
+/// Returns the timestamp in seconds and the metadata of every frame of the demo clip.
 fn classify_demo_clip(properties: &str) -> Vec<(f64, Meta)> {
     let pipeline = launch(&format!(
         "filesrc location={} ! decodebin ! videoconvert ! catdogfilter {properties} \
@@ -59,7 +59,8 @@ fn every_model_of_the_repository_contains_its_labels() {
         .collect();
     assert!(!models.is_empty());
     for model in models {
-        // A copy in another folder, because labels.txt next to the model is a source of labels, too.
+        // The model is copied to another folder, because labels.txt next to it is a source of
+        // labels, too.
         let folder = tempfile::tempdir().unwrap();
         let alone = folder.path().join("alone.tflite");
         std::fs::copy(&model, &alone).unwrap();
@@ -112,10 +113,10 @@ fn the_label_of_the_demo_clip_changes_only_with_its_content() {
     assert_eq!(labels, ["neither", "cat", "neither", "dog", "neither"]);
 }
 
-/// Limits of the mean and of the largest difference between the logarithms of a confidence and of
-/// Python's. The decoder and the converter round differently, and the activations of the network have 8
-/// bits. Logarithms are compared, because the confidences of a frame with one dominant class differ
-/// little, whatever was done to the frame.
+/// Limits of the mean and of the largest difference between the logarithm of a confidence and that
+/// of Python's. The decoder and the converter round differently, and the activations of the network
+/// have 8 bits. Logarithms are compared, because the confidences of a frame with one dominant class
+/// hardly depend on its pixels.
 const MEAN_DIFFERENCE: f64 = 0.3;
 const LARGEST_DIFFERENCE: f64 = 1.5;
 /// Smaller confidences are replaced by this one.

@@ -1,5 +1,5 @@
-//! `catdogfilter` and the buffers that pass it: it classifies every format and size, attaches the metadata,
-//! and changes nothing else, wherever the planes of a buffer are in memory.
+//! `catdogfilter` and the buffers that pass through it: it classifies every format and size,
+//! attaches the metadata, and changes nothing else, wherever the planes of a buffer are in memory.
 //!
 //! All tests run LiteRT on the small models of `tests/models`.
 
@@ -34,17 +34,18 @@ fn every_format_and_size_is_classified() {
         for (width, height) in [(640, 480), (641, 361), (3, 3), (1, 1)] {
             let [green, blue] = classify_green_and_blue(format, width, height);
             if format == "GRAY8" {
-                // Colors are their luma. The model gives black a higher confidence of "dog" than white.
+                // Colors are their luma. The model gives black a higher confidence of "dog" than
+                // white.
                 let dog = |meta: &Meta| if meta.index == 0 { 0.0 } else { meta.confidence };
                 assert!(dog(&blue) > dog(&green), "{green:?} {blue:?}");
                 continue;
             }
             if ["YUY2", "UYVY"].contains(&format) && width <= 3 {
-                // videotestsrc does not write the second chroma sample of the last pair in a row of odd
-                // width, which is much of a picture of this size.
+                // In a row of odd width, videotestsrc does not write the second chroma sample of
+                // the last pair, which is a large part of a picture of this size.
                 continue;
             }
-            // The rounding to 8-bit Y'CbCr changes the color by one or two levels.
+            // The rounding to 8-bit Y'CbCr changes the pixel values by one or two.
             green.assert_is(GREEN_IS, 0.012);
             blue.assert_is(BLUE_IS, 0.012);
         }
@@ -67,8 +68,8 @@ fn both_pad_templates_list_the_supported_formats() {
     }
 }
 
-/// Pushes a buffer of `caps`, which the element does not support. Returns the warning of the element, and
-/// asserts that it is the only one.
+/// Pushes a buffer of `caps`, which the element does not support. Returns the warning of the
+/// element, and asserts that it is the only one.
 #[track_caller]
 fn warning_of_refused_caps(caps: &gst::Caps) -> String {
     let pipeline = launch(&format!(
@@ -121,7 +122,7 @@ fn caps_of_jpeg_are_refused_with_one_warning_that_names_decoders() {
 
 // Buffers pass unchanged
 
-/// Everything of a buffer except its metadata.
+/// The content of a buffer except its metadata.
 #[derive(Clone, Debug, PartialEq)]
 struct Identity {
     memories: Vec<usize>,
@@ -206,7 +207,7 @@ fn unusual_times_offsets_and_flags_pass_unchanged() {
     assert_eq!(
         (meta.inference_pts, meta.age),
         (None, None),
-        "without a time stamp there is no age"
+        "without a timestamp there is no age"
     );
 }
 
@@ -263,8 +264,8 @@ fn classify_all(
     buffers.into_iter().map(|buffer| meta(&through(&pipeline, buffer))).collect()
 }
 
-/// Returns the frame `packed` with `pad` more bytes in each row and `gap` bytes before each plane, which
-/// hold other values, and with the video meta of that layout.
+/// Returns the frame `packed` with the video meta of another layout: `pad` more bytes in each row
+/// and `gap` bytes before each plane. These bytes have other values.
 fn padded(info: &VideoInfo, packed: &[u8], pad: usize, gap: usize) -> gst::Buffer {
     let mut bytes = Vec::new();
     let (mut offsets, mut strides) = (Vec::new(), Vec::new());
@@ -279,7 +280,8 @@ fn padded(info: &VideoInfo, packed: &[u8], pad: usize, gap: usize) -> gst::Buffe
             bytes.resize(bytes.len() + pad, 0xa5);
         }
     }
-    // GStreamer maps a plane as stride times rows. The element does not need the bytes after the last row.
+    // GStreamer maps a plane as stride times rows. The element does not need the bytes after the
+    // last row.
     bytes.resize(bytes.len() + pad, 0xa5);
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
     add_video_meta(&mut buffer, info, &offsets, &strides);
@@ -321,7 +323,7 @@ fn planes_in_separate_memories_and_planes_across_memories_are_read() {
         let (width, height) = (64, 48);
         let info = VideoInfo::builder(format, width, height).build().unwrap();
         let bytes = noise(info.size(), 8);
-        // Cuts at the bounds of the planes, and in the middle of every plane.
+        // The memory is cut at the bounds of the planes, and in the middle of every plane.
         let mut at_planes: Vec<usize> = info.offset()[1..info.n_planes() as usize].to_vec();
         let mut within: Vec<usize> = info.offset()[..info.n_planes() as usize].to_vec();
         within.iter_mut().for_each(|offset| *offset += 333);
@@ -353,8 +355,8 @@ fn planes_in_separate_memories_and_planes_across_memories_are_read() {
     }
 }
 
-/// Pushes a buffer that is smaller than its caps or its video meta require, and asserts that this is one
-/// error of the element.
+/// Pushes a buffer that is smaller than its caps or its video meta require, and asserts that this
+/// is one error of the element.
 fn assert_too_small(format: &str, buffer: gst::Buffer) {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=filter model-file={{model}} ! fakesink",

@@ -1,5 +1,5 @@
-//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a changed
-//! property takes effect, the messages on the bus, and stops.
+//! `catdogfilter` in PLAYING: which frames are inferred and which get the held result, when a
+//! changed property takes effect, the messages on the bus, and stops.
 
 use std::time::Duration;
 
@@ -217,7 +217,7 @@ fn every_writable_property_is_mutable_while_playing() {
             continue;
         }
         let playing = property.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING);
-        // The property qos belongs to GstBaseTransform, which does not flag it.
+        // The property qos belongs to GstBaseTransform, which does not set the flag.
         assert!(playing || property.name() == "qos", "{}", property.name());
     }
 }
@@ -296,7 +296,7 @@ fn an_unusable_value_set_while_playing_is_one_warning_and_the_previous_value_sta
         assert!(text.contains(named) && text.contains("stays in use"), "{text}");
         filter.set_property_from_value(property, &before);
     }
-    // The next usable value takes effect.
+    // The next valid value takes effect.
     filter.set_property("max-results", 2_u32);
     classify(&pipeline, index, GREEN);
     index += 1;
@@ -347,7 +347,7 @@ fn posted(properties: &str, colors: &[[u8; 3]]) -> Vec<gst::Structure> {
     results(&pipeline.wait_for_eos(), "filter")
 }
 
-/// The label changes with the third, the fourth and the sixth frame.
+/// The colors of six frames. The label changes with the third, the fourth and the sixth frame.
 const SIX: [[u8; 3]; 6] = [GREEN, GREEN, BLUE, RED, RED, GREEN];
 
 #[test]

@@ -1,9 +1,9 @@
-//! Photos that no model was trained on, in a pipeline with a real model: the decisions are those of Python
-//! (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
+//! Photos that no model was trained on, in a pipeline with a real model: the decisions equal those
+//! of Python (Pillow and the LiteRT interpreter, `python/golden/make_heldout_golden.py`).
 //!
-//! Decoder, color conversion and scaling differ from Pillow's, so the decision on a photo with a logit
-//! near zero may differ. A wrong color matrix, range, channel order or filter changes more than one
-//! decision in a hundred.
+//! Decoder, color conversion and scaling differ from Pillow's, so the decision on a photo with a
+//! logit near zero may differ. A wrong color matrix, range, channel order or filter changes more
+//! than one decision in a hundred.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::common::*;
 
 /// A 32-bit confidence does not distinguish larger logits.
 const LARGEST_LOGIT: f64 = 8.0;
-/// Decisions on photos with a smaller logit may differ: the logits of Python itself change by 0.15 (one
-/// standard deviation) if its scaling rounds once instead of twice.
+/// Decisions on photos with a smaller logit may differ: the logits of Python itself change by 0.15
+/// (one standard deviation) if its scaling rounds once instead of twice.
 const UNDECIDED_LOGIT: f64 = 0.5;
 
 #[test]

@@ -1,9 +1,9 @@
-//! Hysteresis with the time stamps that real sources deliver: equal after a network stall, missing, in
-//! the wrong unit, or restarted by a loop. The displayed label must not flicker, and must follow the
-//! picture.
+//! Hysteresis with the timestamps that real sources deliver: equal after a network stall, missing,
+//! in the wrong unit, or restarted by a loop. The displayed label must not flicker, and must follow
+//! the picture.
 //!
-//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms, so a
-//! new label leads for 9 or 10 frames before it is displayed.
+//! A fake engine labels each frame by its color. Frames come at 30 frames/s and `hold` is 300 ms,
+//! so a new label leads for 9 or 10 frames before it is displayed.
 
 use catdog_core::testing::FakeEngine;
 
@@ -14,7 +14,7 @@ const STEP: gst::ClockTime = gst::ClockTime::from_nseconds(33_333_333);
 /// Number of frames after which a new label is displayed. Nine steps are 300 ms, up to rounding.
 const HOLD_FRAMES: std::ops::RangeInclusive<usize> = 9..=10;
 
-/// A frame of one color, with a time stamp or without.
+/// A frame of one color, with or without a timestamp.
 type Frame = ([u8; 3], Option<gst::ClockTime>);
 
 /// Returns the label of every frame, and asserts that one message is posted per change.
@@ -39,8 +39,8 @@ fn displayed_labels(engine: &str, framerate: gst::Fraction, frames: &[Frame]) ->
     labels
 }
 
-/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames. `pts`
-/// gives the time stamp of a frame by its number.
+/// Returns 30 red frames, 30 frames that alternate between green and red, and 30 green frames.
+/// `pts` gives the timestamp of a frame by its number.
 fn flickering(pts: impl Fn(u64) -> Option<gst::ClockTime>) -> Vec<Frame> {
     let color = |index: u64| match index {
         0..30 => RED,
@@ -73,14 +73,14 @@ fn a_flickering_picture_changes_the_label_once() {
 }
 
 #[test]
-fn equal_time_stamps_keep_the_hysteresis() {
+fn equal_timestamps_keep_the_hysteresis() {
     let stalled = |index: u64| Some(STEP * index.min(30));
     let labels = displayed_labels("hysteresis-equal", thirty(), &flickering(stalled));
     assert_one_change(&labels);
 }
 
 #[test]
-fn time_stamps_that_go_back_by_microseconds_keep_the_hysteresis() {
+fn timestamps_that_go_back_by_microseconds_keep_the_hysteresis() {
     let back = |index: u64| {
         let microseconds = gst::ClockTime::from_useconds(index.saturating_sub(30));
         Some(STEP * index.min(30) - microseconds)
@@ -89,13 +89,13 @@ fn time_stamps_that_go_back_by_microseconds_keep_the_hysteresis() {
 }
 
 #[test]
-fn missing_time_stamps_keep_the_hysteresis() {
+fn missing_timestamps_keep_the_hysteresis() {
     let labels = displayed_labels("hysteresis-without-pts", thirty(), &flickering(|_| None));
     assert_one_change(&labels);
 }
 
 #[test]
-fn missing_time_stamps_in_a_part_of_the_stream_keep_the_hysteresis() {
+fn missing_timestamps_in_a_part_of_the_stream_keep_the_hysteresis() {
     let gap = |index: u64| (!(30..75).contains(&index)).then(|| STEP * index);
     assert_one_change(&displayed_labels("hysteresis-gap", thirty(), &flickering(gap)));
 }
@@ -119,7 +119,7 @@ fn dropped_frames_shorten_the_hysteresis_in_frames_and_not_in_time() {
 }
 
 #[test]
-fn time_stamps_one_microsecond_apart_follow_the_picture() {
+fn timestamps_one_microsecond_apart_follow_the_picture() {
     for framerate in [gst::Fraction::new(0, 1), thirty()] {
         let frames: Vec<Frame> = (0..120)
             .map(|index| {
@@ -137,12 +137,12 @@ fn time_stamps_one_microsecond_apart_follow_the_picture() {
     }
 }
 
-/// A loop restarts the time stamps at 0. The label of the new picture must not wait until the time stamps
-/// reach those from before the restart.
+/// A loop restarts the timestamps at 0. The label of the new picture must not wait until the time
+/// stamps reach those from before the restart.
 #[test]
-fn a_restart_of_the_time_stamps_does_not_freeze_the_label() {
-    // The part before the restart is shorter than `hold`, longer than `hold`, and longer than 1 s, which
-    // is the longest step back in reverse playback.
+fn a_restart_of_the_timestamps_does_not_freeze_the_label() {
+    // The part before the restart is shorter than `hold`, longer than `hold`, and longer than 1 s,
+    // which is the longest step back in reverse playback.
     for before in [6, 20, 90] {
         for framerate in [thirty(), gst::Fraction::new(0, 1)] {
             let red = (0..before).map(|index| (RED, Some(STEP * index)));

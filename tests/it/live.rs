@@ -1,6 +1,6 @@
-//! Inference on a worker thread, with a fake engine of known timing: no frame waits and none is lost. A
-//! stop, a flush or the end of the stream does not hang, and the results of frames before a flush are
-//! discarded.
+//! Inference on a worker thread, with a fake engine of known timing: no frame waits and none is
+//! lost. A stop, a flush or the end of the stream does not hang, and the results of frames before a
+//! flush are discarded.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::common::*;
 /// Properties that give each frame its own label and post every result.
 const EVERY_RESULT: &str = "post-messages=every smoothing=0 hold=0";
 
-/// Returns a pipeline on `engine`, playing, that [`classify`] feeds. `name` is unique in this program:
-/// `engine` stands in for the model file of this name.
+/// Returns a playing pipeline on `engine`, for use with [`classify`]. `name` must be unique in this
+/// program, because `engine` replaces the model file of this name.
 fn play(name: &str, engine: FakeEngine, properties: &str) -> Pipeline {
     engine.stand_in_for(name);
     play_filter(&format!("model-file={name} {EVERY_RESULT} {properties}"))
@@ -26,8 +26,8 @@ fn slow_engine(milliseconds: u64) -> FakeEngine {
     engine
 }
 
-/// Classifies frames of `color`, beginning with number `from`, until one has a result of frame `oldest`
-/// or of a later one. Returns its number and metadata.
+/// Classifies frames of `color`, beginning with number `from`, until one has a result of frame
+/// `oldest` or of a later one. Returns its number and metadata.
 fn classify_until_result_of(
     pipeline: &Pipeline,
     oldest: u64,
@@ -167,8 +167,8 @@ fn max_inference_rate_limits_the_inferences_in_reverse_playback() {
     assert_eq!(stat(&pipeline, "inferences"), 20);
 }
 
-/// Changes the caps of a live stream after its first result. With `mode=async`, the frames until the next
-/// result carry the result from before the change.
+/// Changes the caps of a live stream after its first result. With `mode=async`, the frames until
+/// the next result carry the result from before the change.
 #[test]
 fn a_caps_change_keeps_the_label_and_posts_no_message() {
     let engine = slow_engine(20);
@@ -335,7 +335,8 @@ fn a_flush_discards_the_results_of_frames_before_it() {
 
 // Failing engines
 
-/// Waits for the error of the element, and asserts that it contains `part` and that no other error follows.
+/// Waits for the error of the element, and asserts that it contains `part` and that no other error
+/// follows.
 #[track_caller]
 fn assert_one_error(pipeline: &Pipeline, part: &str) {
     let (_, error) = pipeline.wait();

@@ -1,5 +1,5 @@
-//! Inference on a worker thread, with LiteRT and the built-in model: a held result equals the result that
-//! its frame has if every frame waits.
+//! Inference on a worker thread, with LiteRT and the built-in model: a held result equals the
+//! result that the inferred frame gets if every frame waits.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::common::*;
 use gst::prelude::*;
 
-/// Returns a pipeline that plays the demo clip in small frames. These tests do not depend on the labels.
+/// Returns a pipeline that plays the demo clip in small frames. These tests do not depend on the
+/// labels.
 fn play_demo_clip(filter: &str) -> Pipeline {
     launch(&format!(
         "filesrc location={} ! decodebin ! queue ! videoconvert \
@@ -17,7 +18,8 @@ fn play_demo_clip(filter: &str) -> Pipeline {
     ))
 }
 
-/// Runs the pipeline. Returns the time stamp in ns and the metadata of every frame, and the messages.
+/// Runs the pipeline. Returns the timestamp in ns and the metadata of every frame, and the
+/// messages.
 fn run_to_end(pipeline: &Pipeline) -> (Vec<(u64, Meta)>, Vec<gst::Message>) {
     let seen = collect(&pipeline.pad("sink", "sink"), |buffer| {
         (buffer.pts().unwrap().nseconds(), meta(buffer))
@@ -100,7 +102,7 @@ fn a_stop_at_any_time_is_fast() {
         longest = longest.max(start.elapsed());
     }
     say(&format!("the longest of 60 stops took {longest:?}"));
-    // 100 ms is the aim. Other tests run in parallel.
+    // A stop should take less than 100 ms; the limit is larger because other tests run in parallel.
     assert!(longest < Duration::from_millis(500), "{longest:?}");
 }
 

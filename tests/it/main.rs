@@ -1,5 +1,5 @@
-//! Integration tests of the elements, in one program: real pipelines with the real runtime, or with a fake
-//! engine of known timing.
+//! Integration tests of the elements, in one program: real pipelines with the real runtime, or with
+//! a fake engine of known timing.
 //!
 //! A test that measures its process, or replaces the allocator, is a program of its own:
 //! `tests/process_*.rs`.

@@ -1,11 +1,11 @@
-//! The metadata as applications read it: its fields and types are the documented ones, and it survives the
-//! elements between the filter and the reader.
+//! The metadata as applications read it: its fields and types are as documented, and it survives
+//! the elements between the filter and the application.
 
 use crate::common::*;
 use gst::glib;
 use gst::prelude::*;
 
-/// Returns the time stamp and the metadata of every buffer that arrives after `elements`, which are
+/// Returns the timestamp and the metadata of every buffer that arrives after `elements`, which are
 /// between the filter and the sink. The first 10 of 20 frames are green, the others blue.
 fn metadata_after(elements: &str) -> Vec<(Option<gst::ClockTime>, Vec<Meta>)> {
     let pipeline = launch(&format!(
@@ -83,7 +83,7 @@ fn metadata_survives_on_the_frames_that_videorate_keeps() {
 }
 
 #[test]
-fn fields_and_types_are_the_documented_ones() {
+fn fields_and_types_are_as_documented() {
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=watcher model-file={{model}} post-messages=every \
          ! appsink name=sink sync=false",
@@ -237,8 +237,8 @@ mod analytics {
         meta.add_od_mtd(glib::Quark::from_str("face"), 20, 10, 40, 30, 0.5).unwrap();
     }
 
-    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection before
-    /// them.
+    /// Returns the pixels of a frame after `elements`. If `detected`, the frame has a detection
+    /// before them.
     fn pixels_after(elements: &str, detected: bool) -> Vec<u8> {
         let pipeline = launch(&format!(
             "{} ! {elements} ! videoconvert ! video/x-raw,format=BGRx ! appsink name=sink sync=false",

@@ -29,7 +29,7 @@ fn another_model_takes_over_between_two_frames() {
 fn labels_set_together_with_a_model_take_effect_with_it() {
     let pipeline = play("labels=tabby,beagle");
     let index = classify_until(&pipeline, 0, |meta| meta.label == "tabby");
-    // The labels fit the next model only, which has three classes.
+    // Only the next model, which has three classes, has this number of labels.
     pipeline.get("filter").set_properties(&[
         ("labels", &"a,b,c"),
         ("model-file", &model("metadata_labels.tflite").to_str().unwrap()),

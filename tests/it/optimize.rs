@@ -8,7 +8,8 @@ use crate::common::*;
 
 const HYBRID: &str = "hybrid_dynamic_range.tflite";
 
-/// Returns the optimization in `stats` and the confidence, after frames of an element with `properties`.
+/// Returns the optimization in `stats` and the confidence, after frames of an element with
+/// `properties`.
 fn optimization_and_confidence(properties: &str) -> (String, f64) {
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=3 ! video/x-raw,format=RGB,width=16,height=16 \

@@ -1,9 +1,9 @@
-//! The text of a textoverlay downstream belongs to the very frame that it is drawn on, whatever elements lie
-//! between, and a text of the user is never touched.
+//! The text of a textoverlay downstream belongs to the frame that it is drawn on, even if other
+//! elements lie in between, and a text of the user is never changed.
 //!
-//! Every frame has one color, which the model classifies reliably, so the text of each frame is known. The
-//! text is read when the drawn frame leaves the textoverlay, because only the streaming thread that draws
-//! sets it. One test compares the drawn pixels.
+//! Every frame has one color, which the model classifies reliably, so the text of each frame is
+//! known. The text is read when the drawn frame leaves the textoverlay, because only the streaming
+//! thread that draws sets it. One test compares the drawn pixels.
 //!
 //! The file is long because all tests share the frames and the pipelines with an overlay.
 
@@ -256,7 +256,7 @@ fn text_that_is_not_utf_8_is_the_users() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     let overlay = pipeline.get("overlay");
-    // Silent, because the overlay cannot draw this text.
+    // With `silent`, the overlay does not draw this text, which it cannot do.
     overlay.set_property("silent", true);
     overlay.set_property("text", latin1);
     let mut buffer =
@@ -308,7 +308,7 @@ fn filters_that_share_an_overlay_write_the_text_of_their_own_frames() {
 }
 
 #[test]
-fn text_set_while_playing_is_the_users_for_good() {
+fn text_set_while_playing_stays_the_users() {
     let pipeline = fed("", "");
     assert_eq!(shown(&pipeline, GREEN), "cat 71 %");
     let overlay = pipeline.get("overlay");
@@ -619,7 +619,7 @@ fn text_format_is_refused_if_pango_would_refuse_the_text() {
 }
 
 #[test]
-fn malformed_text_format_is_one_error_with_its_place() {
+fn malformed_text_format_is_one_error_with_its_position() {
     let pipeline = launch(&format!("{} ! {FILTER} ! fakesink", source()));
     pipeline.get("filter").set_property("text-format", "{label} & {percent}");
     assert!(pipeline.set_state(gst::State::Paused).is_err());
@@ -631,7 +631,8 @@ fn malformed_text_format_is_one_error_with_its_place() {
 
 // The application at the same time
 
-/// Two filters that write to one overlay: frames of the first are green, of the second blue.
+/// Returns two filters that write to one overlay: the frames of the first are green, those of the
+/// second blue.
 fn two_filters() -> Pipeline {
     let branch = |index: u32| {
         let source = appsrc(&caps("RGBx", 64, 48)).replace("name=src", &format!("name=src{index}"));
@@ -688,7 +689,7 @@ fn handler_of_the_text_may_stop_another_filter() {
     });
     draw(&pipeline, 0);
     assert_eq!(taken(&stopped), [true]);
-    // The filter that stopped emptied the text after that of the first filter's frame.
+    // The first filter wrote the text of its frame, and then the filter that stopped emptied it.
     assert_eq!(text(&pipeline.get("overlay")), "");
     draw(&pipeline, 0);
     assert_eq!(text(&pipeline.get("overlay")), "0 cat");

@@ -1,8 +1,8 @@
-//! Recordings of annotated video: the file has every frame of the input at its time, with the text drawn
-//! into the picture. Photos and motion JPEG are inputs, too.
+//! Recordings of annotated video: the file has every frame of the input with its timestamp, and the
+//! text is drawn into the picture. Photos and motion JPEG are also tested as inputs.
 //!
-//! The input is a clip of the outside data, or a generated film if the clip is missing. The model is one of
-//! `tests/models` and accepts every frame, so every frame has a text.
+//! The input is a clip of the test data, or a generated film if the clip is missing. The model is
+//! one of `tests/models` and accepts every frame, so every frame has a text.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,8 @@ const FILTER: &str = "catdogfilter name=filter model-file={model} class-confiden
 /// Number of frames of the film, about two seconds.
 const FILM_FRAMES: usize = 50;
 
-/// Creates a film of [`FILM_FRAMES`] frames in `folder`: the beginning of a clip, or a generated one.
+/// Creates a film of [`FILM_FRAMES`] frames in `folder`: the beginning of a clip, or a generated
+/// one.
 fn create_film(test: &str, folder: &Path) -> PathBuf {
     let file = folder.join("film.mkv");
     let source = match find_outside_data("data/clips/cat_on_chair_640x338.mp4") {
@@ -37,8 +38,8 @@ fn create_film(test: &str, folder: &Path) -> PathBuf {
          ! matroskamux ! filesink location={}",
         file.display()
     ));
-    // The element ends the stream instead of passing the next frame. A decoder then drains, and the element
-    // passes what follows, so that the probe must drop it.
+    // identity ends the stream instead of passing the next frame. A decoder then drains, and
+    // identity passes its last frames, which the probe must drop.
     pipeline.get("cut").set_property("eos-after", FILM_FRAMES as i32 + 1);
     let passed = AtomicUsize::new(0);
     pipeline.pad("cut", "src").add_probe(gst::PadProbeType::BUFFER, move |_, _| {

@@ -1,8 +1,9 @@
-//! `catdogtext`: cues for an application, a textoverlay, a file or a muxer, which do not block the frames on
-//! other branches.
+//! `catdogtext`: its cues for an application, a textoverlay, a file or a muxer do not block the
+//! frames on other branches.
 //!
-//! Every frame has one color, which the model classifies reliably, so the text and the times of all cues are
-//! known. Recordings are read with FFmpeg if it is installed, because it shares no code with the writer.
+//! Every frame has one color, which the model classifies reliably, so the text and the times of all
+//! cues are known. Recordings are read with FFmpeg if it is installed, because it shares no code
+//! with the writer.
 //!
 //! The file is long because all tests share the film and its expected cues.
 
@@ -107,7 +108,7 @@ fn joined(cues: Vec<Span>) -> Vec<Span> {
     joined
 }
 
-/// The cues that the elements `text`, which contain `catdogtext`, make of the film.
+/// Returns the cues of the film after the elements `text`, which include `catdogtext`.
 fn cues_of(text: &str) -> Vec<Cue> {
     let pipeline = launch(&format!("{} ! {FILTER} ! {text} ! fakesink name=sink", source()));
     let seen = collect(&pipeline.pad("sink", "sink"), cue);
@@ -182,7 +183,7 @@ fn empty_unknown_label_makes_a_gap() {
     let (silence, starts): (Vec<_>, Vec<_>) =
         taken(&gaps).into_iter().partition(|(_, duration)| duration.is_some());
     assert_eq!(silence, [(1600, Some(200))]);
-    assert_eq!(starts.first(), Some(&(0, None)), "sinks start by it");
+    assert_eq!(starts.first(), Some(&(0, None)), "the sinks need it to start");
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn cue_is_not_longer_than_the_maximum_duration() {
 }
 
 #[test]
-fn frames_without_time_stamps_make_cues_without_time_stamps() {
+fn frames_without_timestamps_make_cues_without_timestamps() {
     let pipeline = launch(&format!(
         "{} ! {FILTER} ! catdogtext ! appsink name=sink sync=false",
         source().replace("format=time", "format=time do-timestamp=false")
@@ -433,7 +434,7 @@ fn textoverlay_with_cues_draws_the_same_pixels_as_with_catdogfilter() {
         assert_eq!(got.len(), want.len());
         for ((time, pixels), (want_time, want_pixels)) in got.iter().zip(&want) {
             assert_eq!(time, want_time);
-            assert!(pixels == want_pixels, "the frame at {time:?} is drawn otherwise");
+            assert!(pixels == want_pixels, "the frame at {time:?} is drawn differently");
         }
     }
 }
@@ -466,8 +467,8 @@ fn change_of_caps_does_not_stall_a_muxer() {
     }
 }
 
-/// A sink waits for data when it starts, after a flush and before it pauses, but no cue is complete, because
-/// the label stays the same.
+/// A sink waits for data when it starts, after a flush and before it pauses, but no cue is
+/// complete, because the label stays the same.
 #[test]
 fn text_sink_does_not_block_seek_and_pause() {
     for text in ["fakesink", "webvttenc ! fakesink", "fakesink sync=true"] {
@@ -658,8 +659,8 @@ fn recorded(test: &str, file: &Path) -> Option<(Vec<Span>, usize)> {
     Some((subtitles(&cues), frames.trim().parse().unwrap()))
 }
 
-/// Records the film with a subtitle track. `queue` is in front of the encoder, `counts` is the allowed number of
-/// cues.
+/// Records the film with a subtitle track. `queue` is in front of the encoder, `counts` is the
+/// allowed number of cues.
 fn record(
     test: &str,
     (width, height): (u32, u32),
@@ -703,19 +704,21 @@ fn recording_has_a_subtitle_track() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let test = "recording_has_a_subtitle_track";
     for (encoder, muxer) in [
-        // The first encoder looks ahead: it takes dozens of frames before it gives one.
+        // The first encoder looks ahead: it takes dozens of frames before it produces one.
         ("x264enc", "mp4mux"),
         ("x264enc tune=zerolatency speed-preset=ultrafast", "mp4mux"),
         ("x264enc speed-preset=ultrafast", "matroskamux"),
         ("x264enc tune=zerolatency speed-preset=ultrafast", "matroskamux"),
         ("vp8enc deadline=1", "webmmux"),
     ] {
-        // 11 cues: one per half second and one at each change. With mp4mux, one or two stalls add cues.
+        // 11 cues: one per half second and one at each change. With mp4mux, one or two stalls add
+        // cues.
         record(test, (320, 240), "queue", encoder, muxer, 11..=25);
     }
 }
 
-/// A queue holds three such frames, and the muxer takes no more before it has the text of their time.
+/// A queue holds three such frames, and the muxer takes no further ones before it has the text for
+/// them.
 #[test]
 fn recording_of_large_frames_does_not_stall() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -761,7 +764,8 @@ fn live_recording_has_every_frame_and_its_subtitles() {
 
 // Gaps
 
-/// Feeds the film without every third frame: `replace` sends something else from the pad instead.
+/// Feeds the film without every third frame; `replace` sends something else from the pad instead.
+/// Returns the cues.
 fn cues_with_gaps(
     replace: impl Fn(&gst::Pad, &gst::BufferRef) + Send + Sync + 'static,
 ) -> Vec<Cue> {
@@ -907,7 +911,7 @@ fn each_file_of_splitmuxsink_begins_with_its_text() {
     let test = "each_file_of_splitmuxsink_begins_with_its_text";
     for muxer in ["mp4mux", "matroskamux"] {
         for (size, encoder) in [
-            // Keyframes that are no multiple of half a second, so they are inside cues.
+            // The keyframes are not at multiples of half a second, so they are inside cues.
             ((320, 240), "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37"),
             // The encoder looks ahead: the text is ahead of the video.
             ((320, 240), "x264enc speed-preset=ultrafast key-int-max=37"),
@@ -931,13 +935,14 @@ fn each_file_of_splitmuxsink_begins_with_its_text() {
             }
             let count: usize = segments.iter().map(|(_, cues)| cues.len()).sum();
             say(&format!("{test}, {muxer}, {size:?}, {encoder}: {count} cues"));
-            // 28 without a stall; a slow machine or a small queue adds some for each of the nine keyframes.
+            // 28 without a stall; a slow machine or a small queue adds some for each of the nine
+            // keyframes.
             assert!(count <= 60, "{muxer}, {encoder}: {segments:?}");
         }
     }
 }
 
-/// `splitmuxsink` ignores gap events, so time without text needs buffers.
+/// `splitmuxsink` ignores gap events, so it needs buffers for the time without text.
 #[test]
 fn splitmuxsink_does_not_wait_for_text_that_does_not_come() {
     let _guard = ENCODERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -1020,8 +1025,8 @@ fn held_cue_is_explained_in_the_debug_log() {
 }
 
 #[test]
-fn missing_watch_thread_is_warned_of() {
-    let test = "missing_watch_thread_is_warned_of";
+fn missing_watch_thread_causes_a_warning() {
+    let test = "missing_watch_thread_causes_a_warning";
     if job().is_none() {
         // With a stack larger than the address space, no thread of Rust can be created.
         let output = child(test, "run").env("RUST_MIN_STACK", "1000000000000000").output().unwrap();

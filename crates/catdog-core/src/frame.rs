@@ -1,8 +1,8 @@
 //! The input of the preprocessing: borrowed planes with strides, pixel format and colorimetry.
 //!
-//! [`FrameSpec`] describes all frames of a stream, as its caps do. [`FrameView`] borrows the memory of
-//! one frame; its constructor checks that the memory holds every sample that the spec describes, so
-//! that later stages cannot read past the end of a plane. Neither type copies pixels.
+//! [`FrameSpec`] describes all frames of a stream, as its caps do. [`FrameView`] borrows the memory
+//! of one frame; its constructor checks that the memory holds every sample that the spec describes,
+//! so that later stages cannot read past the end of a plane. Neither type copies pixels.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ pub enum PixelFormat {
     Xbgr,
 }
 
-/// The smallest size of a plane in memory.
+/// The size of a plane in memory, without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaneLayout {
     /// Bytes of samples in a row, without the padding up to the stride.
@@ -124,8 +124,8 @@ impl PixelFormat {
         matches!(self, Self::Rgb | Self::Bgr | Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr)
     }
 
-    /// Returns log2 of the horizontal and the vertical chroma subsampling; (0, 0) for formats without
-    /// subsampled chroma.
+    /// Returns log2 of the horizontal and the vertical chroma subsampling; (0, 0) for formats
+    /// without subsampled chroma.
     pub const fn chroma_shift(self) -> (u32, u32) {
         match self {
             Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yv12 => (1, 1),
@@ -134,15 +134,17 @@ impl PixelFormat {
         }
     }
 
-    /// Returns the smallest layout of plane `plane` of a frame of `width` x `height` pixels.
+    /// Returns the layout of plane `plane`, without padding, of a frame of `width` x `height`
+    /// pixels.
     ///
-    /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma sample.
+    /// Subsampled sizes are rounded up, because the last column of an odd width has a chroma
+    /// sample.
     pub const fn plane_layout(self, plane: usize, width: usize, height: usize) -> PlaneLayout {
         let (sx, sy) = self.chroma_shift();
         let chroma_width = (width + (1 << sx) - 1) >> sx;
         let chroma_height = (height + (1 << sy) - 1) >> sy;
         let (row_bytes, rows) = match (self, plane) {
-            // A packed pair has U, V and two Y, even if the second Y is outside the frame.
+            // A packed pair has U, V and two Y samples, even if the second Y is outside the frame.
             (Self::Yuy2 | Self::Uyvy, _) => (chroma_width * 4, height),
             (Self::Rgb | Self::Bgr, _) => (width * 3, height),
             (Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr, _) => (width * 4, height),
@@ -232,9 +234,9 @@ impl FrameSpec {
 /// The time of a frame in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTime {
-    /// Presentation time stamp; `None` if the frame has none.
+    /// Presentation timestamp; `None` if the frame has none.
     pub pts: Option<Duration>,
-    /// Time since the start of the stream. It advances with every frame, even if the time stamps do
+    /// Time since the start of the stream. It advances with every frame, even if the timestamps do
     /// not.
     pub elapsed: Duration,
 }
@@ -256,12 +258,13 @@ pub struct FrameView<'a> {
 }
 
 impl<'a> FrameView<'a> {
-    /// Borrows `planes`, which are in the plane order of the format, and checks them against `spec`.
+    /// Borrows `planes`, which are in the plane order of the format, and checks them against
+    /// `spec`.
     ///
     /// # Errors
     ///
-    /// Fails if the number of planes is not that of the format, a stride is shorter than a row, or a
-    /// plane ends before its last row.
+    /// Fails if the number of planes is not that of the format, a stride is shorter than a row, or
+    /// a plane ends before its last row.
     pub fn new(spec: &FrameSpec, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
         let format = spec.format;
         if planes.len() != format.n_planes() {

@@ -1,4 +1,5 @@
-//! Tensors: their description, typed views of an engine's memory, and tensors with memory of their own.
+//! Tensors: their description, typed views of an engine's memory, and tensors with memory of their
+//! own.
 //!
 //! Preprocessing writes the input tensor of an engine, and the decision reads its output tensor.
 
@@ -119,8 +120,8 @@ impl TensorMut<'_> {
     ///
     /// # Panics
     ///
-    /// If type or number differ. Both tensors then belong to different models, which is a bug of the
-    /// caller.
+    /// If type or number differ. Both tensors then belong to different models, which is a bug of
+    /// the caller.
     pub fn copy_from(&mut self, source: TensorRef<'_>) {
         match (self, source) {
             (Self::F32(to), TensorRef::F32(from)) => to.copy_from_slice(from),
@@ -206,8 +207,8 @@ impl TensorRef<'_> {
         self.len() == 0
     }
 
-    /// Returns element `index` as a real number. It is dequantized if there is a `quantization`, and the
-    /// stored number otherwise.
+    /// Returns element `index` as a real number. It is dequantized if there is a `quantization`,
+    /// and the stored number otherwise.
     ///
     /// # Panics
     ///

@@ -29,7 +29,7 @@ pub fn caps_at(format: &str, width: u32, height: u32, framerate: gst::Fraction) 
         .build()
 }
 
-/// Returns the buffer of frame `index`, with its time stamp, duration and offsets at 25 frames/s.
+/// Returns the buffer of frame `index`, with its timestamp, duration and offsets at 25 frames/s.
 pub fn frame(index: u64, bytes: Vec<u8>) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(bytes);
     let fields = buffer.get_mut().unwrap();

@@ -1,10 +1,10 @@
-//! Support for the integration tests: test data, frames of known content, pipelines that run to their end
-//! or to their error, and the metadata that arrives.
+//! Support for the integration tests: test data, frames of known content, pipelines that run to
+//! their end or to their error, and the metadata that arrives.
 //!
-//! Every wait has a limit. Nothing changes the environment of the process, because tests on other threads
-//! may be reading it.
+//! Every wait has a limit. Nothing changes the environment of the process, because tests on other
+//! threads may be reading it.
 
-// The programs of process tests use a part of this only.
+// The process tests use only a part of this module.
 #![allow(dead_code, unused_imports)]
 
 mod frames;
@@ -23,12 +23,12 @@ pub use catdog_core::testing::{
     print_uncaptured as say, repository, runtime, skip,
 };
 
-/// The model that most tests run: uint8 input of 8x8 pixels, one logit, no labels. Its label is therefore
-/// "cat" if the logit is negative and "dog" if it is positive.
+/// The model that most tests run: uint8 input of 8x8 pixels, one logit, no labels. Its label is
+/// therefore "cat" if the logit is negative and "dog" if it is positive.
 pub const MODEL: &str = "dynamic_batch.tflite";
 
-/// Colors (R, G, B), and the label and confidence that [`MODEL`] gives to a frame of one color, computed
-/// with ai_edge_litert 2.3.0.
+/// The colors (R, G, B), and the label and confidence that [`MODEL`] gives to a frame of one color,
+/// computed with ai_edge_litert 2.3.0.
 pub const GREEN: [u8; 3] = [0, 255, 0];
 pub const BLUE: [u8; 3] = [0, 0, 255];
 pub const RED: [u8; 3] = [255, 0, 0];

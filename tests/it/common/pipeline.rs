@@ -1,4 +1,4 @@
-//! Pipelines whose waits end, and what passes through them.
+//! Pipelines with a limit for every wait, and access to the buffers that pass through them.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,10 @@ use gst::prelude::*;
 
 use super::{GREEN, MODEL, Meta, caps, frame, init, meta, model, rgb, skip};
 
-/// The limit of every wait. Nothing takes this long, not even on a loaded machine.
+/// The limit of every wait. A correct run does not reach it, even on a loaded machine.
 pub const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
-/// A pipeline that is set to NULL when it is dropped, also when the test fails.
+/// A pipeline that is set to NULL when it is dropped, even if the test fails.
 pub struct Pipeline(pub gst::Pipeline);
 
 impl std::ops::Deref for Pipeline {
@@ -28,8 +28,8 @@ impl Drop for Pipeline {
     }
 }
 
-/// Returns `description` with the path of [`MODEL`] for `{model}`, followed by properties that switch
-/// smoothing and hysteresis off, so that the label of a frame depends on this frame only.
+/// Returns `description` with the path of [`MODEL`] for `{model}`, followed by properties that
+/// switch smoothing and hysteresis off, so that the label of a frame depends on this frame only.
 pub fn with_model(description: &str) -> String {
     let path = model(MODEL);
     description.replace("{model}", &format!("{} smoothing=0 hold=0", path.display()))
@@ -51,8 +51,8 @@ pub fn launch(description: &str) -> Pipeline {
     })
 }
 
-/// Returns `appsrc ! catdogfilter ! appsink`, playing, for RGB frames of 16x16 pixels. The elements are
-/// named `src`, `filter` and `sink`. `filter` holds the properties of `catdogfilter`.
+/// Returns `appsrc ! catdogfilter ! appsink`, playing, for RGB frames of 16x16 pixels. The elements
+/// are named `src`, `filter` and `sink`. `filter` holds the properties of `catdogfilter`.
 pub fn play_filter(filter: &str) -> Pipeline {
     play_filter_with_caps(&caps("RGB", 16, 16), filter)
 }
@@ -67,15 +67,15 @@ pub fn play_filter_with_caps(caps: &gst::Caps, filter: &str) -> Pipeline {
     pipeline
 }
 
-/// Returns the metadata of frame `index`, of 16x16 RGB pixels of one color, after it passed the pipeline
-/// of [`play_filter`].
+/// Returns the metadata of frame `index`, of 16x16 RGB pixels of one color, after it passed the
+/// pipeline of [`play_filter`].
 #[track_caller]
 pub fn classify(pipeline: &Pipeline, index: u64, color: [u8; 3]) -> Meta {
     meta(&through(pipeline, frame(index, rgb(16, 16, color))))
 }
 
-/// Classifies green frames, beginning with number `index`, until `condition` holds for the metadata of one.
-/// Returns the next number. Asserts that every frame arrives with a result of its own.
+/// Classifies green frames, from number `index` on, until `condition` is true for the metadata of
+/// one. Returns the next number. Asserts that every frame arrives with a result of its own.
 #[track_caller]
 pub fn classify_until(
     pipeline: &Pipeline,
@@ -120,8 +120,8 @@ impl Pipeline {
         self.reach(gst::State::Playing);
     }
 
-    /// Sets the state and waits until it is reached. A sink reaches PAUSED with its first buffer, so the
-    /// source must produce one by itself.
+    /// Sets the state and waits until it is reached. A sink reaches PAUSED with its first buffer,
+    /// so the source must produce one by itself.
     pub fn reach(&self, state: gst::State) {
         self.begin(state);
         let (result, current, _) = self.0.state(PATIENCE);
@@ -205,8 +205,8 @@ fn texts(
     messages.iter().filter_map(|message| Some((source_of(message), text(message)?))).collect()
 }
 
-/// Reports that the test `test` is skipped if GStreamer lacks one of these elements. Returns whether it is
-/// skipped.
+/// Reports that the test `test` is skipped if GStreamer lacks one of these elements. Returns
+/// whether it is skipped.
 pub fn lacks_elements(test: &str, elements: &[&str]) -> bool {
     init();
     let mut missing = elements.to_vec();
@@ -256,15 +256,16 @@ pub fn pull(pipeline: &Pipeline) -> gst::Buffer {
 #[track_caller]
 pub fn through(pipeline: &Pipeline, buffer: gst::Buffer) -> gst::Buffer {
     assert_eq!(push(pipeline, &buffer), gst::FlowReturn::Ok);
-    // The element then gets a writable buffer, as it does from most sources.
+    // The appsrc then holds the only reference, so the element gets a writable buffer, as from most
+    // sources.
     drop(buffer);
     pull(pipeline)
 }
 
-/// The values that [`collect`] collected, in order.
+/// The values that [`collect`] has collected, in order.
 pub type Seen<T> = Arc<Mutex<Vec<T>>>;
 
-/// Collects the value of `read` for every buffer that passes `pad`.
+/// Collects the value that `read` returns for every buffer that passes `pad`.
 pub fn collect<T: Send + 'static>(
     pad: &gst::Pad,
     read: impl Fn(&gst::BufferRef) -> T + Send + Sync + 'static,
@@ -286,8 +287,8 @@ pub fn taken<T>(seen: &Seen<T>) -> Vec<T> {
     std::mem::take(&mut *seen.lock().unwrap())
 }
 
-/// Returns the metadata of JPEG photos, each decoded by `decoder` and classified by a `catdogfilter` with
-/// `properties`.
+/// Returns the metadata of JPEG photos, each decoded by `decoder` and classified by a
+/// `catdogfilter` with `properties`.
 pub fn classify_photos(photos: &[PathBuf], decoder: &str, properties: &str) -> Vec<Meta> {
     // multifilesrc reads numbered files only.
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +320,8 @@ pub fn last_label(pipeline: &Pipeline) -> Option<String> {
     pipeline.get("filter").property("last-label")
 }
 
-/// Returns the latency that the element `filter` adds to that of upstream; `None` if the query fails.
+/// Returns the latency that the element `filter` adds to that of upstream; `None` if the query
+/// fails.
 pub fn own_latency(pipeline: &Pipeline) -> Option<gst::ClockTime> {
     let (mut whole, mut upstream) = (gst::query::Latency::new(), gst::query::Latency::new());
     let answered = pipeline.pad("filter", "src").query(&mut whole)

@@ -1,20 +1,19 @@
 //! The clock of smoothing, hysteresis and rate limits.
 //!
 //! Presentation timestamps alone are not sufficient: frames after a network stall may share one
-//! timestamp, raw sources may set none, an application may set microseconds where nanoseconds are
-//! meant, and a loop starts again at 0. The clock advances with every frame: by the difference of
-//! the timestamps if it is plausible, otherwise by the frame duration or the time between the
-//! arrivals.
+//! timestamp, raw sources may set none, an application may set microseconds instead of nanoseconds,
+//! and a loop starts again at 0. The clock advances with every frame: by the difference of the
+//! timestamps if it is plausible, otherwise by the frame duration or the time between the arrivals.
 
 use std::time::{Duration, Instant};
 
 use crate::frame::FrameTime;
 
-/// In forward playback, a step back of at most this length is a reordered frame, and a longer one is
-/// a restart.
+/// In forward playback, a step back of at most this length is a reordered frame, and a longer one
+/// is a restart.
 const MAX_REORDERING: Duration = Duration::from_secs(1);
-/// A shorter step between time stamps is not the time between two frames: no source delivers more than
-/// 1000 frames/s.
+/// A shorter step between timestamps is not taken as the time between two frames, because cameras
+/// deliver less than 1000 frames/s.
 const MIN_STEP: Duration = Duration::from_millis(1);
 /// The step for timestamps that advance by less than [`MIN_STEP`], if the frame rate is unknown: 30
 /// frames/s.
@@ -45,8 +44,8 @@ impl StreamClock {
         self.reverse = reverse;
     }
 
-    /// Returns the time of the next frame, which has the time stamp `pts`. `now` returns when it arrived;
-    /// it is called only if the frame rate is unknown.
+    /// Returns the time of the next frame, which has the timestamp `pts`. `now` returns the time of
+    /// its arrival; it is called only if the frame rate is unknown.
     pub fn advance(&mut self, pts: Option<Duration>, now: impl FnOnce() -> Instant) -> FrameTime {
         let previous_pts = std::mem::replace(&mut self.pts, pts);
         let arrival = if self.frame_duration.is_none() { Some(now()) } else { None };
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn time_stamps_in_the_wrong_unit_advance_by_whole_frames() {
+    fn timestamps_in_the_wrong_unit_advance_by_whole_frames() {
         assert_eq!(elapsed(Some(FRAME), &[Some(0), Some(1), Some(2)]), [0, 40, 80]);
         assert_eq!(elapsed(None, &[Some(0), Some(1), Some(2), Some(3)]), [0, 33, 66, 99]);
     }

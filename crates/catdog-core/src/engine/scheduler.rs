@@ -5,16 +5,16 @@
 //!
 //! - inline: a thread asks for an engine, waits for it, and runs the inference itself
 //!   ([`EnginePool::acquire`]);
-//! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it with an engine
+//! - on a worker: a [`Job`] is queued, and a worker thread of the process runs it on an engine
 //!   ([`submit`]).
 //!
-//! Both kinds of requests stand in one queue. The engines of a model are given to the requests for
-//! that model in the order of the queue, and nothing else decides who is next: this is the rule of
-//! fairness, in `State::dispatch`. A job that wants to run again is queued behind all others, so every
-//! stream gets its turn.
+//! Both kinds of requests wait in one queue. The engines of a model are assigned to the requests
+//! for that model in the order of the queue, and nothing else changes this order: this is the rule
+//! of fairness, in `State::dispatch`. A job that wants to run again is queued behind all others, so
+//! every stream gets its turn.
 //!
-//! A worker thread is created when a job has its engine and no worker is idle, so there are never more
-//! busy workers than engines. An idle worker ends after some seconds.
+//! A worker thread is created when a job has its engine and no worker is idle, so there are never
+//! more busy workers than engines. An idle worker ends after some seconds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -192,10 +192,11 @@ impl State {
         Some((index, &request.kind))
     }
 
-    /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of fairness.
+    /// Gives the idle engines of `pool` to the requests for it, in their order: the rule of
+    /// fairness.
     ///
-    /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken and
-    /// takes the engine itself; the requests after it are served when it has done so.
+    /// A job that gets an engine becomes ready. If an inline request is first, its thread is woken
+    /// and takes the engine itself, and then dispatches the other engines to the requests after it.
     fn dispatch(&mut self, pool: &Arc<EnginePool>) {
         while pool.has_idle() {
             match self.first_request(pool) {
@@ -220,8 +221,8 @@ impl State {
 impl Scheduler {
     /// Releases the lock, and provides a worker for each job that is ready.
     ///
-    /// If the system creates no more threads, the workers that exist run all jobs; if there is none,
-    /// the jobs are refused.
+    /// If the system creates no more threads, the workers that exist run all jobs; if there is
+    /// none, the jobs are refused.
     fn provide_workers(&'static self, mut state: MutexGuard<'_, State>) {
         let mut refused = VecDeque::new();
         while state.idle_workers < state.ready.len() {
@@ -254,7 +255,8 @@ impl Scheduler {
                 state.idle_workers -= 1;
                 drop(state);
                 let again = job.run(&mut *engine);
-                // A job that is done is dropped here and not under the lock that every stream takes.
+                // A job that is done is dropped here and not under the lock that every stream
+                // takes.
                 let kind = again.then_some(RequestKind::Worker(job));
                 state = lock(&self.state);
                 state.idle_workers += 1;
@@ -304,8 +306,8 @@ impl DerefMut for EngineGuard {
 }
 
 impl EngineGuard {
-    /// Returns the engine to its pool. The caller has locked the state of the scheduler, and dispatches
-    /// the engine.
+    /// Returns the engine to its pool. The caller has locked the state of the scheduler, and
+    /// dispatches the engine.
     fn return_to_pool(&mut self) {
         lock(&self.pool.engines).idle.extend(self.engine.take());
     }
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_as_many_inferences_run_as_there_are_engines() {
+    fn each_engine_runs_one_inference_at_a_time() {
         let pool = pool(2);
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {

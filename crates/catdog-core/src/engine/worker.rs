@@ -176,8 +176,8 @@ impl Mailbox {
         self.ended.notify_all();
     }
 
-    /// Records that no inference runs, with its result if it is still wanted. The caller holds the lock
-    /// under which it checked that. Returns whether another frame is pending.
+    /// Records the end of the inference, with its result unless that is discarded. `slots` is the
+    /// lock under which the caller has checked this. Returns whether another frame is pending.
     fn end(&self, mut slots: MutexGuard<'_, Slots>, finished: Option<Finished>) -> bool {
         slots.running = None;
         slots.finished.extend(finished);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tensor_returns_to_its_slot() {
+    fn every_tensor_becomes_free_again() {
         let mut inference = slow(Duration::ZERO);
         for round in 0..500 {
             submit(&mut inference, (round % 250) as u8);

@@ -1,9 +1,9 @@
-//! The conversion from components to R'G'B' levels.
+//! The conversion from components to R'G'B' pixel values.
 //!
-//! In every format a pixel has three components, in multiples of 1/128 level: R', G', B', or Y', Cb,
-//! Cr, or a luma whose chroma is neutral. A 3x3 matrix and a bias convert them to red, green and blue;
-//! only the coefficients depend on the format. Levels are rounded to 8 bits, as in an image file,
-//! because models are trained on image files.
+//! In every format a pixel has three components, in multiples of 1/128: R', G', B', or Y', Cb, Cr,
+//! or a luma whose chroma is neutral. A 3x3 matrix and a bias convert them to red, green and blue;
+//! only the coefficients depend on the format. Pixel values are rounded to 8 bits, as in an image
+//! file, because models are trained on image files.
 
 use super::error::PreprocessError;
 use super::fixed_point::{COEFFICIENT_BITS, COMPONENT_BITS, LEVEL_SHIFT};
@@ -17,11 +17,11 @@ const LARGEST_COEFFICIENT: f64 = 2.5;
 /// Red, green and blue as integer linear functions of the three components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ToRgb {
-    /// A row for each of red, green and blue, with a coefficient for each component, in multiples of
-    /// 1/2^[`COEFFICIENT_BITS`].
+    /// A row for each of red, green and blue, with a coefficient for each component, in multiples
+    /// of 1/2^[`COEFFICIENT_BITS`].
     pub matrix: [[i16; 3]; CHANNELS],
-    /// The constant term of each channel, in multiples of 1/2^[`LEVEL_SHIFT`]. It contains the offsets
-    /// of the code range and the half that rounds to the nearest level.
+    /// The constant term of each channel, in multiples of 1/2^[`LEVEL_SHIFT`]. It contains the
+    /// offsets of the code range and the half that rounds to the nearest pixel value.
     pub bias: [i32; CHANNELS],
 }
 
@@ -62,10 +62,11 @@ impl ToRgb {
     }
 }
 
-/// Returns the matrix from code differences to 8-bit levels: the inverse of the Y'CbCr definition of
-/// BT.601, BT.709 and BT.2020, which differ only in Kr and Kb.
+/// Returns the matrix from code differences to 8-bit pixel values: the inverse of the Y'CbCr
+/// definition of BT.601, BT.709 and BT.2020, which differ only in Kr and Kb.
 fn yuv_to_rgb(ColorMatrix { kr, kb }: ColorMatrix, range: ColorRange) -> [[f64; 3]; CHANNELS] {
-    // In the limited range, 219 luma codes and 224 chroma codes span the 255 levels of R'G'B'.
+    // In the limited range, 219 luma codes and 224 chroma codes span the 255 steps of an R'G'B'
+    // pixel value.
     let (luma, chroma) = match range {
         ColorRange::Limited => (255.0 / 219.0, 255.0 / 224.0),
         ColorRange::Full => (1.0, 1.0),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn primary_colors_convert_to_pure_levels() {
+    fn primary_colors_convert_to_pure_pixel_values() {
         // The 8-bit codes of BT.601 and BT.709 color bars at full amplitude.
         let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Limited)).unwrap();
         assert_eq!(convert(&map, [235, 128, 128]), [255, 255, 255]);

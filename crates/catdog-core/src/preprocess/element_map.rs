@@ -1,11 +1,11 @@
-//! The functions from levels to tensor elements, prepared for the kernels: a subtraction and a
-//! multiplication for float tensors, a table for integer tensors.
+//! The functions from pixel values to tensor elements, prepared for the kernels: a subtraction and
+//! a multiplication for float tensors, a table for integer tensors.
 
 use super::error::PreprocessError;
 use super::target::{CHANNELS, ValueMap};
 use crate::tensor::{ElementType, Quantization};
 
-/// The function from levels to elements, for the element type of the tensor.
+/// The function from pixel values to elements, for the element type of the tensor.
 #[derive(Debug)]
 pub(super) enum ElementMap {
     F32(Normalizer),
@@ -14,12 +14,12 @@ pub(super) enum ElementMap {
 }
 
 impl ElementMap {
-    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of `element`.
+    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of
+    /// `element`.
     ///
     /// # Errors
     ///
-    /// Fails if one of them does not belong to the element type, or has parameters that are not usable
-    /// numbers.
+    /// Fails if one of them does not fit the element type, or if its parameters are not valid.
     pub fn new(
         element: ElementType,
         values: &[ValueMap; CHANNELS],
@@ -40,7 +40,7 @@ impl ElementMap {
     }
 }
 
-/// The function (level - mean) / std, computed as (level - mean) x (1 / std).
+/// The function (pixel value - mean) / std, computed as (pixel value - mean) x (1 / std).
 #[derive(Debug)]
 pub(super) struct Normalizer {
     pub means: Pattern,
@@ -66,7 +66,7 @@ impl Normalizer {
         }
     }
 
-    /// Writes the elements of at most [`PATTERN`] `levels`, of which the first is a red one.
+    /// Writes the elements of at most [`PATTERN`] pixel values, of which the first is a red one.
     #[inline(always)]
     pub fn apply(&self, levels: &[u8], elements: &mut [f32]) {
         let constants = self.means.iter().zip(&self.factors);
@@ -76,12 +76,12 @@ impl Normalizer {
     }
 }
 
-/// The element of each level, for each channel.
+/// The element of each pixel value, for each channel.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     pub elements: [[T; 256]; CHANNELS],
-    /// If every element is its level XOR one constant: that constant. It is 0 in a uint8 tensor of
-    /// plain levels and 0x80 in an int8 tensor of plain levels.
+    /// The constant, if every element is its pixel value XOR one constant: 0 in a uint8 tensor of
+    /// plain pixel values, and 0x80 in an int8 tensor of plain pixel values.
     pub flipped: Option<u8>,
 }
 
@@ -142,7 +142,8 @@ impl ValueMap {
         None
     }
 
-    /// Returns the element of `level` in a tensor of integers, without the clamp to their range.
+    /// Returns the element of the pixel value `level` in a tensor of integers, not clamped to their
+    /// range.
     fn quantized(&self, element: ElementType, level: u8) -> f64 {
         let level = f64::from(level);
         match *self {

@@ -1,10 +1,10 @@
-//! Errors of turning a frame into the input tensor.
+//! Errors of the conversion of a frame to the input tensor.
 
 use thiserror::Error;
 
 use crate::frame::PixelFormat;
 
-/// A frame cannot be turned into the input tensor.
+/// A frame cannot be converted to the input tensor.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum PreprocessError {
     /// A side is zero or longer than the plan can index.

@@ -1,8 +1,8 @@
 //! The mapping between the picture in the frame and the pixels of the tensor.
 //!
-//! Columns and rows are independent, so the mapping is one [`Axis`] for each. Aspect ratios are display
-//! aspect ratios: an anamorphic picture of 720x576 pixels that is displayed as 16:9 is treated as 16:9.
-//! The pixels of the tensor are square.
+//! Columns and rows are independent, so the mapping is one [`Axis`] for each. Aspect ratios are
+//! display aspect ratios: an anamorphic picture of 720x576 pixels that is displayed as 16:9 is
+//! treated as 16:9. The pixels of the tensor are square.
 
 /// How a picture is fitted to a tensor of another aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +20,8 @@ pub enum ResizeMethod {
 pub struct Resize {
     /// How it is fitted to the aspect ratio of the tensor.
     pub method: ResizeMethod,
-    /// Whether downscaling uses all pixels, or only the two nearest in each direction (plain bilinear
-    /// interpolation).
+    /// Whether downscaling uses all pixels. If not, it uses the two nearest in each direction
+    /// (plain bilinear interpolation).
     pub antialias: bool,
 }
 
@@ -70,10 +70,10 @@ impl Axis {
 
     /// Returns the same interval in the coordinates of a plane that is subsampled by `1 << shift`.
     ///
-    /// A chroma sample covers `1 << shift` pixels, so coordinates are divided by exactly that factor,
-    /// even if the size of the plane was rounded up. If samples are co-sited with the first pixel of
-    /// each pair, the center of that pixel (0.5, which is 0.25 after halving) is the center of the
-    /// sample (0.5), so all coordinates move by 0.25.
+    /// A chroma sample covers `1 << shift` pixels, so coordinates are divided by exactly that
+    /// factor, even if the size of the plane was rounded up. If samples are co-sited with the first
+    /// pixel of each pair, the center of that pixel (0.5, which is 0.25 after halving) is the
+    /// center of the sample (0.5), so all coordinates move by 0.25.
     pub fn subsampled(self, shift: u32, cosited: bool) -> Self {
         if shift == 0 {
             return self;
@@ -84,8 +84,8 @@ impl Axis {
     }
 }
 
-/// Returns the columns and the rows for a picture of `source` (width, height) pixels, which have the
-/// aspect ratio `pixel_aspect_ratio`, in a tensor of `tensor` (width, height) pixels.
+/// Returns the columns and the rows for a picture of `source` (width, height) pixels, which have
+/// the aspect ratio `pixel_aspect_ratio`, in a tensor of `tensor` (width, height) pixels.
 pub(super) fn axes(
     method: ResizeMethod,
     source: (usize, usize),

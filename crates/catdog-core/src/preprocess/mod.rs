@@ -1,11 +1,11 @@
 //! The conversion of a video frame to the input tensor of a model: resize, color conversion,
 //! normalization, quantization.
 //!
-//! A model reads a tensor of, for example, 150x150 pixels, and a frame has up to millions of pixels. A
-//! conversion of the whole frame to RGB before the resize would process pixels that are averaged away
-//! afterwards. So each component is resampled first, in the form in which the frame has it, chroma at
-//! its own resolution; then only the small result is converted to RGB. For linear filters and a linear
-//! matrix both orders give the same result, except where a converter clips or rounds.
+//! A model reads a tensor of, for example, 150x150 pixels, and a frame has up to millions of
+//! pixels. A conversion of the whole frame to RGB before the resize would process pixels that are
+//! averaged away afterwards. So each component is resampled first, in the layout of the frame and
+//! chroma at its own resolution; then only the small result is converted to RGB. For linear filters
+//! and a linear matrix both orders give the same result, except where a converter clips or rounds.
 //!
 //! The input is a borrowed [`FrameView`], the output is the tensor of the model. Everything that
 //! depends only on the caps and the model is computed once, by [`Preprocessor::new`]:
@@ -14,8 +14,8 @@
 //! - `geometry`: the mapping between picture and tensor;
 //! - `taps`: the weights of the resampling filter, as integers;
 //! - `passes`: the positions of the components in the planes of each format;
-//! - `color`: the conversion from components to RGB levels, with integers;
-//! - `element_map`: the conversion from levels to tensor elements;
+//! - `color`: the conversion from components to RGB pixel values, with integers;
+//! - `element_map`: the conversion from pixel values to tensor elements;
 //! - `plan`: all of these together.
 //!
 //! The loops that run for each frame are in `kernels`. They compute one output row after another,
@@ -45,8 +45,8 @@ use plan::Plan;
 
 /// Converts frames of one [`FrameSpec`] to tensors of one [`TensorTarget`].
 ///
-/// [`run`](Self::run) takes `&mut self` because it writes to scratch rows of the preprocessor, so each
-/// thread needs its own.
+/// [`run`](Self::run) takes `&mut self` because it writes to scratch rows of the preprocessor, so
+/// each thread needs its own.
 #[derive(Debug)]
 pub struct Preprocessor {
     plan: Plan,
@@ -61,9 +61,9 @@ impl Preprocessor {
     ///
     /// # Errors
     ///
-    /// Fails if a side of the frame or the tensor is 0 or longer than 65,536 pixels, the pixel aspect
-    /// ratio contains a 0, the luma coefficients do not define a color matrix, or a value map does not
-    /// belong to the element type.
+    /// Fails if a side of the frame or the tensor is 0 or longer than 65,536 pixels, the pixel
+    /// aspect ratio contains a 0, the luma coefficients do not define a color matrix, or a value
+    /// map does not fit the element type.
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
@@ -72,8 +72,8 @@ impl Preprocessor {
         Self::with_kernels(spec, target, resize, Kernels::best())
     }
 
-    /// Does the same as [`new`](Self::new) with the given kernels, for tests and benchmarks of all of
-    /// them.
+    /// Does the same as [`new`](Self::new) with the given kernels, so that tests and benchmarks can
+    /// run all of them.
     ///
     /// # Errors
     ///

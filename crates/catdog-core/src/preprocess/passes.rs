@@ -1,8 +1,8 @@
 //! The positions of the components in the planes of each format, and the passes that read them.
 //!
-//! A pass reads one plane. Vertical resampling treats all bytes of a row alike, so packed, interleaved
-//! and planar layouts share it. Its result is one row, which is then split into one line per component;
-//! these lines are resampled horizontally.
+//! A pass reads one plane. Vertical resampling treats all bytes of a row alike, so packed,
+//! interleaved and planar layouts share it. Its result is one row, which is then split into one
+//! line per component; these lines are resampled horizontally.
 
 use super::geometry::Axis;
 use super::taps::{HorizontalTaps, VerticalTaps};
@@ -14,7 +14,7 @@ pub(super) const UNUSED: usize = 3;
 /// How a row is split into lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// The bytes belong to the lines alternately. A row with one line is not split.
+    /// Successive bytes belong to successive lines. A row with one line is not split.
     Interleaved,
     /// Luma and chroma alternate, luma first; Cb and Cr alternate in the chroma.
     LumaFirst,
@@ -41,8 +41,8 @@ pub(super) struct Pass {
     pub vertical: VerticalTaps,
     /// Samples of each output column, counted from `first_byte`.
     pub horizontal: HorizontalTaps,
-    /// Samples of each output column of Cb and Cr, if they share the plane with the luma, which then
-    /// has twice as many samples.
+    /// Samples of each output column of Cb and Cr, if they share the plane with the luma, which
+    /// then has twice as many samples.
     pub chroma: Option<HorizontalTaps>,
 }
 
@@ -101,7 +101,8 @@ impl Pass {
         before.saturating_add(self.first_byte + self.bytes)
     }
 
-    /// Returns the length of the longest line, including the padding for the taps of the last column.
+    /// Returns the length of the longest line, including the padding for the taps of the last
+    /// column.
     pub fn line_len(&self) -> usize {
         let chroma = self.chroma.as_ref().map_or(0, |chroma| chroma.width);
         self.bytes + self.horizontal.width.max(chroma)

@@ -8,8 +8,8 @@ use super::target::{CHANNELS, TensorTarget};
 use crate::frame::{FrameSpec, FrameView, PixelFormat};
 use crate::tensor::{ElementType, TensorMut};
 
-/// The longest side of a frame or a tensor, in pixels. Sample indices and the number of bytes of a plan
-/// fit 32 bits.
+/// The longest side of a frame or a tensor, in pixels. Sample indices and the number of bytes of a
+/// plan fit 32 bits.
 pub(super) const MAX_SIDE: usize = 1 << 16;
 
 /// The conversion of frames of one kind to tensors of one kind.
@@ -36,8 +36,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Fails if a side is 0 or longer than [`MAX_SIDE`], the pixel aspect ratio contains a 0, or the
-    /// luma coefficients do not define a color matrix.
+    /// Fails if a side is 0 or longer than [`MAX_SIDE`], the pixel aspect ratio contains a 0, or
+    /// the luma coefficients do not define a color matrix.
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
@@ -60,8 +60,8 @@ impl Plan {
 
     /// Checks that `frame` has the planned format and every sample that is read.
     ///
-    /// A [`FrameView`] does not contain the size that it was checked for, so it can belong to a smaller
-    /// frame than the plan.
+    /// A [`FrameView`] does not contain the size that it was checked for, so it can belong to a
+    /// smaller frame than the plan.
     ///
     /// # Errors
     ///

@@ -1,16 +1,17 @@
 //! The weights of the resampling filter, as the integers that the kernels multiply with.
 //!
 //! With antialiasing, the filter is the triangle of Pillow's `Image.resize(BILINEAR)`
-//! (`precompute_coeffs` in its `Resample.c`): when downscaling by a factor f, an output sample is the
-//! weighted mean of the input samples whose distance to its center is less than f, with weights that
-//! decrease linearly to zero; when upscaling, f is 1 and two samples remain. Without antialiasing f is
-//! always 1, which is the bilinear interpolation of `tf.image.resize` and of OpenCV's `INTER_LINEAR`.
-//! Samples outside the plane are left out, and the other weights are scaled to a sum of 1.
+//! (`precompute_coeffs` in its `Resample.c`): when downscaling by a factor f, an output sample is
+//! the weighted mean of the input samples whose distance to its center is less than f, with weights
+//! that decrease linearly to zero; when upscaling, f is 1 and two samples remain. Without
+//! antialiasing f is always 1, which is the bilinear interpolation of `tf.image.resize` and of
+//! OpenCV's `INTER_LINEAR`. Samples outside the plane are left out, and the other weights are
+//! scaled to a sum of 1.
 //!
-//! If each weight were rounded separately, their sum could differ from 1, and a flat area would become
-//! darker or brighter. Instead the running sum is rounded, and the weights are its steps: their sum is
-//! exactly 1, and the rounding error of a weight is compensated by the next one, which belongs to a
-//! neighboring sample of similar value.
+//! If each weight were rounded separately, their sum could differ from 1, and a flat area would
+//! become darker or brighter. Instead the running sum is rounded, and each weight is the difference
+//! of two rounded sums: their sum is exactly 1, and the rounding error of a weight is compensated
+//! by the next one, which belongs to a neighboring sample of similar value.
 
 use super::fixed_point::{HORIZONTAL_ONE, VERTICAL_ONE};
 use super::geometry::Axis;
@@ -55,8 +56,8 @@ fn quantize(weights: &[f64], one: u32) -> impl Iterator<Item = u32> {
     })
 }
 
-/// Two source rows and their weights in an output row. The kernels process two rows at a time; if the
-/// number of rows is odd, the last row has a partner with weight 0.
+/// Two source rows and their weights in an output row. The kernels process two rows at a time; if
+/// the number of rows is odd, the last row has a partner with weight 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowPair {
     /// Indices of the rows in their plane.
@@ -67,8 +68,8 @@ pub(super) struct RowPair {
 
 /// The source rows of each output row, with their weights.
 ///
-/// If the frame is more than 256 times as high as the tensor, the weights of some rows are rounded to
-/// 0; these rows are not read.
+/// If the frame is more than 256 times as high as the tensor, the weights of some rows are rounded
+/// to 0; these rows are not read.
 #[derive(Debug)]
 pub(super) struct VerticalTaps {
     pairs: Lists<RowPair>,
@@ -137,7 +138,8 @@ impl VerticalTaps {
         self.pairs.get(index)
     }
 
-    /// Returns the rows that output row `index + 1` reads and no output row above it, for prefetching.
+    /// Returns the rows that output row `index + 1` reads first, for prefetching. No output row
+    /// above it reads them.
     pub fn upcoming(&self, index: usize) -> &[u32] {
         self.upcoming.get(index)
     }
@@ -150,8 +152,8 @@ impl VerticalTaps {
 
 /// The samples of each output column in a line, with their weights.
 ///
-/// All columns have the same number of taps, [`width`](Self::width). It is rounded up, with weights of
-/// 0, to a number that the kernels process without a remainder: 2, 8, 16, 24 or a multiple of
+/// All columns have the same number of taps, [`width`](Self::width). It is rounded up, with weights
+/// of 0, to a number that the kernels process without a remainder: 2, 8, 16, 24 or a multiple of
 /// [`LONG`](Self::LONG). The taps of the last columns can extend past the last sample, so lines are
 /// padded by `width` samples.
 #[derive(Debug)]
@@ -202,8 +204,8 @@ impl HorizontalTaps {
         self.firsts.iter_mut().for_each(|first| *first -= origin as u32);
     }
 
-    /// Returns the number of taps of each column: `N`, or `width` if `N` is 0. With a constant number,
-    /// the compiler unrolls the loops over the taps.
+    /// Returns the number of taps of each column: `N`, or `width` if `N` is 0. With a constant
+    /// number, the compiler unrolls the loops over the taps.
     #[inline(always)]
     pub fn width_or<const N: usize>(&self) -> usize {
         if N == 0 { self.width } else { N }
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_after_those_of_the_first_output_row_is_upcoming_once() {
+    fn each_row_is_upcoming_once_unless_the_first_output_row_reads_it() {
         for (samples, len) in [(1080, 150), (100, 150), (7, 3), (1, 4)] {
             for antialias in [true, false] {
                 let taps = VerticalTaps::new(axis(0.0, samples as f64, len), samples, antialias);

@@ -26,8 +26,8 @@ fn info(name: &str) -> ModelInfo {
     ModelInfo::parse(&fs::read(model(name)).unwrap()).unwrap()
 }
 
-/// Returns the levels of the golden case `seed`: the top byte of each state of a linear congruential
-/// generator (Numerical Recipes, 7.1).
+/// Returns the pixel values of the golden case `seed`: the top byte of each state of a linear
+/// congruential generator (Numerical Recipes, 7.1).
 fn levels(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed as u32;
     let mut next = || {
@@ -37,7 +37,8 @@ fn levels(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Fills the input with `levels`, in the same way as the generator of the golden file.
+/// Fills the input with the pixel values `levels`, in the same way as the generator of the golden
+/// file.
 fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
     match engine.input_mut() {
         TensorMut::U8(input) => input.copy_from_slice(levels),

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::frames::{Frame, test_picture};
 
-/// The limit of the mean difference in a tensor, in levels.
+/// The limit of the mean difference in a tensor, in pixel values.
 const MEAN: f64 = 0.2;
 
-/// The limit of each difference, in levels: a rounding difference of one level, or of one step of a
+/// The limit of each difference, in pixel values: a rounding difference of 1, or of one step of a
 /// coarser quantization.
 const MAX: f64 = 1.5;
 
@@ -51,7 +51,8 @@ fn all_kernels_match_the_golden_tensors() {
     println!("largest mean difference and largest difference: {worst:#.3?}");
 }
 
-/// Returns the mean and the largest difference, in levels, between the tensor and the golden `bytes`.
+/// Returns the mean and the largest difference, in pixel values, between the tensor and the golden
+/// `bytes`.
 fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f64, f64) {
     let target = target(case);
     let mut preprocessor =
@@ -90,7 +91,7 @@ fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f
     (mean, levels.into_iter().reduce(|a, b| if a >= b { a } else { b }).unwrap())
 }
 
-/// Returns the number of levels per unit of an element.
+/// Returns the difference in pixel values that makes a difference of 1 in an element.
 fn levels_per_unit(value: &ValueMap) -> f64 {
     match value {
         ValueMap::Level => 1.0,

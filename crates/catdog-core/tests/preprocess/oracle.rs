@@ -43,7 +43,7 @@ fn sample(samples: &Samples, columns: &[(usize, f64)], rows: &[(usize, f64)]) ->
     sum / total
 }
 
-/// Converts components, which are code values, to red, green and blue levels.
+/// Converts components, which are code values, to red, green and blue pixel values.
 pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
     let rgb = if spec.format.is_rgb() {
         [first, second, third]
@@ -63,7 +63,7 @@ pub fn convert(spec: &FrameSpec, [first, second, third]: [f64; 3]) -> [f64; 3] {
     rgb.map(|level| level.clamp(0.0, 255.0))
 }
 
-/// Returns the levels, without rounding, of the whole picture stretched to `tensor`.
+/// Returns the pixel values, without rounding, of the whole picture stretched to `tensor`.
 fn stretch(frame: &Frame, tensor: (usize, usize), antialias: bool) -> Vec<f64> {
     let spec = &frame.spec;
     let site = spec.chroma_site;
@@ -108,7 +108,7 @@ fn all_kernels_match_the_definition() {
                 let off = std::iter::zip(&got, &want)
                     .map(|(got, want)| (f64::from(*got) - want).abs())
                     .fold(0.0, f64::max);
-                // Rounding to 8 bits is at most half a level; the rest comes from the integer weights.
+                // Rounding to 8 bits is at most 0.5; the rest comes from the integer weights.
                 assert!(
                     off < 1.5,
                     "{format:?} {size:?} to {tensor:?}, {kernels:?}, {antialias}: off by {off}"
@@ -138,7 +138,8 @@ fn settings() -> impl Iterator<Item = (bool, Kernels)> {
         .flat_map(|antialias| Kernels::available().map(move |kernels| (antialias, kernels)))
 }
 
-/// Returns the levels that the preprocessing computes for the whole picture stretched to `tensor`.
+/// Returns the pixel values that the preprocessing computes for the whole picture stretched to
+/// `tensor`.
 pub fn run(frame: &Frame, tensor: (usize, usize), antialias: bool, kernels: Kernels) -> Vec<u8> {
     let (width, height) = tensor;
     let values = [ValueMap::Level; 3];

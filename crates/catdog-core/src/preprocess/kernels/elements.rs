@@ -1,13 +1,14 @@
-//! The last step of an output row: from levels to tensor elements.
+//! The last step of an output row: from pixel values to tensor elements.
 
 use super::isa::Isa;
 use crate::preprocess::element_map::{Byte, Normalizer, Table};
 use crate::preprocess::target::CHANNELS;
 
-/// A function from levels to elements of type `T`, applied with the loops of an instruction set.
+/// A function from pixel values to elements of type `T`, applied with the loops of an instruction
+/// set.
 pub(in crate::preprocess) trait WriteElements<T> {
-    /// Writes the elements of `levels`, which start with a red level, to `elements`, which has the same
-    /// length.
+    /// Writes the elements of the pixel values `levels`, which start with a red one, to `elements`,
+    /// which has the same length.
     fn write<I: Isa>(&self, isa: I, levels: &[u8], elements: &mut [T]);
 }
 
@@ -47,7 +48,7 @@ mod tests {
     use crate::preprocess::target::ValueMap;
     use crate::tensor::{ElementType, Quantization};
 
-    /// Returns the elements of a gray pixel of each level.
+    /// Returns the elements of a gray pixel of each pixel value.
     fn grays<T: Copy + Default>(map: &impl WriteElements<T>) -> Vec<[T; CHANNELS]> {
         let levels: Vec<u8> = (0..=255).flat_map(|level| [level; CHANNELS]).collect();
         let mut elements = vec![T::default(); levels.len()];
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_levels_keep_their_order_in_every_element_type() {
+    fn plain_pixel_values_keep_their_order_in_every_element_type() {
         let ElementMap::U8(table) = map(ElementType::U8, ValueMap::Level) else { panic!() };
         assert_eq!(grays(&*table), Vec::from_iter((0..=255).map(|level| [level; 3])));
         let ElementMap::I8(table) = map(ElementType::I8, ValueMap::Level) else { panic!() };
@@ -89,7 +90,7 @@ mod tests {
         let quantization = Quantization { scale: 2.0, zero_point: 0 };
         let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };
         let ElementMap::I8(table) = map(ElementType::I8, value) else { panic!() };
-        // The reals of these three levels are -0.5, 0 and 0.5.
+        // The real numbers of these three pixel values are -0.5, 0 and 0.5.
         assert_eq!(grays(&*table)[99..=101], [[-1; 3], [0; 3], [1; 3]]);
         let quantization = Quantization { scale: 0.5, zero_point: 10 };
         let value = ValueMap::Quantized { mean: 100.0, std: 1.0, quantization };

@@ -1,7 +1,8 @@
 //! The code around the loops of an instruction set: from a frame to all elements of a tensor.
 //!
 //! It is compiled once for each instruction set, as part of a function that enables it. So every
-//! function here is `#[inline(always)]`: a function that is not inlined is compiled for the baseline.
+//! function here is `#[inline(always)]`: a function that is not inlined is compiled for the
+//! baseline.
 
 use super::elements::WriteElements;
 use super::isa::Isa;
@@ -14,17 +15,17 @@ use crate::preprocess::plan::Plan;
 use crate::preprocess::taps::{HorizontalTaps, RowPair};
 use crate::preprocess::target::CHANNELS;
 
-/// The intermediate rows of one output row. They are allocated once, because the frame loop must not
-/// allocate. No output row reads what another one has written.
+/// The intermediate rows of one output row. They are allocated once, because the frame loop must
+/// not allocate. No output row reads what another one has written.
 #[derive(Debug)]
 pub(in crate::preprocess) struct Scratch {
-    /// The bytes of a plane after vertical resampling, in 1/128 of a level.
+    /// The bytes of a plane after vertical resampling, in multiples of 1/128.
     sums: Vec<i16>,
     /// `sums`, split by component; the fourth line takes the unused bytes of 32-bit RGB.
     lines: [Vec<i16>; 4],
     /// The components after horizontal resampling.
     components: [Vec<i16>; 3],
-    /// The red, green and blue level of each pixel.
+    /// The red, green and blue pixel values of each pixel.
     levels: Vec<[u8; CHANNELS]>,
 }
 
@@ -35,7 +36,7 @@ impl Scratch {
         Self {
             sums: vec![0; line_len],
             lines: std::array::from_fn(|_| vec![0; line_len]),
-            // Chroma that no pass writes, that of Gray8, stays neutral.
+            // No pass writes the chroma of Gray8, so it stays neutral.
             components: std::array::from_fn(|_| vec![NEUTRAL; columns]),
             levels: vec![[0; CHANNELS]; columns],
         }
@@ -76,7 +77,7 @@ fn paint_black<I: Isa, T: Copy>(isa: I, elements: &mut [T], map: &impl WriteElem
     }
 }
 
-/// Computes the levels of row `y` of the picture.
+/// Computes the pixel values of row `y` of the picture.
 #[inline(always)]
 fn compute_levels<I: Isa>(
     isa: I,
@@ -117,8 +118,8 @@ struct SourceRows<'a> {
 }
 
 impl SourceRows<'_> {
-    /// Resamples the bytes of `pass` with [`Isa::vertical`]. Only the start of each of the two scratch
-    /// rows is written.
+    /// Resamples the bytes of `pass` with [`Isa::vertical`]. Only the start of each of the two
+    /// scratch rows is written.
     #[inline(always)]
     fn resample<I: Isa, const SPLIT: bool>(
         self,

@@ -1,17 +1,19 @@
-//! The loops over pixels. They compute one output row at a time, first vertically, then horizontally.
+//! The loops over pixels. They compute one output row at a time, first vertically, then
+//! horizontally.
 //!
-//! Vertical resampling comes first because it processes more data and is simpler: all bytes of a row
-//! have the same weights, whatever they mean, and bytes that are adjacent in memory are adjacent in a
-//! register. Its result is one row of sums. Horizontal resampling, which is one dot product for each
-//! output column, computes one row of each component from it; these become one row of red, green and
-//! blue levels, and the levels become tensor elements. Nothing but these rows is stored.
+//! Vertical resampling comes first because it processes more data and is simpler: all bytes of a
+//! row have the same weights, whatever they mean, and bytes that are adjacent in memory are
+//! adjacent in a register. Its result is one row of sums. Horizontal resampling, which is one dot
+//! product for each output column, computes one row of each component from it; these become one row
+//! of red, green and blue pixel values, which become tensor elements. Nothing but these rows is
+//! stored.
 //!
-//! The loops that take most of the time are methods of the trait `Isa`. `portable` implements them in
-//! safe Rust for every CPU, and defines the results to the bit; `x86` implements them with intrinsics
-//! for AVX2 and AVX-512. The code around them, in `fill` and `elements`, is compiled once for each
-//! instruction set, and [`Kernels`] selects one at run time. On aarch64, NEON is part of the
-//! baseline, and LLVM vectorizes the portable loops with the instructions of a hand-written version
-//! (`umlal`, `smlal`, `st3`).
+//! The loops that take most of the time are methods of the trait `Isa`. `portable` implements them
+//! in safe Rust for every CPU, and defines the results to the bit; `x86` implements them with
+//! intrinsics for AVX2 and AVX-512. The code around them, in `fill` and `elements`, is compiled
+//! once for each instruction set, and [`Kernels`] selects one at run time. On aarch64, NEON is part
+//! of the baseline, and LLVM vectorizes the portable loops with the instructions of a hand-written
+//! version (`umlal`, `smlal`, `st3`).
 
 mod elements;
 mod fill;
@@ -78,8 +80,8 @@ impl Kernels {
         Self::available().next().unwrap_or(Self::baseline())
     }
 
-    /// Writes all elements of `tensor`, which has the size of `plan`: the picture at its place, black
-    /// around it.
+    /// Writes all elements of `tensor`, which has the size of `plan`: the picture at its place,
+    /// black around it.
     pub(super) fn fill<T: Copy>(
         self,
         plan: &Plan,

@@ -1,5 +1,5 @@
-//! The loops in safe Rust, in a form that LLVM vectorizes: blocks of constant size, 16-bit lanes, no
-//! remainders.
+//! The loops in safe Rust, in a form that LLVM vectorizes: blocks of constant size, 16-bit lanes,
+//! no remainders.
 
 use super::isa::Isa;
 use super::prefetch::prefetch;
@@ -146,15 +146,15 @@ fn rounded(sum: i32) -> i16 {
     ((sum + HALF) >> HORIZONTAL_BITS) as i16
 }
 
-/// Returns the dot product of `samples` and `weights`. It fits an i32: the weights sum to 2^14, and a
-/// sample is less than 2^15.
+/// Returns the dot product of `samples` and `weights`. It fits an i32: the weights sum to 2^14, and
+/// a sample is less than 2^15.
 #[inline(always)]
 fn dot(samples: &[i16], weights: &[i16]) -> i32 {
     let products = samples.iter().zip(weights);
     products.map(|(sample, weight)| i32::from(*sample) * i32::from(*weight)).sum()
 }
 
-/// Returns the levels of one pixel.
+/// Returns the red, green and blue pixel values of one pixel.
 #[inline(always)]
 fn rgb(to_rgb: &ToRgb, components: [i16; 3]) -> [u8; CHANNELS] {
     let components = components.map(i32::from);

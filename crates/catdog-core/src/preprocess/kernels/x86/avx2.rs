@@ -306,7 +306,8 @@ fn combine(to_rgb: &ToRgb, components: [&[i16]; 3], levels: &mut [[u8; CHANNELS]
     }
 }
 
-/// Returns one channel of eight pixels from pairs of components; the third component is paired with 0.
+/// Returns one channel of eight pixels from pairs of components; the third component is paired with
+/// 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn channel_levels(pairs: [__m256i; 2], [k0, k1, k2]: [i16; 3], bias: i32) -> __m256i {
@@ -320,8 +321,8 @@ fn channel_levels(pairs: [__m256i; 2], [k0, k1, k2]: [i16; 3], bias: i32) -> __m
     _mm256_srai_epi32::<{ LEVEL_SHIFT as i32 }>(sums)
 }
 
-/// For each 16 bytes of 48 interleaved bytes, and each channel: the pixel of each byte, or -1 if the
-/// byte belongs to another channel.
+/// For each 16 bytes of 48 interleaved bytes, and each channel: the pixel of each byte, or -1 if
+/// the byte belongs to another channel.
 const PIXEL_OF_BYTE: [[[i8; 16]; CHANNELS]; 3] = {
     let mut orders = [[[-1; 16]; CHANNELS]; 3];
     let mut byte = 0;
@@ -380,14 +381,16 @@ fn load_floats(from: &[f32; 8]) -> __m256 {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store_half(to: &mut [i16; 8], vector: __m128i) {
-    // SAFETY: `to` is a reference to 16 bytes, which may have any value; the store needs no alignment.
+    // SAFETY: `to` is a reference to 16 bytes, which may have any value; the store needs no
+    // alignment.
     unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), vector) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store_bytes(to: &mut [u8; 16], vector: __m128i) {
-    // SAFETY: `to` is a reference to 16 bytes, which may have any value; the store needs no alignment.
+    // SAFETY: `to` is a reference to 16 bytes, which may have any value; the store needs no
+    // alignment.
     unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), vector) }
 }
 

@@ -16,8 +16,8 @@ use crate::preprocess::target::CHANNELS;
 
 /// The proof that the CPU has AVX2, AVX-512F and AVX-512BW.
 ///
-/// Only vertical resampling uses registers of 64 bytes; an output column has too few samples to fill
-/// one.
+/// Only vertical resampling uses registers of 64 bytes; an output column has too few samples to
+/// fill one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::preprocess::kernels) struct Avx512 {
     avx2: Avx2,

@@ -4,9 +4,9 @@
 //! load or store is always valid. The source rows and the samples of columns are the exception: one
 //! bounds check covers all blocks of an output row.
 //!
-//! The multiplications add adjacent products: `vpmaddubsw` for two source rows, `vpmaddwd` for two taps
-//! of a column and for two components of a pixel. Each of them is exact here, as the comments show, so
-//! the results are identical to those of `portable`.
+//! The multiplications add adjacent products: `vpmaddubsw` for two source rows, `vpmaddwd` for two
+//! taps of a column and for two components of a pixel. Each of them is exact here, as the comments
+//! show, so the results are identical to those of `portable`.
 
 mod avx2;
 mod avx512;

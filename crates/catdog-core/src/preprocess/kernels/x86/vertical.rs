@@ -11,21 +11,22 @@ use crate::preprocess::kernels::prefetch::{address, prefetch, prefetch_line};
 use crate::preprocess::taps::RowPair;
 
 /// Number of bytes of a row that are processed at a time. Their sums take half of the registers of
-/// AVX2, and the block is large enough to make the time for the addresses of the rows insignificant.
+/// AVX2, and the block is large enough to make the time for the addresses of the rows
+/// insignificant.
 pub(super) const BLOCK: usize = 128;
 
-/// The shift from a sum of weighted levels to a component.
+/// The shift from a sum of weighted bytes to a component.
 pub(super) const TO_COMPONENT: u32 = VERTICAL_BITS - COMPONENT_BITS;
 
 /// XOR with this subtracts 128 from each byte, as a signed byte.
 ///
 /// `vpmaddubsw` multiplies unsigned with signed bytes. The weights are the unsigned ones, so 128 is
-/// subtracted from the levels. No sum of products saturates: the weights sum to 256, so a sum is
-/// between 256 x -128 = -32,768 and 256 x 127.
+/// subtracted from the bytes of the rows. No sum of products saturates: the weights sum to 256, so
+/// a sum is between 256 x -128 = -32,768 and 256 x 127.
 const TO_SIGNED: i16 = i16::from_le_bytes([0x80, 0x80]);
 
-/// XOR with this corrects a sum for [`TO_SIGNED`]: 128 less in each level is 256 x 128 = 32,768 less in
-/// the sum, which is the top bit of a 16-bit number.
+/// XOR with this corrects a sum for [`TO_SIGNED`]: 128 less in each byte is 256 x 128 = 32,768 less
+/// in the sum, which is the top bit of a 16-bit number.
 const TO_UNSIGNED: i16 = i16::MIN;
 
 /// Writes the weighted sums of at least [`BLOCK`] bytes, see
@@ -80,8 +81,8 @@ pub(super) fn vertical_pair<V: Vector, const SPLIT: bool>(
     let len = sums[0].len() + sums[1].len();
     let weights = vector.splat(i16::from_le_bytes(pair.weights));
     let [upper, lower] = pair.rows.map(|row| bytes_of(source, row, first, len));
-    // There are at most two upcoming rows. If there are fewer, a current row is prefetched again, which
-    // has no effect.
+    // There are at most two upcoming rows. If there are fewer, a current row is prefetched again,
+    // which has no effect.
     let mut next = [upper.as_ptr(); 2];
     for (next, row) in next.iter_mut().zip(upcoming) {
         *next = address(source, *row, first);
@@ -110,8 +111,8 @@ fn weigh<V: Vector>(
     [vector.multiply_add(weights, near), vector.multiply_add(weights, far)]
 }
 
-/// Converts the results of [`weigh`] to components and writes them to `sums`; `start` is the index of
-/// the first one in the row.
+/// Converts the results of [`weigh`] to components and writes them to `sums`; `start` is the index
+/// of the first one in the row.
 #[inline(always)]
 fn put<V: Vector, const SPLIT: bool>(
     vector: V,
@@ -139,8 +140,8 @@ fn bytes_of(source: Plane<'_>, row: u32, first: usize, len: usize) -> &[u8] {
     &source.data[row as usize * source.stride + first..][..len]
 }
 
-/// The bytes of several rows, with one bounds check for all of them. A bounds check for each block of
-/// each row would add a third to the time of the sums.
+/// The bytes of several rows, with one bounds check for all of them. A bounds check for each block
+/// of each row would add a third to the time of the sums.
 struct SourceBlocks<'a> {
     source: Plane<'a>,
     first: usize,
@@ -166,14 +167,15 @@ impl<'a> SourceBlocks<'a> {
     ///
     /// # Safety
     ///
-    /// `row` must be in the `taps` of [`new`](Self::new), and `start` + [`BLOCK`] at most its `len`.
+    /// `row` must be in the `taps` of [`new`](Self::new), and `start` + [`BLOCK`] at most its
+    /// `len`.
     #[inline(always)]
     unsafe fn get(&self, row: u32, start: usize) -> &'a [u8; BLOCK] {
         debug_assert!(row < self.end && start + BLOCK <= self.len);
         let offset = row as usize * self.source.stride + self.first + start;
         // SAFETY: `new` has checked the bytes of the last row of `taps`. The index of `row` is not
-        // larger, so the plane contains the bytes of `row` too. A `[u8; BLOCK]` has no alignment and
-        // no invalid value.
+        // larger, so the plane contains the bytes of `row` too. A `[u8; BLOCK]` has no alignment
+        // and no invalid value.
         unsafe { &*self.source.data.as_ptr().add(offset).cast() }
     }
 }
