@@ -19,8 +19,8 @@ CATDOG_PLUGIN=libgstcatdog.so
 CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
-# Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv that is first in PATH
-# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
+# The script uses Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv that is first in
+# PATH. shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
 CATDOG_PYTHON=/usr/bin/python3
 
 # The packages for each job, with the same names in Debian 12, Debian 13 and Raspberry Pi OS.

@@ -119,7 +119,7 @@ pub struct CatdogFilter {
         confidences, in ms (0 = no smoothing)", default = DEFAULT_SMOOTHING, mutable_playing)]
     #[property(name = "hold", get, set, type = u32, member = hold,
         nick = "Hold", blurb = "Hysteresis: how long a new label must lead before it replaces the \
-        displayed one, in ms; until then the displayed class needs half the threshold only \
+        displayed one, in ms; until then the displayed class needs only half the threshold \
         (0 = no hysteresis)", default = DEFAULT_HOLD, mutable_playing)]
     #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
         nick = "Unknown label", blurb = "Label to report if no class is accepted (empty = no text)",
