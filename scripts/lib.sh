@@ -6,8 +6,8 @@
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
-# All messages go to stderr, because stdout is the output of the script. Only what is missing is
-# installed, and its names are printed first.
+# All messages go to stderr, because stdout is the output of the script. Only what is missing is installed, and it is
+# printed first.
 
 CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
@@ -19,8 +19,8 @@ CATDOG_PLUGIN=libgstcatdog.so
 CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
-# The script uses Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv that is first in
-# PATH. shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
+# The scripts use Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv in PATH.
+# shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
 CATDOG_PYTHON=/usr/bin/python3
 
 # The packages for each job, with the same names in Debian 12, Debian 13 and Raspberry Pi OS.
@@ -190,7 +190,7 @@ install_rustup() {
       say "installing the stable Rust toolchain with rustup"
       rustup toolchain install stable --profile minimal --no-self-update >&2 </dev/null ||
         die "rustup could not install Rust (its message is above)"
-      # For this script only, because the default toolchain is a choice of the user.
+      # This changes the toolchain of this script only, because the default toolchain is a choice of the user.
       export RUSTUP_TOOLCHAIN=stable
       return 0
     fi

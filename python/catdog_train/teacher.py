@@ -1,9 +1,10 @@
 """The teacher: the network with its initial weights, which the trained network must not forget.
 
 A network that is trained on a few thousand photos of pets forgets part of what it has learned from a million images.
-The teacher therefore keeps the initial weights. The trained network, the student, sees frames as cameras and the element produce them: stretched, dark and noisy. The teacher sees the same content unchanged. The student learns from the label, from the
-teacher's probabilities, and from the teacher's features (Hinton et al., "Distilling the knowledge in a neural
-network", 2015; Li and Hoiem, "Learning without forgetting", ECCV 2016).
+The teacher therefore keeps the initial weights. The trained network, the student, sees frames as cameras and the
+element produce them: stretched, dark and noisy. The teacher sees the same content unchanged. The student learns from
+the label, from the teacher's probabilities, and from the teacher's features (Hinton et al., "Distilling the knowledge
+in a neural network", 2015; Li and Hoiem, "Learning without forgetting", ECCV 2016).
 
 The probabilities come from a last layer that is fitted to the training images. Beside the features, it can see the
 logits of groups of ImageNet classes (`dogs=151-268`) and of all other classes: ImageNet has 118 breeds of dogs.
