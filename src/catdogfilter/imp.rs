@@ -129,7 +129,7 @@ pub struct CatdogFilter {
         default = DEFAULT_MAX_RESULTS, mutable_playing)]
     #[property(name = "inference-interval", get, set, type = u32, member = inference_interval,
         nick = "Inference interval", blurb = "Run an inference on every n-th frame, 1 or more; \
-        the frames between get the latest result", default = DEFAULT_INFERENCE_INTERVAL,
+        the other frames get the latest result", default = DEFAULT_INFERENCE_INTERVAL,
         mutable_playing)]
     #[property(name = "max-inference-rate", get, set, type = f64, member = max_inference_rate,
         nick = "Maximum inference rate", blurb = "Maximum number of inferences per second of stream time \
@@ -208,8 +208,8 @@ impl ObjectImpl for CatdogFilter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == STATS {
-            // Copied, because sorting for the percentiles takes longer than the streaming thread
-            // should wait for the lock.
+            // The snapshot is copied, because sorting for the percentiles takes longer than the
+            // streaming thread should wait for the lock.
             let snapshot = lock(&self.snapshot).clone();
             return snapshot.stats().to_value();
         }

@@ -125,8 +125,8 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
-/// Prints `line` to stderr. Unlike the output of `eprintln!`, the test harness shows it if the test
-/// passes, too.
+/// Prints `line` to stderr. The test harness does not capture it, unlike the output of `eprintln!`,
+/// so it is visible even if the test passes.
 pub fn print_uncaptured(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

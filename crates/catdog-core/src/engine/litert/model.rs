@@ -24,7 +24,7 @@ pub(super) struct Model {
     environment: Arc<Environment>,
 }
 
-// SAFETY: `litert_model.h` binds a model to no thread. The test
+// SAFETY: `litert_model.h` does not bind a model to a thread. The test
 // `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than
 // the one that created it.
 unsafe impl Send for Model {}
