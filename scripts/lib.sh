@@ -15,7 +15,7 @@ CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
 # LiteRT 2.3.0 crashes at exit after being unloaded.
 CATDOG_STAGE=$CATDOG_TARGET/catdog
 CATDOG_PLUGIN=libgstcatdog.so
-# The folder of the runtime. The plugin searches for it in gst-catdog beside its own folder.
+# The folder of the runtime. The plugin searches for it in gst-catdog next to its own folder.
 CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines import measuring, report
 
-# Seconds that a process may need beside the measured time, to start and to end.
+# Seconds that a process may need in addition to the measured time, to start and to end.
 MARGIN = 90
 WARM_UP = 1.5
 FIELDS = ("frames_per_second", "cpu", "rss_kib", "late_p50_ms", "late_p99_ms", "late_max_ms")

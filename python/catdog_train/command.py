@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add("--background", default="neither", help="class folder whose images others are pasted onto (%(default)s)")
     add("--backbone", help="file of weights, imagenet (the weights of Keras, downloaded) or none")
     add("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
-    add("--teacher", metavar="FILE", help="a trained .keras model whose probabilities are learned beside the labels")
+    add("--teacher", metavar="FILE", help="a .keras model whose probabilities are learned in addition to the labels")
     add("--name", default="classifier", help="name in the metadata of the model (%(default)s)")
     add("--author", help="author in the metadata of the model")
     add("--license", "--licence", help="license in the metadata of the model")

@@ -6,8 +6,8 @@ element produce them: stretched, dark and noisy. The teacher sees the same conte
 the label, from the teacher's probabilities, and from the teacher's features (Hinton et al., "Distilling the knowledge
 in a neural network", 2015; Li and Hoiem, "Learning without forgetting", ECCV 2016).
 
-The probabilities come from a last layer that is fitted to the training images. Beside the features, it can see the
-logits of groups of ImageNet classes (`dogs=151-268`) and of all other classes: ImageNet has 118 breeds of dogs.
+The probabilities come from a last layer that is fitted to the training images. In addition to the features, it can see
+the logits of groups of ImageNet classes (`dogs=151-268`) and of all other classes: ImageNet has 118 breeds of dogs.
 """
 
 import argparse

@@ -181,7 +181,7 @@ class Trainer:
             variable.assign((1 - self.blend) * first + self.blend * average)
 
     def state(self) -> list[Any]:
-        """Returns all variables that a resumed run needs beside the model."""
+        """Returns all variables that a resumed run needs in addition to the model."""
         return [*self.optimizer.variables, *self.first, *self.average]
 
     def save(self, path: pathlib.Path) -> None:

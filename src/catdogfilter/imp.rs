@@ -261,7 +261,8 @@ impl ElementImpl for CatdogFilter {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        // Set first, because the parent deactivates the pads, which waits for the streaming thread.
+        // This comes first, because the parent deactivates the pads, which waits for the streaming
+        // thread.
         match transition {
             gst::StateChange::PausedToReady => lock(&self.state).interrupted = true,
             gst::StateChange::ReadyToPaused => lock(&self.state).interrupted = false,
@@ -374,7 +375,7 @@ impl BaseTransformImpl for CatdogFilter {
                     streaming.set_reverse(segment.segment().rate() < 0.0);
                 }
             }
-            // Arrives on another thread than the streaming thread, which may be waiting.
+            // This event arrives on another thread than the streaming thread, which may be waiting.
             gst::EventView::FlushStart(_) => lock(&self.state).interrupted = true,
             gst::EventView::FlushStop(_) => {
                 let mut state = lock(&self.state);
@@ -392,7 +393,7 @@ impl BaseTransformImpl for CatdogFilter {
     fn src_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Qos(qos) => lock(&self.state).lateness.report(qos),
-            // Sent upstream when a pad is linked downstream.
+            // This event is sent upstream when a pad is linked downstream.
             gst::EventView::Reconfigure(_) => lock(&self.state).relinked = true,
             _ => {}
         }

@@ -76,7 +76,8 @@ pub fn load_with(
         let threads = candidates.first().copied().unwrap_or(1);
         return Ok((load(threads)?, threads));
     }
-    // Locked during the measurement, so that elements that start at the same time measure once.
+    // The lock is held during the measurement, so that elements that start at the same time measure
+    // once.
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
     let key = key(file, optimize);

@@ -67,8 +67,8 @@ fn link_next_to_program(library: &Path) -> io::Result<()> {
     if link.canonicalize().ok() == Some(library.canonicalize()?) {
         return Ok(());
     }
-    // Created under another name and renamed, because other test programs may create it at the same
-    // time.
+    // The link is created under another name and renamed, because other test programs may create it
+    // at the same time.
     let temporary = link.with_extension(format!("so.{}", std::process::id()));
     let _ = fs::remove_file(&temporary);
     std::os::unix::fs::symlink(library, &temporary)?;
