@@ -2,8 +2,9 @@
 
 OpenCV's importer supports neither int8 weights with float activations nor a CAST of the input. The conversion replaces
 every quantized constant by its float values, makes every other tensor float, and removes the operators that only change
-the type. The input of the float model is what these operators made of the pixel values; `input_quantization` returns the scale and zero point for it. Nothing else changes, so the result differs from the original only by the rounding of the
-activations.
+the type. The input of the float model is what these operators made of the pixel values; `input_quantization` returns
+the scale and zero point for it. Nothing else changes, so the result differs from the original only by the rounding of
+the activations.
 """
 
 from typing import Any

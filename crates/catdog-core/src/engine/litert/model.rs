@@ -117,7 +117,7 @@ impl Model {
 impl Drop for Model {
     fn drop(&mut self) {
         // SAFETY: `new` created the handle with the same library and made `self` its only owner.
-        // Every compiled model holds an `Arc` of this model, so none of them exists any longer. The
+        // Every compiled model holds an `Arc` of this model, so none of them exists. The
         // environment and the bytes are dropped afterwards.
         unsafe { (self.environment.api().destroy_model)(self.handle()) }
     }
