@@ -1,4 +1,4 @@
-"""Reads shapes and types from a .tflite file without LiteRT's packages, which most peers run without."""
+"""Reads shapes and types from a .tflite file without LiteRT's packages, because most peers do not have them."""
 
 import pathlib
 import struct
