@@ -12,6 +12,8 @@ from pipelines import measuring
 from pipelines.measuring import Spread
 
 OURS, OTHERS, LIMIT = "#1f83d6", "#8a8f98", "#c9a227"
+# The start of the link from a results folder, benches/results/NAME, to the section about a method.
+METHOD = "[Benchmarks](../../../docs/design/benchmarks.md"
 # The table cell of a measure that a peer does not have.
 NO_VALUE = "\N{EN DASH}"
 BOLD = ' font-weight="bold"'
@@ -143,7 +145,7 @@ def pipelines_drawing(result: Result) -> Drawing:
 
 
 def color_of(peer: Mapping[str, Any]) -> str:
-    """Returns the fill of a peer's bar. Peers that do not classify every frame show a limit, not a competitor."""
+    """Returns the fill of a peer's bar. Peers that do not classify every frame show a limit, not a peer."""
     if peer["classifies"] != "all":
         return LIMIT
     return OURS if peer["ours"] else OTHERS
@@ -165,8 +167,8 @@ def scale_text(result: Result) -> str:
         f"Model: `{result['model']['file']}`. Each stream: 640x480 I420, 30 frames per second, live. "
         f"{result['seconds']:g} s each, {rounds(result)}; medians (p10 to p90). In brackets: the sources alone.",
         "",
-        "| streams | frames/s | inferences/s | of each stream, least to most | skipped/s | processors used | "
-        "CPU ms an inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | frames lost |",
+        "| streams | frames/s | inferences/s | of each stream, least to most | skipped/s | CPUs used | "
+        "CPU ms per inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | frames lost |",
         f"|{'---|' * 12}",
     ]
     first = result["summary"][0]
@@ -232,7 +234,7 @@ def scale_drawing(result: Result) -> Drawing:
     inferences = Series("inferences", OURS, "filtered", "inferences_per_second")
     panels = (
         ("per second", [frames, inferences]),
-        ("processors used", with_and_without("cpu")),
+        ("CPUs used", with_and_without("cpu")),
         ("late, ms (p99)", with_and_without("late_p99_ms")),
         ("memory, MB", with_and_without("rss_kib", 1024)),
     )

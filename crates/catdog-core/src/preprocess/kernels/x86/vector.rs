@@ -32,7 +32,7 @@ pub(super) trait Vector: Copy {
 
     /// Multiplies the unsigned bytes of `weights` with the signed values of `bytes`. Each 16-bit
     /// element of the result is the sum of two adjacent products, with saturation.
-    fn multiply_add(self, weights: Self::Register, levels: Self::Register) -> Self::Register;
+    fn multiply_add(self, weights: Self::Register, bytes: Self::Register) -> Self::Register;
 
     /// Interleaves the bytes of `a` and `b`: first those of the lower half of each group, then
     /// those of the upper halves.
