@@ -168,7 +168,8 @@ def scale_text(result: Result) -> str:
         f"{result['seconds']:g} s each, {rounds(result)}; medians (p10 to p90). In brackets: the sources alone.",
         "",
         "| streams | frames/s | inferences/s | of each stream, least to most | skipped/s | CPUs used | "
-        "CPU ms per inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | frames lost |",
+        "CPU ms per inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | "
+        "frames lost |",
         f"|{'---|' * 12}",
     ]
     first = result["summary"][0]

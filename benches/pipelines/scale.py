@@ -114,7 +114,7 @@ def summarize(streams: int, runs: Sequence[Run]) -> dict[str, Any]:
         "filtered": spreads(filtered, FIELDS + INFERENCE_FIELDS),
         "alone": spreads(alone, FIELDS),
         "cpu_ms_an_inference": measuring.spread([1000 * seconds / inferences for seconds, inferences in cpu]),
-        # Summed over all rounds and not a median, so that a single lost frame is visible.
+        # This is a sum over all rounds and not a median, so that a single lost frame is visible.
         "lost": sum(run["frames_given"] - run["frames_out"] for run in filtered),
         "disordered": sum(run["disordered"] for run in filtered),
     }
