@@ -26,7 +26,7 @@ const SLOW: &str = "slow engine";
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     gst::init()?;
     gstcatdog::plugin_register_static()?;
-    // A usual input size, so that the preprocessing takes its usual time.
+    // This input size is usual, so the preprocessing takes its usual time.
     let mut engine = FakeEngine::new(224, 224);
     engine.delay = Duration::from_millis(200);
     engine.stand_in_for(SLOW);

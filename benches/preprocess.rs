@@ -57,19 +57,19 @@ fn cases(sizes: &[(usize, usize)]) -> Vec<Case> {
     cases
 }
 
-/// With the fastest kernels of this machine.
+/// Measures the fastest kernels of this machine.
 #[divan::bench(args = cases(&SIZES))]
 fn stretch(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::best(), 1);
 }
 
-/// With the kernels of the baseline instruction set.
+/// Measures the kernels of the baseline instruction set.
 #[divan::bench(args = cases(&SIZES))]
 fn stretch_baseline(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::baseline(), 1);
 }
 
-/// With frames that are not in cache.
+/// Measures frames that are not in cache.
 #[divan::bench(args = cases(&COLD_SIZES))]
 fn cold(bencher: Bencher<'_, '_>, case: &Case) {
     run(bencher, case, Kernels::best(), 64);

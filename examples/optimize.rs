@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match rewrite(input, output) {
-        => Ok(summary) => => {
+        Ok(summary) => {
             println!("{summary}");
             ExitCode::SUCCESS
         }

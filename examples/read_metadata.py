@@ -37,7 +37,7 @@ def print_result(_pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
     result = meta.get_structure()
     _, confidence = result.get_double("confidence")
     _, fresh = result.get_boolean("fresh")
-    # Arrays with one element per class, the most likely class first.
+    # Arrays of the best classes and their confidences, best first; the property max-results limits their length.
     _, labels = result.get_array("labels")
     _, confidences = result.get_array("confidences")
     all_results = ", ".join(f"{labels.get_nth(i)} {confidences.get_nth(i):.2f}" for i in range(labels.n_values))

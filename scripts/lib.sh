@@ -6,8 +6,8 @@
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #
-# All messages go to stderr, because stdout is the output of the script. Only what is missing is
-# installed, and its names are printed first.
+# All messages go to stderr, because stdout is the output of the script. Only what is missing is installed, and it is
+# printed first.
 
 CATDOG_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
@@ -15,11 +15,11 @@ CATDOG_TARGET=${CARGO_TARGET_DIR:-$CATDOG_ROOT/target}
 # LiteRT 2.3.0 crashes at exit after being unloaded.
 CATDOG_STAGE=$CATDOG_TARGET/catdog
 CATDOG_PLUGIN=libgstcatdog.so
-# The folder of the runtime. The plugin searches for it in gst-catdog beside its own folder.
+# The folder of the runtime. The plugin searches for it in gst-catdog next to its own folder.
 CATDOG_RUNTIME_DIR=$CATDOG_TARGET/gst-catdog
 # shellcheck disable=SC2034 # read by fetch-runtime.sh
 CATDOG_RUNTIME=libLiteRt.so
-# Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv that is first in PATH
+# The scripts use Debian's interpreter, because python3-gi belongs to it and not to a pyenv or venv in PATH.
 # shellcheck disable=SC2034 # read by fetch-runtime.sh, test.sh, models/evaluate and models/train
 CATDOG_PYTHON=/usr/bin/python3
 
@@ -190,7 +190,7 @@ install_rustup() {
       say "installing the stable Rust toolchain with rustup"
       rustup toolchain install stable --profile minimal --no-self-update >&2 </dev/null ||
         die "rustup could not install Rust (its message is above)"
-      # For this script only, because the default toolchain is a choice of the user.
+      # This changes the toolchain of this script only, because the default toolchain is a choice of the user.
       export RUSTUP_TOOLCHAIN=stable
       return 0
     fi

@@ -73,7 +73,7 @@ fields! {
     FIELD_CONFIDENCES: "confidences", "array of double" in "0..1", Both,
         "The confidences of the best classes, in the same order";
     FIELD_FRESH: "fresh", "boolean", Both,
-        "True if this very frame was inferred, false if the result of an earlier frame is held";
+        "True if this frame was inferred, false if the result of an earlier frame is held";
     FIELD_INFERENCE_PTS: "inference-pts", "guint64" in "ns", Both,
         "Presentation timestamp of the inferred frame; absent if it has none";
     FIELD_AGE: "age", "guint64" in "ns", Both,

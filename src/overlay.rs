@@ -289,7 +289,7 @@ fn is_text(overlay: &gst::Element, text: &str) -> bool {
 }
 
 /// Returns the text of the overlay. It is read as a path, because the user's text may not be UTF-8,
-/// which a `String` property would lose.
+/// and a `String` cannot hold such a text.
 fn current_text(overlay: &gst::Element) -> OsString {
     overlay.property::<Option<PathBuf>>("text").unwrap_or_default().into_os_string()
 }

@@ -1,1 +1,1 @@
-"""Benchmarks whole programs that classify video: `compare` runs peers in turn, `scale` runs many streams at once."""
+"""Benchmarks whole programs that classify video: `compare` compares programs, `scale` runs many streams at once."""

@@ -2,9 +2,9 @@
 
 OpenCV's importer supports neither int8 weights with float activations nor a CAST of the input. The conversion replaces
 every quantized constant by its float values, makes every other tensor float, and removes the operators that only change
-the type. The input of the result is what these operators made of the levels 0 to 255; `input_quantization` returns the
-scale and zero point for it. Nothing else changes, so the result differs from the original only by the rounding of the
-activations.
+the type. The input of the float model is what these operators made of the pixel values; `input_quantization` returns
+the scale and zero point for it. Nothing else changes, so the result differs from the original only by the rounding of
+the activations.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ TYPE_CHANGES = (schema.BuiltinOperator.CAST, schema.BuiltinOperator.QUANTIZE, sc
 
 
 def float_model(model_bytes: bytes) -> tuple[bytes, float, int]:
-    """Returns (float model, scale, zero point). The input for a level L is (L - zero point) * scale."""
+    """Returns (float model, scale, zero point). The input for a pixel value P is (P - zero point) * scale."""
     model = schema.ModelT.InitFromPackedBuf(model_bytes, 0)
     graph = model.subgraphs[0]
     scale, zero_point = input_quantization(graph.tensors[graph.inputs[0]])
@@ -38,11 +38,11 @@ def float_model(model_bytes: bytes) -> tuple[bytes, float, int]:
 
 
 def input_quantization(tensor: Any) -> tuple[float, int]:
-    """Returns the scale and the zero point that map the levels 0 to 255 to the values of the input tensor."""
+    """Returns the scale and the zero point that map pixel values to the values of the input tensor."""
     quantization = tensor.quantization
     if tensor.type not in INTEGERS or quantization is None or quantization.scale is None:
         return 1.0, 0
-    # An unsigned tensor holds the levels themselves, a signed one holds them minus 128.
+    # An unsigned tensor holds the pixel values themselves, a signed one holds them minus 128.
     offset = 128 if tensor.type == schema.TensorType.INT8 else 0
     return float(quantization.scale[0]), int(quantization.zeroPoint[0]) + offset
 
@@ -59,7 +59,7 @@ def make_float(model: Any, tensor: Any) -> None:
             along[quantization.quantizedDimension if len(quantization.scale) > 1 else 0] = -1
             scale, zero = np.asarray(quantization.scale), np.asarray(quantization.zeroPoint)
             values = (values - zero.reshape(along)) * scale.reshape(along) if along else (values - zero) * scale
-        # A new buffer, because other tensors may share the old one with its old type.
+        # The data is in a new buffer, because other tensors may share the old one with its old type.
         model.buffers.append(schema.BufferT())
         model.buffers[-1].data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
         tensor.buffer = len(model.buffers) - 1

@@ -1,4 +1,4 @@
-"""Reads shapes and types from a .tflite file without LiteRT's packages, which most peers run without."""
+"""Reads shapes and types from a .tflite file without LiteRT's packages, because most peers do not have them."""
 
 import pathlib
 import struct
@@ -81,7 +81,7 @@ def with_batch_one(data: bytes) -> bytes:
 
 
 def modelinfo(file: pathlib.Path) -> str:
-    """Returns the .modelinfo file that GStreamer's own inference elements need beside the model."""
+    """Returns the .modelinfo file that GStreamer's own inference elements need next to the model."""
     types = {0: "float32", 3: "uint8", 9: "int8"}
     group = "classification-generic-softmaxed-out"
     lines = ["[modelinfo]", "version=1.0", f"group-id={group}"]

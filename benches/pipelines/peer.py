@@ -287,7 +287,7 @@ def catdogfilter(
 
 
 def tfliteinference(job: Job, results: Results) -> None:
-    """Runs GStreamer's own element. It needs a batch of one and a .modelinfo file beside the model.
+    """Runs GStreamer's own element. It needs a batch of one and a .modelinfo file next to the model.
 
     Its output tensor is read directly, because GStreamer's tensor decoders do not support a single score.
     """

@@ -12,6 +12,8 @@ from pipelines import measuring
 from pipelines.measuring import Spread
 
 OURS, OTHERS, LIMIT = "#1f83d6", "#8a8f98", "#c9a227"
+# The start of the link from a results folder, benches/results/NAME, to the section about a method.
+METHOD = "[Benchmarks](../../../docs/design/benchmarks.md"
 # The table cell of a measure that a peer does not have.
 NO_VALUE = "\N{EN DASH}"
 BOLD = ' font-weight="bold"'
@@ -69,8 +71,8 @@ def pipelines_text(result: Result) -> str:
     lines = [
         "# Whole pipelines",
         "",
-        f"Made by `{result['command']}`; [README.md](README.md#whole-pipelines-against-others) has the method,",
-        "[pipelines.json](pipelines.json) every run.",
+        f"Made by `{result['command']}`. {METHOD}#whole-pipelines-compared-with-peers) describes the method,",
+        "[pipelines.json](pipelines.json) contains every run.",
         "",
         f"{measuring.describe(result['machine'])}.",
         "",
@@ -119,7 +121,7 @@ def pipelines_drawing(result: Result) -> Drawing:
     width = left + len(result["inputs"]) * (column + gap)
     height = top + row_height * len(result["peers"]) + 12
     drawing = Drawing(width, height)
-    drawing.text(left - 12, 22, "frames a second", "end", "faint")
+    drawing.text(left - 12, 22, "frames per second", "end", "faint")
     drawing.text(left - 12, 42, f"median, p10 to p90, {rounds(result)}", "end", "faint")
     every = [peer["name"] for peer in result["peers"] if peer["classifies"] == "all"]
     for number, one in enumerate(result["inputs"]):
@@ -143,7 +145,7 @@ def pipelines_drawing(result: Result) -> Drawing:
 
 
 def color_of(peer: Mapping[str, Any]) -> str:
-    """Returns the fill of a peer's bar. Peers that do not classify every frame show a limit, not a competitor."""
+    """Returns the fill of a peer's bar. Peers that do not classify every frame show a limit, not a peer."""
     if peer["classifies"] != "all":
         return LIMIT
     return OURS if peer["ours"] else OTHERS
@@ -157,16 +159,17 @@ def scale_text(result: Result) -> str:
     lines = [
         "# Many streams in one process",
         "",
-        f"Made by `{result['command']}`; [README.md](README.md#many-streams-in-one-process) has the method,",
-        "[scale.json](scale.json) every run.",
+        f"Made by `{result['command']}`. {METHOD}#many-streams-in-one-process) describes the method,",
+        "[scale.json](scale.json) contains every run.",
         "",
         f"{measuring.describe(result['machine'])}.",
         "",
-        f"Model: `{result['model']['file']}`. Each stream: 640x480 I420, 30 frames a second, live. "
+        f"Model: `{result['model']['file']}`. Each stream: 640x480 I420, 30 frames per second, live. "
         f"{result['seconds']:g} s each, {rounds(result)}; medians (p10 to p90). In brackets: the sources alone.",
         "",
-        "| streams | frames/s | inferences/s | of each stream, least to most | skipped/s | processors used | "
-        "CPU ms an inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | frames lost |",
+        "| streams | frames/s | inferences/s | of each stream, least to most | skipped/s | CPUs used | "
+        "CPU ms per inference | late ms, p99 | late ms, most | RSS, MB | of each stream after the first | "
+        "frames lost |",
         f"|{'---|' * 12}",
     ]
     first = result["summary"][0]
@@ -231,8 +234,8 @@ def scale_drawing(result: Result) -> Drawing:
     frames = Series("frames", LIMIT, "filtered", "frames_per_second")
     inferences = Series("inferences", OURS, "filtered", "inferences_per_second")
     panels = (
-        ("a second", [frames, inferences]),
-        ("processors used", with_and_without("cpu")),
+        ("per second", [frames, inferences]),
+        ("CPUs used", with_and_without("cpu")),
         ("late, ms (p99)", with_and_without("late_p99_ms")),
         ("memory, MB", with_and_without("rss_kib", 1024)),
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines import measuring, report
 
-# Seconds that a process may need beside the measured time, to start and to end.
+# Seconds that a process may need in addition to the measured time, to start and to end.
 MARGIN = 90
 WARM_UP = 1.5
 FIELDS = ("frames_per_second", "cpu", "rss_kib", "late_p50_ms", "late_p99_ms", "late_max_ms")
@@ -114,7 +114,7 @@ def summarize(streams: int, runs: Sequence[Run]) -> dict[str, Any]:
         "filtered": spreads(filtered, FIELDS + INFERENCE_FIELDS),
         "alone": spreads(alone, FIELDS),
         "cpu_ms_an_inference": measuring.spread([1000 * seconds / inferences for seconds, inferences in cpu]),
-        # Summed over all rounds and not a median, so that a single lost frame is visible.
+        # This is a sum over all rounds and not a median, so that a single lost frame is visible.
         "lost": sum(run["frames_given"] - run["frames_out"] for run in filtered),
         "disordered": sum(run["disordered"] for run in filtered),
     }

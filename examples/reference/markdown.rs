@@ -1,4 +1,4 @@
-//! Markdown.
+//! Formats tables and code as Markdown.
 
 use std::fmt::Write;
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from catdog_evaluate.errors import UnusableError, warn
 
-# Files that are not images or videos, but lie beside them in many data sets.
+# Files that are not images or videos, but lie next to them in many data sets.
 SKIPPED_SUFFIXES = {".txt", ".csv", ".json", ".md"}
 
 

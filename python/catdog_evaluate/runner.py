@@ -177,7 +177,7 @@ class Runner:
         self.model = fields.get_string("model")
         return {
             "label": fields.get_string("label"),
-            "believed": fields.get_int("index").value >= 0,
+            "accepted": fields.get_int("index").value >= 0,
             "top": labels.get_nth(0),
             # The confidence of the top-1 class. `hold` may still display another label.
             "confidence": confidences.get_nth(0),

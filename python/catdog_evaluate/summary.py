@@ -20,7 +20,7 @@ class FrameResult(TypedDict):
     """The result of the element for one frame."""
 
     label: str
-    believed: bool  # whether a class was accepted, i.e. its confidence reached the threshold
+    accepted: bool  # whether a class was accepted, i.e. its confidence reached the threshold
     top: str  # the top-1 class, accepted or not
     confidence: float  # of the top-1 class
     confidences: dict[str, float]
@@ -59,7 +59,7 @@ def match_folders(folders: Iterable[str], labels: Sequence[str]) -> dict[str, st
 
 def reports_class(row: Row) -> bool:
     """Returns true if the row reports a class other than the background."""
-    return row["believed"] and not is_background(row["label"])
+    return row["accepted"] and not is_background(row["label"])
 
 
 def is_right(row: Row, folders: Folders) -> bool:
@@ -67,7 +67,7 @@ def is_right(row: Row, folders: Folders) -> bool:
     label = folders[row["folder"]]
     if label is None or is_background(label):
         return not reports_class(row)
-    return row["believed"] and row["label"] == label
+    return row["accepted"] and row["label"] == label
 
 
 def share(answers: Iterable[bool]) -> dict[str, float] | None:
@@ -116,7 +116,7 @@ def confusion(rows: Iterable[Row], folders: Folders, labels: Sequence[str]) -> d
     """
     counts: dict[str, collections.Counter[str | None]] = {folder: collections.Counter() for folder in folders}
     for row in rows:
-        counts[row["folder"]][row["label"] if row["believed"] else None] += 1
+        counts[row["folder"]][row["label"] if row["accepted"] else None] += 1
     total = sum(counts.values(), collections.Counter[str | None]())
     columns = list(dict.fromkeys(label for label in folders.values() if label is not None))
     more = [label for label in labels if label not in columns]

@@ -3,7 +3,7 @@
     models/train --data DIR --out OUT
 
 DIR contains one class folder of images per class (or DIR/train and DIR/train_extra contain them, and DIR/backbone
-the first weights of the network). OUT receives classifier.tflite, labels.txt, report.json, and the state of the
+the initial weights of the network). OUT receives classifier.tflite, labels.txt, report.json, and the state of the
 training: the same command resumes a run that was stopped. Nothing outside OUT is written.
 """
 
@@ -53,7 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 SETTINGS = "settings.json"
 
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
-    training keeps what the first weights know about them"""
+    training keeps what the initial weights know about them"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
 
 
@@ -76,14 +76,14 @@ def parser() -> argparse.ArgumentParser:
     add("--label-smoothing", type=share, default=0.05, help="label smoothing (%(default)s)")
     add("--dropout", type=share, default=0.2, help="dropout before the last layer (%(default)s)")
     add("--average", type=share, default=0.998, help="decay of the moving average of the weights (%(default)s)")
-    add("--blend", type=share, help="share of that average in the result; the rest are the first weights")
+    add("--blend", type=share, help="share of that average in the result; the rest are the initial weights")
     add("--validation", type=share, default=0.1, help="share of the images for validation (%(default)s)")
     add("--labels", help="class names in the order of the sorted class folders, e.g. cat,dog,neither")
     add("--unsquash", type=float, default=1.0, metavar="RATIO", help=UNSQUASH_HELP)
     add("--background", default="neither", help="class folder whose images others are pasted onto (%(default)s)")
     add("--backbone", help="file of weights, imagenet (the weights of Keras, downloaded) or none")
     add("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
-    add("--teacher", metavar="FILE", help="a trained .keras model whose probabilities are learned beside the labels")
+    add("--teacher", metavar="FILE", help="a .keras model whose probabilities are learned in addition to the labels")
     add("--name", default="classifier", help="name in the metadata of the model (%(default)s)")
     add("--author", help="author in the metadata of the model")
     add("--license", "--licence", help="license in the metadata of the model")

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-# A folder with this name holds the first weights of the network and is not a class folder.
+# A folder with this name holds the initial weights of the network and is not a class folder.
 BACKBONE = "backbone"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 MAX_GROUP = 20

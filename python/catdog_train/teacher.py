@@ -1,13 +1,13 @@
-"""The teacher: the network with its first weights, which the trained network must not forget.
+"""The teacher: the network with its initial weights, which the trained network must not forget.
 
 A network that is trained on a few thousand photos of pets forgets part of what it has learned from a million images.
-The teacher therefore keeps the first weights. The student sees frames as cameras and the element produce them:
-stretched, dark and noisy. The teacher sees the same content unchanged. The student learns from the label, from the
-teacher's probabilities, and from the teacher's features (Hinton et al., "Distilling the knowledge in a neural
-network", 2015; Li and Hoiem, "Learning without forgetting", ECCV 2016).
+The teacher therefore keeps the initial weights. The trained network, the student, sees frames as cameras and the
+element produce them: stretched, dark and noisy. The teacher sees the same content unchanged. The student learns from
+the label, from the teacher's probabilities, and from the teacher's features (Hinton et al., "Distilling the knowledge
+in a neural network", 2015; Li and Hoiem, "Learning without forgetting", ECCV 2016).
 
-The probabilities come from a last layer that is fitted to the training images. Beside the features, it can see the
-logits of groups of ImageNet classes (`dogs=151-268`) and of all other classes: ImageNet has 118 breeds of dogs.
+The probabilities come from a last layer that is fitted to the training images. In addition to the features, it can see
+the logits of groups of ImageNet classes (`dogs=151-268`) and of all other classes: ImageNet has 118 breeds of dogs.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from catdog_train import network, regression
 from catdog_train.dataset import InputError, write
 from catdog_train.network import Layer
 
-# Few group logits stand against thousands of features. The weight penalty therefore sees the square of a group's
+# There are a few group logits and thousands of features. The weight penalty therefore sees the square of a group's
 # weight divided by this number. Measured by leaving out breeds: 20 to 300 are equally good, 1 is worse.
 GROUP_EMPHASIS = 20.0
 # The share of the teacher's probabilities in the target, and the weight of the difference of features in the loss.
@@ -75,7 +75,7 @@ class FeatureScale(keras.layers.Layer):
 
 
 def initial_model(base: Any, head: Layer, cuts: Sequence[str], groups: Sequence[Sequence[int]]) -> Any:
-    """Returns the network with its first weights: an image to its features, followed by the group logits."""
+    """Returns the network with its initial weights: an image to its features, followed by the group logits."""
     x = network.features(base, cuts, name="before")
     if groups:
         pool = keras.layers.GlobalAveragePooling2D(name="pool")(base.output)
@@ -83,7 +83,7 @@ def initial_model(base: Any, head: Layer, cuts: Sequence[str], groups: Sequence[
         group_logits = GroupLogits(groups, name="groups")(imagenet(pool))
         imagenet.set_weights(head)
         x = keras.layers.Concatenate(name="features_and_groups")([x, group_logits])
-    return keras.Model(base.input, x, name="as_it_came")
+    return keras.Model(base.input, x, name="initial")
 
 
 def fit_last_layer(outputs: np.ndarray, features: int, wanted: np.ndarray, weights: np.ndarray) -> Layer:

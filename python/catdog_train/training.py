@@ -118,7 +118,7 @@ def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[A
 class Trainer:
     """Trains a model with AdamW and keeps a moving average of its weights.
 
-    The result is a weighted mean of that average (share `blend`) and of the first weights. It is better on images
+    The result is a weighted mean of that average (share `blend`) and of the initial weights. It is better on images
     from other sources than either of them (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
     """
 
@@ -150,7 +150,7 @@ class Trainer:
                 loss += teacher.FEATURE_WEIGHT * tf.reduce_mean(batch.alone * distance)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        # A smaller decay in the first steps, because the average would otherwise keep too much of the first weights.
+        # A smaller decay in the first steps, because the average would otherwise keep too much of the initial weights.
         iterations = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.decay, (1 + iterations) / (10 + iterations))
         for average, variable in zip(self.average, variables):
@@ -176,12 +176,12 @@ class Trainer:
         return scores
 
     def use_average(self) -> None:
-        """Replaces the weights of the model by the mean of their average and the first weights."""
+        """Replaces the weights of the model by the mean of their average and the initial weights."""
         for variable, first, average in zip(self.model.trainable_variables, self.first, self.average):
             variable.assign((1 - self.blend) * first + self.blend * average)
 
     def state(self) -> list[Any]:
-        """Returns all variables that a resumed run needs beside the model."""
+        """Returns all variables that a resumed run needs in addition to the model."""
         return [*self.optimizer.variables, *self.first, *self.average]
 
     def save(self, path: pathlib.Path) -> None:

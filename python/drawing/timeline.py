@@ -101,7 +101,7 @@ def row_title(drawing: Drawing, y: float, words: str) -> None:
 
 
 def draw_inferences(drawing: Drawing, shown: Sequence[Frame], start: float, x: Callable[[float], float]) -> None:
-    """Draws a bar per inference, on two lines in turn, as successive bars overlap."""
+    """Draws a bar per inference, on two lines alternately, because successive bars overlap."""
     row_title(drawing, 80, "inferences")
     first: dict[float | None, Frame] = {}
     for frame in shown:

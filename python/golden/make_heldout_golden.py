@@ -8,7 +8,7 @@ Usage: PYTHONPATH=python python3 -m golden.make_heldout_golden [--check] [FOLDER
 
   --check   compare with the stored file instead of writing it; logits may differ by 0.01
   FOLDER    contains models/cat-dog-mnv2.tflite and data/heldout/{cats,dogs,neither}
-            (default: $CATDOG_TEST_DATA, else ../shared beside the repository)
+            (default: $CATDOG_TEST_DATA, else ../shared next to the repository)
 
 Needs python/requirements/golden.txt. The stored file is from NumPy 2.4, Pillow 13.0 and LiteRT 2.3.0.
 """

@@ -40,7 +40,7 @@ bootstrap() {
   mirror=$(debian_mirror)
   say "installing Debian $suite in $root"
   lab_remove "$root.part"
-  # In a mount namespace of its own, so that its mounts end with it.
+  # debootstrap runs in a mount namespace of its own, so that its mounts end with it.
   unshare --mount --propagation private -- \
     debootstrap --variant=minbase "$suite" "$root.part" "$mirror" > "$lab_dir/debootstrap.log" 2>&1 < /dev/null ||
     die "debootstrap failed; see $lab_dir/debootstrap.log"

@@ -119,7 +119,7 @@ pub struct CatdogFilter {
         confidences, in ms (0 = no smoothing)", default = DEFAULT_SMOOTHING, mutable_playing)]
     #[property(name = "hold", get, set, type = u32, member = hold,
         nick = "Hold", blurb = "Hysteresis: how long a new label must lead before it replaces the \
-        displayed one, in ms; until then the displayed class needs half the threshold only \
+        displayed one, in ms; until then the displayed class needs only half the threshold \
         (0 = no hysteresis)", default = DEFAULT_HOLD, mutable_playing)]
     #[property(name = "unknown-label", get, set, type = Option<String>, member = unknown_label,
         nick = "Unknown label", blurb = "Label to report if no class is accepted (empty = no text)",
@@ -129,7 +129,7 @@ pub struct CatdogFilter {
         default = DEFAULT_MAX_RESULTS, mutable_playing)]
     #[property(name = "inference-interval", get, set, type = u32, member = inference_interval,
         nick = "Inference interval", blurb = "Run an inference on every n-th frame, 1 or more; \
-        the frames between get the latest result", default = DEFAULT_INFERENCE_INTERVAL,
+        the other frames get the latest result", default = DEFAULT_INFERENCE_INTERVAL,
         mutable_playing)]
     #[property(name = "max-inference-rate", get, set, type = f64, member = max_inference_rate,
         nick = "Maximum inference rate", blurb = "Maximum number of inferences per second of stream time \
@@ -208,8 +208,8 @@ impl ObjectImpl for CatdogFilter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         if pspec.name() == STATS {
-            // Copied, because sorting for the percentiles takes longer than the streaming thread
-            // should wait for the lock.
+            // The snapshot is copied, because sorting for the percentiles takes longer than the
+            // streaming thread should wait for the lock.
             let snapshot = lock(&self.snapshot).clone();
             return snapshot.stats().to_value();
         }
@@ -261,7 +261,8 @@ impl ElementImpl for CatdogFilter {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        // Set first, because the parent deactivates the pads, which waits for the streaming thread.
+        // This comes first, because the parent deactivates the pads, which waits for the streaming
+        // thread.
         match transition {
             gst::StateChange::PausedToReady => lock(&self.state).interrupted = true,
             gst::StateChange::ReadyToPaused => lock(&self.state).interrupted = false,
@@ -374,7 +375,7 @@ impl BaseTransformImpl for CatdogFilter {
                     streaming.set_reverse(segment.segment().rate() < 0.0);
                 }
             }
-            // Arrives on another thread than the streaming thread, which may be waiting.
+            // This event arrives on another thread than the streaming thread, which may be waiting.
             gst::EventView::FlushStart(_) => lock(&self.state).interrupted = true,
             gst::EventView::FlushStop(_) => {
                 let mut state = lock(&self.state);
@@ -392,7 +393,7 @@ impl BaseTransformImpl for CatdogFilter {
     fn src_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Qos(qos) => lock(&self.state).lateness.report(qos),
-            // Sent upstream when a pad is linked downstream.
+            // This event is sent upstream when a pad is linked downstream.
             gst::EventView::Reconfigure(_) => lock(&self.state).relinked = true,
             _ => {}
         }

@@ -36,7 +36,7 @@ struct Shared {
 impl ModelSwap {
     /// Requests a model. `load` reads the settings and loads it, on the loader thread; it is called
     /// again if another request arrives meanwhile. `report` is called with the result, with no lock
-    /// held. If the model cannot be loaded, an earlier one that waits to be taken stays.
+    /// held. If the model cannot be loaded, an earlier one that was loaded but not taken stays.
     ///
     /// # Errors
     ///

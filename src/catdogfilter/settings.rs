@@ -153,9 +153,14 @@ pub enum AcceleratorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogActivation")]
 pub enum ActivationChoice {
-    /// The last operators of the graph determine the activation, so that none is applied twice.
+    /// No activation if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and
+    /// softmax for several.
     #[default]
-    #[enum_value(name = "The activation that the graph does not contain", nick = "auto")]
+    #[enum_value(
+        name = "None if the graph ends in LOGISTIC or SOFTMAX, otherwise sigmoid for one score and \
+                softmax for several",
+        nick = "auto"
+    )]
     Auto,
     /// The scores are confidences.
     #[enum_value(name = "None: the scores are confidences", nick = "none")]
@@ -174,7 +179,7 @@ pub enum ActivationChoice {
 pub enum OverlayMode {
     /// A textoverlay shows the result if it has no text of its own.
     #[default]
-    #[enum_value(name = "Set the text of a textoverlay downstream that has none", nick = "auto")]
+    #[enum_value(name = "Set the text of a textoverlay downstream that has no text", nick = "auto")]
     Auto,
     /// No textoverlay is changed.
     #[enum_value(name = "Do not touch any textoverlay", nick = "none")]

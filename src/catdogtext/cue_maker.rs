@@ -115,8 +115,8 @@ impl BaseTransformImpl for CueMaker {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let streaming = lock(&self.state).take();
-        // Dropped without the lock: this waits for the thread of the watch, which may need the
-        // lock.
+        // The drop waits for the thread of the watch, which may need the lock, so the lock is not
+        // held.
         drop(streaming);
         Ok(())
     }
@@ -146,7 +146,7 @@ impl BaseTransformImpl for CueMaker {
             return self.parent_fixate_caps(direction, caps, othercaps);
         }
         // The state gets a changed format with the next frame, so it may have an older one. If the
-        // new format cannot be used, the older one counts.
+        // new format cannot be used, the older one stays in use.
         let has_markup = match self.settings().format() {
             Ok(format) => format.has_markup(),
             Err(_) => {
@@ -235,7 +235,8 @@ impl BaseTransformImpl for CueMaker {
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         if let Some(buffer) = self.take_queued_buffer() {
             let outputs = self.add_frame(&buffer)?;
-            // Released before the push, which may block: a tee may wait for this very buffer.
+            // The push may block until a tee gets this buffer back, so the buffer is released
+            // first.
             drop(buffer);
             self.push(outputs)?;
         }

@@ -204,11 +204,7 @@ fn unusual_times_offsets_and_flags_pass_unchanged() {
     assert!(out.pts().is_none());
     let meta = meta(&out);
     meta.assert_is(BLUE_IS, 1e-3);
-    assert_eq!(
-        (meta.inference_pts, meta.age),
-        (None, None),
-        "without a timestamp there is no age"
-    );
+    assert_eq!((meta.inference_pts, meta.age), (None, None), "without a timestamp there is no age");
 }
 
 #[test]

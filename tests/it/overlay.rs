@@ -464,7 +464,7 @@ fn each_of_two_filters_writes_to_the_next_overlay() {
     assert!(first.starts_with(['a', 'b', 'u']), "{first}");
     assert!(second.starts_with(['c', 'd', 'u']), "{second}");
     assert!(first != second || first == "unknown");
-    // Without an overlay between them, the filter nearer to the overlay writes.
+    // Without an overlay between the filters, the filter nearer to the overlay writes.
     let pipeline = launch(&format!(
         "{} ! catdogfilter name=one model-file={{model}} labels=a,b ! \
          catdogfilter name=two model-file={{model}} labels=c,d class-confidence-threshold=0 \

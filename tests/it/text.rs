@@ -915,7 +915,7 @@ fn each_file_of_splitmuxsink_begins_with_its_text() {
             ((320, 240), "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37"),
             // The encoder looks ahead: the text is ahead of the video.
             ((320, 240), "x264enc speed-preset=ultrafast key-int-max=37"),
-            // With B-frames.
+            // This encoder produces B-frames.
             ((320, 240), "x264enc key-int-max=37"),
             // The queue holds seven frames only.
             ((1280, 720), "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=37"),

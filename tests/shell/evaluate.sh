@@ -203,7 +203,8 @@ check_json held.json '(lambda dog: abs(dog["dog/turned.jpg"] - dog["dog/upright.
 
 # --- refused inputs ------------------------------------------------------------------------------------
 
-# refused TEXT ARGUMENT... : expects exit code 2, one line with TEXT on stderr (beside LiteRT's own), and no file.
+# refused TEXT ARGUMENT... : expects exit code 2, one line with TEXT on stderr (in addition to LiteRT's own), and no
+# file.
 refused() {
   local text=$1
   shift

@@ -27,16 +27,16 @@ file=$ROOT/tests/instructions.txt
 frames=10
 command -v valgrind >/dev/null || skip "valgrind is not installed"
 [ "$(machine_arch)" = x86_64 ] || skip "the counts are for x86_64; this is $(machine_arch)"
-grep -qw avx2 /proc/cpuinfo || skip "the counts are for a processor with AVX2"
+grep -qw avx2 /proc/cpuinfo || skip "the counts are for a CPU with AVX2"
 rustc=$(rustc --version)
 made_with="rustc $(cut -d' ' -f2 <<<"$rustc"), x86_64"
 [ -n "$update" ] || grep -qxF "# $made_with" "$file" ||
   skip "the counts are for $(sed -n 's/^# \(rustc .*\)/\1/p' "$file"); this is $made_with"
 gstreamer=$(pkg-config --modversion gstreamer-1.0 | cut -d. -f1,2)
 
-# count : prints lines of the instructions per frame, a tab, and a name.
-# It counts the main thread only, in the function `counted`, without the run of the fake engine. GStreamer finds no
-# other plugin, because the element is part of the program.
+# count : prints one line per case: the instructions per frame, a tab, the name of the case. It counts the main thread
+# only, in the function `counted`, without the run of the fake engine. GStreamer finds no other plugin, because the
+# element is part of the program.
 count() {
   local features number=0 name total
   mapfile -t features < <(cargo_features)

@@ -1,5 +1,5 @@
 """Measures OpenCV in the benchmark of the preprocessing. src/contenders/opencv.rs starts this program and sends it
-commands, in turn with the other contenders.
+commands, alternately with the other libraries.
 
 Arguments: a file with all frames, format, width and height of a frame, and the side of the square tensor. The program
 prints "ready" when the frames are in memory. Commands on stdin:
@@ -101,7 +101,7 @@ class Preprocessor:
 def main() -> None:
     """Answers commands until stdin is closed."""
     path, pixel_format, *numbers = sys.argv[1:]
-    # One thread, like all contenders.
+    # OpenCV runs one thread, like all libraries here.
     cv2.setNumThreads(1)
     preprocessor = Preprocessor(path, pixel_format, *map(int, numbers))
     out = sys.stdout.buffer

@@ -4,8 +4,8 @@
 #
 # Usage: benches/peers/preprocess/run.sh [--rounds N] [--markdown FILE]
 #
-#   --rounds N       number of measurements of each contender (default: 60, minimum: 30)
-#   --markdown FILE  also write the result to FILE
+#   --rounds N       number of measurements of each library (default: 60, minimum: 30) --markdown FILE  also write the
+#   result to FILE
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../../scripts/lib.sh"
 

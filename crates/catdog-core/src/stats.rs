@@ -42,7 +42,7 @@ impl Durations {
         recent[rank - 1]
     }
 
-    /// Copies `source` if it has recorded runs since this older copy of it was made.
+    /// Updates this older copy of `source` if `source` has recorded runs since the copy was made.
     fn update_from(&mut self, source: &Self) {
         if self.count != source.count {
             self.clone_from(source);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_maximum_outlives_the_window() {
+    fn the_maximum_covers_all_runs() {
         let mut durations = Durations::default();
         durations.add(Duration::from_nanos(1_000));
         for _ in 0..WINDOW {

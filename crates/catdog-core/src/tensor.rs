@@ -116,12 +116,12 @@ impl TensorMut<'_> {
         self.len() == 0
     }
 
-    /// Copies the elements of `source`, which must have the same type and number.
+    /// Copies the elements of `source`, which must have the same type and length.
     ///
     /// # Panics
     ///
-    /// If type or number differ. Both tensors then belong to different models, which is a bug of
-    /// the caller.
+    /// Panics if type or length differ. The tensors then belong to different models, which is a bug
+    /// of the caller.
     pub fn copy_from(&mut self, source: TensorRef<'_>) {
         match (self, source) {
             (Self::F32(to), TensorRef::F32(from)) => to.copy_from_slice(from),
@@ -207,12 +207,12 @@ impl TensorRef<'_> {
         self.len() == 0
     }
 
-    /// Returns element `index` as a real number. It is dequantized if there is a `quantization`,
-    /// and the stored number otherwise.
+    /// Returns element `index` as a real number: dequantized if there is a `quantization`,
+    /// otherwise as it is stored.
     ///
     /// # Panics
     ///
-    /// If `index` is out of range.
+    /// Panics if `index` is out of range.
     pub fn real(&self, index: usize, quantization: Option<Quantization>) -> f32 {
         let stored = match self {
             Self::F32(values) => return values[index],

@@ -65,8 +65,8 @@ fn tables(len: usize, random: &mut Random) -> std::ops::Range<usize> {
     if random.below(4) == 0 { 0..len.min(2_000) } else { len.saturating_sub(240_000)..len }
 }
 
-/// The job of the child process: loads and runs the mutations `numbers` of `files` in turn, and prints the
-/// outcome of each.
+/// The job of the child process: loads and runs the mutations `numbers` of `files` one after the
+/// other, and prints the outcome of each.
 fn child_process(files: &[PathBuf], numbers: std::ops::Range<u64>) {
     runtime();
     let files: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();

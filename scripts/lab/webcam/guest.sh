@@ -11,7 +11,7 @@
 set -euo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/tmp XDG_RUNTIME_DIR=/run DISPLAY=:1
 export GST_PLUGIN_PATH=/lab/plugin GST_REGISTRY=/lab/registry.bin
-# Without this, autovideosink tries the virtual console first.
+# Without this variable, autovideosink tries the virtual console first.
 export GST_PLUGIN_FEATURE_RANK=kmssink:NONE
 out=/lab/out
 

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Fills /webcam/kernel; webcam-vm.sh runs this script in the chroot. The result is vmlinuz, and
-# modules/ with a file `order`, in whose order init.sh loads them: the modules of the shared
-# root file system, then v4l2loopback, which is compiled for this kernel. The file `ready` is
-# written last.
+# Fills /webcam/kernel; webcam-vm.sh runs this script in the chroot. The result is vmlinuz, and modules/ with a file
+# `order`, which lists the modules in the order in which init.sh loads them: the modules of the shared root file system,
+# then v4l2loopback, which is compiled for this kernel. The file `ready` is written last.
 set -euo pipefail
 cd /webcam/kernel
 

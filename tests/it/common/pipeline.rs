@@ -224,7 +224,7 @@ pub fn source_of(message: &gst::Message) -> String {
 
 /// Returns the description of an `appsrc` named `src` with these caps.
 pub fn appsrc(caps: &gst::Caps) -> String {
-    // Quoted, because caps contain commas and spaces.
+    // The caps are quoted, because they contain commas and spaces.
     format!("appsrc name=src format=time caps=\"{caps}\"")
 }
 

@@ -10,7 +10,7 @@ use yuv::{
 const RANGE: YuvRange = YuvRange::Limited;
 const MATRIX: YuvStandardMatrix = YuvStandardMatrix::Bt601;
 
-/// Converts RGB levels to the elements of the tensor.
+/// Converts RGB pixel values to the elements of the tensor.
 #[multiversion(targets = "simd")]
 pub fn floats(levels: &[u8], tensor: &mut [f32]) {
     for (element, level) in tensor.iter_mut().zip(levels) {

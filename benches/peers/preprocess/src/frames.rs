@@ -1,5 +1,5 @@
-//! The frames. All contenders of this process read the same memory; the one in another process gets the same bytes in
-//! a file.
+//! The frames. All libraries in this process read the same memory; OpenCV, in another process, gets
+//! the same bytes in a file.
 
 use std::io::{self, Write};
 use std::path::Path;

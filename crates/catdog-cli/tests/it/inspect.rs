@@ -1,4 +1,4 @@
-//! `catdog inspect`
+//! Tests of `catdog inspect`: its text, its JSON and its errors.
 
 use std::fs::{self, File};
 use std::io;

@@ -33,8 +33,8 @@ pub struct Config {
     pub threads: u32,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
-    /// Rewrite the model in memory if XNNPACK cannot run it as one partition, and the rewritten
-    /// model makes the same decisions.
+    /// Whether the model is rewritten in memory if XNNPACK cannot run it as one partition. The
+    /// rewritten model is used if it makes the same decisions.
     pub optimize: bool,
     /// Mean and standard deviation of the input, if the user sets them.
     pub normalization: Option<Normalization>,

@@ -33,8 +33,8 @@ impl Schedule {
     pub fn inferred(&mut self, at: Duration, config: &RuntimeConfig) {
         self.frames_since_inference = Some(0);
         self.last_due = config.min_period.map(|period| {
-            // Counted from the time when the inference was due, so that the average rate is kept at
-            // any frame rate.
+            // The period is counted from the time when the inference was due, so that the average
+            // rate is kept at any frame rate.
             let due = self.last_due.map_or(at, |last| last + period);
             if at.abs_diff(due) < period { due } else { at }
         });

@@ -316,12 +316,13 @@ mod tests {
     }
 
     #[test]
-    fn the_displayed_class_stays_down_to_half_the_threshold() {
+    fn the_displayed_class_stays_accepted_down_to_half_the_threshold() {
         let (cat, faint, fainter) = (Some(0), [0.36, 0.2], [0.34, 0.2]);
         assert_eq!(displayed(300, &[CAT, faint, faint, faint, faint, faint]), [cat; 6]);
         let leaves = [cat, cat, cat, None, None];
         assert_eq!(displayed(300, &[CAT, fainter, fainter, fainter, fainter]), leaves);
-        // The lower threshold needs a displayed class that leads, and a hold longer than a frame.
+        // The lower threshold applies to a displayed class that leads, and if `hold` is longer than
+        // a frame.
         assert_eq!(displayed(300, &[UNDECIDED, faint, faint, faint, faint]), [None; 5]);
         assert_eq!(displayed(300, &[CAT, [0.36, 0.4], [0.36, 0.4], [0.36, 0.4]])[3], None);
         for hold in [0, 100] {
@@ -399,7 +400,7 @@ mod tests {
         }
 
         #[test]
-        fn the_ranking_falls_and_contains_every_class_once(
+        fn the_ranking_is_sorted_and_contains_every_class_once(
             scores in prop::collection::vec(any_score(), 1..40),
             activation in any_activation(),
             max_results in 1usize..50,

@@ -65,7 +65,8 @@ impl SharedModel {
         optimize: bool,
     ) -> Result<Arc<Self>, ModelLoadError> {
         static LOADED: Mutex<Vec<Weak<SharedModel>>> = Mutex::new(Vec::new());
-        // Locked while loading, so that elements that start at the same time load the model once.
+        // The lock is held while loading, so that elements that start at the same time load the
+        // model once.
         let mut loaded = lock(&LOADED);
         loaded.retain(|model| model.strong_count() > 0);
         let same = |shared: &Arc<Self>| {

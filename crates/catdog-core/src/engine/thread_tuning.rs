@@ -1,10 +1,10 @@
 //! Chooses the number of CPU threads for an inference (`threads=0`).
 //!
-//! The gain from a second thread depends on the graph and on the processor, so it is measured: the
-//! model is loaded with one thread, then two, then four, as long as doubling the threads is worth
-//! it. If there are several CPUs, one is left for capture, decoding and encoding. The choice is
-//! cached in the user's cache folder, keyed by model and machine, because tuning loads the model up
-//! to three times.
+//! The gain from a second thread depends on the graph and on the CPU, so it is measured: the model
+//! is loaded with one thread, then two, then four, as long as doubling the threads is worth it. If
+//! there are several CPUs, one is left for capture, decoding and encoding. The choice is cached in
+//! the user's cache folder, keyed by model and machine, because tuning loads the model up to three
+//! times.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -76,7 +76,8 @@ pub fn load_with(
         let threads = candidates.first().copied().unwrap_or(1);
         return Ok((load(threads)?, threads));
     }
-    // Locked during the measurement, so that elements that start at the same time measure once.
+    // The lock is held during the measurement, so that elements that start at the same time measure
+    // once.
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
     let key = key(file, optimize);
@@ -167,7 +168,8 @@ fn write_cache(key: &str, threads: u32) {
         all.clear();
     }
     all.insert(key.to_owned(), threads);
-    // Written to a temporary file and renamed, because another process may be reading.
+    // The cache is written to a temporary file and renamed, because another process may be reading
+    // it.
     let temporary = path.with_extension(format!("{}", std::process::id()));
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
         fs::write(&temporary, serde_json::to_vec(&all)?)?;

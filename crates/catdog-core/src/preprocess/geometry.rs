@@ -32,7 +32,8 @@ impl From<ResizeMethod> for Resize {
     }
 }
 
-/// Along one axis: an interval of the source, and the tensor columns or rows that show it.
+/// The mapping along one axis: an interval of the source, and the tensor columns or rows that show
+/// it.
 ///
 /// Source coordinates are continuous, in pixels; the center of pixel `i` is at `i + 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]

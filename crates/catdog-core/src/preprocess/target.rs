@@ -11,7 +11,7 @@ pub(super) const CHANNELS: usize = 3;
 pub enum ValueMap {
     /// The element is the pixel value; in an int8 tensor, it is the pixel value minus 128.
     Level,
-    /// The element is (pixel value - mean) / std. For float32 tensors.
+    /// The element is (pixel value - mean) / std. This is for float32 tensors.
     Normalized {
         /// The pixel value that becomes 0; finite.
         mean: f32,
@@ -19,7 +19,7 @@ pub enum ValueMap {
         std: f32,
     },
     /// The element is round((pixel value - mean) / std / scale) + zero_point, clamped to the range
-    /// of the element type. For uint8 and int8 tensors.
+    /// of the element type. This is for uint8 and int8 tensors.
     Quantized {
         /// The pixel value that represents 0; finite.
         mean: f32,

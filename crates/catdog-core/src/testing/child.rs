@@ -6,7 +6,7 @@ use std::process::Command;
 const JOB_VARIABLE: &str = "CATDOG_TEST_JOB";
 
 /// Returns a command that runs this test program again, with only the test `test` (its full name,
-/// modules included). There, [`job`] returns `job`.
+/// modules included). In that process, [`job`] returns `job`.
 ///
 /// # Panics
 ///

@@ -67,8 +67,8 @@ fn link_next_to_program(library: &Path) -> io::Result<()> {
     if link.canonicalize().ok() == Some(library.canonicalize()?) {
         return Ok(());
     }
-    // Created under another name and renamed, because other test programs may create it at the same
-    // time.
+    // The link is created under another name and renamed, because other test programs may create it
+    // at the same time.
     let temporary = link.with_extension(format!("so.{}", std::process::id()));
     let _ = fs::remove_file(&temporary);
     std::os::unix::fs::symlink(library, &temporary)?;
@@ -125,8 +125,8 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
-/// Prints `line` to stderr. Unlike the output of `eprintln!`, the test harness shows it if the test
-/// passes, too.
+/// Prints `line` to stderr. The test harness does not capture it, unlike the output of `eprintln!`,
+/// so it is visible even if the test passes.
 pub fn print_uncaptured(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

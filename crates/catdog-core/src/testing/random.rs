@@ -7,7 +7,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// Returns the next 64 bits.
-    // Not an `Iterator`, which would have to wrap each number in `Some`.
+    // This is not an `Iterator`, because an iterator would wrap each number in `Some`.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn any_size_and_stride_gives_levels_in_range(
+    fn any_size_and_stride_gives_pixel_values_in_range(
         spec in specs(),
         padding in 0_usize..40,
         (width, height) in (1_usize..70, 1_usize..70),

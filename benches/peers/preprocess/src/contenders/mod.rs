@@ -21,9 +21,9 @@ pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// The filter of a contender, which is compared with the same filter of catdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// A few pixels around each sampling point count.
+    /// Only a few pixels around each sampling point contribute.
     TwoTap,
-    /// All pixels count, so the result has no aliasing.
+    /// All pixels contribute, so the result has no aliasing.
     Antialiased,
 }
 

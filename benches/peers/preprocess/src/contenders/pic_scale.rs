@@ -20,7 +20,8 @@ pub fn boxed(
     let scaler = Scaler::new(ResamplingFunction::Bilinear)
         .set_threading_policy(ThreadingPolicy::Single)
         .set_workload_strategy(WorkloadStrategy::PreferSpeed)
-        // It picks single pixels on a grid of twice the size of the tensor and filters those.
+        // Supersampling picks single pixels on a grid of twice the size of the tensor and filters
+        // those.
         .set_supersampling(filter == Filter::TwoTap);
     let shapes = frames.shapes().into_iter();
     let plans = shapes.map(|shape| Plan::new(&scaler, shape, side));

@@ -24,7 +24,7 @@ pub(super) struct Environment {
     library: Arc<LiteRtLibrary>,
 }
 
-// SAFETY: `litert_environment.h` binds an environment to no thread. The test
+// SAFETY: `litert_environment.h` does not bind an environment to a thread. The test
 // `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than
 // the one that created it.
 unsafe impl Send for Environment {}
@@ -93,8 +93,7 @@ impl Environment {
 impl Drop for Environment {
     fn drop(&mut self) {
         // SAFETY: `new` created the handle with the same library and made `self` its only owner.
-        // Every object made from the environment holds an `Arc` of it, so none of them exists any
-        // longer.
+        // Every object made from the environment holds an `Arc` of it, so none of them exists.
         unsafe { (self.api().destroy_environment)(self.handle()) }
     }
 }

@@ -78,7 +78,7 @@ impl HostTensor {
         // SAFETY: `new` made the memory large enough for `len` elements. It is initialized, and
         // aligned to 64 bytes, which is enough for every element type. Every bit pattern is a valid
         // element. The exclusive borrow of `self` excludes a run, and LiteRT accesses the elements
-        // during a run only.
+        // only during a run.
         unsafe {
             match self.element {
                 ElementType::F32 => {

@@ -24,7 +24,7 @@ pub(super) struct Model {
     environment: Arc<Environment>,
 }
 
-// SAFETY: `litert_model.h` binds a model to no thread. The test
+// SAFETY: `litert_model.h` does not bind a model to a thread. The test
 // `an_engine_is_created_run_and_dropped_on_different_threads` destroys one on another thread than
 // the one that created it.
 unsafe impl Send for Model {}
@@ -117,7 +117,7 @@ impl Model {
 impl Drop for Model {
     fn drop(&mut self) {
         // SAFETY: `new` created the handle with the same library and made `self` its only owner.
-        // Every compiled model holds an `Arc` of this model, so none of them exists any longer. The
+        // Every compiled model holds an `Arc` of this model, so none of them exists. The
         // environment and the bytes are dropped afterwards.
         unsafe { (self.environment.api().destroy_model)(self.handle()) }
     }

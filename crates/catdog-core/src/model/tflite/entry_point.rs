@@ -4,7 +4,7 @@ use super::error::ModelError;
 use super::reader::Table;
 use super::schema::{model, signature_def, sub_graph, tensor_map};
 
-/// The signature that exports from Keras and SavedModel give the forward pass.
+/// The key of the forward pass in models that are exported from Keras or from a SavedModel.
 const DEFAULT_SIGNATURE: &str = "serving_default";
 
 /// The subgraph to run, with its inputs and outputs.

@@ -48,7 +48,7 @@ mod tests {
     use crate::preprocess::target::ValueMap;
     use crate::tensor::{ElementType, Quantization};
 
-    /// Returns the elements of a gray pixel of each pixel value.
+    /// Returns the elements of a gray pixel, for each pixel value.
     fn grays<T: Copy + Default>(map: &impl WriteElements<T>) -> Vec<[T; CHANNELS]> {
         let levels: Vec<u8> = (0..=255).flat_map(|level| [level; CHANNELS]).collect();
         let mut elements = vec![T::default(); levels.len()];

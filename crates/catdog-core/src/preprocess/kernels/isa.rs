@@ -15,7 +15,7 @@ pub(in crate::preprocess) trait Isa: Copy {
     /// on.
     ///
     /// Without `SPLIT`, they are written to the first slice of `sums`, and the second one is empty.
-    /// With `SPLIT`, they are written to the two slices, which have the same length, alternately.
+    /// With `SPLIT`, they are written alternately to the two slices, which have the same length.
     ///
     /// Prefetches the rows in `upcoming`, which the next output row reads, see
     /// [`prefetch`](super::prefetch::prefetch).

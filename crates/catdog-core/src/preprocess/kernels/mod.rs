@@ -2,10 +2,10 @@
 //! horizontally.
 //!
 //! Vertical resampling comes first because it processes more data and is simpler: all bytes of a
-//! row have the same weights, whatever they mean, and bytes that are adjacent in memory are
-//! adjacent in a register. Its result is one row of sums. Horizontal resampling, which is one dot
-//! product for each output column, computes one row of each component from it; these become one row
-//! of red, green and blue pixel values, which become tensor elements. Nothing but these rows is
+//! row have the same weights, regardless of what they mean, and bytes that are adjacent in memory
+//! are adjacent in a register. Its result is one row of sums. Horizontal resampling, which is one
+//! dot product for each output column, computes one row of each component from it; these become one
+//! row of red, green and blue pixel values, which become tensor elements. Only these rows are
 //! stored.
 //!
 //! The loops that take most of the time are methods of the trait `Isa`. `portable` implements them

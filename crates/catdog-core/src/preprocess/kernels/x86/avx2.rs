@@ -146,9 +146,9 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    fn multiply_add(self, weights: __m256i, levels: __m256i) -> __m256i {
+    fn multiply_add(self, weights: __m256i, bytes: __m256i) -> __m256i {
         // SAFETY: `self` exists, so the CPU has AVX2.
-        unsafe { _mm256_maddubs_epi16(weights, levels) }
+        unsafe { _mm256_maddubs_epi16(weights, bytes) }
     }
 
     #[inline(always)]

@@ -152,9 +152,9 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    fn multiply_add(self, weights: __m512i, levels: __m512i) -> __m512i {
+    fn multiply_add(self, weights: __m512i, bytes: __m512i) -> __m512i {
         // SAFETY: `self` exists, so the CPU has AVX-512BW.
-        unsafe { _mm512_maddubs_epi16(weights, levels) }
+        unsafe { _mm512_maddubs_epi16(weights, bytes) }
     }
 
     #[inline(always)]

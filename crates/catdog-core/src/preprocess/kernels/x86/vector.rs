@@ -30,9 +30,9 @@ pub(super) trait Vector: Copy {
     /// Shifts unsigned 16-bit sums of weighted bytes right, so that they become components.
     fn to_components(self, sums: Self::Register) -> Self::Register;
 
-    /// Multiplies the unsigned bytes of `weights` with the signed bytes of `levels`, and adds each
-    /// two adjacent products to a 16-bit element, with saturation.
-    fn multiply_add(self, weights: Self::Register, levels: Self::Register) -> Self::Register;
+    /// Multiplies the unsigned bytes of `weights` with the signed values of `bytes`. Each 16-bit
+    /// element of the result is the sum of two adjacent products, with saturation.
+    fn multiply_add(self, weights: Self::Register, bytes: Self::Register) -> Self::Register;
 
     /// Interleaves the bytes of `a` and `b`: first those of the lower half of each group, then
     /// those of the upper halves.
