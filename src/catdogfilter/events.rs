@@ -62,10 +62,10 @@ impl Events {
         if let Some(classifier) = self.replaced_model.take() {
             model_swap::drop_in_background(classifier);
         }
-        for warning in self.warnings.drain(..) {
+        for warning in &self.warnings {
             warning.post(element);
         }
-        for structure in self.messages.drain(..) {
+        for structure in std::mem::take(&mut self.messages) {
             let message = gst::message::Element::builder(structure).src(element).build();
             // This fails only while the element shuts down.
             let _ = element.post_message(message);
