@@ -41,7 +41,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 
 
 def without_code(text: str) -> str:
-    """The text with code blocks and code spans blanked, and as many lines as before."""
+    """Returns the text with code blocks and code spans blanked, and as many lines as before."""
     lines: list[str] = []
     fence: str | None = None
     for line in text.splitlines():
@@ -60,7 +60,7 @@ def without_code(text: str) -> str:
 
 
 def anchors_of(path: pathlib.Path) -> set[str]:
-    """The anchors of a page's headings, as mdBook and code hosting sites make them."""
+    """Returns the anchors of a page's headings, as mdBook and code hosting sites make them."""
     anchors: set[str] = set()
     fence = False
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -79,20 +79,20 @@ def anchors_of(path: pathlib.Path) -> set[str]:
 
 
 def links_of(path: pathlib.Path) -> Iterator[tuple[int, str]]:
-    """(line number, target) of every link and image of a page."""
+    """Yields (line number, target) of every link and image of a page."""
     text = without_code(path.read_text(encoding="utf-8"))
     for match in LINK.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, html.unescape(match.group(1))
 
 
 def pages() -> list[pathlib.Path]:
-    """The Markdown files whose links are checked."""
+    """Returns the Markdown files whose links are checked."""
     files = [ROOT / name for name in PAGES]
     return [file for file in files if file.exists()] + sorted(ROOT.glob("models/**/*.md")) + sorted(DOCS.rglob("*.md"))
 
 
 def link_problems() -> Iterator[str]:
-    """Links whose file or anchor does not exist."""
+    """Yields the links whose file or anchor does not exist."""
     for page in pages():
         for number, target in links_of(page):
             if EXTERNAL.match(target):
@@ -107,7 +107,7 @@ def link_problems() -> Iterator[str]:
 
 
 def book_problems() -> Iterator[str]:
-    """Pages that SUMMARY.md does not name, and files that a page includes and that do not exist."""
+    """Yields the pages that SUMMARY.md does not name, and files that a page includes and that do not exist."""
     named = {(DOCS / target).resolve() for _, target in links_of(DOCS / "SUMMARY.md")}
     for page in sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("design/*.md")]):
         if page not in named:
@@ -130,7 +130,7 @@ OF_GSTREAMER = ("no element", "gst-inspect-1.0 -b", "not-negotiated")
 
 
 def plain(code: str) -> str:
-    """Rust code or a string literal with the arguments of messages replaced by `…`."""
+    """Returns Rust code or a string literal with the arguments of messages replaced by `…`."""
     text = re.sub(r"\\\n\s*", "", code)
     text = text.replace('\\"', "'").replace("{{", "\x01").replace("}}", "\x02")
     text = re.sub(r'\{[^{}"\n]*\}', "…", text)
@@ -138,13 +138,13 @@ def plain(code: str) -> str:
 
 
 def source_files() -> dict[pathlib.Path, str]:
-    """{file: its code without the unit tests}."""
+    """Returns {file: its code without the unit tests}."""
     files = sorted([*ROOT.glob("src/**/*.rs"), *ROOT.glob("crates/*/src/**/*.rs")])
     return {file: file.read_text(encoding="utf-8").split("#[cfg(test)]\nmod tests")[0] for file in files}
 
 
 def patterns() -> Iterator[str]:
-    """The messages of the troubleshooting page: the first code span in the first column of its tables."""
+    """Yields the messages of the troubleshooting page: the first code span in the first column of its tables."""
     column = False
     for line in TROUBLESHOOTING.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
@@ -159,12 +159,12 @@ def patterns() -> Iterator[str]:
 
 
 def is_in(pattern: str, text: str) -> bool:
-    """Whether one string of `text` contains the fixed parts of `pattern` in their order."""
+    """Returns whether one string of `text` contains the fixed parts of `pattern` in their order."""
     return re.search('[^"]*?'.join(map(re.escape, pattern.split("…"))), text) is not None
 
 
 def message_problems() -> Iterator[str]:
-    """Messages without a row, and rows without a message."""
+    """Yields the messages without a row, and rows without a message."""
     rows = list(patterns())
     sources = source_files()
     for file, code in sources.items():
@@ -185,7 +185,7 @@ def message_problems() -> Iterator[str]:
 
 
 def repository_file(page: pathlib.Path, target: str, book: pathlib.Path) -> pathlib.Path | None:
-    """The file of the repository that a link of the built page leads to, or None if it is in the book."""
+    """Returns the file of the repository that a link of the built page leads to, or None if it is in the book."""
     source = (DOCS / page.parent.relative_to(book) / urllib.parse.unquote(target)).resolve()
     if (page.parent / urllib.parse.unquote(target)).exists() and DOCS in source.parents:
         return None

@@ -57,7 +57,8 @@ def evaluate(options: argparse.Namespace) -> None:
     check_outputs(options)
     classes = files.find_classes(options.directory)
     runner = Runner(load_gstreamer(), options.model, options.labels, options.properties)
-    # One frame first, so that an unusable model or unrelated folders are reported before a long video is decoded.
+    # One frame is classified first, so that an unusable model or unrelated folders are reported before a long video is
+    # decoded.
     first = runner.frames(next(iter(classes.values()))[0], limit=1)[0]
     labels = sorted(first["confidences"], key=str.casefold)
     folders = summary.match_folders(classes, labels)
@@ -113,7 +114,7 @@ def main() -> int:
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # End quietly when the reader of the report does (| head).
+    # The program ends without an error when the reader of the report ends (| head).
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

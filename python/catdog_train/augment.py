@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     labels: Any
 
 
-# Limits of the random crop: its least share of the image area, and its width divided by its height in pixels.
+# Limits of the random crop: its smallest share of the image area, and its width divided by its height in pixels.
 MIN_CROP_AREA = 0.35
 MIN_ASPECT, MAX_ASPECT = 0.5, 2.2
 # The share of the images that each change applies to.

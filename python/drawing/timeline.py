@@ -1,4 +1,4 @@
-"""Draws the times of frames, inferences and labels in a live run: docs/live-timeline.svg.
+"""Draws the times of frames, inferences and labels in a live run: docs/images/live-timeline.svg.
 
 Usage: PYTHONPATH=python /usr/bin/python3 -m drawing.timeline [--properties PROPERTIES] [--from SECONDS]
            [--to SECONDS] OUT.svg

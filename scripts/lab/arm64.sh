@@ -25,7 +25,7 @@
 #
 # Example: scripts/lab/arm64.sh --suite trixie -- --features analytics
 #
-# The last line of the output is the path of the plugin. Has the same requirements as
+# The last line of the output is the path of the plugin. The requirements are the same as for
 # trixie.sh. Compiler and emulator are installed in the chroot of trixie.sh, because the
 # emulator of Debian 12 crashes in LiteRT.
 set -euo pipefail
@@ -38,7 +38,7 @@ suite=bookworm plugin='' runtime='' model='' picture='' expect=cat
 tests='' instructions='' cargo_options=()
 
 make_sysroot() {
-  # Without libc6-dev-arm64-cross, because the C library must be that of the sysroot.
+  # libc6-dev-arm64-cross is not installed, because the C library must be that of the sysroot.
   "$lab_scripts/trixie.sh" install arch-test gcc-aarch64-linux-gnu mmdebstrap qemu-user
   lab_lock
   if [[ ! -e $sysroot/usr/bin/gst-inspect-1.0 ]]; then

@@ -84,7 +84,7 @@ fn resolve_activation(
     }
 }
 
-/// Returns a warning for each fact that no source defines, so that it is assumed.
+/// Returns a warning for each fact that no source defines and that is therefore assumed.
 fn assumptions(
     config: &Config,
     info: &ModelInfo,

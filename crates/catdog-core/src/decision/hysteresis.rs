@@ -17,8 +17,8 @@ pub(super) struct Hysteresis {
 impl Hysteresis {
     /// Returns the class to display if `leader` leads at the time `at`.
     ///
-    /// The time of a challenger starts at the last decision in which it did not lead. If decisions
-    /// are further apart than `hold`, one decision is therefore enough.
+    /// The time of a new class starts at the last decision in which this class did not lead. If
+    /// decisions are further apart than `hold`, one decision is therefore enough.
     pub fn update(&mut self, leader: Option<usize>, at: Duration, hold: Duration) -> Option<usize> {
         let previous = std::mem::replace(&mut self.at, at);
         let Some(displayed) = self.displayed else { return self.display(leader) };
