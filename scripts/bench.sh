@@ -17,7 +17,7 @@
 #                   else models/catdog.tflite)
 #   --clips CLIP... the clips that the inputs are made of: FILE, or FILE@SECONDS to start later (default: two clips
 #                   of the test data, else the cat and the dog of the demo clip)
-#   --out DIR       the folder for the .json, .md and .svg files (default: docs/benchmarks)
+#   --out DIR       the folder for the .json, .md and .svg files (default: benches/results/<date>-<machine>-<n>-cores)
 #   --files DIR     the folder for the inputs, which are kept and reused (default: target/bench; 1.2 GB)
 #   --streams N,N   stream counts to measure, one measurement each
 #   --seconds N     duration of each measurement (default: 8)

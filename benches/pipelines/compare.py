@@ -86,7 +86,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS))
     parser.add_argument("--inputs", default=",".join(one.name for one in inputs.INPUTS))
     parser.add_argument("--against", default="python-loop")
-    parser.add_argument("--out", type=pathlib.Path, default=measuring.ROOT / "docs" / "benchmarks")
+    parser.add_argument("--out", type=pathlib.Path, default=measuring.results_folder())
     parser.add_argument("--files", type=pathlib.Path, default=measuring.ROOT / "target" / "bench")
     parser.add_argument("--smoke", action="store_true")
     if "--smoke" in sys.argv:

@@ -28,6 +28,12 @@ def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def results_folder() -> pathlib.Path:
+    """Returns the folder for the results of this day and machine, such as 2026-11-23-x86-64-2-cores."""
+    machine = platform.machine().replace("_", "-")
+    return ROOT / "benches" / "results" / f"{datetime.date.today()}-{machine}-{os.cpu_count()}-cores"
+
+
 class MeasurementError(Exception):
     """A measurement is not possible. The message is one line that says why."""
 

@@ -38,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--streams", default="1,2,4,8,16,32,64")
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--out", type=pathlib.Path, default=measuring.ROOT / "docs" / "benchmarks")
+    parser.add_argument("--out", type=pathlib.Path, default=measuring.results_folder())
     # scripts/bench.sh passes it to both programs; this one has no input files.
     parser.add_argument("--files", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--smoke", action="store_true")
