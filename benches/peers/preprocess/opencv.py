@@ -1,4 +1,4 @@
-"""Measures OpenCV in the benchmark of the preprocessing. src/contenders/opencv.rs starts this program and sends it
+"""Measures OpenCV in the benchmark of the preprocessing. src/implementations/opencv.rs starts this program and sends it
 commands, alternately with the other libraries.
 
 Arguments: a file with all frames, format, width and height of a frame, and the side of the square tensor. The program

@@ -1,20 +1,20 @@
 //! Compares how long a frame takes from its planes to the input tensor, in catdog and with other libraries.
 //!
-//! Method: each contender turns the same 1920x1080 frames into the same float tensor, (x - 127.5) / 127.5, on one
-//! thread. In each round, every contender preprocesses one frame unmeasured and then five frames, of which the
-//! median counts; the order of the contenders rotates. The rounds run once with a single frame (hot) and once
+//! Method: each implementation turns the same 1920x1080 frames into the same float tensor, (x - 127.5) / 127.5, on one
+//! thread. In each round, every implementation preprocesses one frame unmeasured and then five frames, of which the
+//! median counts; the order of the implementations rotates. The rounds run once with a single frame (hot) and once
 //! with 64 frames in rotation, more than a cache holds (cold). The program prints the median over the rounds
 //! with the 10th and 90th percentile, and the median of the ratio to catdog within each round.
 //!
-//! catdog has two filters. Each contender is compared with the one that does the same, in time and in pixels:
+//! catdog has two filters. Each implementation is compared with the one that does the same, in time and in pixels:
 //! before and after the rounds, the mean difference of the tensors must be at most three levels, or the program
 //! fails.
 //!
 //! Run: `benches/peers/preprocess/run.sh [--rounds N] [--markdown FILE]`
 
-mod contenders;
 mod finish;
 mod frames;
+mod implementations;
 mod report;
 mod rounds;
 
@@ -23,9 +23,9 @@ use std::rc::Rc;
 
 use catdog_core::frame::PixelFormat;
 use catdog_core::preprocess::Kernels;
-use contenders::opencv::Interpreter;
-use contenders::{Outcome, swscale};
 use frames::Frames;
+use implementations::opencv::Interpreter;
+use implementations::{Outcome, swscale};
 use report::Cell;
 
 const FORMATS: [PixelFormat; 3] = [PixelFormat::I420, PixelFormat::Nv12, PixelFormat::Yuy2];
@@ -71,7 +71,7 @@ fn main() -> Outcome {
         let frames = Rc::new(Frames::new(format));
         for side in SIDES {
             eprintln!("{format:?} to {side}x{side}");
-            let mut entries = contenders::all(&frames, side, python.as_ref())?;
+            let mut entries = implementations::all(&frames, side, python.as_ref())?;
             let measured = rounds::measure(&mut entries, rounds)?;
             cells.push(Cell { format, side, measured });
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use catdog_core::frame::PixelFormat;
 
-use crate::contenders::Filter;
+use crate::implementations::Filter;
 use crate::rounds::{Measured, State};
 
 /// The results for frames of one format and tensors of one size.

@@ -9,14 +9,14 @@ use pic_scale::{
 };
 
 use super::planar::{Planar, Scale};
-use super::{Contender, Filter, Outcome};
+use super::{Filter, Implementation, Outcome};
 use crate::frames::{Frames, Shape};
 
 pub fn boxed(
     frames: &Rc<Frames>,
     side: usize,
     filter: Filter,
-) -> Result<Box<dyn Contender>, PicScaleError> {
+) -> Result<Box<dyn Implementation>, PicScaleError> {
     let scaler = Scaler::new(ResamplingFunction::Bilinear)
         .set_threading_policy(ThreadingPolicy::Single)
         .set_workload_strategy(WorkloadStrategy::PreferSpeed)

@@ -1,4 +1,4 @@
-//! The contenders: each turns a frame into a tensor in the fastest way of its library.
+//! The implementations: each turns a frame into a tensor in the fastest way of its library.
 
 mod catdog;
 mod fast_image_resize;
@@ -18,7 +18,7 @@ use crate::frames::Frames;
 
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// The filter of a contender, which is compared with the same filter of catdog.
+/// The filter of an implementation, which is compared with the same filter of catdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// Only a few pixels around each sampling point contribute.
@@ -37,8 +37,8 @@ impl Filter {
 }
 
 /// A way to turn frames into tensors.
-pub trait Contender {
-    /// Preprocesses frame `index` into the tensor of the contender.
+pub trait Implementation {
+    /// Preprocesses frame `index` into the tensor of the implementation.
     fn fill(&mut self, index: usize) -> Outcome;
 
     /// Returns the tensor of the last frame.
@@ -55,14 +55,14 @@ pub trait Contender {
     }
 }
 
-/// A contender with its name and filter: one row of the tables.
+/// An implementation with its name and filter: one row of the tables.
 pub struct Entry {
     pub name: &'static str,
     pub filter: Filter,
-    pub contender: Box<dyn Contender>,
+    pub implementation: Box<dyn Implementation>,
 }
 
-/// Returns all contenders for frames of one format and tensors of one size. The first of each filter is catdog.
+/// Returns all implementations for frames of one format and tensors of one size. The first of each filter is catdog.
 pub fn all(
     frames: &Rc<Frames>,
     side: usize,
@@ -70,7 +70,8 @@ pub fn all(
 ) -> Outcome<Vec<Entry>> {
     use Filter::{Antialiased, TwoTap};
     let mut entries = Vec::new();
-    let mut add = |name, filter, contender| entries.push(Entry { name, filter, contender });
+    let mut add =
+        |name, filter, implementation| entries.push(Entry { name, filter, implementation });
     let catdog =
         |filter, kernels| catdog::Catdog::boxed(frames, side, filter == Antialiased, kernels);
     add("catdog, `antialias=false`", TwoTap, catdog(TwoTap, Kernels::best())?);

@@ -1,9 +1,9 @@
-//! The contenders whose libraries scale images and do not support video formats: they scale each plane to the size of
+//! The implementations whose libraries scale images and do not support video formats: they scale each plane to the size of
 //! the tensor, and convert the colors of the result.
 
 use std::rc::Rc;
 
-use super::{Contender, Outcome};
+use super::{Implementation, Outcome};
 use crate::finish::Finish;
 use crate::frames::Frames;
 
@@ -30,7 +30,7 @@ impl<S> Planar<S> {
     }
 }
 
-impl<S: Scale> Contender for Planar<S> {
+impl<S: Scale> Implementation for Planar<S> {
     fn fill(&mut self, index: usize) -> Outcome {
         let planes = self.frames.planes(index).zip(&mut self.scaled);
         for (plane, ((from, _), to)) in planes.enumerate() {

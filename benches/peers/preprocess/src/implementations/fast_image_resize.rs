@@ -6,7 +6,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::planar::{Planar, Scale};
-use super::{Contender, Filter, Outcome};
+use super::{Filter, Implementation, Outcome};
 use crate::frames::{Frames, Shape};
 
 struct FastImageResize {
@@ -16,7 +16,7 @@ struct FastImageResize {
     options: ResizeOptions,
 }
 
-pub fn boxed(frames: &Rc<Frames>, side: usize, filter: Filter) -> Box<dyn Contender> {
+pub fn boxed(frames: &Rc<Frames>, side: usize, filter: Filter) -> Box<dyn Implementation> {
     let algorithm = match filter {
         Filter::TwoTap => ResizeAlg::Interpolation(FilterType::Bilinear),
         Filter::Antialiased => ResizeAlg::Convolution(FilterType::Bilinear),

@@ -8,7 +8,7 @@ use catdog_core::preprocess::{
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 
-use super::{Contender, Outcome};
+use super::{Implementation, Outcome};
 use crate::frames::{Frames, SIZE};
 
 pub struct Catdog {
@@ -24,7 +24,7 @@ impl Catdog {
         side: usize,
         antialias: bool,
         kernels: Kernels,
-    ) -> Outcome<Box<dyn Contender>> {
+    ) -> Outcome<Box<dyn Implementation>> {
         let spec = FrameSpec::new(frames.format, SIZE.0, SIZE.1);
         let target = TensorTarget {
             width: side,
@@ -39,7 +39,7 @@ impl Catdog {
     }
 }
 
-impl Contender for Catdog {
+impl Implementation for Catdog {
     fn fill(&mut self, index: usize) -> Outcome {
         let mut planes = [Plane { data: &[], stride: 0 }; 3];
         let count = self.spec.format.n_planes();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use catdog_core::frame::PixelFormat;
 
-use super::{Contender, Outcome};
+use super::{Implementation, Outcome};
 use crate::finish;
 use crate::frames::{Frames, SIZE};
 
@@ -74,7 +74,11 @@ pub struct Swscale {
 }
 
 impl Swscale {
-    pub fn boxed(frames: &Rc<Frames>, side: usize, flags: c_int) -> Outcome<Box<dyn Contender>> {
+    pub fn boxed(
+        frames: &Rc<Frames>,
+        side: usize,
+        flags: c_int,
+    ) -> Outcome<Box<dyn Implementation>> {
         let from = pixel_format(match frames.format {
             PixelFormat::Nv12 => c"nv12",
             PixelFormat::Yuy2 => c"yuyv422",
@@ -102,7 +106,7 @@ fn pixel_format(name: &CStr) -> c_int {
     unsafe { av_get_pix_fmt(name.as_ptr()) }
 }
 
-impl Contender for Swscale {
+impl Implementation for Swscale {
     fn fill(&mut self, index: usize) -> Outcome {
         let (mut from, mut from_strides) = ([ptr::null(); 4], [0; 4]);
         for (plane, (data, stride)) in self.frames.planes(index).enumerate() {

@@ -10,7 +10,7 @@ use gst_video::{
     VideoFrame, VideoInfo, VideoResamplerMethod,
 };
 
-use super::{Contender, Filter, Outcome};
+use super::{Filter, Implementation, Outcome};
 use crate::finish;
 use crate::frames::{COUNT, Frames, SIZE};
 
@@ -24,7 +24,11 @@ pub struct GstVideo {
 }
 
 impl GstVideo {
-    pub fn boxed(frames: &Rc<Frames>, side: usize, filter: Filter) -> Outcome<Box<dyn Contender>> {
+    pub fn boxed(
+        frames: &Rc<Frames>,
+        side: usize,
+        filter: Filter,
+    ) -> Outcome<Box<dyn Implementation>> {
         let format = match frames.format {
             PixelFormat::Nv12 => VideoFormat::Nv12,
             PixelFormat::Yuy2 => VideoFormat::Yuy2,
@@ -54,7 +58,7 @@ impl GstVideo {
     }
 }
 
-impl Contender for GstVideo {
+impl Implementation for GstVideo {
     fn fill(&mut self, index: usize) -> Outcome {
         self.converter.frame(&self.frames[index], &mut self.rgb);
         let stride = self.rgb.plane_stride()[0] as usize;

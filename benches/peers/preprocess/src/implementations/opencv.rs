@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use super::{Contender, Outcome};
+use super::{Implementation, Outcome};
 use crate::frames::{Frames, SIZE};
 
 /// A Python interpreter with OpenCV.
@@ -31,7 +31,7 @@ impl Interpreter {
             .arg(file.path())
             .arg(format!("{:?}", frames.format))
             .args([SIZE.0, SIZE.1, side].map(|number| number.to_string()))
-            // The other contenders have no huge pages for the frames.
+            // The other implementations have no huge pages for the frames.
             .env("NUMPY_MADVISE_HUGEPAGE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -95,12 +95,12 @@ pub struct OpenCv {
 }
 
 impl OpenCv {
-    pub fn boxed(process: &Rc<RefCell<Process>>, filter: &'static str) -> Box<dyn Contender> {
+    pub fn boxed(process: &Rc<RefCell<Process>>, filter: &'static str) -> Box<dyn Implementation> {
         Box::new(Self { process: Rc::clone(process), filter })
     }
 }
 
-impl Contender for OpenCv {
+impl Implementation for OpenCv {
     fn fill(&mut self, index: usize) -> Outcome {
         self.time(&[index]).map(drop)
     }
