@@ -418,6 +418,10 @@ impl BaseTransformImpl for CatdogFilter {
         let Some((mut streaming, start)) = lock(&self.state).begin_frame() else {
             return Err(gst::FlowError::Flushing);
         };
+        if !streaming.is_active() && !start.has_changes() {
+            lock(&self.state).end_frame(streaming);
+            return Ok(gst::FlowSuccess::Ok);
+        }
         let (element, pts) = (self.obj(), buffer.pts());
         let changed_settings = start.settings_changed.then(|| lock(&self.settings).clone());
         let context = FrameContext {

@@ -41,6 +41,13 @@ pub struct FrameStart {
     pub upstream_is_live: Option<bool>,
 }
 
+impl FrameStart {
+    /// Returns whether something has changed since the last frame.
+    pub fn has_changes(&self) -> bool {
+        self.settings_changed || self.relinked || self.next_model.is_some()
+    }
+}
+
 impl State {
     /// Takes `Streaming` out of the state while a frame is processed. Returns `None` if the element
     /// is not started.

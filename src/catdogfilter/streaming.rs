@@ -187,6 +187,11 @@ impl Streaming {
         Ok(())
     }
 
+    /// Returns whether frames are classified.
+    pub fn is_active(&self) -> bool {
+        self.settings.active
+    }
+
     /// Sets whether frames arrive in reverse order.
     pub fn set_reverse(&mut self, reverse: bool) {
         self.reverse = reverse;
