@@ -30,13 +30,13 @@ use super::settings::{
     DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS,
     DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT,
     DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy, Mode, OptimizeChoice,
-    OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings, SettingsError,
+    OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings,
 };
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::streaming::{FrameContext, Stop, Streaming};
 use super::{FACTORY_NAME, caps, latency};
-use crate::property::is_invalid_utf8;
+use crate::property::check_utf8;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -197,8 +197,7 @@ impl ObjectImpl for CatdogFilter {
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let is_path = matches!(pspec.name(), "model-file" | "labels-file");
-        if !is_path && is_invalid_utf8(value) {
-            let error = SettingsError::NotUtf8 { property: pspec.name().to_owned() };
+        if !is_path && let Err(error) = check_utf8(value, pspec) {
             gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{error}"));
             return;
         }

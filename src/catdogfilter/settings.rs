@@ -52,12 +52,6 @@ pub enum SettingsError {
     /// The text format cannot be used.
     #[error(transparent)]
     TextFormat(#[from] TextFormatError),
-    /// A text is not UTF-8.
-    #[error("{property} is not UTF-8 text and keeps its value; set it to UTF-8 text")]
-    NotUtf8 {
-        /// Name of the property.
-        property: String,
-    },
     /// The property needs a feature with which catdog was not built.
     #[error(
         "{property} needs analytics metadata, which is not compiled in; build catdog with \

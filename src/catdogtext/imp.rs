@@ -15,7 +15,7 @@ use super::caps;
 use super::keyframes::Keyframes;
 use super::settings::*;
 use super::splitter;
-use crate::property::is_invalid_utf8;
+use crate::property::check_utf8;
 
 /// The name of the element in a pipeline description.
 pub const FACTORY_NAME: &str = "catdogtext";
@@ -65,12 +65,8 @@ impl ObjectImpl for CatdogText {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        if is_invalid_utf8(value) {
-            gst::element_imp_warning!(
-                self,
-                gst::LibraryError::Settings,
-                ("{} is not UTF-8 text and keeps its value; set it to UTF-8 text", pspec.name())
-            );
+        if let Err(error) = check_utf8(value, pspec) {
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{error}"));
             return;
         }
         self.derived_set_property(id, value, pspec);
