@@ -66,7 +66,7 @@ impl CompiledModel {
         self.environment().api()
     }
 
-    /// Sets the shape of an input with a dynamic batch.
+    /// Sets the shape of an input that is open in the file.
     ///
     /// # Errors
     ///
@@ -84,52 +84,67 @@ impl CompiledModel {
                 dims.len(),
             )
         };
-        self.check("batch size 1", status)
+        self.check("input shape", status)
     }
 
-    /// Compares the shapes that LiteRT planned with those of `info`, from which the tensors are
-    /// made.
+    /// Creates the memory of the input.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Create`] if the number of elements differs.
-    pub(super) fn check_shapes(&mut self, info: &ModelInfo) -> Result<(), EngineError> {
-        let (mut input, mut output) = (ffi::Layout::EMPTY, ffi::Layout::EMPTY);
+    /// [`EngineError::Create`] if LiteRT has planned another shape, or refuses the memory.
+    pub(super) fn input(&mut self, info: &ModelInfo) -> Result<HostTensor, EngineError> {
+        let mut layout = ffi::Layout::EMPTY;
         // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes
-        // one layout to `input`.
+        // one layout to `layout`.
         self.check("input shape", unsafe {
             (self.api().get_input_tensor_layout)(
                 self.handle.as_ptr(),
                 self.signature,
                 0,
-                &mut input,
+                &mut layout,
             )
         })?;
+        let ImageInput { tensor, runtime_shape, .. } = &info.input;
+        check_elements(&layout, &tensor.name, runtime_shape.iter().product())?;
+        let size = self.buffer_size(Direction::Input, 0)?;
+        HostTensor::new(self.environment(), &tensor.name, tensor.element.into(), layout, size)
+    }
+
+    /// Creates the memory of all outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Create`] if LiteRT has planned another shape for the scores, or refuses the
+    /// memory.
+    pub(super) fn outputs(&mut self, info: &ModelInfo) -> Result<Vec<HostTensor>, EngineError> {
+        let mut layouts = vec![ffi::Layout::EMPTY; info.outputs.len()];
         // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes
-        // as many layouts as the third argument says: one, to `output`.
+        // as many layouts as the third argument says, the length of `layouts`.
         self.check("output shape", unsafe {
             (self.api().get_output_tensor_layouts)(
                 self.handle.as_ptr(),
                 self.signature,
-                1,
-                &mut output,
+                layouts.len(),
+                layouts.as_mut_ptr(),
                 true,
             )
         })?;
-        check_shape(&input, &info.input)?;
-        check_shape(&output, &info.output)
+        if let Some(scores) = layouts.get(info.output_index) {
+            let batch = info.outputs_per_picture(scores.elements());
+            check_elements(scores, &info.output.name, batch)?;
+        }
+        let describe = layouts.into_iter().zip(&info.outputs).enumerate();
+        describe
+            .map(|(index, (layout, output))| {
+                let size = self.buffer_size(Direction::Output, index)?;
+                let name = &output.name;
+                HostTensor::new(self.environment(), name, output.tensor_type.into(), layout, size)
+            })
+            .collect()
     }
 
-    /// Creates the memory of the input or the output, which `info` describes.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Create`] if LiteRT refuses the memory.
-    pub(super) fn host_tensor(
-        &self,
-        direction: Direction,
-        info: &TensorInfo,
-    ) -> Result<HostTensor, EngineError> {
+    /// Returns the number of bytes that LiteRT needs for the input or output with this index.
+    fn buffer_size(&self, direction: Direction, index: usize) -> Result<usize, EngineError> {
         let api = self.api();
         let requirements_of = match direction {
             Direction::Input => api.get_input_buffer_requirements,
@@ -139,7 +154,7 @@ impl CompiledModel {
         // SAFETY: the compiled model is alive, and no other thread calls it, because it is not
         // `Sync`. LiteRT writes one pointer to `requirements`.
         self.check("tensor buffers", unsafe {
-            requirements_of(self.handle.as_ptr(), self.signature, 0, &mut requirements)
+            requirements_of(self.handle.as_ptr(), self.signature, index, &mut requirements)
         })?;
         let mut size = 0;
         // SAFETY: the call above wrote `requirements`, which the compiled model owns
@@ -147,10 +162,11 @@ impl CompiledModel {
         check("tensor buffers", unsafe {
             (api.get_requirements_buffer_size)(requirements, &mut size)
         })?;
-        HostTensor::new(self.environment(), info, size)
+        Ok(size)
     }
 
-    /// Runs one inference on `input` and writes `output`, which [`Self::host_tensor`] created.
+    /// Runs one inference on `input` and writes `outputs`, which [`Self::input`] and
+    /// [`Self::outputs`] created.
     ///
     /// # Errors
     ///
@@ -158,14 +174,19 @@ impl CompiledModel {
     pub(super) fn run(
         &mut self,
         input: &mut HostTensor,
-        output: &mut HostTensor,
+        outputs: &mut [HostTensor],
     ) -> Result<(), EngineError> {
         let mut inputs = [input.handle()];
-        let mut outputs = [output.handle()];
-        // SAFETY: the compiled model and both tensor buffers are alive, and all three are borrowed
+        let mut handles = [ptr::null_mut(); MAX_OUTPUTS];
+        let outputs = outputs.iter_mut().zip(&mut handles).map(|(output, handle)| {
+            *handle = output.handle();
+        });
+        let outputs = outputs.count();
+        // SAFETY: the compiled model and all tensor buffers are alive, and all are borrowed
         // exclusively, so their calls are serialized and no reference to the elements exists. The
-        // arrays have as many elements as the counts say. The buffers are as large as LiteRT
-        // requires (`host_tensor`). A run is synchronous (`litert_compiled_model.h`), so LiteRT
+        // arrays have at least as many elements as the counts say, and all outputs of the model are
+        // in them, because a model has at most `MAX_OUTPUTS`. The buffers are as large as LiteRT
+        // requires (`buffer_size`). A run is synchronous (`litert_compiled_model.h`), so LiteRT
         // accesses the elements during the call only.
         let status = unsafe {
             (self.api().run_compiled_model)(
@@ -173,8 +194,8 @@ impl CompiledModel {
                 self.signature,
                 inputs.len(),
                 inputs.as_mut_ptr(),
-                outputs.len(),
-                outputs.as_mut_ptr(),
+                outputs,
+                handles.as_mut_ptr(),
             )
         };
         if status == ffi::STATUS_OK {
@@ -221,17 +242,12 @@ impl Drop for CompiledModel {
     }
 }
 
-/// Returns an error if `layout` does not have as many elements as `tensor`.
-fn check_shape(layout: &ffi::Layout, tensor: &TensorInfo) -> Result<(), EngineError> {
-    let planned: i64 = layout.dimensions().iter().map(|&d| i64::from(d)).product();
-    if planned == tensor.len() as i64 {
+/// Returns an error if `layout` does not have `want` elements.
+fn check_elements(layout: &ffi::Layout, name: &str, want: usize) -> Result<(), EngineError> {
+    if layout.elements() == Some(want) {
         return Ok(());
     }
-    let detail = format!(
-        "tensor '{}' has shape {:?} in the file but {:?} in the runtime",
-        tensor.name,
-        tensor.shape,
-        layout.dimensions()
-    );
+    let planned = layout.dimensions();
+    let detail = format!("tensor '{name}' has {want} elements in the file, but the runtime gives it shape {planned:?}");
     Err(EngineError::Create { stage: "tensor shapes", status: 3, detail })
 }

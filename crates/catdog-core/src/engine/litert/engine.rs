@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use super::compiled_model::CompiledModel;
 use super::environment::Environment;
-use super::host_tensor::{Direction, HostTensor};
+use super::host_tensor::HostTensor;
+use super::memory::AlignedBytes;
 use super::model::Model;
 use super::options::LiteRtOptions;
 use crate::engine::{Engine, EngineError, ModelLoadError};
-use crate::model::tflite::ModelInfo;
+use crate::model::tflite::{ModelInfo, ModelOptions, strip_signatures};
 use crate::sync::lock;
 use crate::tensor::{TensorInfo, TensorMut, TensorRef};
 
@@ -34,8 +35,25 @@ impl LiteRtModel {
     /// [`ModelLoadError`] if there is no usable runtime, the file is not an image classifier, or
     /// LiteRT refuses it.
     pub fn new(file: &[u8], options: &LiteRtOptions) -> Result<Self, ModelLoadError> {
-        let info = ModelInfo::parse(file)?;
+        Self::with_model_options(file, options, &ModelOptions::default())
+    }
+
+    /// Does the same as [`new`](Self::new) for a model that leaves choices.
+    ///
+    /// # Errors
+    ///
+    /// The errors are those of [`new`](Self::new).
+    pub fn with_model_options(
+        file: &[u8],
+        options: &LiteRtOptions,
+        model_options: &ModelOptions,
+    ) -> Result<Self, ModelLoadError> {
+        let info = ModelInfo::parse_with(file, model_options)?;
         let environment = Environment::shared(options.accelerator)?;
+        let mut file = AlignedBytes::copy_of(file);
+        if info.ignores_signatures {
+            strip_signatures(file.as_mut_slice());
+        }
         let model = Model::new(environment, file)?;
         let signature = model.signature_index(info.signature.as_deref())?;
         Ok(Self {
@@ -57,13 +75,12 @@ impl LiteRtModel {
         let mut compiled = CompiledModel::new(&self.model, self.signature, &self.options)?;
         drop(compiling);
         let info = Arc::clone(&self.info);
-        if info.dynamic_batch {
-            compiled.resize_input(&info.input.shape)?;
+        if info.input.is_open {
+            compiled.resize_input(&info.input.runtime_shape)?;
         }
-        compiled.check_shapes(&info)?;
-        let input = compiled.host_tensor(Direction::Input, &info.input)?;
-        let output = compiled.host_tensor(Direction::Output, &info.output)?;
-        Ok(LiteRtEngine { info, input, output, compiled })
+        let input = compiled.input(&info)?;
+        let outputs = compiled.outputs(&info)?;
+        Ok(LiteRtEngine { info, input, outputs, compiled })
     }
 
     /// Returns the description of the model in its file.
@@ -76,7 +93,7 @@ impl LiteRtModel {
         &self.options
     }
 
-    /// Returns the bytes of the file.
+    /// Returns the bytes of the file, without signatures if they are ignored.
     pub fn file(&self) -> &[u8] {
         self.model.file()
     }
@@ -86,7 +103,8 @@ impl LiteRtModel {
 pub struct LiteRtEngine {
     info: Arc<ModelInfo>,
     input: HostTensor,
-    output: HostTensor,
+    /// All outputs, in the order of the runtime, which writes all of them.
+    outputs: Vec<HostTensor>,
     compiled: CompiledModel,
 }
 
@@ -120,7 +138,7 @@ impl fmt::Debug for LiteRtEngine {
 
 impl Engine for LiteRtEngine {
     fn input_info(&self) -> &TensorInfo {
-        &self.info.input
+        &self.info.input.tensor
     }
 
     fn output_info(&self) -> &TensorInfo {
@@ -128,15 +146,18 @@ impl Engine for LiteRtEngine {
     }
 
     fn input_mut(&mut self) -> TensorMut<'_> {
-        self.input.elements_mut()
+        // Only the first picture of a batch is used; the others stay 0.
+        self.input.elements_mut().first(self.info.input.tensor.len())
     }
 
     fn run(&mut self) -> Result<(), EngineError> {
-        self.compiled.run(&mut self.input, &mut self.output)
+        self.compiled.run(&mut self.input, &mut self.outputs)
     }
 
     fn output(&self) -> TensorRef<'_> {
-        self.output.elements()
+        let scores = &self.outputs[self.info.output_index];
+        // The scores of the first picture of a batch come first.
+        scores.elements().first(self.info.output.len())
     }
 }
 

@@ -66,7 +66,8 @@ impl AlignedBytes {
         unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len) }
     }
 
-    fn as_mut_slice(&mut self) -> &mut [u8] {
+    /// Returns the bytes for writing.
+    pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: `zeroed` allocated and initialized at least `len` bytes. The exclusive borrow of
         // `self` excludes every other access through this type.
         unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.len) }

@@ -36,13 +36,15 @@ unsafe impl Send for Model {}
 unsafe impl Sync for Model {}
 
 impl Model {
-    /// Loads a copy of `file`, the bytes of a `.tflite` file.
+    /// Loads the bytes of a `.tflite` file.
     ///
     /// # Errors
     ///
     /// [`EngineError::Create`] if LiteRT refuses the file.
-    pub(super) fn new(environment: Arc<Environment>, file: &[u8]) -> Result<Self, EngineError> {
-        let file = AlignedBytes::copy_of(file);
+    pub(super) fn new(
+        environment: Arc<Environment>,
+        file: AlignedBytes,
+    ) -> Result<Self, EngineError> {
         let mut handle = ptr::null_mut();
         // SAFETY: the environment is alive. `file` has `file.len()` bytes; `litert_model.h`
         // requires that they stay valid for the lifetime of the model, so the model owns them.

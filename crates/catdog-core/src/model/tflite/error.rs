@@ -23,16 +23,30 @@ pub enum ModelError {
         "it has {0} inputs; choose an image classifier, which has one input [1, height, width, 3]"
     )]
     Inputs(usize),
-    /// The model does not have exactly one output.
+    /// The model has several outputs, and none of them can be a row of scores.
     #[error(
-        "it has {0} outputs (detection models have four); choose an image classifier, which has \
-         one row of scores"
+        "it has {0} outputs, none of which is a row of scores (detection models have four); choose \
+         an image classifier, which has one row of scores"
     )]
     Outputs(usize),
+    /// The model has several outputs that can be a row of scores.
+    #[error("it has several outputs that can be scores: {outputs}; set output to one of them")]
+    SeveralOutputs {
+        /// Index, name and shape of each, separated by commas.
+        outputs: String,
+    },
+    /// The model does not have the output that the user has chosen.
+    #[error("it has no output '{chosen}'; set output to the index or name of one of {outputs}")]
+    NoSuchOutput {
+        /// The name or index.
+        chosen: String,
+        /// Index, name and shape of all outputs, separated by commas.
+        outputs: String,
+    },
     /// A tensor has an element type that catdog does not support.
     #[error(
-        "its tensor '{name}' is {element}; catdog supports float32, uint8 and int8: convert the \
-         model with one of these as input and output type"
+        "its tensor '{name}' is {element}; catdog supports float32, float16, uint8 and int8: if \
+         the model is an image classifier, convert it with one of these as input and output type"
     )]
     Element {
         /// Name of the tensor.
@@ -40,7 +54,7 @@ pub enum ModelError {
         /// Name of its element type in TensorFlow.
         element: &'static str,
     },
-    /// The input is not an RGB image.
+    /// The input is not a picture.
     #[error(
         "its input has shape {shape:?}: {reason}; export it with an input of [1, height, width, 3]"
     )]

@@ -10,17 +10,27 @@
 mod entry_point;
 mod error;
 mod graph_activation;
+mod image_input;
 mod metadata;
 mod model_info;
+mod model_options;
 mod optimize;
 mod reader;
 mod schema;
+mod scores_output;
+mod strip_signatures;
+mod tensor_description;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use error::ModelError;
 pub use graph_activation::GraphActivation;
+pub use image_input::ImageInput;
 pub use metadata::Normalization;
 pub use model_info::ModelInfo;
+pub use model_options::ModelOptions;
 pub use optimize::{Optimized, optimize};
+pub use schema::TensorType;
+pub use strip_signatures::strip_signatures;
+pub use tensor_description::TensorDescription;

@@ -5,34 +5,33 @@
 //! file first, so that one error says what is wrong with the model; LiteRT returns a status code
 //! only.
 
-use super::entry_point::{EntryPoint, Port};
+use super::entry_point::EntryPoint;
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
+use super::image_input::ImageInput;
 use super::metadata::{Metadata, Normalization};
+use super::model_options::ModelOptions;
 use super::reader::{Flatbuffer, Table};
-use super::schema::{
-    DYNAMIC_DIMENSION, MODEL_IDENTIFIER, TensorType, model, quantization_parameters, sub_graph,
-    tensor,
-};
+use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
+use super::scores_output;
+use super::tensor_description::TensorDescription;
 use super::verify::verify;
-use crate::tensor::{ElementType, Quantization, TensorInfo};
-
-/// Limit for the height and width of an input, in pixels: several times the input of the largest
-/// published image classifiers. A damaged file can contain any number.
-const MAX_SIDE: usize = 4096;
-/// Limit for the number of scores; ImageNet-21k has 21,843 classes.
-const MAX_SCORES: usize = 1 << 20;
+use crate::tensor::TensorInfo;
 
 /// The description of an image classifier, from its file.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
-    /// Key of the signature to run; `None` if the file has no signatures.
+    /// Key of the signature to run; `None` if no signature is used.
     pub signature: Option<String>,
-    /// The input, of shape `[1, height, width, 3]`.
-    pub input: TensorInfo,
-    /// The batch size is dynamic (-1) in the file and must be set to 1.
-    pub dynamic_batch: bool,
-    /// The output. All dimensions except the last are 1.
+    /// The file has signatures that do not fit its subgraphs, so they are ignored.
+    pub ignores_signatures: bool,
+    /// The input.
+    pub input: ImageInput,
+    /// All outputs, in the order of the runtime.
+    pub outputs: Vec<TensorDescription>,
+    /// Index in `outputs` of the output with the scores.
+    pub output_index: usize,
+    /// The scores of one picture, of shape `[1, scores]`.
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
@@ -44,35 +43,85 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    /// Reads and checks the model `file`.
+    /// Reads and checks the model `file`, which leaves no choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_with`](Self::parse_with).
+    pub fn parse(file: &[u8]) -> Result<Self, ModelError> {
+        Self::parse_with(file, &ModelOptions::default())
+    }
+
+    /// Reads and checks the model `file`. `options` are the choices for a model that leaves some.
     ///
     /// # Errors
     ///
     /// [`ModelError`] if the file is not a `.tflite` file, is damaged, contains a graph on which
-    /// LiteRT crashes, or is not an image classifier with one RGB input and one row of scores.
-    pub fn parse(file: &[u8]) -> Result<Self, ModelError> {
+    /// LiteRT crashes, or is not an image classifier with one picture as its input and a row of
+    /// scores.
+    pub fn parse_with(file: &[u8], options: &ModelOptions) -> Result<Self, ModelError> {
         refuse_other_formats(file)?;
-        let root = Flatbuffer::root(file, MODEL_IDENTIFIER);
-        let root = root.ok_or(ModelError::Damaged("its root table"))?;
-        let subgraphs = root.tables(model::SUBGRAPHS);
+        let (root, subgraphs) = root(file)?;
         let entry = EntryPoint::choose(root, &subgraphs)?;
+        // A sound model that is no image classifier is described as what it is, so the graph is
+        // verified afterwards.
+        let described = Self::describe(file, root, &entry, options)?;
         verify(file, root, &subgraphs)?;
+        Ok(described)
+    }
+
+    fn describe(
+        file: &[u8],
+        root: Table<'_>,
+        entry: &EntryPoint<'_>,
+        options: &ModelOptions,
+    ) -> Result<Self, ModelError> {
         let tensors = entry.graph.tables(sub_graph::TENSORS);
-        let input_port = the_only(&entry.inputs, ModelError::Inputs)?;
-        let output_port = the_only(&entry.outputs, ModelError::Outputs)?;
-        let (input, dynamic_batch) = input_info(&tensors, input_port)?;
-        let output = output_info(&tensors, output_port)?;
+        let [input_port] = &entry.inputs[..] else {
+            return Err(ModelError::Inputs(entry.inputs.len()));
+        };
+        let input = TensorDescription::read(&tensors, input_port)?;
+        let reshaped = reshape_of(root, entry.graph, &tensors, input_port.tensor);
+        let input = ImageInput::new(&input, reshaped.as_deref(), options)?;
+        let outputs = entry.outputs.iter().map(|port| TensorDescription::read(&tensors, port));
+        let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
+        let activation = |index: usize| {
+            GraphActivation::find(root, entry.graph, entry.outputs[index].tensor)
+        };
+        let (output_index, output) =
+            scores_output::choose(&outputs, input.batch(), options.output.as_deref(), |index| {
+                activation(index) != GraphActivation::None
+            })?;
         let metadata = Metadata::read(file, root);
         Ok(Self {
-            signature: entry.key,
+            signature: entry.key.clone(),
+            ignores_signatures: entry.ignores_signatures,
             input,
-            dynamic_batch,
+            outputs,
+            output_index,
             output,
-            activation: GraphActivation::find(root, entry.graph, output_port.tensor),
+            activation: activation(output_index),
             labels: metadata.labels,
             normalization: metadata.normalization,
         })
     }
+}
+
+/// Checks the graph of the model `file`, which need not be an image classifier.
+///
+/// # Errors
+///
+/// [`ModelError`] if the file is damaged or contains a graph on which LiteRT crashes.
+pub(super) fn verify_file(file: &[u8]) -> Result<(), ModelError> {
+    let (root, subgraphs) = root(file)?;
+    verify(file, root, &subgraphs)
+}
+
+/// Returns the root table of the model `file` and its subgraphs.
+fn root(file: &[u8]) -> Result<(Table<'_>, Vec<Table<'_>>), ModelError> {
+    let root = Flatbuffer::root(file, MODEL_IDENTIFIER);
+    let root = root.ok_or(ModelError::Damaged("its root table"))?;
+    Ok((root, root.tables(model::SUBGRAPHS)))
 }
 
 /// Refuses files that are not flatbuffers of `schema.fbs`. The error names the format if it is
@@ -96,89 +145,30 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Returns the only element of `items`, or the error with the number of elements.
-fn the_only<T>(items: &[T], error: fn(usize) -> ModelError) -> Result<&T, ModelError> {
-    match items {
-        [item] => Ok(item),
-        _ => Err(error(items.len())),
+/// Returns the shape that a RESHAPE gives to the tensor `input`; `None` if no RESHAPE reads it
+/// directly or after a QUANTIZE or DEQUANTIZE.
+fn reshape_of(
+    root: Table<'_>,
+    graph: Table<'_>,
+    tensors: &[Table<'_>],
+    input: usize,
+) -> Option<Vec<i32>> {
+    let codes = root.tables(model::OPERATOR_CODES);
+    let mut current = i32::try_from(input).ok()?;
+    for operator in graph.tables(sub_graph::OPERATORS) {
+        if operator.i32_vector(operator::INPUTS).first() != Some(&current) {
+            continue;
+        }
+        let output = *operator.i32_vector(operator::OUTPUTS).first()?;
+        let code = codes.get(operator.u32(operator::OPCODE_INDEX) as usize)?;
+        match BuiltinOperator::of(*code) {
+            BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => current = output,
+            BuiltinOperator::RESHAPE => {
+                let output = tensors.get(usize::try_from(output).ok()?)?;
+                return Some(output.i32_vector(tensor::SHAPE));
+            }
+            _ => return None,
+        }
     }
-}
-
-/// Describes the input, and returns whether its batch size is dynamic.
-fn input_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, bool), ModelError> {
-    let (mut info, shape) = tensor_info(tensors, port)?;
-    let wrong = |reason| ModelError::InputShape { shape: shape.clone(), reason };
-    let signature = tensors[port.tensor].i32_vector(tensor::SHAPE_SIGNATURE);
-    let is_dynamic = |dimension: usize| {
-        [&shape, &signature].iter().any(|sizes| sizes.get(dimension) == Some(&DYNAMIC_DIMENSION))
-    };
-    let &[batch, height, width, channels] = &info.shape[..] else {
-        return Err(wrong("it does not have four dimensions"));
-    };
-    let dynamic_batch = is_dynamic(0);
-    if (1..4).any(is_dynamic) {
-        return Err(wrong("its height, width or number of channels is not fixed"));
-    }
-    if height == 3 && channels != 3 {
-        return Err(wrong("the channels are its second dimension (NCHW)"));
-    }
-    if channels != 3 {
-        return Err(wrong("its last dimension is not the three channels of RGB"));
-    }
-    if !dynamic_batch && batch != 1 {
-        return Err(wrong("its batch size is fixed to a number other than 1"));
-    }
-    if [height, width].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
-        return Err(wrong("its height or width is not between 1 and 4096"));
-    }
-    info.shape[0] = 1;
-    Ok((info, dynamic_batch))
-}
-
-/// Describes the output.
-fn output_info(tensors: &[Table<'_>], port: &Port) -> Result<TensorInfo, ModelError> {
-    let (mut info, shape) = tensor_info(tensors, port)?;
-    let wrong = |reason| ModelError::OutputShape { shape: shape.clone(), reason };
-    let Some((scores, leading)) = shape.split_last() else {
-        return Err(wrong("it has no dimensions"));
-    };
-    // The first dimension is dynamic if the batch size of the input is.
-    if leading.iter().any(|&dimension| dimension != 1 && dimension != DYNAMIC_DIMENSION) {
-        return Err(wrong("the model may be a detector or a segmenter"));
-    }
-    if !usize::try_from(*scores).is_ok_and(|n| (1..=MAX_SCORES).contains(&n)) {
-        return Err(wrong("the number of scores is not between 1 and 1048576"));
-    }
-    for dimension in info.shape.iter_mut().rev().skip(1) {
-        *dimension = 1;
-    }
-    Ok(info)
-}
-
-/// Describes a tensor, and returns its shape as stored in the file.
-fn tensor_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, Vec<i32>), ModelError> {
-    let tensor = tensors.get(port.tensor).ok_or(ModelError::Damaged("the index of a tensor"))?;
-    let name = port.name.as_deref().or(tensor.string(tensor::NAME)).unwrap_or("").to_owned();
-    let shape = tensor.i32_vector(tensor::SHAPE);
-    let element = match TensorType::of(*tensor) {
-        TensorType::FLOAT32 => ElementType::F32,
-        TensorType::UINT8 => ElementType::U8,
-        TensorType::INT8 => ElementType::I8,
-        other => return Err(ModelError::Element { name, element: other.name() }),
-    };
-    let quantization = match element {
-        ElementType::F32 => None,
-        ElementType::U8 | ElementType::I8 => quantization(*tensor),
-    };
-    let dimensions = shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect();
-    Ok((TensorInfo { name, shape: dimensions, element, quantization }, shape))
-}
-
-/// Returns the per-tensor quantization; `None` if there is none, or it cannot be used.
-fn quantization(tensor: Table<'_>) -> Option<Quantization> {
-    let parameters = tensor.table(tensor::QUANTIZATION)?;
-    let scale = *parameters.f32_vector(quantization_parameters::SCALE).first()?;
-    let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
-    let zero_point = i32::try_from(zero_points.first().copied().unwrap_or(0)).ok()?;
-    (scale.is_finite() && scale > 0.0).then_some(Quantization { scale, zero_point })
+    None
 }

@@ -13,7 +13,7 @@
 
 use std::io::Cursor;
 
-use super::model_info::ModelInfo;
+use super::model_info::verify_file;
 use super::reader::{EMPTY_TABLE, EMPTY_TABLE_POSITION, Flatbuffer, REFERENCE_BYTES, Table};
 use super::schema::{
     BuiltinOperator, MODEL_IDENTIFIER, TensorType, buffer, layer_inputs, model, operator,
@@ -32,7 +32,7 @@ pub struct Optimized {
     pub weights: usize,
 }
 
-/// Rewrites `file`, which [`ModelInfo::parse`] accepts. Returns `None` if it has no hybrid
+/// Rewrites `file`, which [`ModelInfo::parse`](super::ModelInfo::parse) accepts. Returns `None` if it has no hybrid
 /// depthwise convolutions, or if the rewritten model would not be accepted.
 pub fn optimize(file: &[u8]) -> Option<Optimized> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
@@ -62,7 +62,7 @@ pub fn optimize(file: &[u8]) -> Option<Optimized> {
     rewritten.extend(&file[archive..]);
     // In a damaged file, tables can overlap, so that an overwritten value also changes another
     // table.
-    ModelInfo::parse(&rewritten).ok()?;
+    verify_file(&rewritten).ok()?;
     Some(Optimized { file: rewritten, weights: found.len() })
 }
 

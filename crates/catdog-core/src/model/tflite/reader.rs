@@ -112,6 +112,12 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Returns the position in the file of the number of elements of the vector in field `id`;
+    /// `None` if the field is absent or leads outside the file.
+    pub fn count_position(self, id: usize) -> Option<usize> {
+        self.buffer.follow(self.field(id)?)
+    }
+
     /// Returns whether the field `id` is present; its value can be invalid.
     pub fn has(self, id: usize) -> bool {
         self.field(id).is_some()

@@ -12,8 +12,6 @@
 //! - an input that is not optional, such as the weights, is absent;
 //! - a hybrid depthwise convolution has no bias;
 //! - a SPLIT has no options, or its options have another number of outputs;
-//! - a signature names a tensor that is not an input or output of its subgraph;
-//! - an input or output in a signature has no name;
 //! - the tensors need terabytes of memory, or a convolution needs hours.
 //!
 //! LiteRT runs the graph, but computes other scores than the network, if
@@ -39,7 +37,6 @@ mod operator;
 mod options;
 mod quantization;
 mod scales;
-mod signature;
 mod tensor;
 mod weights;
 
