@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::decision::{Activation, Rules};
 use crate::engine::litert::Accelerator;
 use crate::model::ModelSource;
-use crate::model::tflite::Normalization;
+use crate::model::tflite::{ModelOptions, Normalization};
 use crate::preprocess::Resize;
 
 /// How the activation is chosen.
@@ -29,6 +29,8 @@ pub struct Config {
     pub labels: Option<String>,
     /// A file with one class name per line.
     pub labels_file: Option<PathBuf>,
+    /// Choices for a model that leaves some: the size of its input, and the output with the scores.
+    pub model_options: ModelOptions,
     /// CPU threads per inference; with 0, thread tuning chooses the number.
     pub threads: u32,
     /// The hardware that runs the graph.

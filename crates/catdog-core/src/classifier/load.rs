@@ -51,14 +51,15 @@ impl Classifier {
 
 /// Loads the model and returns it with its number of threads.
 fn load_model(config: &Config) -> Result<(Arc<SharedModel>, u32), LoadError> {
-    let Config { model, accelerator, optimize, .. } = config;
+    let Config { model, model_options, accelerator, optimize, .. } = config;
     let bytes =
         model.read().map_err(|reason| LoadError::Unreadable { model: model.clone(), reason })?;
     let loaded = match config.threads {
-        0 => thread_tuning::load(&bytes, *accelerator, *optimize),
+        0 => thread_tuning::load(&bytes, *accelerator, model_options, *optimize),
         threads => {
             let options = LiteRtOptions { threads, accelerator: *accelerator };
-            SharedModel::load(&bytes, &options, *optimize).map(|model| (model, threads))
+            SharedModel::load(&bytes, &options, model_options, *optimize)
+                .map(|model| (model, threads))
         }
     };
     loaded.map_err(|error| match error {

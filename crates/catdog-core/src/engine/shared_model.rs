@@ -9,7 +9,7 @@ use super::agreement::agree;
 use super::litert::{LiteRtEngine, LiteRtModel, LiteRtOptions};
 use super::scheduler::EnginePool;
 use super::{Engine, ModelLoadError};
-use crate::model::tflite::{self, ModelInfo};
+use crate::model::tflite::{self, ModelInfo, ModelOptions};
 use crate::sync::lock;
 
 /// The result of optimizing a model file before LiteRT reads it.
@@ -41,8 +41,9 @@ impl fmt::Display for Optimization {
 /// run in parallel on the CPUs of the machine.
 pub struct SharedModel {
     model: LiteRtModel,
-    /// The requested file, if an optimized one runs in its place.
-    optimized_from: Option<Vec<u8>>,
+    /// The requested file, if a changed one runs in its place.
+    requested_file: Option<Vec<u8>>,
+    model_options: ModelOptions,
     optimize: bool,
     optimization: Optimization,
     pool: Arc<EnginePool>,
@@ -53,7 +54,7 @@ impl SharedModel {
     /// Returns the model in `file` (the bytes of a `.tflite` file). It is loaded unless the process
     /// has loaded the same file with the same options already.
     ///
-    /// With `optimize`, the rewritten model of [`tflite::optimize()`] runs in its place if it makes
+    /// `model_options` are the choices for a model that leaves some. With `optimize`, the rewritten model of [`tflite::optimize()`] runs in its place if it makes
     /// the same decisions.
     ///
     /// # Errors
@@ -62,6 +63,7 @@ impl SharedModel {
     pub fn load(
         file: &[u8],
         options: &LiteRtOptions,
+        model_options: &ModelOptions,
         optimize: bool,
     ) -> Result<Arc<Self>, ModelLoadError> {
         static LOADED: Mutex<Vec<Weak<SharedModel>>> = Mutex::new(Vec::new());
@@ -70,7 +72,8 @@ impl SharedModel {
         let mut loaded = lock(&LOADED);
         loaded.retain(|model| model.strong_count() > 0);
         let same = |shared: &Arc<Self>| {
-            (shared.model.options(), shared.optimize, shared.file()) == (options, optimize, file)
+            let key = (shared.model.options(), &shared.model_options, shared.optimize);
+            key == (options, model_options, optimize) && shared.file() == file
         };
         if let Some(shared) = loaded.iter().filter_map(Weak::upgrade).find(same) {
             let users = Arc::strong_count(&shared);
@@ -84,10 +87,10 @@ impl SharedModel {
             }
             return Ok(shared);
         }
-        let model = LiteRtModel::new(file, options)?;
+        let model = LiteRtModel::with_model_options(file, options, model_options)?;
         let engine = model.engine()?;
         let (model, mut engine, optimization) = match optimize {
-            true => optimized(model, engine),
+            true => optimized(model, engine, model_options),
             false => (model, engine, Optimization::Off),
         };
         // Warm-up: the first run takes several times as long as the others, because memory is
@@ -97,10 +100,15 @@ impl SharedModel {
         engine.run()?;
         let inference_time = start.elapsed();
         let pool = EnginePool::new(Box::new(engine));
-        let optimized = matches!(optimization, Optimization::Weights(_));
-        let optimized_from = optimized.then(|| file.to_vec());
-        let shared =
-            Arc::new(Self { model, optimized_from, optimize, optimization, pool, inference_time });
+        let shared = Arc::new(Self {
+            requested_file: (model.file() != file).then(|| file.to_vec()),
+            model_options: model_options.clone(),
+            model,
+            optimize,
+            optimization,
+            pool,
+            inference_time,
+        });
         loaded.push(Arc::downgrade(&shared));
         Ok(shared)
     }
@@ -117,7 +125,7 @@ impl SharedModel {
 
     /// Returns the bytes of the requested file.
     fn file(&self) -> &[u8] {
-        self.optimized_from.as_deref().unwrap_or(self.model.file())
+        self.requested_file.as_deref().unwrap_or(self.model.file())
     }
 
     /// Returns the duration of one inference, measured when the model was loaded.
@@ -142,12 +150,17 @@ impl fmt::Debug for SharedModel {
 fn optimized(
     model: LiteRtModel,
     mut engine: LiteRtEngine,
+    model_options: &ModelOptions,
 ) -> (LiteRtModel, LiteRtEngine, Optimization) {
     let Some(rewritten) = tflite::optimize(model.file()) else {
         return (model, engine, Optimization::Nothing);
     };
     let mut load_and_compare = || -> Result<_, ModelLoadError> {
-        let fast_model = LiteRtModel::new(&rewritten.file, model.options())?;
+        let fast_model = LiteRtModel::with_model_options(
+            &rewritten.file,
+            model.options(),
+            model_options,
+        )?;
         let mut fast_engine = fast_model.engine()?;
         let same_decisions = agree(&mut engine, &mut fast_engine)?;
         Ok((fast_model, fast_engine, same_decisions))

@@ -20,6 +20,7 @@ use super::ModelLoadError;
 use super::litert::{Accelerator, LiteRtOptions};
 use super::shared_model::SharedModel;
 use crate::files;
+use crate::model::tflite::ModelOptions;
 use crate::sync::lock;
 
 /// Doubling the threads is worth it if the inference then takes at most this share of the time: the
@@ -41,8 +42,8 @@ const CACHE_BYTES: u64 = 64 << 10;
 /// Number of entries at which the cache is emptied.
 const CACHE_ENTRIES: usize = 500;
 
-/// Loads the model in `file` with the best number of threads, and returns that number. `optimize`
-/// is passed to [`SharedModel::load`].
+/// Loads the model in `file` with the best number of threads, and returns that number.
+/// `model_options` and `optimize` are passed to [`SharedModel::load`].
 ///
 /// # Errors
 ///
@@ -50,6 +51,7 @@ const CACHE_ENTRIES: usize = 500;
 pub fn load(
     file: &[u8],
     accelerator: Accelerator,
+    model_options: &ModelOptions,
     optimize: bool,
 ) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
     let cpus = available_parallelism().map_or(1, usize::from);
@@ -57,7 +59,7 @@ pub fn load(
         Accelerator::Cpu => candidates(cpus),
         _ => vec![1],
     };
-    load_with(file, accelerator, optimize, &candidates)
+    load_with(file, accelerator, model_options, optimize, &candidates)
 }
 
 /// As [`load`], choosing from `candidates`, which are in ascending order.
@@ -68,10 +70,13 @@ pub fn load(
 pub fn load_with(
     file: &[u8],
     accelerator: Accelerator,
+    model_options: &ModelOptions,
     optimize: bool,
     candidates: &[u32],
 ) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
-    let load = |threads| SharedModel::load(file, &LiteRtOptions { threads, accelerator }, optimize);
+    let load = |threads| {
+        SharedModel::load(file, &LiteRtOptions { threads, accelerator }, model_options, optimize)
+    };
     if let [] | [_] = candidates {
         let threads = candidates.first().copied().unwrap_or(1);
         return Ok((load(threads)?, threads));
@@ -80,7 +85,7 @@ pub fn load_with(
     // once.
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
-    let key = key(file, optimize);
+    let key = key(file, model_options, optimize);
     let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
     // The tried models stay alive until the end, so that the chosen one is not loaded again.
     let mut tried = Vec::new();
@@ -136,9 +141,9 @@ fn fastest(model: &SharedModel) -> Result<Duration, ModelLoadError> {
 }
 
 /// Returns the cache key: a hash of the model, the options, the version and the processor.
-fn key(file: &[u8], optimize: bool) -> String {
+fn key(file: &[u8], model_options: &ModelOptions, optimize: bool) -> String {
     let mut hasher = DefaultHasher::new();
-    (file, optimize, env!("CARGO_PKG_VERSION"), processor()).hash(&mut hasher);
+    (file, model_options, optimize, env!("CARGO_PKG_VERSION"), processor()).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

@@ -13,8 +13,7 @@ use super::model::Model;
 use super::options::LiteRtOptions;
 use super::status::{check, created};
 use crate::engine::EngineError;
-use crate::model::tflite::ModelInfo;
-use crate::tensor::TensorInfo;
+use crate::model::tflite::{ImageInput, MAX_OUTPUTS, ModelInfo, TensorType};
 
 /// An owned `LiteRtCompiledModel`, of which one signature runs.
 ///
@@ -107,7 +106,8 @@ impl CompiledModel {
         let ImageInput { tensor, runtime_shape, .. } = &info.input;
         check_elements(&layout, &tensor.name, runtime_shape.iter().product())?;
         let size = self.buffer_size(Direction::Input, 0)?;
-        HostTensor::new(self.environment(), &tensor.name, tensor.element.into(), layout, size)
+        let element = TensorType::from(tensor.element);
+        HostTensor::new(self.environment(), &tensor.name, element, layout, size)
     }
 
     /// Creates the memory of all outputs.
@@ -130,15 +130,15 @@ impl CompiledModel {
             )
         })?;
         if let Some(scores) = layouts.get(info.output_index) {
-            let batch = info.outputs_per_picture(scores.elements());
-            check_elements(scores, &info.output.name, batch)?;
+            let described = &info.outputs[info.output_index];
+            check_elements(scores, &described.name, described.elements())?;
         }
         let describe = layouts.into_iter().zip(&info.outputs).enumerate();
         describe
             .map(|(index, (layout, output))| {
                 let size = self.buffer_size(Direction::Output, index)?;
                 let name = &output.name;
-                HostTensor::new(self.environment(), name, output.tensor_type.into(), layout, size)
+                HostTensor::new(self.environment(), name, output.tensor_type, layout, size)
             })
             .collect()
     }

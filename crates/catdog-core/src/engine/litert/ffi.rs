@@ -93,10 +93,17 @@ impl EnvOption {
     }
 }
 
-/// `kLiteRtElementTypeFloat32`, `...UInt8`, `...Int8`.
+/// `kLiteRtElementTypeFloat32`, `...Int32`, `...UInt8`, `...Int64`, `...Bool`, `...Int16`, `...Int8`,
+/// `...Float16`, `...Float64`.
 pub const ELEMENT_FLOAT32: c_int = 1;
+pub const ELEMENT_INT32: c_int = 2;
 pub const ELEMENT_UINT8: c_int = 3;
+pub const ELEMENT_INT64: c_int = 4;
+pub const ELEMENT_BOOL: c_int = 6;
+pub const ELEMENT_INT16: c_int = 7;
 pub const ELEMENT_INT8: c_int = 9;
+pub const ELEMENT_FLOAT16: c_int = 10;
+pub const ELEMENT_FLOAT64: c_int = 11;
 
 /// `LITERT_TENSOR_MAX_RANK`.
 pub const MAX_RANK: usize = 8;
@@ -113,20 +120,18 @@ pub struct Layout {
 impl Layout {
     pub const EMPTY: Self = Self { bits: 0, dimensions: [0; MAX_RANK], strides: [0; MAX_RANK] };
 
-    /// Returns a dense layout, or `None` if there are more than [`MAX_RANK`] dimensions or one does
-    /// not fit into an `i32`.
-    pub fn dense(shape: &[usize]) -> Option<Self> {
-        let mut layout = Self { bits: u32::try_from(shape.len()).ok()?, ..Self::EMPTY };
-        for (index, &dimension) in shape.iter().enumerate() {
-            *layout.dimensions.get_mut(index)? = i32::try_from(dimension).ok()?;
-        }
-        Some(layout)
-    }
-
     /// Returns the dimensions.
     pub fn dimensions(&self) -> &[i32] {
         let rank = (self.bits & 0x7f) as usize;
         &self.dimensions[..rank.min(MAX_RANK)]
+    }
+
+    /// Returns the number of elements; `None` if a dimension is not fixed, or the number does not
+    /// fit.
+    pub fn elements(&self) -> Option<usize> {
+        self.dimensions().iter().try_fold(1usize, |count, &dimension| {
+            count.checked_mul(usize::try_from(dimension).ok()?)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A tensor in memory of this process, which LiteRT reads or writes during a run.
 
+use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use super::ffi;
 use super::memory::AlignedBytes;
 use super::status::created;
 use crate::engine::EngineError;
-use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
+use crate::model::tflite::TensorType;
+use crate::tensor::{ElementType, TensorMut, TensorRef};
 
 /// Whether a model reads or writes a tensor.
 #[derive(Clone, Copy, Debug)]
@@ -24,29 +26,43 @@ pub(super) struct HostTensor {
     handle: NonNull<ffi::TensorBuffer>,
     memory: AlignedBytes,
     element: ElementType,
-    /// Number of elements. They fit into `memory`.
+    /// Number of elements that this type gives access to; they fit into `memory`. 0 for a tensor
+    /// whose element type catdog does not support, such as an output without scores.
     len: usize,
     environment: Arc<Environment>,
 }
 
 impl HostTensor {
-    /// Creates the tensor that `info` describes, in memory of at least `size` bytes.
+    /// Creates a tensor of this type and layout, in memory of at least `size` bytes.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Create`] if the shape cannot be expressed or LiteRT refuses the memory.
+    /// [`EngineError::Create`] if the tensor cannot be expressed or LiteRT refuses the memory.
     pub(super) fn new(
         environment: &Arc<Environment>,
-        info: &TensorInfo,
+        name: &str,
+        tensor_type: TensorType,
+        layout: ffi::Layout,
         size: usize,
     ) -> Result<Self, EngineError> {
-        let size = size.max(info.len() * info.element.size());
-        let mut memory = AlignedBytes::zeroed(size);
-        let tensor_type = ranked_type(info).ok_or_else(|| EngineError::Create {
+        let inexpressible = || EngineError::Create {
             stage: "tensor buffers",
             status: 1,
-            detail: format!("tensor '{}' has shape {:?}", info.name, info.shape),
-        })?;
+            detail: format!(
+                "tensor '{name}' is {} of shape {:?}",
+                tensor_type.name(),
+                layout.dimensions()
+            ),
+        };
+        let (element_type, element) = element_types(tensor_type).ok_or_else(inexpressible)?;
+        let elements = layout.elements().ok_or_else(inexpressible)?;
+        let (element, len) = match element {
+            Some(element) => (element, elements),
+            None => (ElementType::U8, 0),
+        };
+        let size = size.max(len.checked_mul(element.size()).ok_or_else(inexpressible)?);
+        let mut memory = AlignedBytes::zeroed(size);
+        let tensor_type = ffi::RankedTensorType { element_type, layout };
         let mut handle = ptr::null_mut();
         // SAFETY: `tensor_type` is alive during the call. The memory has `size` bytes and the
         // alignment that `litert_tensor_buffer.h` requires. Without a deallocator LiteRT does not
@@ -63,7 +79,7 @@ impl HostTensor {
         };
         let handle = created("tensor buffers", status, handle)?;
         let environment = Arc::clone(environment);
-        Ok(Self { handle, memory, element: info.element, len: info.len(), environment })
+        Ok(Self { handle, memory, element, len, environment })
     }
 
     /// Returns the handle, which is valid while `self` exists. Takes `&mut self` because LiteRT may
@@ -84,6 +100,9 @@ impl HostTensor {
                 ElementType::F32 => {
                     TensorMut::F32(std::slice::from_raw_parts_mut(memory.cast(), len))
                 }
+                ElementType::F16 => {
+                    TensorMut::F16(std::slice::from_raw_parts_mut(memory.cast(), len))
+                }
                 ElementType::U8 => TensorMut::U8(std::slice::from_raw_parts_mut(memory, len)),
                 ElementType::I8 => {
                     TensorMut::I8(std::slice::from_raw_parts_mut(memory.cast(), len))
@@ -100,6 +119,7 @@ impl HostTensor {
         unsafe {
             match self.element {
                 ElementType::F32 => TensorRef::F32(std::slice::from_raw_parts(memory.cast(), len)),
+                ElementType::F16 => TensorRef::F16(std::slice::from_raw_parts(memory.cast(), len)),
                 ElementType::U8 => TensorRef::U8(std::slice::from_raw_parts(memory, len)),
                 ElementType::I8 => TensorRef::I8(std::slice::from_raw_parts(memory.cast(), len)),
             }
@@ -115,12 +135,19 @@ impl Drop for HostTensor {
     }
 }
 
-/// Returns type and shape of `info` as LiteRT takes them, or `None` if it cannot express the shape.
-fn ranked_type(info: &TensorInfo) -> Option<ffi::RankedTensorType> {
-    let element_type = match info.element {
-        ElementType::F32 => ffi::ELEMENT_FLOAT32,
-        ElementType::U8 => ffi::ELEMENT_UINT8,
-        ElementType::I8 => ffi::ELEMENT_INT8,
-    };
-    Some(ffi::RankedTensorType { element_type, layout: ffi::Layout::dense(&info.shape)? })
+/// Returns LiteRT's number of an element type, and the type in this crate if it supports it; `None`
+/// for types of which LiteRT has no tensor buffers, such as strings.
+fn element_types(tensor_type: TensorType) -> Option<(c_int, Option<ElementType>)> {
+    Some(match tensor_type {
+        TensorType::FLOAT32 => (ffi::ELEMENT_FLOAT32, Some(ElementType::F32)),
+        TensorType::FLOAT16 => (ffi::ELEMENT_FLOAT16, Some(ElementType::F16)),
+        TensorType::UINT8 => (ffi::ELEMENT_UINT8, Some(ElementType::U8)),
+        TensorType::INT8 => (ffi::ELEMENT_INT8, Some(ElementType::I8)),
+        TensorType::INT32 => (ffi::ELEMENT_INT32, None),
+        TensorType::INT64 => (ffi::ELEMENT_INT64, None),
+        TensorType::BOOL => (ffi::ELEMENT_BOOL, None),
+        TensorType::INT16 => (ffi::ELEMENT_INT16, None),
+        TensorType::FLOAT64 => (ffi::ELEMENT_FLOAT64, None),
+        _ => return None,
+    })
 }

@@ -32,5 +32,6 @@ pub use model_info::ModelInfo;
 pub use model_options::ModelOptions;
 pub use optimize::{Optimized, optimize};
 pub use schema::TensorType;
+pub use scores_output::MAX_OUTPUTS;
 pub use strip_signatures::strip_signatures;
 pub use tensor_description::TensorDescription;

@@ -7,6 +7,7 @@
 //! union takes two ids, the first for the type of its member.
 
 use super::reader::{I32Field, Table};
+use crate::tensor::ElementType;
 
 /// File identifier of `schema.fbs`.
 pub const MODEL_IDENTIFIER: &[u8; 4] = b"TFL3";
@@ -298,9 +299,12 @@ impl TensorType {
     pub const FLOAT16: Self = Self(1);
     pub const INT32: Self = Self(2);
     pub const UINT8: Self = Self(3);
+    pub const INT64: Self = Self(4);
     pub const STRING: Self = Self(5);
+    pub const BOOL: Self = Self(6);
     pub const INT16: Self = Self(7);
     pub const INT8: Self = Self(9);
+    pub const FLOAT64: Self = Self(10);
     pub const RESOURCE: Self = Self(13);
     pub const VARIANT: Self = Self(14);
     pub const UINT16: Self = Self(16);
@@ -352,6 +356,17 @@ impl TensorType {
     /// Returns the name of the type for error messages.
     pub fn name(self) -> &'static str {
         Self::TYPES.get(usize::from(self.0)).map_or("of an unknown type", |(name, _)| name)
+    }
+}
+
+impl From<ElementType> for TensorType {
+    fn from(element: ElementType) -> Self {
+        match element {
+            ElementType::F32 => Self::FLOAT32,
+            ElementType::F16 => Self::FLOAT16,
+            ElementType::U8 => Self::UINT8,
+            ElementType::I8 => Self::INT8,
+        }
     }
 }
 

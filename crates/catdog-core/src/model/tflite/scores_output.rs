@@ -8,6 +8,9 @@ use crate::tensor::TensorInfo;
 /// Limit for the number of scores; ImageNet-21k has 21,843 classes.
 const MAX_SCORES: usize = 1 << 20;
 
+/// Limit for the number of outputs; the detectors with the most outputs have a dozen.
+pub const MAX_OUTPUTS: usize = 32;
+
 /// Returns the index of the output with the scores, and the row of scores of one picture.
 ///
 /// It is the output that the user has chosen, else the only one that can be a row of scores, else
@@ -22,6 +25,9 @@ pub(super) fn choose(
     chosen: Option<&str>,
     has_activation: impl Fn(usize) -> bool,
 ) -> Result<(usize, TensorInfo), ModelError> {
+    if outputs.len() > MAX_OUTPUTS {
+        return Err(ModelError::Outputs(outputs.len()));
+    }
     if let Some(chosen) = chosen {
         let by_name = outputs.iter().position(|output| output.name == chosen);
         let by_index = || chosen.parse().ok().filter(|index| *index < outputs.len());

@@ -51,6 +51,11 @@ impl TensorDescription {
         })
     }
 
+    /// Returns the number of elements, with 1 for each dimension that is not fixed.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().map(|&dimension| usize::try_from(dimension).unwrap_or(1)).product()
+    }
+
     /// Returns the element type.
     ///
     /// # Errors
