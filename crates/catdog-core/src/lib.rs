@@ -19,3 +19,4 @@ pub mod sync;
 pub mod tensor;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod user_cache;

@@ -258,6 +258,15 @@ impl<'a> TensorRef<'a> {
         self.len() == 0
     }
 
+    /// Returns the index of the first element that is not a finite number.
+    pub fn first_not_finite(&self) -> Option<usize> {
+        match self {
+            Self::F32(values) => values.iter().position(|value| !value.is_finite()),
+            Self::F16(values) => values.iter().position(|value| !value.is_finite()),
+            Self::U8(_) | Self::I8(_) => None,
+        }
+    }
+
     /// Returns element `index` as a real number: dequantized if there is a `quantization`,
     /// otherwise as it is stored.
     ///

@@ -44,6 +44,14 @@ pub enum LoadError {
         /// The reason.
         source: ModelLoadError,
     },
+    /// The model cannot be run on the pictures of the probe.
+    #[error("{model} cannot be tried out: {source}; set input-mean and input-std")]
+    Probe {
+        /// The model.
+        model: ModelSource,
+        /// The reason.
+        source: ClassifyError,
+    },
     /// The labels cannot be used.
     #[error(transparent)]
     Labels(#[from] LabelsError),
@@ -70,6 +78,14 @@ pub enum ClassifyError {
     #[error("a frame cannot be preprocessed: {0}; check the caps upstream")]
     Preprocess(#[from] PreprocessError),
     /// The inference failed.
-    #[error("{0}; set CATDOG_LITERT_LOG=1 in the environment to see the messages of LiteRT")]
+    #[error("{0}{}", log_hint(.0))]
     Engine(#[from] EngineError),
+}
+
+/// Returns how to see the messages of LiteRT, if there are any about `error`.
+fn log_hint(error: &EngineError) -> &'static str {
+    match error {
+        EngineError::NotFinite { .. } => "",
+        _ => "; set CATDOG_LITERT_LOG=1 in the environment to see the messages of LiteRT",
+    }
 }

@@ -1,33 +1,37 @@
-//! How the pixel values of a frame become elements of the input tensor.
+//! The choice of the scaling of the input: which source defines it.
 
 use std::fmt;
 
 use super::config::Config;
+use super::error::ClassifyError;
+use super::probe::{Probe, RangeVerdict};
+use super::scaling::Scaling;
 use crate::model::modelinfo_file;
-use crate::model::tflite::{ModelInfo, Normalization};
-use crate::preprocess::{ChannelOrder, Channels, TensorTarget, ValueMap};
+use crate::model::tflite::{
+    Evidence, ExpectedRange, GraphRange, ModelInfo,
+};
+use crate::preprocess::{TensorTarget, ValueMap};
 use crate::tensor::{ElementType, Quantization, TensorInfo, f16};
 
-/// The meaning of the elements of a model's input.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Scaling {
-    /// No source defines it.
-    Unknown,
-    /// Real numbers; a quantized input stores them with its own scale.
-    Real(Normalization),
-    /// Stored values; the scale of the tensor is not applied.
-    Stored(Normalization),
-}
-
 /// Where a [`Scaling`] comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ScalingSource {
     /// The properties `input-mean` and `input-std`.
     Properties,
     /// The metadata of the model.
     Metadata,
+    /// The metadata of the model has a normalization that does not fit the scale of its 8-bit
+    /// input, so the pixel values are stored as they are.
+    UnusedMetadata,
     /// The `.modelinfo` file next to the model.
     ModelinfoFile,
+    /// The graph, or the names of its tensors.
+    Graph(GraphRange),
+    /// The load-time probe: the answers depend on the picture under this range, and hardly under
+    /// the others.
+    Probe,
+    /// The element type: 8-bit inputs take pixel values.
+    ElementType,
     /// No source defines the scaling.
     Default,
 }
@@ -37,188 +41,106 @@ impl fmt::Display for ScalingSource {
         f.write_str(match self {
             Self::Properties => "from input-mean and input-std",
             Self::Metadata => "from the metadata of the model",
+            Self::UnusedMetadata => {
+                "as stored, because the normalization in the metadata does not fit the scale of the \
+                 input"
+            }
             Self::ModelinfoFile => "from the .modelinfo file next to the model",
+            Self::Graph(found) => return write!(f, "because {}", found.reason),
+            Self::Probe => {
+                "because the answers to the pictures of the probe hardly differ under other ranges"
+            }
+            Self::ElementType => "as stored, because the input has 8-bit elements",
             Self::Default => "default, because the model does not define it",
         })
     }
 }
 
-/// The elements that the pixel values 0 (black) and 255 (white) become in the input tensor, for
-/// red, green and blue. Its `Display` is "0..1", or the ranges of the three channels if they
-/// differ.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct InputRange {
-    /// The elements for the pixel value 0.
-    pub black: [f32; 3],
-    /// The elements for the pixel value 255.
-    pub white: [f32; 3],
-}
-
-impl fmt::Display for InputRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let range = |channel: usize| format!("{}..{}", self.black[channel], self.white[channel]);
-        let (red, green, blue) = (range(0), range(1), range(2));
-        if red == green && green == blue {
-            f.write_str(&red)
-        } else {
-            write!(f, "{red} (red), {green} (green), {blue} (blue)")
-        }
-    }
-}
-
-impl Scaling {
-    /// Returns the range of the elements of the input tensor `input`.
-    pub fn range(&self, input: &TensorInfo) -> InputRange {
-        let elements = |pixel_value: f64| {
-            std::array::from_fn(|channel| {
-                element(input.element, value_map(input, self, channel), pixel_value)
-            })
-        };
-        InputRange { black: elements(0.0), white: elements(255.0) }
-    }
-}
-
-/// Returns the element that `pixel_value` becomes, computed as preprocessing does.
-fn element(element: ElementType, map: ValueMap, pixel_value: f64) -> f32 {
-    let value = match map {
-        ValueMap::Level if element == ElementType::I8 => pixel_value - 128.0,
-        ValueMap::Level => pixel_value,
-        ValueMap::Normalized { mean, std } => (pixel_value - f64::from(mean)) / f64::from(std),
-        ValueMap::Quantized { mean, std, quantization } => {
-            let real = (pixel_value - f64::from(mean)) / f64::from(std);
-            (real / f64::from(quantization.scale)).round() + f64::from(quantization.zero_point)
-        }
-    };
-    match element {
-        ElementType::F32 => value as f32,
-        ElementType::F16 => f16::from_f64(value).to_f32(),
-        // A conversion to an integer clamps.
-        ElementType::U8 => f32::from(value as u8),
-        ElementType::I8 => f32::from(value as i8),
-    }
-}
-
 /// Returns the scaling from the first of these sources that defines it: the configuration, the
-/// model's metadata, a `.modelinfo` file. Appends a warning if the `.modelinfo` file cannot be
-/// used.
+/// model's metadata, a `.modelinfo` file, the element type, the graph, the `probe`. Without a probe,
+/// weak evidence of the graph counts as it is. Appends a warning if a source cannot be used, or no
+/// source defines the scaling.
+///
+/// # Errors
+///
+/// [`ClassifyError`] if the model cannot be run on the pictures of the probe.
 pub(super) fn input_scaling(
     config: &Config,
     info: &ModelInfo,
+    probe: Option<&Probe<'_>>,
     warnings: &mut Vec<String>,
-) -> (Scaling, ScalingSource) {
+) -> Result<(Scaling, ScalingSource), ClassifyError> {
+    let input = &info.input.tensor;
     if let Some(normalization) = &config.normalization {
         // Integers without a scale represent no real numbers.
-        let stored = !info.input.element.is_float() && info.input.quantization.is_none();
+        let stored = !input.element.is_float() && input.quantization.is_none();
         let scaling = if stored { Scaling::Stored } else { Scaling::Real };
-        return (scaling(normalization.clone()), ScalingSource::Properties);
+        return Ok((scaling(normalization.clone()), ScalingSource::Properties));
     }
     if let Some(normalization) = &info.normalization {
-        return (Scaling::Real(normalization.clone()), ScalingSource::Metadata);
+        let scaling = Scaling::Real(normalization.clone());
+        return Ok(match scaling.covers_stored_range(input) {
+            true => (scaling, ScalingSource::Metadata),
+            false => (Scaling::Levels, ScalingSource::UnusedMetadata),
+        });
     }
     match config.model.file().map_or(Ok(None), modelinfo_file::read_normalization) {
-        Ok(Some(normalization)) => (Scaling::Stored(normalization), ScalingSource::ModelinfoFile),
-        Ok(None) => (Scaling::Unknown, ScalingSource::Default),
-        Err(reason) => {
-            warnings.push(reason);
-            (Scaling::Unknown, ScalingSource::Default)
+        Ok(Some(normalization)) => {
+            return Ok((Scaling::Stored(normalization), ScalingSource::ModelinfoFile));
         }
+        Ok(None) => {}
+        Err(reason) => warnings.push(reason),
     }
+    if !input.element.is_float() {
+        return Ok((Scaling::Levels, ScalingSource::ElementType));
+    }
+    let (range, source) = float_range(config, info, probe, warnings)?;
+    Ok((Scaling::Real(range.normalization()), source))
 }
 
-/// Mean and standard deviation of a float input without a defined scaling: 0..255 becomes -1..1,
-/// the range of the MobileNet family.
-const FLOAT_CENTER: f32 = 127.5;
-
-/// Returns what preprocessing must produce for the input tensor `input`.
-pub(super) fn tensor_target(input: &TensorInfo, scaling: &Scaling) -> TensorTarget {
-    TensorTarget {
-        width: input.shape.get(2).copied().unwrap_or(0),
-        height: input.shape.get(1).copied().unwrap_or(0),
-        channels: Channels::Rgb,
-        order: ChannelOrder::Last,
-        element: input.element,
-        values: std::array::from_fn(|channel| value_map(input, scaling, channel)),
+/// Returns the range of a float input that no metadata describe.
+fn float_range(
+    config: &Config,
+    info: &ModelInfo,
+    probe: Option<&Probe<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<(ExpectedRange, ScalingSource), ClassifyError> {
+    let found = info.range.as_ref().and_then(|found| Some((found.range?, found)));
+    let is_certain =
+        |found: &GraphRange| matches!(found.evidence, Evidence::Operators | Evidence::Quantization);
+    if let Some((range, found)) = found
+        && (probe.is_none() || is_certain(found))
+    {
+        return Ok((range, ScalingSource::Graph(found.clone())));
     }
-}
-
-/// Returns the function from the pixel values of `channel` (0 red, 1 green, 2 blue) to elements.
-fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap {
-    let of_channel = |normalization: &Normalization| {
-        // A single number applies to all channels.
-        let pick = |values: &[f32]| values.get(channel).or(values.first()).copied();
-        Some((pick(&normalization.mean)?, pick(&normalization.std)?))
-    };
-    if input.element.is_float() {
-        let (mean, std) = match scaling {
-            Scaling::Real(normalization) | Scaling::Stored(normalization) => {
-                of_channel(normalization)
-            }
-            Scaling::Unknown => None,
+    let verdict = probe.map(|probe| probe.range(found.map(|(range, _)| range))).transpose()?;
+    match (verdict, found) {
+        (Some(RangeVerdict::Only(range)), Some((hint, found))) if hint == range => {
+            return Ok((range, ScalingSource::Graph(found.clone())));
         }
-        .unwrap_or((FLOAT_CENTER, FLOAT_CENTER));
-        return ValueMap::Normalized { mean, std };
+        (Some(RangeVerdict::Only(range)), _) => return Ok((range, ScalingSource::Probe)),
+        (Some(RangeVerdict::Centered), Some((ExpectedRange::Centered, found))) => {
+            return Ok((ExpectedRange::Centered, ScalingSource::Graph(found.clone())));
+        }
+        _ => {}
     }
-    /// The quantization that stores a number as itself.
-    const IDENTITY: Quantization = Quantization { scale: 1.0, zero_point: 0 };
-    let mapped = match scaling {
-        Scaling::Real(normalization) => of_channel(normalization).zip(input.quantization),
-        Scaling::Stored(normalization) => of_channel(normalization).zip(Some(IDENTITY)),
-        Scaling::Unknown => None,
-    };
-    // Without a normalization or a scale, the bytes of the tensor are the pixel values.
-    mapped.map_or(ValueMap::Level, |((mean, std), quantization)| ValueMap::Quantized {
-        mean,
-        std,
-        quantization,
-    })
+    warnings.push(assumed_range(config, info, verdict));
+    Ok((ExpectedRange::Centered, ScalingSource::Default))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input(element: ElementType, quantization: Option<Quantization>) -> TensorInfo {
-        TensorInfo { name: "input".into(), shape: vec![1, 8, 8, 3], element, quantization }
-    }
-
-    #[test]
-    fn ranges_of_a_modelinfo_are_in_stored_units() {
-        let passthrough = Scaling::Stored(Normalization { mean: vec![0.0], std: vec![1.0] });
-        let quantization = Some(Quantization { scale: 1.0 / 127.5, zero_point: 127 });
-        // 0..255 is stored as 0..255; the scale of the tensor is not applied.
-        let want = ValueMap::Quantized {
-            mean: 0.0,
-            std: 1.0,
-            quantization: Quantization { scale: 1.0, zero_point: 0 },
-        };
-        assert_eq!(value_map(&input(ElementType::U8, quantization), &passthrough, 0), want);
-    }
-
-    #[test]
-    fn an_undefined_input_gets_pixel_values_or_a_centered_range() {
-        assert_eq!(value_map(&input(ElementType::I8, None), &Scaling::Unknown, 0), ValueMap::Level);
-        let centered = ValueMap::Normalized { mean: 127.5, std: 127.5 };
-        assert_eq!(value_map(&input(ElementType::F32, None), &Scaling::Unknown, 2), centered);
-    }
-
-    fn range(black: f32, white: f32) -> InputRange {
-        InputRange { black: [black; 3], white: [white; 3] }
-    }
-
-    #[test]
-    fn the_range_is_what_black_and_white_become() {
-        let half = Scaling::Real(Normalization { mean: vec![127.5], std: vec![127.5] });
-        assert_eq!(half.range(&input(ElementType::F32, None)), range(-1.0, 1.0));
-        let quantization = Some(Quantization { scale: 1.0 / 128.0, zero_point: 0 });
-        assert_eq!(half.range(&input(ElementType::I8, quantization)), range(-128.0, 127.0));
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::U8, None)), range(0.0, 255.0));
-        assert_eq!(Scaling::Unknown.range(&input(ElementType::I8, None)), range(-128.0, 127.0));
-    }
-
-    #[test]
-    fn three_numbers_apply_to_one_channel_each() {
-        let normalization = Normalization { mean: vec![1.0, 2.0, 3.0], std: vec![4.0] };
-        let map = value_map(&input(ElementType::F32, None), &Scaling::Real(normalization), 1);
-        assert_eq!(map, ValueMap::Normalized { mean: 2.0, std: 4.0 });
-    }
+/// Returns the warning that -1..1 is assumed.
+fn assumed_range(config: &Config, info: &ModelInfo, verdict: Option<RangeVerdict>) -> String {
+    let model = &config.model;
+    let why = match (verdict, &info.range) {
+        (_, Some(GraphRange { range: None, reason, .. })) => format!(" ({reason})"),
+        (Some(RangeVerdict::Centered), _) => {
+            " (0..1 is equally plausible, 0..255 is not)".to_owned()
+        }
+        (Some(_), _) => " (its answers hardly depend on the picture under any range)".to_owned(),
+        (None, _) => String::new(),
+    };
+    format!(
+        "{model} does not define the range of its float input, so pixel values 0..255 become -1..1{why}; \
+         set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
+    )
 }

@@ -1,9 +1,13 @@
-//! How a classifier interprets a model, from the configuration and the model's file. This does not
-//! need the runtime.
+//! How a classifier interprets a model, from the configuration, the model's file and, if the runtime
+//! is loaded, a few inferences.
+
+use std::fmt;
 
 use super::config::{Config, OutputActivation};
-use super::error::LoadError;
-use super::input_scaling::{Scaling, ScalingSource, input_scaling};
+use super::error::{ClassifyError, LoadError};
+use super::input_scaling::{ScalingSource, input_scaling};
+use super::probe::Probe;
+use super::scaling::Scaling;
 use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels};
@@ -20,34 +24,83 @@ pub struct Interpretation {
     pub scaling_source: ScalingSource,
     /// How scores become confidences.
     pub activation: Activation,
+    /// Where the activation comes from.
+    pub activation_source: ActivationSource,
+    /// The classes do not exclude each other: each score is a probability of its own.
+    pub multi_label: bool,
     /// Warnings, one sentence each: what was assumed, and which file is not used.
     pub warnings: Vec<String>,
 }
 
+/// Where the activation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActivationSource {
+    /// The property `output-activation`.
+    Property,
+    /// The graph contains this activation.
+    Graph(GraphActivation),
+    /// The scores of the load-time probe are not negative and their sum is 1.
+    Probe,
+    /// The number of scores: the graph contains no activation.
+    NumberOfScores,
+}
+
+impl fmt::Display for ActivationSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Property => f.write_str("from output-activation"),
+            Self::Graph(activation) => write!(f, "the graph contains {activation}"),
+            Self::Probe => f.write_str("the scores are not negative and their sum is 1"),
+            Self::NumberOfScores => f.write_str("the graph contains none"),
+        }
+    }
+}
+
 impl Interpretation {
-    /// Interprets the model that `info` describes.
+    /// Interprets the model that `info` describes. Without a `probe`, what only the probe can tell
+    /// is assumed.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the labels cannot be used, or the configuration contradicts the model.
-    pub fn new(config: &Config, info: &ModelInfo) -> Result<Self, LoadError> {
+    /// [`LoadError`] if the labels cannot be used, the configuration contradicts the model, or the
+    /// model cannot be run on the pictures of the probe.
+    pub fn new(
+        config: &Config,
+        info: &ModelInfo,
+        probe: Option<&Probe<'_>>,
+    ) -> Result<Self, LoadError> {
         let labels = resolve_labels(config, info)?;
         let mut warnings = Vec::new();
-        let (scaling, scaling_source) = input_scaling(config, info, &mut warnings);
-        let activation = resolve_activation(config.activation, info, &config.model)?;
-        warnings.extend(assumptions(config, info, &labels, &scaling));
-        Ok(Self { labels, scaling, scaling_source, activation, warnings })
+        let in_probe = |source| LoadError::Probe { model: config.model.clone(), source };
+        let (scaling, scaling_source) =
+            input_scaling(config, info, probe, &mut warnings).map_err(in_probe)?;
+        let probabilities =
+            || probe.map_or(Ok(false), |probe| probe.scores_are_probabilities(&scaling));
+        let (activation, activation_source) =
+            resolve_activation(config.activation, info, &config.model, probabilities)?;
+        let multi_label = is_multi_label(info, activation_source, probabilities).map_err(in_probe)?;
+        warnings.extend(assumptions(config, info, &labels, activation_source));
+        Ok(Self {
+            labels,
+            scaling,
+            scaling_source,
+            activation,
+            activation_source,
+            multi_label,
+            warnings,
+        })
     }
 
     /// Returns one line that describes the model: its tensors, the range of its input, its
     /// activation and its labels, and where they come from.
     pub fn summary(&self, info: &ModelInfo) -> String {
-        let Self { labels, scaling, scaling_source, activation, .. } = self;
-        let ModelInfo { input, output, activation: in_graph, .. } = info;
+        let Self { labels, scaling, scaling_source, activation, activation_source, .. } = self;
+        let (input, output) = (&info.input.tensor, &info.output);
         format!(
             "input {input}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
-             activation {activation} (the graph contains {in_graph}); labels {} ({})",
+             activation {activation} ({activation_source}){}; labels {} ({})",
             scaling.range(input),
+            if self.multi_label { "; multi-label" } else { "" },
             labels.names.join(", "),
             labels.source
         )
@@ -64,23 +117,44 @@ fn resolve_labels(config: &Config, info: &ModelInfo) -> Result<Labels, LoadError
     Ok(sources.resolve(info.output.len())?)
 }
 
+/// Returns the activation and its source. `probabilities` runs the probe.
 fn resolve_activation(
     requested: OutputActivation,
     info: &ModelInfo,
     model: &ModelSource,
-) -> Result<Activation, LoadError> {
+    probabilities: impl FnOnce() -> Result<bool, ClassifyError>,
+) -> Result<(Activation, ActivationSource), LoadError> {
     let scores = info.output.len();
-    match requested {
-        OutputActivation::Fixed(Activation::Softmax) if scores == 1 => {
-            Err(LoadError::SoftmaxOfOneScore { model: model.clone() })
+    let in_graph = ActivationSource::Graph(info.activation);
+    Ok(match (requested, info.activation) {
+        (OutputActivation::Fixed(Activation::Softmax), _) if scores == 1 => {
+            return Err(LoadError::SoftmaxOfOneScore { model: model.clone() });
         }
-        OutputActivation::Fixed(activation) => Ok(activation),
-        OutputActivation::Auto => Ok(match info.activation {
-            GraphActivation::Logistic | GraphActivation::Softmax => Activation::None,
-            GraphActivation::None if scores == 1 => Activation::Sigmoid,
-            GraphActivation::None => Activation::Softmax,
-        }),
-    }
+        (OutputActivation::Fixed(activation), _) => (activation, ActivationSource::Property),
+        (OutputActivation::Auto, GraphActivation::LogSoftmax) => (Activation::Exp, in_graph),
+        (OutputActivation::Auto, GraphActivation::None) if scores == 1 => {
+            (Activation::Sigmoid, ActivationSource::NumberOfScores)
+        }
+        (OutputActivation::Auto, GraphActivation::None) => {
+            let in_probe = |source| LoadError::Probe { model: model.clone(), source };
+            match probabilities().map_err(in_probe)? {
+                true => (Activation::None, ActivationSource::Probe),
+                false => (Activation::Softmax, ActivationSource::NumberOfScores),
+            }
+        }
+        (OutputActivation::Auto, _) => (Activation::None, in_graph),
+    })
+}
+
+/// Returns whether the classes do not exclude each other: several scores end in a LOGISTIC, and
+/// their sum is not 1. `probabilities` runs the probe.
+fn is_multi_label(
+    info: &ModelInfo,
+    activation: ActivationSource,
+    probabilities: impl FnOnce() -> Result<bool, ClassifyError>,
+) -> Result<bool, ClassifyError> {
+    let is_logistic = activation == ActivationSource::Graph(GraphActivation::Logistic);
+    Ok(is_logistic && info.output.len() > 1 && !probabilities()?)
 }
 
 /// Returns a warning for each fact that no source defines and that is therefore assumed.
@@ -88,7 +162,7 @@ fn assumptions(
     config: &Config,
     info: &ModelInfo,
     labels: &Labels,
-    scaling: &Scaling,
+    activation: ActivationSource,
 ) -> Vec<String> {
     let model = &config.model;
     let mut warnings = Vec::new();
@@ -99,10 +173,24 @@ fn assumptions(
              labels-file"
         ));
     }
-    if *scaling == Scaling::Unknown && info.input.element.is_float() {
+    if info.input.size_is_default {
+        let (width, height) = info.input.size;
         warnings.push(format!(
-            "{model} does not define the range of its float input, so pixel values 0..255 become -1..1; \
-             set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
+            "the input of {model} has no fixed size, so {width}x{height} is used; set input-size to the \
+             size that it was trained with"
+        ));
+    }
+    let batch = info.input.batch();
+    if batch > 1 {
+        warnings.push(format!(
+            "{model} computes {batch} pictures at a time, of which one is used; export it with a batch \
+             size of 1 to save time"
+        ));
+    }
+    if activation == ActivationSource::Probe {
+        warnings.push(format!(
+            "the scores of {model} look like probabilities (they are not negative and their sum is 1), so \
+             no activation is applied; set output-activation if they are logits"
         ));
     }
     warnings

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use super::config::{Config, RuntimeConfig};
 use super::error::LoadError;
 use super::interpretation::Interpretation;
+use super::probe::Probe;
+use super::scaling::tensor_target;
 use super::{Classifier, Description, Parts};
+use crate::decision::Activation;
 use crate::engine::litert::{Accelerator, LiteRtOptions};
 use crate::engine::shared_model::SharedModel;
 use crate::engine::{ModelLoadError, thread_tuning};
+use crate::model::tflite::GraphActivation;
 
 impl Classifier {
     /// Loads runtime, model and labels.
@@ -24,9 +28,18 @@ impl Classifier {
         }
         let (shared, threads) = load_model(config)?;
         let info = shared.info();
-        let interpretation = Interpretation::new(config, info)?;
+        let in_graph = match info.activation {
+            GraphActivation::None if info.output.len() == 1 => Activation::Sigmoid,
+            GraphActivation::None => Activation::Softmax,
+            GraphActivation::LogSoftmax => Activation::Exp,
+            _ => Activation::None,
+        };
+        let probe = Probe::new(shared.pool(), &info.input, in_graph, shared.inference_time())
+            .cached(shared.file(), &config.model_options);
+        let interpretation = Interpretation::new(config, info, Some(&probe))?;
         let summary = interpretation.summary(info);
-        let Interpretation { labels, scaling, activation, warnings, .. } = interpretation;
+        let target = tensor_target(&info.input, &interpretation.scaling);
+        let Interpretation { labels, activation, multi_label, warnings, .. } = interpretation;
         let description = Description {
             model: config.model.name().into_owned(),
             summary,
@@ -34,12 +47,13 @@ impl Classifier {
             accelerator: config.accelerator,
             optimization: shared.optimization().clone(),
             inference_time: shared.inference_time(),
+            multi_label,
             warnings,
         };
         let parts = Parts {
             pool: Arc::clone(shared.pool()),
             model: Some(shared),
-            scaling,
+            target,
             resize: config.resize,
             activation,
             labels: labels.names,

@@ -19,6 +19,8 @@ mod error;
 mod input_scaling;
 mod interpretation;
 mod load;
+mod probe;
+mod scaling;
 mod schedule;
 
 use std::fmt;
@@ -36,14 +38,15 @@ use crate::preprocess::{Preprocessor, Resize, TensorTarget};
 use crate::stats::Counters;
 use crate::tensor::TensorRef;
 use clock::StreamClock;
-use input_scaling::tensor_target;
 use schedule::Schedule;
 
 pub use classification::Classification;
 pub use config::{Config, OutputActivation, RuntimeConfig};
 pub use error::{ClassifyError, LoadError};
-pub use input_scaling::{InputRange, Scaling, ScalingSource};
-pub use interpretation::Interpretation;
+pub use input_scaling::ScalingSource;
+pub use interpretation::{ActivationSource, Interpretation};
+pub use probe::Probe;
+pub use scaling::{InputRange, Scaling};
 
 /// Where inferences run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +103,8 @@ pub struct Description {
     pub accelerator: Accelerator,
     /// The result of optimizing the model.
     pub optimization: Optimization,
+    /// The classes do not exclude each other, so several of them can apply to a frame.
+    pub multi_label: bool,
     /// Duration of one inference, measured when the model was loaded.
     pub inference_time: Duration,
     /// Warnings, one sentence each: what was assumed, and which file is not used.
@@ -125,7 +130,7 @@ impl fmt::Display for Description {
 struct Parts {
     pool: Arc<EnginePool>,
     model: Option<Arc<SharedModel>>,
-    scaling: Scaling,
+    target: TensorTarget,
     resize: Resize,
     activation: Activation,
     labels: Vec<String>,
@@ -134,14 +139,14 @@ struct Parts {
 
 impl Classifier {
     fn from_parts(parts: Parts, runtime: RuntimeConfig) -> Self {
-        let Parts { pool, model, scaling, resize, activation, labels, description } = parts;
+        let Parts { pool, model, target, resize, activation, labels, description } = parts;
         let output = pool.output_info();
         let scores = output.len();
         let rules = runtime.rules.clone();
         let decider = Decider::new(scores, labels.len(), activation, output.quantization, rules);
         let ranked = Vec::with_capacity(labels.len().max(scores));
         Self {
-            target: tensor_target(pool.input_info(), &scaling),
+            target,
             pool,
             _model: model,
             worker: None,
@@ -169,12 +174,13 @@ impl Classifier {
             accelerator: Accelerator::Cpu,
             optimization: Optimization::Off,
             inference_time: engine.delay,
+            multi_label: false,
             warnings: Vec::new(),
         };
         let parts = Parts {
             pool: EnginePool::new(Box::new(engine)),
             model: None,
-            scaling: Scaling::Unknown,
+            target: engine.target(),
             resize: crate::preprocess::ResizeMethod::Stretch.into(),
             activation: Activation::None,
             labels: ["red", "green", "blue"].map(str::to_owned).to_vec(),
@@ -250,6 +256,11 @@ impl Classifier {
     /// Returns the names of the classes, two for a model of one score.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// Returns whether the classes do not exclude each other.
+    pub fn multi_label(&self) -> bool {
+        self.description.multi_label
     }
 
     /// Returns the facts about the loaded model.

@@ -157,6 +157,22 @@ impl Decider {
     }
 }
 
+/// Returns the confidence of each class for the scores in `output`, without smoothing. One score
+/// gives the confidences of two classes.
+pub fn confidences(
+    output: TensorRef<'_>,
+    quantization: Option<Quantization>,
+    activation: Activation,
+) -> Vec<f32> {
+    let score = |class| RankedClass { class, confidence: output.real(class, quantization) };
+    let mut classes: Vec<RankedClass> = (0..output.len()).map(score).collect();
+    activation.apply(&mut classes);
+    match classes[..] {
+        [only] => vec![1.0 - only.confidence, only.confidence],
+        _ => classes.iter().map(|class| class.confidence).collect(),
+    }
+}
+
 /// Moves the `count` best classes to the front, in order.
 fn rank(classes: &mut [RankedClass], count: usize) {
     let better = |a: &RankedClass, b: &RankedClass| {

@@ -40,6 +40,15 @@ pub enum EngineError {
         /// LiteRT's own message; may be empty.
         detail: String,
     },
+    /// A score is NaN or infinite. The weights of the model or the range of its input cause this.
+    #[error(
+        "score {score} of the model is not a finite number; check input-mean and input-std, and \
+         that the model gives finite scores elsewhere"
+    )]
+    NotFinite {
+        /// Index of the score.
+        score: usize,
+    },
     /// The system could not create a worker thread.
     #[error("inference needs a thread, and the system cannot create one; see `ulimit -u`")]
     NoThread,

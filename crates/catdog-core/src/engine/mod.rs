@@ -48,13 +48,18 @@ pub trait Engine: Send {
 }
 
 /// Runs `engine` and turns a panic into an error, because a bug here must not end the host process.
+/// Scores that are not finite are an error, too, because they would become arbitrary confidences.
 ///
 /// # Errors
 ///
-/// As [`Engine::run`], and [`EngineError::Panicked`].
+/// As [`Engine::run`], and [`EngineError::Panicked`] and [`EngineError::NotFinite`].
 pub fn run(engine: &mut dyn Engine) -> Result<(), EngineError> {
     catch_unwind(AssertUnwindSafe(|| engine.run()))
-        .unwrap_or_else(|panic| Err(EngineError::Panicked { detail: panic_message(&*panic) }))
+        .unwrap_or_else(|panic| Err(EngineError::Panicked { detail: panic_message(&*panic) }))?;
+    match engine.output().first_not_finite() {
+        Some(score) => Err(EngineError::NotFinite { score }),
+        None => Ok(()),
+    }
 }
 
 /// Returns the message of a panic, or an empty string.

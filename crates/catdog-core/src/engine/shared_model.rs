@@ -124,7 +124,7 @@ impl SharedModel {
     }
 
     /// Returns the bytes of the requested file.
-    fn file(&self) -> &[u8] {
+    pub fn file(&self) -> &[u8] {
         self.requested_file.as_deref().unwrap_or(self.model.file())
     }
 

@@ -8,10 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
-use std::env;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -19,9 +17,9 @@ use std::time::{Duration, Instant};
 use super::ModelLoadError;
 use super::litert::{Accelerator, LiteRtOptions};
 use super::shared_model::SharedModel;
-use crate::files;
 use crate::model::tflite::ModelOptions;
 use crate::sync::lock;
+use crate::user_cache::UserCache;
 
 /// Doubling the threads is worth it if the inference then takes at most this share of the time: the
 /// rest of the pipeline needs the CPUs, too.
@@ -35,12 +33,8 @@ const MAX_THREADS: u32 = 4;
 /// down.
 const TRIALS: usize = 5;
 
-/// Path below the user's cache folder.
-const CACHE_FILE: &str = "catdog/threads.json";
-/// Size limit of the cache file, far more than the models of one user need.
-const CACHE_BYTES: u64 = 64 << 10;
-/// Number of entries at which the cache is emptied.
-const CACHE_ENTRIES: usize = 500;
+/// The cache of the chosen numbers.
+const CACHE: UserCache = UserCache::new("threads.json");
 
 /// Loads the model in `file` with the best number of threads, and returns that number.
 /// `model_options` and `optimize` are passed to [`SharedModel::load`].
@@ -86,7 +80,7 @@ pub fn load_with(
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
     let key = key(file, model_options, optimize);
-    let known = chosen.get(&key).copied().or_else(|| read_cache().get(&key).copied());
+    let known = chosen.get(&key).copied().or_else(|| CACHE.get(&key).and_then(|text| text.parse().ok()));
     // The tried models stay alive until the end, so that the chosen one is not loaded again.
     let mut tried = Vec::new();
     let threads = match known.filter(|threads| candidates.contains(threads)) {
@@ -97,7 +91,7 @@ pub fn load_with(
                 tried.push(Arc::clone(&model));
                 fastest(&model)
             })?;
-            write_cache(&key, threads);
+            CACHE.insert(&key, &threads.to_string());
             threads
         }
     };
@@ -156,42 +150,6 @@ fn processor() -> (String, usize) {
     let mut names: Vec<&str> = text.lines().filter(named).collect();
     names.dedup();
     (names.concat(), available_parallelism().map_or(1, usize::from))
-}
-
-/// Reads the cache. It is empty if the file is missing or damaged.
-fn read_cache() -> BTreeMap<String, u32> {
-    let bytes = cache_file().and_then(|path| files::read(&path, CACHE_BYTES).ok());
-    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
-/// Adds an entry to the cache. A failure is ignored: without a cache, the next start measures
-/// again.
-fn write_cache(key: &str, threads: u32) {
-    let Some(path) = cache_file() else { return };
-    let mut all = read_cache();
-    if all.len() >= CACHE_ENTRIES {
-        all.clear();
-    }
-    all.insert(key.to_owned(), threads);
-    // The cache is written to a temporary file and renamed, because another process may be reading
-    // it.
-    let temporary = path.with_extension(format!("{}", std::process::id()));
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-        fs::write(&temporary, serde_json::to_vec(&all)?)?;
-        fs::rename(&temporary, &path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-}
-
-/// Returns the path of the cache file. A relative `XDG_CACHE_HOME` is ignored, as the XDG base
-/// directory specification requires.
-fn cache_file() -> Option<PathBuf> {
-    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
-    let folder = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
-    let home = || Some(absolute(env::var_os("HOME")?.into())?.join(".cache"));
-    Some(folder.or_else(home)?.join(CACHE_FILE))
 }
 
 #[cfg(test)]

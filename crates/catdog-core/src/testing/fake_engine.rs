@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::engine::{Engine, EngineError};
+use crate::preprocess::{ChannelOrder, Channels, TensorTarget, ValueMap};
 use crate::sync::lock;
 use crate::tensor::{ElementType, TensorInfo, TensorMut, TensorRef};
 
@@ -68,6 +69,18 @@ impl FakeEngine {
     pub fn stand_in(path: &Path) -> Option<Self> {
         let stand_ins = lock(&STAND_INS);
         stand_ins.iter().find(|(other, _)| other == path).map(|(_, engine)| engine.clone())
+    }
+
+    /// Returns what preprocessing must produce: the pixel values.
+    pub fn target(&self) -> TensorTarget {
+        TensorTarget {
+            width: self.input_info.shape[2],
+            height: self.input_info.shape[1],
+            channels: Channels::Rgb,
+            order: ChannelOrder::Last,
+            element: ElementType::U8,
+            values: [ValueMap::Level; 3],
+        }
     }
 
     /// Returns how many times `run` was called.
