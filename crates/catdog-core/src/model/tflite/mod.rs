@@ -7,11 +7,13 @@
 //! The files build on each other: `reader` reads the flatbuffer format, `schema` names the numbers
 //! of the two schemas, and all other files use these two.
 
+mod contents;
 mod entry_point;
 mod error;
 mod graph_activation;
 mod metadata;
 mod model_info;
+mod operator_names;
 mod optimize;
 mod reader;
 mod schema;
@@ -19,6 +21,7 @@ mod schema;
 mod tests;
 mod verify;
 
+pub use contents::{operator_counts, weight_bytes};
 pub use error::ModelError;
 pub use graph_activation::GraphActivation;
 pub use metadata::Normalization;

@@ -437,6 +437,11 @@ impl BuiltinOperator {
         Self(code.i32(operator_code::BUILTIN_CODE).max(deprecated))
     }
 
+    /// Returns the value of the enum.
+    pub fn code(self) -> i32 {
+        self.0
+    }
+
     /// Returns whether the code can be an operator: no version of the schema has negative codes.
     pub fn is_valid(self) -> bool {
         self.0 >= 0
