@@ -192,6 +192,13 @@ class Graph:
         return self.op(Op.SOFTMAX, [x], [y], opt, version)
 
 
+def cast_options(src: int, dst: int) -> Any:
+    """Returns the options of a CAST."""
+    opt = tfl.CastOptionsT()
+    opt.inDataType, opt.outDataType = src, dst
+    return opt
+
+
 def activation(relu6: bool) -> int:
     """Returns the fused activation function."""
     return tfl.ActivationFunctionType.RELU6 if relu6 else tfl.ActivationFunctionType.NONE

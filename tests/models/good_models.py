@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
-from builder import Graph, Kind, Lcg, Model, Op, Shape, quantization
+from builder import Graph, Kind, Lcg, Model, Op, Shape, cast_options, quantization
 from metadata import labeled, tflite_metadata
 
 
@@ -220,13 +220,6 @@ def dynamic_batch() -> Model:
     g.t.outputs = [y]
     model.signature("serving_default", 0, [("image", x)], [("output_0", y)])
     return model
-
-
-def cast_options(src: int, dst: int) -> Any:
-    """Returns the options of a CAST."""
-    opt = tfl.CastOptionsT()
-    opt.inDataType, opt.outDataType = src, dst
-    return opt
 
 
 def signature_two() -> Model:

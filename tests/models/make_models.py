@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the small models that the tests load: usable ones here, damaged and unsuitable ones in bad/.
+"""Writes the small models that the tests load: usable ones here and in color/, damaged and unsuitable
+ones in bad/.
 
 A fresh clone has to be able to test the engine with the real runtime and without further data. Every model is
 therefore built here without a framework or a download, and its bytes are the same on every machine. The networks are
@@ -16,6 +17,7 @@ import pathlib
 import sys
 
 from bad_models import bad_models
+from color_models import color_models
 from damaged_models import damaged_models
 from good_models import good_models
 
@@ -29,6 +31,7 @@ def main() -> None:
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models()
     files = good_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
+    files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []
     for name, raw in files.items():
         path = HERE / name

@@ -7,6 +7,8 @@ use super::error::ClassifyError;
 use super::probe::{Probe, RangeVerdict};
 use super::scaling::Scaling;
 use crate::model::modelinfo_file;
+use crate::preprocess::Channels;
+use crate::tensor::{ElementType, Quantization};
 use crate::model::tflite::{
     Evidence, ExpectedRange, GraphRange, ModelInfo,
 };
@@ -30,6 +32,8 @@ pub enum ScalingSource {
     /// The load-time probe: the answers depend on the picture under this range, and hardly under
     /// the others.
     Probe,
+    /// The scale of an 8-bit input, which stores a part of a usual range.
+    Quantization,
     /// The element type: 8-bit inputs take pixel values.
     ElementType,
     /// No source defines the scaling.
@@ -50,6 +54,7 @@ impl fmt::Display for ScalingSource {
             Self::Probe => {
                 "because the answers to the pictures of the probe hardly differ under other ranges"
             }
+            Self::Quantization => "because the scale of the input leaves out the end of this range",
             Self::ElementType => "as stored, because the input has 8-bit elements",
             Self::Default => "default, because the model does not define it",
         })
@@ -92,10 +97,43 @@ pub(super) fn input_scaling(
         Err(reason) => warnings.push(reason),
     }
     if !input.element.is_float() {
-        return Ok((Scaling::Levels, ScalingSource::ElementType));
+        return Ok(match input.quantization.and_then(|q| clipped_range(input.element, q)) {
+            Some(range) => (Scaling::Real(range.normalization()), ScalingSource::Quantization),
+            None => (Scaling::Levels, ScalingSource::ElementType),
+        });
     }
     let (range, source) = float_range(config, info, probe, warnings)?;
     Ok((Scaling::Real(range.normalization()), source))
+}
+
+/// An 8-bit input whose stored values cover less of a usual range is clipped.
+const UNCLIPPED: f32 = 0.97;
+/// An 8-bit input whose stored values cover less of a usual range expects another one.
+const MIN_CLIPPED: f32 = 0.5;
+
+/// Returns the usual range of which an 8-bit input stores a part only; `None` if it stores a whole
+/// range, so that its elements are the pixel values, or none of the usual ones.
+///
+/// The scale comes from the smallest and the largest value in the pictures of the calibration. If
+/// none of them contained white, the input saturates before white (Edge Impulse exports).
+fn clipped_range(element: ElementType, quantization: Quantization) -> Option<ExpectedRange> {
+    let lowest = if element == ElementType::I8 { -128 } else { 0 };
+    let real = |stored: i32| quantization.scale * (stored - quantization.zero_point) as f32;
+    let (low, high) = (real(lowest), real(lowest + 255));
+    let ranges = [
+        (ExpectedRange::Unit, 0.0, 1.0),
+        (ExpectedRange::Centered, -1.0, 1.0),
+        (ExpectedRange::Pixels, 0.0, 255.0),
+    ];
+    let clips = |(_, usual_low, usual_high): &(ExpectedRange, f32, f32)| {
+        let width = usual_high - usual_low;
+        let tolerance = (1.0 - UNCLIPPED) * width;
+        let share = (high - low) / width;
+        low >= usual_low - tolerance
+            && high <= usual_high + tolerance
+            && (MIN_CLIPPED..UNCLIPPED).contains(&share)
+    };
+    ranges.into_iter().find(clips).map(|(range, ..)| range)
 }
 
 /// Returns the range of a float input that no metadata describe.
@@ -124,23 +162,63 @@ fn float_range(
         }
         _ => {}
     }
-    warnings.push(assumed_range(config, info, verdict));
-    Ok((ExpectedRange::Centered, ScalingSource::Default))
+    let assumed = match info.input.channels {
+        // The range of the MobileNet family and of Teachable Machine.
+        Channels::Rgb => ExpectedRange::Centered,
+        // The range of the tutorials for handwritten digits and of Edge Impulse.
+        Channels::Gray => ExpectedRange::Unit,
+    };
+    warnings.push(assumed_range(config, info, assumed, verdict));
+    Ok((assumed, ScalingSource::Default))
 }
 
-/// Returns the warning that -1..1 is assumed.
-fn assumed_range(config: &Config, info: &ModelInfo, verdict: Option<RangeVerdict>) -> String {
+/// Returns the warning that the range `assumed` is assumed.
+fn assumed_range(
+    config: &Config,
+    info: &ModelInfo,
+    assumed: ExpectedRange,
+    verdict: Option<RangeVerdict>,
+) -> String {
     let model = &config.model;
     let why = match (verdict, &info.range) {
         (_, Some(GraphRange { range: None, reason, .. })) => format!(" ({reason})"),
         (Some(RangeVerdict::Centered), _) => {
-            " (0..1 is equally plausible, 0..255 is not)".to_owned()
+            let other = match assumed {
+                ExpectedRange::Unit => ExpectedRange::Centered,
+                _ => ExpectedRange::Unit,
+            };
+            format!(" ({other} is equally plausible, 0..255 is not)")
         }
         (Some(_), _) => " (its answers hardly depend on the picture under any range)".to_owned(),
         (None, _) => String::new(),
     };
     format!(
-        "{model} does not define the range of its float input, so pixel values 0..255 become -1..1{why}; \
-         set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
+        "{model} does not define the range of its float input, so pixel values 0..255 become {assumed}{why}; \
+         set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1, 127.5 and 127.5 for -1..1)"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_8_bit_input_that_saturates_before_white_is_recognized() {
+        let of = |element, scale, zero_point| {
+            clipped_range(element, Quantization { scale, zero_point })
+        };
+        assert_eq!(of(ElementType::I8, 0.003_118, -128), Some(ExpectedRange::Unit));
+        assert_eq!(of(ElementType::U8, 0.7, 0), Some(ExpectedRange::Pixels));
+        assert_eq!(of(ElementType::I8, 0.007, 14), Some(ExpectedRange::Centered));
+        for (element, scale, zero_point) in [
+            (ElementType::U8, 1.0 / 255.0, 0),
+            (ElementType::U8, 1.0 / 256.0, 0),
+            (ElementType::U8, 0.007_874_02, 128),
+            (ElementType::I8, 1.0 / 127.5, -1),
+            (ElementType::U8, 1.0, 0),
+            (ElementType::U8, 0.018_66, 114),
+        ] {
+            assert_eq!(of(element, scale, zero_point), None, "{scale}, {zero_point}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod color;
 mod engine;
 mod optimize;
 mod test_data;

@@ -8,6 +8,7 @@
 use super::entry_point::EntryPoint;
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
+use super::graph_range::GraphRange;
 use super::image_input::ImageInput;
 use super::metadata::{Metadata, Normalization};
 use super::model_options::ModelOptions;
@@ -35,6 +36,8 @@ pub struct ModelInfo {
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
+    /// The range of values that a float input expects, if the graph tells it.
+    pub range: Option<GraphRange>,
     /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
     pub labels: Option<Result<Vec<String>, ModelError>>,
@@ -101,6 +104,7 @@ impl ModelInfo {
             output_index,
             output,
             activation: activation(output_index),
+            range: GraphRange::find(root, entry.graph, input_port.tensor),
             labels: metadata.labels,
             normalization: metadata.normalization,
         })
