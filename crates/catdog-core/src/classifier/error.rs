@@ -78,7 +78,7 @@ pub enum ClassifyError {
     #[error("a frame cannot be preprocessed: {0}; check the caps upstream")]
     Preprocess(#[from] PreprocessError),
     /// The inference failed.
-    #[error("{0}{}", log_hint(.0))]
+    #[error("{0}{hint}", hint = log_hint(.0))]
     Engine(#[from] EngineError),
 }
 

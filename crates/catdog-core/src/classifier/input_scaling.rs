@@ -7,13 +7,9 @@ use super::error::ClassifyError;
 use super::probe::{Probe, RangeVerdict};
 use super::scaling::Scaling;
 use crate::model::modelinfo_file;
+use crate::model::tflite::{Evidence, ExpectedRange, GraphRange, ModelInfo};
 use crate::preprocess::Channels;
 use crate::tensor::{ElementType, Quantization};
-use crate::model::tflite::{
-    Evidence, ExpectedRange, GraphRange, ModelInfo,
-};
-use crate::preprocess::{TensorTarget, ValueMap};
-use crate::tensor::{ElementType, Quantization, TensorInfo, f16};
 
 /// Where a [`Scaling`] comes from.
 #[derive(Clone, Debug, PartialEq)]

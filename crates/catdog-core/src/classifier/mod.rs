@@ -178,9 +178,9 @@ impl Classifier {
             warnings: Vec::new(),
         };
         let parts = Parts {
+            target: engine.target(),
             pool: EnginePool::new(Box::new(engine)),
             model: None,
-            target: engine.target(),
             resize: crate::preprocess::ResizeMethod::Stretch.into(),
             activation: Activation::None,
             labels: ["red", "green", "blue"].map(str::to_owned).to_vec(),

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::error::ClassifyError;
@@ -85,7 +85,7 @@ impl RangeVerdict {
 
 /// Runs a loaded model on the pictures.
 pub struct Probe<'a> {
-    pool: &'a EnginePool,
+    pool: &'a Arc<EnginePool>,
     input: &'a ImageInput,
     activation: Activation,
     pictures: usize,
@@ -97,7 +97,7 @@ impl<'a> Probe<'a> {
     /// Prepares to run the engines of `pool`, whose input is `input` and whose inferences take
     /// `inference_time`. `activation` is the one that the graph leaves to the caller.
     pub fn new(
-        pool: &'a EnginePool,
+        pool: &'a Arc<EnginePool>,
         input: &'a ImageInput,
         activation: Activation,
         inference_time: Duration,

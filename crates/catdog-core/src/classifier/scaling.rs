@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use half::f16;
-
 use crate::model::tflite::{ImageInput, Normalization};
 use crate::preprocess::{TensorTarget, ValueMap};
-use crate::tensor::{ElementType, Quantization, TensorInfo};
+use crate::tensor::{ElementType, Quantization, TensorInfo, f16};
 
 /// How pixel values become elements of a model's input.
 #[derive(Clone, Debug, PartialEq)]

@@ -39,6 +39,14 @@ fn load(config: &Config) -> Classifier {
     Classifier::load(config, runtime).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// Returns the error of a model that cannot be loaded.
+fn refusal(config: &Config) -> String {
+    match Classifier::load(config, RuntimeConfig::default()) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("{} is loaded", config.model.name()),
+    }
+}
+
 /// Returns the confidence of each class for a frame of one color.
 fn confidences(classifier: &mut Classifier, color: [u8; 3]) -> Vec<f32> {
     let spec = FrameSpec::new(PixelFormat::Rgb, SIDE, SIDE);
@@ -116,7 +124,7 @@ fn an_open_size_can_be_chosen() {
     assert!(classifier.description().summary.contains("[1, 16, 32, 3]"));
     assert!(confidences(&mut classifier, [255, 0, 0])[0] > 0.9);
     config.model = ModelSource::File(folder().join("nhwc.tflite"));
-    let error = Classifier::load(&config, RuntimeConfig::default()).unwrap_err().to_string();
+    let error = refusal(&config);
     assert!(error.contains("[1, 8, 8, 3]") && error.contains("input-size"), "{error}");
 }
 
@@ -124,9 +132,6 @@ fn an_open_size_can_be_chosen() {
 fn one_of_several_outputs_is_chosen_by_name_or_index() {
     runtime();
     let mut config = config(&folder().join("two_outputs.tflite"));
-    let refusal = |config: &Config| {
-        Classifier::load(config, RuntimeConfig::default()).unwrap_err().to_string()
-    };
     let text = refusal(&config);
     assert!(text.contains("0 'averages' [1, 3], 1 'scores' [1, 4]; set output"), "{text}");
     for (output, classes) in [("scores", 4), ("1", 4), ("averages", 3), ("0", 3)] {

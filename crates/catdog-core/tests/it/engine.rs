@@ -135,9 +135,9 @@ fn tensor_descriptions_match_the_python_interpreter() {
     for entry in golden() {
         let file = entry["file"].as_str().unwrap();
         let info = info(file);
-        same(file, &info.input, &entry["input"]);
+        same(file, &info.input.tensor, &entry["input"]);
         same(file, &info.output, &entry["output"]);
-        assert_eq!(info.dynamic_batch, entry["input"]["shape_signature"][0] == -1, "{file}");
+        assert_eq!(info.input.is_open, entry["input"]["shape_signature"][0] == -1, "{file}");
     }
 }
 
@@ -152,10 +152,10 @@ fn the_serving_default_signature_is_chosen() {
 #[test]
 fn a_dynamic_batch_is_set_to_one() {
     let engine = load("dynamic_batch.tflite");
-    assert!(engine.info().dynamic_batch);
+    assert!(engine.info().input.is_open);
     assert_eq!(engine.input_info().shape, [1, 8, 8, 3]);
     assert_eq!(engine.output_info().shape, [1, 1]);
-    assert!(!load("float_softmax.tflite").info().dynamic_batch);
+    assert!(!load("float_softmax.tflite").info().input.is_open);
 }
 
 #[test]

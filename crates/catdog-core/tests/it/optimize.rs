@@ -12,7 +12,7 @@ use catdog_core::engine::Engine;
 use catdog_core::engine::agreement::agree;
 use catdog_core::engine::litert::LiteRtEngine;
 use catdog_core::engine::shared_model::{Optimization, SharedModel};
-use catdog_core::model::tflite::{ModelInfo, optimize};
+use catdog_core::model::tflite::{ModelInfo, ModelOptions, optimize};
 use catdog_core::tensor::TensorMut;
 use catdog_core::testing::{Random, model, noise, outside_data, repository, runtime};
 
@@ -124,7 +124,7 @@ fn a_damaged_model_is_rewritten_into_a_readable_one_or_not_at_all() {
 fn same_file_shares_the_optimized_model() {
     runtime();
     let file = fs::read(model(HYBRID)).unwrap();
-    let load = |optimize| SharedModel::load(&file, &cpu(1), optimize).unwrap();
+    let load = |optimize| SharedModel::load(&file, &cpu(1), &ModelOptions::default(), optimize).unwrap();
     let (first, second, unoptimized) = (load(true), load(true), load(false));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(!Arc::ptr_eq(&first, &unoptimized));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::engine::thread_tuning;
+use catdog_core::model::tflite::ModelOptions;
 use catdog_core::testing::{child, job, print_uncaptured, repository, runtime};
 
 const TEST: &str = "thread_tuning::the_choice_is_cached";
@@ -24,7 +25,7 @@ fn chosen(cache: &Path) -> u32 {
 fn choose() {
     runtime();
     let file = std::fs::read(repository().join("models/catdog.tflite")).unwrap();
-    let load = || thread_tuning::load_with(&file, Accelerator::Cpu, true, &[1, 2]).unwrap();
+    let load = || thread_tuning::load_with(&file, Accelerator::Cpu, &ModelOptions::default(), true, &[1, 2]).unwrap();
     let (model, threads) = load();
     assert_eq!(load().1, threads);
     assert!(model.inference_time().as_nanos() > 0);
@@ -38,7 +39,7 @@ fn the_choice_is_cached() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (cache, file) = (folder.path(), folder.path().join(FILE));
-    let entries = || -> BTreeMap<String, u32> {
+    let entries = || -> BTreeMap<String, String> {
         serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
     };
     let first = chosen(cache);
@@ -47,12 +48,12 @@ fn the_choice_is_cached() {
 
     // A cached number is used without measuring.
     let other = 3 - first;
-    let changed: BTreeMap<String, u32> = entries().into_keys().map(|key| (key, other)).collect();
+    let changed: BTreeMap<String, String> = entries().into_keys().map(|key| (key, other)).collect();
     std::fs::write(&file, serde_json::to_vec(&changed).unwrap()).unwrap();
     assert_eq!(chosen(cache), other);
 
     // A cached number that is not a candidate on this machine is ignored.
-    let impossible: BTreeMap<String, u32> = changed.into_keys().map(|key| (key, 77)).collect();
+    let impossible: BTreeMap<String, String> = changed.into_keys().map(|key| (key, 77)).collect();
     std::fs::write(&file, serde_json::to_vec(&impossible).unwrap()).unwrap();
     assert!([1, 2].contains(&chosen(cache)));
     assert!(entries().into_values().all(|threads| threads < 3));

@@ -294,6 +294,7 @@ pub mod associated_file_type {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorType(u8);
 
+#[allow(missing_docs, reason = "the names are those of the schema")]
 impl TensorType {
     pub const FLOAT32: Self = Self(0);
     pub const FLOAT16: Self = Self(1);
