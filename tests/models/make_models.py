@@ -18,6 +18,7 @@ import sys
 from bad_models import bad_models
 from damaged_models import damaged_models
 from good_models import good_models
+from graph_models import graph_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models()
-    files = good_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
+    files = good_models() | graph_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
     different = []
     for name, raw in files.items():
         path = HERE / name
