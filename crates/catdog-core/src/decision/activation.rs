@@ -13,6 +13,8 @@ pub enum Activation {
     Sigmoid,
     /// The exponential of each score, divided by the sum of all.
     Softmax,
+    /// The exponential of each score. The scores are logarithms of confidences.
+    Exp,
 }
 
 impl fmt::Display for Activation {
@@ -21,6 +23,7 @@ impl fmt::Display for Activation {
             Self::None => "none",
             Self::Sigmoid => "sigmoid",
             Self::Softmax => "softmax",
+            Self::Exp => "exp",
         })
     }
 }
@@ -37,6 +40,7 @@ impl Activation {
             Self::None => map(classes, |score| score.clamp(0.0, 1.0)),
             Self::Sigmoid => map(classes, sigmoid),
             Self::Softmax => softmax(classes),
+            Self::Exp => map(classes, |score| score.exp().clamp(0.0, 1.0)),
         }
     }
 }
