@@ -77,7 +77,11 @@ fn resolve_activation(
         }
         OutputActivation::Fixed(activation) => Ok(activation),
         OutputActivation::Auto => Ok(match info.activation {
-            GraphActivation::Logistic | GraphActivation::Softmax => Activation::None,
+            GraphActivation::Logistic
+            | GraphActivation::Softmax
+            | GraphActivation::SeveralSoftmax
+            | GraphActivation::Unclear(_) => Activation::None,
+            GraphActivation::LogSoftmax => Activation::Exp,
             GraphActivation::None if scores == 1 => Activation::Sigmoid,
             GraphActivation::None => Activation::Softmax,
         }),
@@ -106,5 +110,25 @@ fn assumptions(
              set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"
         ));
     }
+    if config.activation == OutputActivation::Auto {
+        warnings.extend(activation_warning(info).map(|scores| {
+            format!(
+                "the scores of {model} are {scores}, so they are taken as confidences; set \
+                 output-activation to choose the activation"
+            )
+        }));
+    }
     warnings
+}
+
+/// Returns a description of the scores if they are not simply probabilities or logits.
+fn activation_warning(info: &ModelInfo) -> Option<&'static str> {
+    match info.activation {
+        GraphActivation::SeveralSoftmax => Some("several distributions, one after the other"),
+        GraphActivation::Unclear(scores) => Some(scores),
+        GraphActivation::None
+        | GraphActivation::Logistic
+        | GraphActivation::Softmax
+        | GraphActivation::LogSoftmax => None,
+    }
 }

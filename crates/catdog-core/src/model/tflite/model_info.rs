@@ -8,6 +8,7 @@
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
+use super::graph_range::GraphRange;
 use super::metadata::{Metadata, Normalization};
 use super::reader::{Flatbuffer, Table};
 use super::schema::{
@@ -36,6 +37,8 @@ pub struct ModelInfo {
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
+    /// The range of values that a float input expects, if the graph tells it.
+    pub input_range: Option<GraphRange>,
     /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
     pub labels: Option<Result<Vec<String>, ModelError>>,
@@ -69,6 +72,7 @@ impl ModelInfo {
             dynamic_batch,
             output,
             activation: GraphActivation::find(root, entry.graph, output_port.tensor),
+            input_range: GraphRange::find(root, entry.graph, input_port.tensor),
             labels: metadata.labels,
             normalization: metadata.normalization,
         })

@@ -298,6 +298,7 @@ impl TensorType {
     pub const FLOAT16: Self = Self(1);
     pub const INT32: Self = Self(2);
     pub const UINT8: Self = Self(3);
+    pub const INT64: Self = Self(4);
     pub const STRING: Self = Self(5);
     pub const INT16: Self = Self(7);
     pub const INT8: Self = Self(9);
@@ -427,6 +428,14 @@ impl BuiltinOperator {
     pub const QUANTIZE: Self = Self(114);
     pub const HARD_SWISH: Self = Self(117);
     pub const BATCH_MATMUL: Self = Self(126);
+    // Operators that only the analyses of the graph read.
+    pub const TOPK_V2: Self = Self(48);
+    pub const LOG: Self = Self(73);
+    pub const SHAPE: Self = Self(77);
+    pub const REVERSE_V2: Self = Self(105);
+    pub const GATHER_ND: Self = Self(107);
+    pub const BROADCAST_TO: Self = Self(130);
+    pub const RELU_0_TO_1: Self = Self(152);
 
     /// Returns the operation of a table `OperatorCode`.
     ///
