@@ -12,8 +12,9 @@ use crate::preprocess::Resize;
 /// How the activation is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputActivation {
-    /// No activation if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and
-    /// softmax for several.
+    /// No activation if the graph computes probabilities, such as with LOGISTIC or SOFTMAX, and the
+    /// exponential if it computes their logarithms; otherwise sigmoid for one score and softmax for
+    /// several.
     #[default]
     Auto,
     /// This activation, for every graph.

@@ -7,7 +7,7 @@ use super::error::ClassifyError;
 use super::probe::{Probe, RangeVerdict};
 use super::scaling::Scaling;
 use crate::model::modelinfo_file;
-use crate::model::tflite::{Evidence, ExpectedRange, GraphRange, ModelInfo};
+use crate::model::tflite::{Evidence, ExpectedRange, GraphRange, ModelInfo, RangeConvention};
 use crate::preprocess::Channels;
 use crate::tensor::{ElementType, Quantization};
 
@@ -139,7 +139,7 @@ fn float_range(
     probe: Option<&Probe<'_>>,
     warnings: &mut Vec<String>,
 ) -> Result<(ExpectedRange, ScalingSource), ClassifyError> {
-    let found = info.range.as_ref().and_then(|found| Some((found.range?, found)));
+    let found = info.input_range.as_ref().and_then(|found| Some((found.range?, found)));
     let is_certain =
         |found: &GraphRange| matches!(found.evidence, Evidence::Operators | Evidence::Quantization);
     if let Some((range, found)) = found
@@ -147,20 +147,25 @@ fn float_range(
     {
         return Ok((range, ScalingSource::Graph(found.clone())));
     }
-    let verdict = probe.map(|probe| probe.range(found.map(|(range, _)| range))).transpose()?;
-    match (verdict, found) {
-        (Some(RangeVerdict::Only(range)), Some((hint, found))) if hint == range => {
-            return Ok((range, ScalingSource::Graph(found.clone())));
+    // The kind of a padded MobileNet is certain enough, so the inferences are saved.
+    let probe = probe.filter(|_| info.range_convention != RangeConvention::PaddedMobileNet);
+    let verdict = probe.map(Probe::range).transpose()?;
+    let hint = found.map(|(range, _)| range);
+    match (verdict, hint) {
+        (Some(RangeVerdict::Only(range)), hint) if hint != Some(range) => {
+            return Ok((range, ScalingSource::Probe));
         }
-        (Some(RangeVerdict::Only(range)), _) => return Ok((range, ScalingSource::Probe)),
-        (Some(RangeVerdict::Centered), Some((ExpectedRange::Centered, found))) => {
-            return Ok((ExpectedRange::Centered, ScalingSource::Graph(found.clone())));
+        // A model may answer the same for all pictures of the probe, because they show nothing that
+        // it knows, so an undecided probe does not contradict the graph.
+        (Some(RangeVerdict::CenteredOrUnit), Some(ExpectedRange::Pixels)) => {}
+        (_, Some(range)) => {
+            let source = found.map(|(_, found)| ScalingSource::Graph(found.clone()));
+            return Ok((range, source.unwrap_or(ScalingSource::Default)));
         }
         _ => {}
     }
     let assumed = match info.input.channels {
-        // The range of the MobileNet family and of Teachable Machine.
-        Channels::Rgb => ExpectedRange::Centered,
+        Channels::Rgb => info.range_convention.range(),
         // The range of the tutorials for handwritten digits and of Edge Impulse.
         Channels::Gray => ExpectedRange::Unit,
     };
@@ -176,21 +181,21 @@ fn assumed_range(
     verdict: Option<RangeVerdict>,
 ) -> String {
     let model = &config.model;
-    let why = match (verdict, &info.range) {
+    let other = match assumed {
+        ExpectedRange::Unit => ExpectedRange::Centered,
+        _ => ExpectedRange::Unit,
+    };
+    let why = match (verdict, &info.input_range) {
         (_, Some(GraphRange { range: None, reason, .. })) => format!(" ({reason})"),
-        (Some(RangeVerdict::Centered), _) => {
-            let other = match assumed {
-                ExpectedRange::Unit => ExpectedRange::Centered,
-                _ => ExpectedRange::Unit,
-            };
-            format!(" ({other} is equally plausible, 0..255 is not)")
+        (Some(RangeVerdict::Undecided), _) => {
+            " (its answers hardly depend on the picture under any range)".to_owned()
         }
-        (Some(_), _) => " (its answers hardly depend on the picture under any range)".to_owned(),
-        (None, _) => String::new(),
+        _ => format!(" ({other} is possible, too)"),
     };
     format!(
-        "{model} does not define the range of its float input, so pixel values 0..255 become {assumed}{why}; \
-         set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1, 127.5 and 127.5 for -1..1)"
+        "{model} does not define the range of its float input, so pixel values 0..255 become \
+         {assumed}{why}; set input-mean and input-std (127.5 and 127.5 for -1..1, 0 and 255 for 0..1, 0 \
+         and 1 for 0..255)"
     )
 }
 

@@ -146,13 +146,16 @@ fn resolve_activation(
     })
 }
 
-/// Returns whether the classes do not exclude each other: several scores end in a LOGISTIC, and
-/// their sum is not 1. `probabilities` runs the probe.
+/// Returns whether the classes do not exclude each other: several scores end in a LOGISTIC and their
+/// sum is not 1, or they are several distributions. `probabilities` runs the probe.
 fn is_multi_label(
     info: &ModelInfo,
     activation: ActivationSource,
     probabilities: impl FnOnce() -> Result<bool, ClassifyError>,
 ) -> Result<bool, ClassifyError> {
+    if activation == ActivationSource::Graph(GraphActivation::SeveralSoftmax) {
+        return Ok(true);
+    }
     let is_logistic = activation == ActivationSource::Graph(GraphActivation::Logistic);
     Ok(is_logistic && info.output.len() > 1 && !probabilities()?)
 }
@@ -187,6 +190,19 @@ fn assumptions(
              size of 1 to save time"
         ));
     }
+    let unclear = match activation {
+        ActivationSource::Graph(GraphActivation::SeveralSoftmax) => {
+            Some("several distributions, one after the other")
+        }
+        ActivationSource::Graph(GraphActivation::Unclear(scores)) => Some(scores),
+        _ => None,
+    };
+    warnings.extend(unclear.map(|scores| {
+        format!(
+            "the scores of {model} are {scores}, so they are taken as confidences; set \
+             output-activation to choose the activation"
+        )
+    }));
     if activation == ActivationSource::Probe {
         warnings.push(format!(
             "the scores of {model} look like probabilities (they are not negative and their sum is 1), so \

@@ -229,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn logarithms_of_confidences_become_confidences() {
+        let mut decider = decider(3, Activation::Exp);
+        let scores = [-1.407_606, -0.407_606, -2.407_606];
+        let decision = decider.decide(TensorRef::F32(&scores), Duration::ZERO);
+        // Reference: exp of the log-softmax of (0, 1, -1), computed with NumPy.
+        let want = [(1, 0.665_241), (0, 0.244_728), (2, 0.090_031)];
+        for (scored, (class, confidence)) in decision.ranked.iter().zip(want) {
+            assert_eq!(scored.class, class);
+            assert!((scored.confidence - confidence).abs() < 1e-5, "{scored:?}");
+        }
+    }
+
+    #[test]
     fn a_confidence_equal_to_the_threshold_is_accepted() {
         let mut decider = with_rules(2, 2, Activation::None, rules(0.75, 2));
         assert!(decider.decide(TensorRef::F32(&[0.25, 0.75]), Duration::ZERO).accepted.is_some());
@@ -365,7 +378,8 @@ mod tests {
     }
 
     fn any_activation() -> impl Strategy<Value = Activation> {
-        prop::sample::select(vec![Activation::None, Activation::Sigmoid, Activation::Softmax])
+        use Activation::{Exp, None, Sigmoid, Softmax};
+        prop::sample::select(vec![None, Sigmoid, Softmax, Exp])
     }
 
     proptest! {

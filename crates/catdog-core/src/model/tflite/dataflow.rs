@@ -71,8 +71,8 @@ impl Constant {
 }
 
 impl<'a> Dataflow<'a> {
-    /// Reads a subgraph of the model with the root table `root`. Returns `None` if a tensor index is
-    /// invalid, or the graph is far larger than that of a classifier.
+    /// Reads a subgraph of the model with the root table `root`. Returns `None` if a tensor index
+    /// is invalid, or the graph is far larger than that of a classifier.
     pub fn new(root: Table<'a>, graph: Table<'a>) -> Option<Self> {
         let codes = root.tables(model::OPERATOR_CODES).into_iter().map(BuiltinOperator::of);
         let codes: Vec<BuiltinOperator> = codes.collect();
@@ -213,8 +213,8 @@ fn float16(bits: u16) -> f64 {
 }
 
 /// Converts stored values to the real numbers that they represent: `scale * (stored - zero point)`.
-/// Returns the values themselves if the tensor has no scale, and `None` if the number of scales does
-/// not fit its shape.
+/// Returns the values themselves if the tensor has no scale, and `None` if the number of scales
+/// does not fit its shape.
 ///
 /// Source: the TensorFlow Lite 8-bit quantization specification.
 fn dequantize(values: Vec<f64>, shape: &[usize], tensor: Table<'_>) -> Option<Vec<f64>> {

@@ -5,7 +5,8 @@ use std::fmt;
 use super::metadata::Normalization;
 
 /// Mean of the red, green and blue values (0..1) of the images in ImageNet, which most networks of
-/// torchvision and timm subtract. Source: the documentation of the pretrained models of torchvision.
+/// torchvision and timm subtract. Source: the documentation of the pretrained models of
+/// torchvision.
 pub(super) const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 /// The standard deviations that belong to [`IMAGENET_MEAN`].
 pub(super) const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];

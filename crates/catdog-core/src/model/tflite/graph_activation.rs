@@ -2,8 +2,8 @@
 //!
 //! The search follows values forward. It computes for each tensor whether its elements are
 //! probabilities, and what it knows about them, from what it knows about the inputs of the operator
-//! that writes the tensor. The output of the graph is then one of these tensors. Operators that keep
-//! probabilities, such as a slice or the average of several runs, can follow the activation.
+//! that writes the tensor. The output of the graph is then one of these tensors. Operators that
+//! keep probabilities, such as a slice or the average of several runs, can follow the activation.
 
 use std::fmt;
 
@@ -30,8 +30,8 @@ pub enum GraphActivation {
     /// The scores are several distributions, one after the other, as of a network with several
     /// heads. Each is a probability, but they do not exclude each other.
     SeveralSoftmax,
-    /// An operator that catdog does not interpret follows the activation. The text is a clause about
-    /// the scores.
+    /// An operator that catdog does not interpret follows the activation. The text is a clause
+    /// about the scores.
     Unclear(&'static str),
 }
 
@@ -291,11 +291,12 @@ impl<'a> Search<'a> {
             _ => return Meaning::Unclear(CHANGED),
         };
         match (scores, self.constant(operator, position)) {
-            // A product with computed values is a gate, which uses LOGISTIC in the middle of networks.
+            // A product with computed values is a gate, which uses LOGISTIC in the middle of
+            // networks.
             (_, None) => Meaning::Other,
             (Meaning::Scores(scores), Some(factor)) => scaled(scores, factor.uniform()),
             (Meaning::Complement(_), Some(factor)) if factor.uniform() == Some(1.0) => scores,
-            (Meaning::Exponentials, Some(_)) => Meaning::Exponentials,
+            (Meaning::Exponentials | Meaning::Unclear(_), Some(_)) => scores,
             _ => Meaning::Unclear(CHANGED),
         }
     }
@@ -317,8 +318,8 @@ impl<'a> Search<'a> {
             (Meaning::Scores(scores), Some(divisor)) => {
                 scaled(scores, divisor.uniform().map(|divisor| 1.0 / divisor))
             }
-            (Meaning::Exponentials, Some(_)) => Meaning::Exponentials,
-            (Meaning::Unclear(_) | Meaning::Complement(_), Some(_)) => Meaning::Unclear(CHANGED),
+            (Meaning::Exponentials | Meaning::Unclear(_), Some(_)) => numerator,
+            (Meaning::Complement(_), Some(_)) => Meaning::Unclear(CHANGED),
             _ => Meaning::Other,
         }
     }
@@ -350,7 +351,7 @@ impl<'a> Search<'a> {
     fn shifted(&self, meaning: Meaning, constant: Option<Constant>) -> Meaning {
         match (meaning, constant) {
             (_, None) => Meaning::Other,
-            (Meaning::Exponentials, Some(_)) => Meaning::Exponentials,
+            (Meaning::Exponentials | Meaning::Unclear(_), Some(_)) => meaning,
             (Meaning::Scores(_) | Meaning::Complement(_), ref constant)
                 if is_epsilon(constant.as_ref()) =>
             {

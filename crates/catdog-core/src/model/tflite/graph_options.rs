@@ -1,5 +1,5 @@
-//! The options of operators that the analyses of the graph read. They continue `schema`, in the same
-//! notation: modules are named after tables and constants after fields.
+//! The options of operators that the analyses of the graph read. They continue `schema`, in the
+//! same notation: modules are named after tables and constants after fields.
 
 use super::reader::I32Field;
 

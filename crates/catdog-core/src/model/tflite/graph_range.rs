@@ -32,14 +32,14 @@ pub enum Evidence {
 
 /// The range of values that a float input expects.
 ///
-/// Its `Display` is "0..255, because the graph starts with MUL by 0.00392".
+/// Its `Display` is "0..255, because the graph starts with MUL by 0.003922".
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphRange {
     /// The range; `None` if the graph scales its input, but no usual range fits, or several do.
     pub range: Option<ExpectedRange>,
     /// What the range was found by.
     pub evidence: Evidence,
-    /// The reason as a clause, such as "the graph starts with MUL by 0.00392".
+    /// The reason as a clause, such as "the graph starts with MUL by 0.003922".
     pub reason: String,
 }
 
@@ -87,7 +87,8 @@ fn from_operators(view: &InputView) -> Option<GraphRange> {
     if view.channels.iter().all(|channel| channel.is_identity()) {
         return None;
     }
-    let start = format!("the graph starts with {}", view.steps.join(" and "));
+    let order = if subtracts_bgr_means(view) { ", the means of blue, green and red" } else { "" };
+    let start = format!("the graph starts with {}{order}", view.steps.join(" and "));
     let found = |range, reason| Some(GraphRange { range, evidence: Evidence::Operators, reason });
     for is_usual in [is_usual_range, is_learned_normalization, is_pixel_scale] {
         let fitting = |range: &ExpectedRange| {
@@ -125,18 +126,29 @@ fn is_usual_range(map: &LinearMap, (black, white): (f64, f64)) -> bool {
     let is_shifted = map.scale == 1.0 && map.offset.abs() < 2.0;
     let imagenet =
         |value: f64| (value - IMAGENET_MEAN[map.source % 3]) / IMAGENET_STD[map.source % 3];
-    let caffe = CAFFE_MEAN[map.source % 3];
+    // A network that expects BGR subtracts the means in that order.
+    let is_caffe = CAFFE_MEAN.iter().any(|mean| is((-mean, 255.0 - mean)));
     is((0.0, 1.0))
         || is((-1.0, 1.0))
         || is((-0.5, 0.5))
         || is((imagenet(0.0), imagenet(1.0)))
-        || is((-caffe, 255.0 - caffe))
+        || is_caffe
         || is((-127.5, 127.5))
         || is((0.0, 255.0)) && !is_shifted
 }
 
-/// Returns whether `map` is (x - mean) / std with values of mean and std that images with this range
-/// have, as a Normalization or BatchNormalization layer learns them.
+/// Returns whether the first operators subtract the means of Caffe in the order blue, green, red
+/// from channels in the order of the input: the network expects BGR.
+fn subtracts_bgr_means(view: &InputView) -> bool {
+    let means = [2, 1, 0].map(|channel: usize| CAFFE_MEAN[channel]);
+    let is_shift = |(number, (map, mean)): (usize, (&LinearMap, f64))| {
+        map.source == number && map.scale == 1.0 && (map.offset + mean).abs() < 1.0
+    };
+    view.channels.len() == 3 && view.channels.iter().zip(means).enumerate().all(is_shift)
+}
+
+/// Returns whether `map` is (x - mean) / std with values of mean and std that images with this
+/// range have, as a Normalization or BatchNormalization layer learns them.
 fn is_learned_normalization(map: &LinearMap, (black, white): (f64, f64)) -> bool {
     let width = white - black;
     let mean = (-map.offset / map.scale - black) / width;
@@ -145,8 +157,8 @@ fn is_learned_normalization(map: &LinearMap, (black, white): (f64, f64)) -> bool
     (0.25..=0.7).contains(&mean) && (0.08..=0.45).contains(&std)
 }
 
-/// Returns whether the input values `(black, white)` are pixel values and `map` shrinks them so much
-/// that values in 0..1 would nearly vanish.
+/// Returns whether the input values `(black, white)` are pixel values and `map` shrinks them so
+/// much that values in 0..1 would nearly vanish.
 fn is_pixel_scale(map: &LinearMap, (_, white): (f64, f64)) -> bool {
     let width = 255.0 * map.scale;
     white > 1.0 && (0.5..=10.0).contains(&width) && map.offset.abs() <= width
@@ -187,9 +199,11 @@ fn from_quantization(view: &InputView) -> Option<GraphRange> {
 
 /// Limit for the median over the output channels of the sum of the absolute weights of the first
 /// convolution. Pixel values 0..255 vary by about 60. Such weights turn them into activations of a
-/// usual size, but values in 0..1 or -1..1 into activations near 0. Initial weights have sums of 2
-/// to 10 (Glorot), and trained ones similar sums.
+/// usual size, but values in 0..1 or -1..1 into activations near 0. Initial weights (Glorot) have
+/// sums of 2 to 10, and those of two trained MobileNetV2 for -1..1 have medians of 4.4 and 5.4.
 const MAX_PIXEL_WEIGHTS: f64 = 0.2;
+/// The sum of the absolute weights of a channel that the network uses, relative to the largest sum.
+const MIN_CHANNEL_WEIGHTS: f64 = 1e-3;
 
 /// Decides by the weights of the first convolution.
 fn from_weights(flow: &Dataflow<'_>, view: &InputView) -> Option<GraphRange> {
@@ -202,8 +216,11 @@ fn from_weights(flow: &Dataflow<'_>, view: &InputView) -> Option<GraphRange> {
     let channels = *weights.shape.first()?;
     let per_channel = weights.values.chunks_exact((weights.values.len() / channels).max(1));
     let sums = per_channel.map(|weights| weights.iter().map(|w| w.abs()).sum::<f64>());
-    let mut sums: Vec<f64> = sums.filter(|sum| *sum > 0.0).collect();
+    let mut sums: Vec<f64> = sums.collect();
     sums.sort_by(f64::total_cmp);
+    // Training leaves some channels with weights near 0, which say nothing.
+    let largest = *sums.last()?;
+    sums.retain(|sum| *sum > MIN_CHANNEL_WEIGHTS * largest);
     let median = *sums.get(sums.len() / 2)?;
     (median <= MAX_PIXEL_WEIGHTS).then(|| GraphRange {
         range: Some(ExpectedRange::Pixels),

@@ -15,8 +15,8 @@ const MAX_CHANNELS: usize = 4;
 /// Limit for the operators that scale the input. Exporters write up to four.
 const MAX_STEPS: usize = 16;
 
-/// The function from the values of one input channel to the values of one channel of another tensor:
-/// `scale * x + offset`.
+/// The function from the values of one input channel to the values of one channel of another
+/// tensor: `scale * x + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LinearMap {
     /// The input channel.
@@ -49,7 +49,7 @@ impl LinearMap {
 pub struct InputView {
     /// The map of each channel.
     pub channels: Vec<LinearMap>,
-    /// Descriptions of the operators that scale, such as "MUL by 0.00392".
+    /// Descriptions of the operators that scale, such as "MUL by 0.003922".
     pub steps: Vec<String>,
     /// Limits of the first quantization on the way, as real numbers.
     pub quantized: Option<(f64, f64)>,
@@ -60,8 +60,8 @@ pub struct InputView {
 }
 
 /// Returns the first tensor on the way from the tensor `input` that an operator reads for another
-/// purpose than to scale or move its elements. `None` if the input does not look like an image, or no
-/// operator reads it.
+/// purpose than to scale or move its elements. `None` if the input does not look like an image, or
+/// no operator reads it.
 pub fn first_view(flow: &Dataflow<'_>, input: usize) -> Option<InputView> {
     let mut views: Vec<Option<InputView>> = vec![None; flow.tensors()];
     *views.get_mut(input)? = Some(InputView::of_input(&flow.shape(input))?);
@@ -116,8 +116,8 @@ impl InputView {
     }
 }
 
-/// Returns the views of the outputs of an operator; `None` if the operator does not only scale, move
-/// or convert the elements of the input image.
+/// Returns the views of the outputs of an operator; `None` if the operator does not only scale,
+/// move or convert the elements of the input image.
 fn follow(
     flow: &Dataflow<'_>,
     operator: &Operator<'_>,
@@ -157,7 +157,8 @@ fn follow(
             one(joined(operator, views, axis, joins_channels))
         }
         Op::PACK => {
-            let axis = dimension(operator.options?, pack_options::AXIS, flow, operator.outputs[0])?;
+            let output = *operator.outputs.first()?;
+            let axis = dimension(operator.options?, pack_options::AXIS, flow, output)?;
             let is_channel = |view: &&InputView| view.axis.is_none() && view.channels.len() == 1;
             one(joined(operator, views, axis, is_channel))
         }
@@ -224,8 +225,8 @@ fn arithmetic(
     Some(InputView { channels, steps, ..view.clone() })
 }
 
-/// Returns the element of a constant for each channel of a view. `None` if it has another shape than
-/// a scalar or a vector along the channels of a tensor with `rank` dimensions.
+/// Returns the element of a constant for each channel of a view. `None` if it has another shape
+/// than a scalar or a vector along the channels of a tensor with `rank` dimensions.
 fn per_channel(constant: &Constant, view: &InputView, rank: usize) -> Option<Vec<f64>> {
     let channels = view.channels.len();
     if let Some(value) = constant.uniform() {
@@ -442,12 +443,12 @@ fn listed(values: &[f64]) -> String {
     }
 }
 
-/// Formats a number with three significant digits.
+/// Formats a number with four significant digits.
 pub fn rounded(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -472,13 +473,13 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_three_significant_digits() {
+    fn numbers_have_four_significant_digits() {
         for (value, text) in [
-            (1.0 / 255.0, "0.00392"),
+            (1.0 / 255.0, "0.003922"),
             (127.5, "127.5"),
             (-1.0, "-1"),
             (0.485, "0.485"),
-            (103.939, "104"),
+            (103.939, "103.9"),
             (1e6, "1000000"),
             (0.0, "0"),
         ] {

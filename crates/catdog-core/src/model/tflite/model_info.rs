@@ -12,6 +12,7 @@ use super::graph_range::GraphRange;
 use super::image_input::ImageInput;
 use super::metadata::{Metadata, Normalization};
 use super::model_options::ModelOptions;
+use super::range_convention::RangeConvention;
 use super::reader::{Flatbuffer, Table};
 use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
 use super::scores_output;
@@ -37,7 +38,9 @@ pub struct ModelInfo {
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
     /// The range of values that a float input expects, if the graph tells it.
-    pub range: Option<GraphRange>,
+    pub input_range: Option<GraphRange>,
+    /// The range that is usual for such models.
+    pub range_convention: RangeConvention,
     /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
     pub labels: Option<Result<Vec<String>, ModelError>>,
@@ -104,7 +107,8 @@ impl ModelInfo {
             output_index,
             output,
             activation: activation(output_index),
-            range: GraphRange::find(root, entry.graph, input_port.tensor),
+            input_range: GraphRange::find(root, entry.graph, input_port.tensor),
+            range_convention: RangeConvention::find(root, entry.graph, input_port.tensor),
             labels: metadata.labels,
             normalization: metadata.normalization,
         })

@@ -451,6 +451,14 @@ impl BuiltinOperator {
     pub const QUANTIZE: Self = Self(114);
     pub const HARD_SWISH: Self = Self(117);
     pub const BATCH_MATMUL: Self = Self(126);
+    // Operators that only the analyses of the graph read.
+    pub const TOPK_V2: Self = Self(48);
+    pub const LOG: Self = Self(73);
+    pub const SHAPE: Self = Self(77);
+    pub const REVERSE_V2: Self = Self(105);
+    pub const GATHER_ND: Self = Self(107);
+    pub const BROADCAST_TO: Self = Self(130);
+    pub const RELU_0_TO_1: Self = Self(152);
 
     /// Returns the operation of a table `OperatorCode`.
     ///

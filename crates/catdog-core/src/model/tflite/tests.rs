@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::model::tflite::{ModelInfo, optimize};
+use crate::model::tflite::{Evidence, ExpectedRange, GraphActivation, ModelInfo, optimize};
 
 fn models_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -20,6 +20,128 @@ fn valid_models_are_accepted() {
     for model in models_in("tests/models") {
         let info = ModelInfo::parse(&fs::read(&model).unwrap());
         assert!(info.is_ok(), "{}: {}", model.display(), info.unwrap_err());
+    }
+}
+
+fn info(name: &str) -> ModelInfo {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models");
+    ModelInfo::parse(&fs::read(folder.join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_activation_is_found_before_operators_that_keep_it() {
+    use GraphActivation::{LogSoftmax, Logistic, None, SeveralSoftmax, Softmax};
+    for (name, activation) in [
+        ("softmax_reversed", Softmax),
+        ("softmax_zero_class", Softmax),
+        ("softmax_slice", Softmax),
+        ("softmax_average", Softmax),
+        ("softmax_stacked_mean", Softmax),
+        ("softmax_parts", Softmax),
+        ("logistic_both_classes", Softmax),
+        ("logistic_classes", Logistic),
+        ("hard_sigmoid", Logistic),
+        ("log_softmax", LogSoftmax),
+        ("several_softmax", SeveralSoftmax),
+        // A dense layer computes new logits from the probabilities.
+        ("softmax_dense", None),
+    ] {
+        assert_eq!(info(&format!("activation_{name}.tflite")).activation, activation, "{name}");
+    }
+}
+
+#[test]
+fn an_operator_that_changes_probabilities_is_reported() {
+    for (name, scores) in [
+        ("softmax_percent", "probabilities multiplied by a constant"),
+        ("softmax_weighted", "probabilities that another operator changes"),
+        ("mixed_average", "a mixture of softmax and logistic"),
+    ] {
+        let activation = info(&format!("activation_{name}.tflite")).activation;
+        assert_eq!(activation, GraphActivation::Unclear(scores), "{name}");
+    }
+}
+
+#[test]
+fn the_input_range_is_found_from_operators_quantization_weights_and_names() {
+    use Evidence::{Name, Operators, Quantization, Weights};
+    use ExpectedRange::{Centered, Pixels, Unit};
+    for (name, range, evidence, reason) in [
+        ("div_255", Pixels, Operators, "the graph starts with DIV by 255"),
+        ("mul_add", Pixels, Operators, "the graph starts with MUL by 0.007843 and ADD of -1"),
+        ("mul_float16", Pixels, Operators, "the graph starts with MUL by 0.003922"),
+        (
+            "imagenet",
+            Pixels,
+            Operators,
+            "the graph starts with MUL by 0.003922 and SUB of (0.485, 0.456, 0.406) and MUL by \
+             (4.367, 4.464, 4.444)",
+        ),
+        (
+            "imagenet_of_unit",
+            Unit,
+            Operators,
+            "the graph starts with SUB of (0.485, 0.456, 0.406) and DIV by (0.229, 0.224, 0.225)",
+        ),
+        ("caffe", Pixels, Operators, "the graph starts with SUB of (103.9, 116.8, 123.7)"),
+        (
+            "caffe_bgr",
+            Pixels,
+            Operators,
+            "the graph starts with SUB of (103.9, 116.8, 123.7), the means of blue, green and red",
+        ),
+        ("unit_to_centered", Unit, Operators, "the graph starts with MUL by 2 and SUB of 1"),
+        (
+            "centered_to_pixels",
+            Centered,
+            Operators,
+            "the graph starts with MUL by 127.5 and ADD of 127.5",
+        ),
+        (
+            "learned",
+            Pixels,
+            Operators,
+            "the graph starts with SUB of (118, 112, 104) and MUL by (0.01639, 0.01695, 0.01613)",
+        ),
+        (
+            "quantized_pixels",
+            Pixels,
+            Quantization,
+            "the graph quantizes its input in the range 0..255",
+        ),
+        (
+            "quantized_centered",
+            Centered,
+            Quantization,
+            "the graph quantizes its input in the range -1.004..0.9961",
+        ),
+        (
+            "folded",
+            Pixels,
+            Weights,
+            "the weights of the first convolution are small (their absolute values add up to \
+             0.01274)",
+        ),
+        ("named", Pixels, Name, "a tensor is named 'rescaling_input'"),
+    ] {
+        let found = info(&format!("scaling_{name}.tflite")).input_range.unwrap();
+        let found = (found.range, found.evidence, found.reason.as_str());
+        assert_eq!(found, (Some(range), evidence, reason), "{name}");
+    }
+}
+
+#[test]
+fn a_scaling_that_fits_no_usual_range_is_reported() {
+    let found = info("scaling_unusual.tflite").input_range.unwrap();
+    let want = "unknown, because the graph starts with MUL by 3 and ADD of 40, which is usual for no \
+                range";
+    assert_eq!(found.to_string(), want);
+}
+
+#[test]
+fn a_graph_without_scaling_tells_no_input_range() {
+    for name in ["float_softmax.tflite", "hybrid_dynamic_range.tflite", "int8_quant.tflite"] {
+        assert_eq!(info(name).input_range, None, "{name}");
     }
 }
 
