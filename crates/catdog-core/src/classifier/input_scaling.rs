@@ -205,9 +205,8 @@ mod tests {
 
     #[test]
     fn an_8_bit_input_that_saturates_before_white_is_recognized() {
-        let of = |element, scale, zero_point| {
-            clipped_range(element, Quantization { scale, zero_point })
-        };
+        let of =
+            |element, scale, zero_point| clipped_range(element, Quantization { scale, zero_point });
         assert_eq!(of(ElementType::I8, 0.003_118, -128), Some(ExpectedRange::Unit));
         assert_eq!(of(ElementType::U8, 0.7, 0), Some(ExpectedRange::Pixels));
         assert_eq!(of(ElementType::I8, 0.007, 14), Some(ExpectedRange::Centered));

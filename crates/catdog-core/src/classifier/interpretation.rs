@@ -78,7 +78,8 @@ impl Interpretation {
             || probe.map_or(Ok(false), |probe| probe.scores_are_probabilities(&scaling));
         let (activation, activation_source) =
             resolve_activation(config.activation, info, &config.model, probabilities)?;
-        let multi_label = is_multi_label(info, activation_source, probabilities).map_err(in_probe)?;
+        let multi_label =
+            is_multi_label(info, activation_source, probabilities).map_err(in_probe)?;
         warnings.extend(assumptions(config, info, &labels, activation_source));
         Ok(Self {
             labels,

@@ -15,8 +15,8 @@
 //! 0..1, and 0.03 to 1.5 nats for 0..255. The answers of most others carry 0.1 to 2 nats for -1..1
 //! and 0..1. Between these two the information does not decide: the answers are mostly the same.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -201,10 +201,14 @@ impl<'a> Probe<'a> {
                 *mean += confidence;
             }
             entropies += entropy(&confidences);
-            best.insert((0..confidences.len()).max_by(|a, b| confidences[*a].total_cmp(&confidences[*b])));
+            best.insert(
+                (0..confidences.len()).max_by(|a, b| confidences[*a].total_cmp(&confidences[*b])),
+            );
         });
         match ran {
-            Err(ClassifyError::Engine(EngineError::NotFinite { .. })) => return Ok(Dependence::NONE),
+            Err(ClassifyError::Engine(EngineError::NotFinite { .. })) => {
+                return Ok(Dependence::NONE);
+            }
             ran => ran?,
         }
         let count = self.pictures as f32;

@@ -168,9 +168,8 @@ mod tests {
     #[test]
     fn metadata_that_do_not_fit_the_stored_range_are_recognized() {
         let real = |mean, std| Scaling::Real(Normalization { mean: vec![mean], std: vec![std] });
-        let quantized = |element, scale, zero_point| {
-            input(element, Some(Quantization { scale, zero_point }))
-        };
+        let quantized =
+            |element, scale, zero_point| input(element, Some(Quantization { scale, zero_point }));
         let unit = quantized(ElementType::U8, 1.0 / 255.0, 0);
         assert!(real(0.0, 255.0).covers_stored_range(&unit));
         assert!(!real(0.0, 1.0).covers_stored_range(&unit), "it saturates");

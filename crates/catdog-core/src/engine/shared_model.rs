@@ -156,11 +156,8 @@ fn optimized(
         return (model, engine, Optimization::Nothing);
     };
     let mut load_and_compare = || -> Result<_, ModelLoadError> {
-        let fast_model = LiteRtModel::with_model_options(
-            &rewritten.file,
-            model.options(),
-            model_options,
-        )?;
+        let fast_model =
+            LiteRtModel::with_model_options(&rewritten.file, model.options(), model_options)?;
         let mut fast_engine = fast_model.engine()?;
         let same_decisions = agree(&mut engine, &mut fast_engine)?;
         Ok((fast_model, fast_engine, same_decisions))

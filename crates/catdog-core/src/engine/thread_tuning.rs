@@ -80,7 +80,8 @@ pub fn load_with(
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
     let key = key(file, model_options, optimize);
-    let known = chosen.get(&key).copied().or_else(|| CACHE.get(&key).and_then(|text| text.parse().ok()));
+    let known =
+        chosen.get(&key).copied().or_else(|| CACHE.get(&key).and_then(|text| text.parse().ok()));
     // The tried models stay alive until the end, so that the chosen one is not loaded again.
     let mut tried = Vec::new();
     let threads = match known.filter(|threads| candidates.contains(threads)) {

@@ -145,8 +145,6 @@ fn one_of_several_outputs_is_chosen_by_name_or_index() {
 #[test]
 fn signatures_that_do_not_fit_are_ignored() {
     runtime();
-    let scores = |file: &str| {
-        confidences(&mut load(&config(&folder().join(file))), [255, 0, 0])
-    };
+    let scores = |file: &str| confidences(&mut load(&config(&folder().join(file))), [255, 0, 0]);
     assert_eq!(scores("signature_stale.tflite"), scores("signature_fits.tflite"));
 }

@@ -124,7 +124,8 @@ fn a_damaged_model_is_rewritten_into_a_readable_one_or_not_at_all() {
 fn same_file_shares_the_optimized_model() {
     runtime();
     let file = fs::read(model(HYBRID)).unwrap();
-    let load = |optimize| SharedModel::load(&file, &cpu(1), &ModelOptions::default(), optimize).unwrap();
+    let load =
+        |optimize| SharedModel::load(&file, &cpu(1), &ModelOptions::default(), optimize).unwrap();
     let (first, second, unoptimized) = (load(true), load(true), load(false));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(!Arc::ptr_eq(&first, &unoptimized));

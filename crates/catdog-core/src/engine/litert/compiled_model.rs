@@ -248,6 +248,8 @@ fn check_elements(layout: &ffi::Layout, name: &str, want: usize) -> Result<(), E
         return Ok(());
     }
     let planned = layout.dimensions();
-    let detail = format!("tensor '{name}' has {want} elements in the file, but the runtime gives it shape {planned:?}");
+    let detail = format!(
+        "tensor '{name}' has {want} elements in the file, but the runtime gives it shape {planned:?}"
+    );
     Err(EngineError::Create { stage: "tensor shapes", status: 3, detail })
 }

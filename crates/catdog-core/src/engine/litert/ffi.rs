@@ -272,9 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn a_dense_layout_keeps_its_shape() {
-        let layout = Layout::dense(&[1, 8, 6, 3]).map(|l| l.dimensions().to_vec());
-        assert_eq!(layout, Some(vec![1, 8, 6, 3]));
-        assert!(Layout::dense(&[1; MAX_RANK + 1]).is_none());
+    fn the_number_of_elements_needs_fixed_dimensions() {
+        let layout = |rank, last| Layout {
+            bits: rank,
+            dimensions: [1, 8, 6, last, 0, 0, 0, 0],
+            ..Layout::EMPTY
+        };
+        assert_eq!(layout(4, 3).dimensions(), [1, 8, 6, 3]);
+        assert_eq!(layout(4, 3).elements(), Some(144));
+        assert_eq!(layout(3, 0).elements(), Some(48));
+        assert_eq!(layout(4, -1).elements(), None);
     }
 }

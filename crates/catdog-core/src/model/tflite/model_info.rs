@@ -91,9 +91,8 @@ impl ModelInfo {
         let input = ImageInput::new(&input, reshaped.as_deref(), options)?;
         let outputs = entry.outputs.iter().map(|port| TensorDescription::read(&tensors, port));
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
-        let activation = |index: usize| {
-            GraphActivation::find(root, entry.graph, entry.outputs[index].tensor)
-        };
+        let activation =
+            |index: usize| GraphActivation::find(root, entry.graph, entry.outputs[index].tensor);
         let (output_index, output) =
             scores_output::choose(&outputs, input.batch(), options.output.as_deref(), |index| {
                 activation(index) != GraphActivation::None

@@ -409,14 +409,6 @@ impl BuiltinOperator {
     pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
     pub const STRIDED_SLICE: Self = Self(45);
-    // Operators that only the analyses of the graph read.
-    pub const TOPK_V2: Self = Self(48);
-    pub const LOG: Self = Self(73);
-    pub const SHAPE: Self = Self(77);
-    pub const REVERSE_V2: Self = Self(105);
-    pub const GATHER_ND: Self = Self(107);
-    pub const BROADCAST_TO: Self = Self(130);
-    pub const RELU_0_TO_1: Self = Self(152);
     pub const EXP: Self = Self(47);
     pub const SPLIT: Self = Self(49);
     pub const LOG_SOFTMAX: Self = Self(50);

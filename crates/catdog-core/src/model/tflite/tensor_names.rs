@@ -14,7 +14,7 @@ const SEPARATORS: [char; 3] = ['/', ';', ':'];
 ///
 /// Sources: `keras.applications` and its `preprocess_input` functions; the model cards of
 /// EfficientNet-Lite and of the slim models.
-const RULES: [(&str, ExpectedRange); 21] = [
+const RULES: [(&str, ExpectedRange); 19] = [
     // A layer that scales pixel values.
     ("rescaling", ExpectedRange::Pixels),
     // Models of Keras with such a layer inside, which converters merge into the first convolution.
