@@ -6,7 +6,7 @@ use super::error::LoadError;
 use super::input_scaling::{Scaling, ScalingSource, input_scaling};
 use crate::decision::Activation;
 use crate::model::ModelSource;
-use crate::model::labels::{LabelSource, LabelSources, Labels};
+use crate::model::labels::{LabelSource, LabelSources, Labels, is_lab_model};
 use crate::model::tflite::{GraphActivation, ModelInfo};
 use crate::tensor::ElementType;
 
@@ -33,7 +33,7 @@ impl Interpretation {
     /// [`LoadError`] if the labels cannot be used, or the configuration contradicts the model.
     pub fn new(config: &Config, info: &ModelInfo) -> Result<Self, LoadError> {
         let labels = resolve_labels(config, info)?;
-        let mut warnings = Vec::new();
+        let mut warnings = labels.warnings.clone();
         let (scaling, scaling_source) = input_scaling(config, info, &mut warnings);
         let activation = resolve_activation(config.activation, info, &config.model)?;
         warnings.extend(assumptions(config, info, &labels, &scaling));
@@ -61,6 +61,7 @@ fn resolve_labels(config: &Config, info: &ModelInfo) -> Result<Labels, LoadError
         file: config.labels_file.as_deref(),
         metadata: info.labels.as_ref(),
         model: config.model.file(),
+        is_lab_model: is_lab_model(info),
     };
     Ok(sources.resolve(info.output.len())?)
 }
@@ -94,9 +95,9 @@ fn assumptions(
     let model = &config.model;
     let mut warnings = Vec::new();
     if labels.source == LabelSource::Numbers {
-        let scores = info.output.len();
+        let classes = labels.names.len();
         warnings.push(format!(
-            "{model} has {scores} classes without names, so they are shown as numbers; set labels or \
+            "{model} has {classes} classes without names, so they are shown as numbers; set labels or \
              labels-file"
         ));
     }

@@ -184,7 +184,8 @@ fn labels_and_normalization_are_read_from_the_metadata() {
     // archive.
     for name in ["metadata_labels.tflite", "metadata_labels_deflated.tflite"] {
         let info = info(name);
-        assert_eq!(info.labels.clone().unwrap().unwrap(), ["heron", "otter", "newt"], "{name}");
+        let labels = info.labels.clone().unwrap().unwrap();
+        assert_eq!((&*labels.name, &*labels.bytes), ("labels.txt", &b"heron\notter\nnewt\n"[..]));
         let normalization = info.normalization.unwrap();
         assert_eq!((&*normalization.mean, &*normalization.std), (&[127.5][..], &[127.5][..]));
         load(name);

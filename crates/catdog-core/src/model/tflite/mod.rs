@@ -21,6 +21,6 @@ mod verify;
 
 pub use error::ModelError;
 pub use graph_activation::GraphActivation;
-pub use metadata::Normalization;
+pub use metadata::{LabelsEntry, Normalization};
 pub use model_info::ModelInfo;
 pub use optimize::{Optimized, optimize};

@@ -8,7 +8,7 @@
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
-use super::metadata::{Metadata, Normalization};
+use super::metadata::{LabelsEntry, Metadata, Normalization};
 use super::reader::{Flatbuffer, Table};
 use super::schema::{
     DYNAMIC_DIMENSION, MODEL_IDENTIFIER, TensorType, model, quantization_parameters, sub_graph,
@@ -36,9 +36,9 @@ pub struct ModelInfo {
     pub output: TensorInfo,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
-    /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
+    /// The labels file in the metadata of the file, or the reason why it cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
-    pub labels: Option<Result<Vec<String>, ModelError>>,
+    pub labels: Option<Result<LabelsEntry, ModelError>>,
     /// The normalization in the metadata of the file.
     pub normalization: Option<Normalization>,
 }
