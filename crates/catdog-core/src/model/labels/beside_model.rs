@@ -23,7 +23,7 @@ const COMMON: [&str; 10] = [
     "class_names.json",
 ];
 /// Parts of the names of other labels files, in lower case.
-const PARTS: [&str; 2] = ["label", "class"];
+const PARTS: [&str; 5] = ["label", "class", "categor", "names", "dict"];
 /// Extensions of other labels files, in lower case.
 const EXTENSIONS: [&str; 3] = ["txt", "json", "csv"];
 /// Words that do not connect a labels file with a model.

@@ -12,7 +12,7 @@ const SEPARATORS: [char; 8] = [' ', '\t', ':', ',', ';', '=', '|', ')'];
 /// Characters between the columns of a table.
 const COLUMN_SEPARATORS: [char; 3] = [',', '\t', ';'];
 /// Titles of a column with indices.
-const INDEX_TITLES: [&str; 10] = [
+pub const INDEX_TITLES: [&str; 10] = [
     "id",
     "idx",
     "index",
@@ -25,7 +25,7 @@ const INDEX_TITLES: [&str; 10] = [
     "class index",
 ];
 /// Titles of a column with names, the most specific first.
-const NAME_TITLES: [&str; 11] = [
+pub const NAME_TITLES: [&str; 11] = [
     "display_name",
     "class_name",
     "label_name",

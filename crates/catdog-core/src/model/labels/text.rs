@@ -74,11 +74,14 @@ pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> 
     Ok(indexed::names(&lines))
 }
 
-/// Returns the names that `literal` contains: a list of names, a dictionary from index to name or
-/// from name to index, or a dictionary that contains one of these under one of `keys`.
+/// Returns the names that `literal` contains: a list of names or records, a dictionary from index to
+/// name or from name to index, or a dictionary that contains one of these under one of `keys`.
 fn literal_names(literal: &Literal, keys: &[&str]) -> Option<Vec<String>> {
     match literal {
-        Literal::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
+        Literal::List(items) => {
+            let names = items.iter().map(text).collect::<Option<Vec<_>>>();
+            names.or_else(|| records(items))
+        }
         Literal::Map(entries) => {
             let name_to_index = |(key, value): &(Literal, Literal)| {
                 let Literal::Integer(index) = value else { return None };
@@ -93,14 +96,34 @@ fn literal_names(literal: &Literal, keys: &[&str]) -> Option<Vec<String>> {
             if let Some(pairs) = pairs {
                 return indexed::in_order(pairs);
             }
-            let value = |wanted: &&str| {
-                entries.iter().find(|(key, _)| matches!(key, Literal::Text(key) if key == wanted))
-            };
-            literal_names(&keys.iter().find_map(value)?.1, &[])
+            literal_names(value(entries, keys)?, &[])
         }
         _ => None,
     }
     .filter(|names| !names.is_empty())
+}
+
+/// Returns the names in a list of records such as `{"id": 0, "name": "cat"}`. Records without
+/// indices have the order of the classes.
+fn records(items: &[Literal]) -> Option<Vec<String>> {
+    let pairs: Option<Vec<(usize, String)>> = items
+        .iter()
+        .enumerate()
+        .map(|(position, item)| {
+            let Literal::Map(entries) = item else { return None };
+            let index = value(entries, &indexed::INDEX_TITLES).map_or(Some(position), index);
+            Some((index?, text(value(entries, &indexed::NAME_TITLES)?)?))
+        })
+        .collect();
+    indexed::in_order(pairs?)
+}
+
+/// Returns the value of the first of `keys` that exists.
+fn value<'a>(entries: &'a [(Literal, Literal)], keys: &[&str]) -> Option<&'a Literal> {
+    let value = |wanted: &&str| {
+        entries.iter().find(|(key, _)| matches!(key, Literal::Text(key) if key == wanted))
+    };
+    keys.iter().find_map(value).map(|(_, value)| value)
 }
 
 /// Returns a key that is an index; JSON writes it as a string.
@@ -113,11 +136,12 @@ fn index(key: &Literal) -> Option<usize> {
 }
 
 /// Returns a value that is a name. Keras' ImageNet index has a list of WordNet ID and name.
-fn name(value: &Literal) -> Option<String> {
-    match value {
+fn name(literal: &Literal) -> Option<String> {
+    match literal {
         Literal::Integer(number) => Some(number.to_string()),
         Literal::List(items) => text(items.last()?),
-        _ => text(value),
+        Literal::Map(entries) => text(value(entries, &indexed::NAME_TITLES)?),
+        _ => text(literal),
     }
 }
 
@@ -171,6 +195,9 @@ mod tests {
             "{1: 'dog', 0: 'cat'}",
             r#"{"dog": 1, "cat": 0}"#,
             r#"{"0": ["n02121620", "cat"], "1": ["n02084071", "dog"]}"#,
+            r#"[{"label": "cat", "about": "purrs"}, {"label": "dog", "about": "barks"}]"#,
+            r#"[{"id": 2, "name": "dog"}, {"id": 1, "name": "cat"}]"#,
+            r#"{"0": {"name": "cat"}, "1": {"name": "dog"}}"#,
             "{'description': 'it\\'s', 'task': 'classify', 'batch': 1, 'imgsz': [96, 96], \
              'names': {0: 'cat', 1: 'dog'}, 'args': {'half': False}}",
             r#"{"tfjsVersion": "1.7.4", "labels": ["cat", "dog"], "imageSize": 224}"#,
