@@ -22,7 +22,7 @@ pub use error::LabelsError;
 
 use self::beside_model::Group;
 use self::fit::Fit;
-use super::tflite::{LabelsEntry, ModelError, ModelInfo};
+use super::tflite::{GraphActivation, LabelsEntry, ModelError, ModelInfo};
 use crate::files;
 use crate::tensor::ElementType;
 
@@ -84,7 +84,7 @@ impl fmt::Display for LabelSource {
             Self::Metadata => "from the metadata of the model",
             Self::BesideModel(file) => return write!(f, "from {file} next to the model"),
             Self::LabModel => {
-                "default of a model with one score and an input of 150x150 uint8 pixels"
+                "default of a model with one logit and an input of 150x150 uint8 pixels"
             }
             Self::FileName => "from the file name of the model",
             Self::Numbers => "numbers, because no source has names",
@@ -96,6 +96,7 @@ impl fmt::Display for LabelSource {
 /// uint8 pixels. Such a model classifies cats and dogs, and has no names in its file.
 pub fn is_lab_model(info: &ModelInfo) -> bool {
     info.output.len() == 1
+        && matches!(info.activation, GraphActivation::None)
         && info.dynamic_batch
         && info.input.element == ElementType::U8
         && info.input.shape == [1, 150, 150, 3]
