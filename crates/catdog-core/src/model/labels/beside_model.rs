@@ -94,29 +94,41 @@ fn entries_of(model: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the labels files among `entries` that are neither in `own` nor common: in groups by the
-/// number of words that they share with `stem`, the largest number first, and those without any.
+/// Returns the labels files among `entries` that are neither in `own` nor common: those that are
+/// related to `stem` in groups, the most similar first, and the unrelated ones.
 fn others(entries: &[PathBuf], stem: &str, own: &[String]) -> (Vec<Vec<PathBuf>>, Vec<PathBuf>) {
-    let model_words = words(stem);
-    let mut by_shared: BTreeMap<usize, Vec<PathBuf>> = BTreeMap::new();
     let other = entries.iter().filter(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_known = own.iter().any(|own| *own == name) || COMMON.contains(&&*name);
-        !is_known && is_labels_file(file) && file.is_file()
+        !is_known && EXTENSIONS.contains(&&*extension(file))
     });
-    for file in other.take(MAX_OTHERS) {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        let shared = words(&name).iter().filter(|word| model_words.contains(word)).count();
-        by_shared.entry(shared).or_default().push(file.clone());
+    let mut by_similarity: BTreeMap<(usize, usize), Vec<PathBuf>> = BTreeMap::new();
+    for file in other {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        let similarity = similarity(&name, stem);
+        let has_part = PARTS.iter().any(|part| name.contains(part));
+        if has_part || (similarity.0 > 0 && name == stem.to_lowercase()) {
+            by_similarity.entry(similarity).or_default().push(file.clone());
+        }
     }
-    let unrelated = by_shared.remove(&0).unwrap_or_default();
-    (by_shared.into_values().rev().collect(), unrelated)
+    let unrelated = by_similarity.remove(&(0, 0)).unwrap_or_default();
+    let mut left = MAX_OTHERS;
+    let mut regular = |files: Vec<PathBuf>| -> Vec<PathBuf> {
+        let files: Vec<_> = files.into_iter().filter(|file| file.is_file()).take(left).collect();
+        left -= files.len();
+        files
+    };
+    let related = by_similarity.into_values().rev().map(&mut regular).collect();
+    (related, regular(unrelated))
 }
 
-/// Returns whether the name is that of a labels file.
-fn is_labels_file(file: &Path) -> bool {
-    let name = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    PARTS.iter().any(|part| name.contains(part)) && EXTENSIONS.contains(&&*extension(file))
+/// Returns how similar the file names `name` and `stem` are: the number of words of `name` that are
+/// also in `stem`, and the length of the common start. Without a common word, both are 0.
+fn similarity(name: &str, stem: &str) -> (usize, usize) {
+    let (stem, words_of_stem) = (stem.to_lowercase(), words(stem));
+    let shared = words(name).iter().filter(|word| words_of_stem.contains(word)).count();
+    let start = name.chars().zip(stem.chars()).take_while(|(a, b)| a == b).count();
+    if shared == 0 { (0, 0) } else { (shared, start) }
 }
 
 fn extension(file: &Path) -> String {
@@ -194,9 +206,27 @@ mod tests {
         );
         assert_eq!(unrelated, ["imagenet_labels.txt"]);
         assert!(has_other_models);
+        // Of files with equally many common words, the one with the same start comes first.
+        let files = ["01_labels.txt", "05_binary_labels.txt", "model.json", "01_binary.json"];
+        let (groups, ..) = found("01_binary_sigmoid.tflite", &files);
+        assert_eq!(groups, [["01_labels.txt"], ["05_binary_labels.txt"]]);
+        let (groups, ..) = found("01_binary.tflite", &files);
+        assert_eq!(groups[0], ["01_binary.json"]);
         // The word "model" connects nothing.
         let (groups, unrelated, _) = found("model.tflite", &["fruit_model_labels.txt"]);
         assert_eq!((groups.len(), &unrelated[..]), (0, &["fruit_model_labels.txt".to_owned()][..]));
+    }
+
+    #[test]
+    fn the_best_of_many_files_are_returned() {
+        let files: Vec<String> = (0..100).map(|number| format!("m{number}_labels.txt")).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let (groups, unrelated, _) = found("m99-quant.tflite", &files);
+        assert_eq!(
+            (groups, unrelated.len()),
+            (vec![vec!["m99_labels.txt".into()]], MAX_OTHERS - 1)
+        );
+        assert_eq!(found("m7.tflite", &files).0, [["m7_labels.txt"]]);
     }
 
     #[test]

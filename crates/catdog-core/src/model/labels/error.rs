@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+/// A file with at least this number of names and one too few may lack the background class, as many
+/// files for ImageNet do. With few classes, it rather belongs to another model.
+const MANY_CLASSES: usize = 100;
+
 /// The error for labels that cannot be used.
 ///
 /// The field `source_name` is the property, the file or the metadata, as the message names it.
@@ -94,7 +98,7 @@ pub enum LabelsError {
         if *.scores == 1 { ", the class of negative scores first" } else { "" },
         if *.is_list && *.got > *.classes {
             "; a name in labels cannot contain a comma, a line of labels-file can"
-        } else if !*.is_list && *.got > 1 && *.got + 1 == *.classes {
+        } else if !*.is_list && *.got >= MANY_CLASSES && *.got + 1 == *.classes {
             "; if class 0 is the background, put a line 'background' first"
         } else {
             ""
