@@ -311,3 +311,17 @@ fn unusable_names_in_the_list_are_refused() {
         LabelsError::TooLong { source_name, index: 3, bytes: LONGEST + 1, limit: LONGEST };
     assert_eq!(error(&long), expected);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_has_a_name_for_each_class_or_is_an_error(
+        text in "([0-9\\[\\](){}:,.;'\"\\\\ \t\n\u{0}-\u{1f}n#=>|-]|cat|dog|names|id,name|\\PC){0,60}",
+        scores in 1_usize..6,
+    ) {
+        if let Ok(labels) = from_file(text.as_bytes(), scores) {
+            assert_eq!(labels.names.len(), fit::classes(scores));
+            let usable = |name: &String| !name.is_empty() && !name.chars().any(char::is_control);
+            assert!(labels.names.iter().all(usable), "{text:?}: {labels:?}");
+        }
+    }
+}
