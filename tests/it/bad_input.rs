@@ -163,14 +163,17 @@ fn unusable_labels_are_one_error() {
     };
     let three = model("float_softmax.tflite");
     let long = vec![b'x'; (1 << 20) + 1];
-    let files: [(String, &[&str]); 10] = [
+    let files: [(String, &[&str]); 13] = [
         (folder.path().join("none.txt").to_str().unwrap().into(), &["No such file", "check"]),
         (folder.path().to_str().unwrap().into(), &["cannot be read", "check labels-file"]),
         (file("empty", b""), &["line 1", "expected one class name per line"]),
         (file("blank", b"\n\n\n"), &["line 1", "expected one class name per line"]),
         (file("gap", b"a\n\nc\n"), &["line 2", "expected one class name per line"]),
         (file("latin1", b"caf\xe9\nb\nc\n"), &["not UTF-8", "byte 3", "save it as UTF-8"]),
-        (file("utf16", b"\xff\xfea\0\n\0"), &["not UTF-8", "byte 0", "save it as UTF-8"]),
+        (file("utf16", b"\xff\xfea\0\x00\xd8\n\0"), &["not UTF-8", "byte 4", "save it as UTF-8"]),
+        (file("dictionary", b"{'0': 'a', '1'"), &["byte 14", "one class name per line"]),
+        (file("incomplete", b"{\"0\": \"a\", \"2\": \"b\"}"), &["every index from 0"]),
+        (file("sentence", &[b'x'; 1001]), &["label 1", "1001 bytes", "shorten it"]),
         (file("few", b"a\nb\n"), &["2 labels", "3 scores", "set 3 names"]),
         (file("many", b"a\nb\nc\nd\n"), &["4 labels", "3 scores", "set 3 names"]),
         (file("long", &long), &["cannot be read", "more than 1048576 bytes", "check labels-file"]),
@@ -221,17 +224,27 @@ fn too_few_labels_do_not_mention_a_comma() {
 }
 
 #[test]
-fn an_unusable_labels_file_next_to_the_model_is_one_error() {
+fn an_unusable_labels_file_next_to_the_model_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("m.tflite");
     std::fs::copy(model("float_softmax.tflite"), &copy).unwrap();
     let labels = folder.path().join("labels.txt");
     std::fs::write(&labels, "a\nb\n").unwrap();
     let pipeline = pipeline_with(&[("model-file", copy.to_str().unwrap())]);
-    let text = error_at_start(&pipeline, "sidecar");
-    assert_contains(&text, &[labels.to_str().unwrap(), "2 labels", "3 scores"], "sidecar");
+    let seen = collect(&pipeline.pad("sink", "sink"), meta);
+    let texts = |messages: &[gst::Message]| -> String {
+        warnings(messages).into_iter().map(|(_, text)| text + "\n").collect()
+    };
+    let found = texts(&pipeline.run());
+    let parts = ["next to the model is not used", labels.to_str().unwrap(), "2 labels", "3 scores"];
+    assert_contains(&found, &parts, "sidecar");
+    assert_contains(&found, &["so they are shown as numbers"], "sidecar");
+    let mut names = taken(&seen).remove(0).labels;
+    names.sort();
+    assert_eq!(names, ["0", "1", "2"]);
     std::fs::write(&labels, "a\r\nb\r\nc\r\n\r\n").unwrap();
-    assert_recovers(&pipeline, &[], "sidecar");
+    pipeline.begin(gst::State::Null);
+    assert!(!texts(&pipeline.run()).contains("labels"));
 }
 
 // Settings

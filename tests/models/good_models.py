@@ -1,12 +1,13 @@
 """The models that a classifier element can run."""
 
+import json
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
 from builder import Graph, Kind, Lcg, Model, Op, Shape, cast_options, quantization
-from metadata import labeled, tflite_metadata
+from metadata import LABELS, labeled, tflite_metadata, ultralytics_labels
 
 
 def float_net(
@@ -267,6 +268,9 @@ def large_1001() -> Model:
 def good_models() -> dict[str, bytes]:
     """Returns the files by name."""
     pixels = tflite_metadata([127.5], [127.5])
+    dictionary = tflite_metadata([127.5], [127.5], "temp_meta.txt")
+    shuffled = "".join(f"{index} {LABELS[index]}\n" for index in (2, 0, 1))
+    undescribed = json.dumps({"task": "classify", "names": {str(i): name for i, name in enumerate(LABELS)}})
     return {
         "float_softmax.tflite": float_net(1, 3, "softmax").pack(),
         "float_logits.tflite": float_net(2, 3).pack(),
@@ -281,9 +285,16 @@ def good_models() -> dict[str, bytes]:
         "hybrid_float_depthwise.tflite": hybrid_dynamic_range(float_depthwise=True).pack(),
         "int16_activations.tflite": int16_activations().pack(),
         "dynamic_batch.tflite": dynamic_batch().pack(),
+        # The same model with a file name that gives its classes names.
+        "cat_dog.tflite": dynamic_batch().pack(),
         "signature_two.tflite": signature_two().pack(),
         "metadata_labels.tflite": labeled(float_net(15, 3, "softmax", metadata=pixels), deflated=False),
         "metadata_labels_deflated.tflite": labeled(int8_quant(16, 3, metadata=pixels), deflated=True),
+        "metadata_labels_indexed.tflite": labeled(float_net(18, 3, metadata=pixels), deflated=False, text=shuffled),
+        "metadata_labels_dictionary.tflite": labeled(
+            float_net(19, 3, metadata=dictionary), deflated=True, name="temp_meta.txt", text=ultralytics_labels()
+        ),
+        "undescribed_labels.tflite": labeled(float_net(20, 3), deflated=True, name="metadata.json", text=undescribed),
         "non_square.tflite": float_net(17, 3, "softmax", shape=(1, 6, 10, 3)).pack(),
         "large_1001.tflite": large_1001().pack(),
     }

@@ -107,7 +107,12 @@ def with_zip(model: bytes, name: str, raw: bytes, deflated: bool, absolute: bool
     return model + local + central + end
 
 
-def labeled(model: Model, deflated: bool) -> bytes:
-    """Returns a model followed by an archive with LABELS."""
-    raw = ("\n".join(LABELS) + "\n").encode()
-    return with_zip(model.pack(), "labels.txt", raw, deflated, absolute=not deflated)
+def labeled(model: Model, deflated: bool, name: str = "labels.txt", text: str = "\n".join(LABELS) + "\n") -> bytes:
+    """Returns a model followed by an archive with the labels file `name`."""
+    return with_zip(model.pack(), name, text.encode(), deflated, absolute=not deflated)
+
+
+def ultralytics_labels() -> str:
+    """Returns the metadata that an Ultralytics export appends to a classifier, a dictionary of Python."""
+    facts = {"description": "a test model of the converter's", "task": "classify", "batch": 1, "imgsz": [8, 8]}
+    return str(facts | {"names": dict(enumerate(LABELS)), "args": {"half": False, "fraction": 1.0}})

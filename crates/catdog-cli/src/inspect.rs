@@ -127,8 +127,9 @@ struct ActivationReport {
 #[derive(Debug, Serialize)]
 struct LabelsReport {
     names: Vec<String>,
-    /// `labels`, `labels-file`, `metadata`, `labels.txt`, `default` or `numbers`.
-    source: &'static str,
+    /// `labels`, `labels-file`, `metadata`, the name of a file next to the model, `file-name`,
+    /// `default` or `numbers`.
+    source: String,
     #[serde(skip)]
     explanation: LabelSource,
 }
@@ -182,7 +183,7 @@ impl Report {
             },
             labels: LabelsReport {
                 names: labels.names,
-                source: labels_name(labels.source),
+                source: labels_name(&labels.source).to_owned(),
                 explanation: labels.source,
             },
             input_range: RangeReport::new(scaling.range(&info.input), scaling_source),
@@ -220,13 +221,14 @@ impl RangeReport {
 }
 
 /// Returns the name of the source in JSON.
-fn labels_name(source: LabelSource) -> &'static str {
+fn labels_name(source: &LabelSource) -> &str {
     match source {
         LabelSource::List => "labels",
         LabelSource::File => "labels-file",
         LabelSource::Metadata => "metadata",
-        LabelSource::BesideModel => "labels.txt",
-        LabelSource::CatAndDog => "default",
+        LabelSource::BesideModel(file) => file,
+        LabelSource::LabModel => "default",
+        LabelSource::FileName => "file-name",
         LabelSource::Numbers => "numbers",
     }
 }

@@ -23,9 +23,9 @@ pub use catdog_core::testing::{
     print_uncaptured as say, repository, runtime, skip,
 };
 
-/// The model that most tests run: uint8 input of 8x8 pixels, one logit, no labels. Its label is
-/// therefore "cat" if the logit is negative and "dog" if it is positive.
-pub const MODEL: &str = "dynamic_batch.tflite";
+/// The model that most tests run: uint8 input of 8x8 pixels, one logit, no labels. Because of its
+/// file name, the label is "cat" if the logit is negative and "dog" if it is positive.
+pub const MODEL: &str = "cat_dog.tflite";
 
 /// The colors (R, G, B), and the label and confidence that [`MODEL`] gives to a frame of one color,
 /// computed with ai_edge_litert 2.3.0.

@@ -42,13 +42,49 @@ fn text_names_every_fact_of_a_quantized_model() {
     assert_eq!(line(&text, "batch size"), "dynamic, set to 1");
     assert_eq!(line(&text, "output"), "'output_0', float32 [1, 1], not quantized");
     assert_eq!(line(&text, "activation"), "none at the end of the graph; catdog applies sigmoid");
-    assert_eq!(line(&text, "labels"), "cat, dog (default of a model with one or two scores)");
+    assert_eq!(line(&text, "labels"), "0, 1 (numbers, because no source has names)");
     assert_eq!(
         line(&text, "input range"),
         "pixel values 0..255 become 0..255 (default, because the model does not define it)"
     );
     assert_eq!(line(&text, "optimization"), "nothing to do");
-    assert!(!text.contains("warning"), "{text}");
+    assert!(line(&text, "warning").contains("2 classes without names"), "{text}");
+}
+
+#[test]
+fn labels_inside_a_model_may_have_indices_or_be_a_dictionary() {
+    for name in ["indexed", "dictionary"].map(|form| format!("metadata_labels_{form}.tflite")) {
+        let report = json(&name, &[]);
+        assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]), "{name}");
+        assert_eq!(report["labels"]["source"], "metadata", "{name}");
+        assert_eq!(report["warnings"], json!([]), "{name}");
+    }
+    // An archive without metadata.
+    let report = json("undescribed_labels.tflite", &[]);
+    assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]));
+}
+
+#[test]
+fn a_file_name_may_name_cat_and_dog() {
+    let report = json("cat_dog.tflite", &[]);
+    assert_eq!(report["labels"], json!({ "names": ["cat", "dog"], "source": "file-name" }));
+    assert_eq!(report["warnings"], json!([]));
+}
+
+#[test]
+fn a_foreign_labels_file_next_to_the_model_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("m.tflite");
+    fs::copy(model("float_softmax.tflite"), &copy).unwrap();
+    fs::write(folder.path().join("labels.txt"), "a\nb\n").unwrap();
+    let (code, stdout, _) = run(&["inspect", "--json", copy.to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &report["labels"]["source"]), (Some(0), &json!("numbers")));
+    assert!(stdout.contains("found next to the model is not used"), "{stdout}");
+    // A user who names the file wants its names.
+    let labels = folder.path().join("labels.txt");
+    let arguments = ["inspect", copy.to_str().unwrap(), "--labels-file", labels.to_str().unwrap()];
+    assert_eq!(run(&arguments).0, Some(1));
 }
 
 #[test]
@@ -156,7 +192,7 @@ fn a_modelinfo_file_defines_the_input_range() {
 fn optimization_is_reported() {
     let hybrid = json("hybrid_dynamic_range.tflite", &[]);
     assert_eq!(hybrid["optimization"]["converted_weights"], 1);
-    assert!(hybrid["warnings"][0].as_str().unwrap().contains("input-mean"));
+    assert!(hybrid["warnings"].to_string().contains("input-mean"));
     assert!(
         line(&text("hybrid_dynamic_range.tflite", &[]), "optimization").starts_with("converts 1")
     );

@@ -10,7 +10,7 @@ use super::probe::Probe;
 use super::scaling::Scaling;
 use crate::decision::Activation;
 use crate::model::ModelSource;
-use crate::model::labels::{LabelSource, LabelSources, Labels};
+use crate::model::labels::{LabelSource, LabelSources, Labels, is_lab_model};
 use crate::model::tflite::{GraphActivation, ModelInfo};
 
 /// How a classifier interprets a model.
@@ -70,7 +70,7 @@ impl Interpretation {
         probe: Option<&Probe<'_>>,
     ) -> Result<Self, LoadError> {
         let labels = resolve_labels(config, info)?;
-        let mut warnings = Vec::new();
+        let mut warnings = labels.warnings.clone();
         let in_probe = |source| LoadError::Probe { model: config.model.clone(), source };
         let (scaling, scaling_source) =
             input_scaling(config, info, probe, &mut warnings).map_err(in_probe)?;
@@ -114,6 +114,7 @@ fn resolve_labels(config: &Config, info: &ModelInfo) -> Result<Labels, LoadError
         file: config.labels_file.as_deref(),
         metadata: info.labels.as_ref(),
         model: config.model.file(),
+        is_lab_model: is_lab_model(info),
     };
     Ok(sources.resolve(info.output.len())?)
 }
@@ -171,9 +172,9 @@ fn assumptions(
     let model = &config.model;
     let mut warnings = Vec::new();
     if labels.source == LabelSource::Numbers {
-        let scores = info.output.len();
+        let classes = labels.names.len();
         warnings.push(format!(
-            "{model} has {scores} classes without names, so they are shown as numbers; set labels or \
+            "{model} has {classes} classes without names, so they are shown as numbers; set labels or \
              labels-file"
         ));
     }

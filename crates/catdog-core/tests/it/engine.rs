@@ -2,6 +2,7 @@
 //! runtime with another API (`tests/golden/logits.json`), and it may be used from several threads.
 
 use std::fs;
+use std::io::{Cursor, Write};
 
 use catdog_core::engine::litert::{LiteRtEngine, LiteRtModel};
 use catdog_core::engine::{Engine, ModelLoadError};
@@ -189,13 +190,32 @@ fn labels_and_normalization_are_read_from_the_metadata() {
     // archive.
     for name in ["metadata_labels.tflite", "metadata_labels_deflated.tflite"] {
         let info = info(name);
-        assert_eq!(info.labels.clone().unwrap().unwrap(), ["heron", "otter", "newt"], "{name}");
+        let labels = info.labels.clone().unwrap().unwrap();
+        assert_eq!((&*labels.name, &*labels.bytes), ("labels.txt", &b"heron\notter\nnewt\n"[..]));
         let normalization = info.normalization.unwrap();
         assert_eq!((&*normalization.mean, &*normalization.std), (&[127.5][..], &[127.5][..]));
         load(name);
     }
     let bare = info("float_softmax.tflite");
     assert!(bare.labels.is_none() && bare.normalization.is_none());
+}
+
+#[test]
+fn a_labels_file_in_the_model_is_limited_in_size() {
+    let bytes = fs::read(model("float_softmax.tflite")).unwrap();
+    for (len, fits) in [(1 << 20, true), ((1 << 20) + 1, false), (64 << 20, false)] {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("labels.txt", zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&vec![b'a'; len]).unwrap();
+        let file = [&bytes[..], &archive.finish().unwrap().into_inner()].concat();
+        let labels = ModelInfo::parse(&file).unwrap().labels.unwrap();
+        match labels {
+            Ok(entry) => assert!(fits && entry.bytes.len() == len),
+            Err(error) => {
+                assert!(!fits && error.to_string().contains("more than 1048576 bytes"), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

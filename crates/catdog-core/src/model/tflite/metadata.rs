@@ -23,11 +23,20 @@ pub struct Normalization {
     pub std: Vec<f32>,
 }
 
+/// A labels file inside a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelsEntry {
+    /// Its name in the archive.
+    pub name: String,
+    /// Its contents.
+    pub bytes: Vec<u8>,
+}
+
 /// The metadata that catdog uses. Both parts are optional.
 #[derive(Default)]
 pub struct Metadata {
-    /// The labels of the first output, or the reason why they cannot be read.
-    pub labels: Option<Result<Vec<String>, ModelError>>,
+    /// The labels file of the first output, or the reason why it cannot be read.
+    pub labels: Option<Result<LabelsEntry, ModelError>>,
     /// The normalization of the first input.
     pub normalization: Option<Normalization>,
 }
@@ -35,11 +44,25 @@ pub struct Metadata {
 /// Size limit of an unpacked labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice. It
 /// protects against an archive that unpacks to gigabytes.
 const MAX_LABELS_BYTES: u64 = 1 << 20;
+/// Names of labels files in an archive that no metadata describes. Ultralytics appends
+/// `metadata.json` (since version 8.3) or `temp_meta.txt` to a model.
+const UNDESCRIBED: [&str; 3] = ["labels.txt", "temp_meta.txt", "metadata.json"];
+/// Start of the last record of a ZIP archive, and the largest distance from there to the end of the
+/// file: 22 bytes and a comment of 65,535.
+const ZIP_END: &[u8] = b"PK\x05\x06";
+const MAX_ZIP_END_BYTES: usize = 22 + 0xffff;
 
 impl Metadata {
     /// Reads the metadata of `root`, the root table of the model `file`. A model without metadata
     /// is not an error.
     pub fn read(file: &[u8], root: Table<'_>) -> Self {
+        let mut metadata = Self::described(file, root);
+        metadata.labels = metadata.labels.or_else(|| undescribed_labels(file));
+        metadata
+    }
+
+    /// Reads the tables of the metadata, and the labels file that they name.
+    fn described(file: &[u8], root: Table<'_>) -> Self {
         let Some(bytes) = metadata_buffer(root) else { return Self::default() };
         let Some(root) = Flatbuffer::root(bytes, METADATA_IDENTIFIER) else {
             let damaged = Err(ModelError::Damaged("its TFLite metadata"));
@@ -51,7 +74,7 @@ impl Metadata {
         let outputs = graph.tables(sub_graph_metadata::OUTPUT_TENSOR_METADATA);
         let labels_name = outputs.first().and_then(|output| labels_name(*output));
         Self {
-            labels: labels_name.map(|name| unpack_labels(file, name)),
+            labels: labels_name.map(|name| unpack(file, name)),
             normalization: inputs.first().and_then(|input| normalization(*input)),
         }
     }
@@ -89,15 +112,29 @@ fn labels_name(tensor: Table<'_>) -> Option<&str> {
     labels.string(associated_file::NAME)
 }
 
-/// Reads the labels file `name` from the archive at the end of `file`. Empty lines are skipped.
-fn unpack_labels(file: &[u8], name: &str) -> Result<Vec<String>, ModelError> {
+/// Reads the labels file `name` from the archive at the end of `file`.
+fn unpack(file: &[u8], name: &str) -> Result<LabelsEntry, ModelError> {
     let unreadable = |error: &dyn Display| ModelError::MetadataFile {
         name: name.to_owned(),
         reason: error.to_string(),
     };
     let mut archive = zip::ZipArchive::new(Cursor::new(file)).map_err(|e| unreadable(&e))?;
     let entry = archive.by_name(name).map_err(|e| unreadable(&e))?;
-    let mut text = String::new();
-    entry.take(MAX_LABELS_BYTES).read_to_string(&mut text).map_err(|e| unreadable(&e))?;
-    Ok(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
+    let mut bytes = Vec::new();
+    entry.take(MAX_LABELS_BYTES + 1).read_to_end(&mut bytes).map_err(|e| unreadable(&e))?;
+    if bytes.len() as u64 > MAX_LABELS_BYTES {
+        return Err(unreadable(&format_args!("it has more than {MAX_LABELS_BYTES} bytes")));
+    }
+    Ok(LabelsEntry { name: name.to_owned(), bytes })
+}
+
+/// Reads a labels file that is in the archive at the end of `file`, but in no metadata.
+fn undescribed_labels(file: &[u8]) -> Option<Result<LabelsEntry, ModelError>> {
+    let tail = &file[file.len().saturating_sub(MAX_ZIP_END_BYTES)..];
+    if !tail.windows(ZIP_END.len()).any(|bytes| bytes == ZIP_END) {
+        return None;
+    }
+    let archive = zip::ZipArchive::new(Cursor::new(file)).ok()?;
+    let name = UNDESCRIBED.into_iter().find(|name| archive.index_for_name(name).is_some())?;
+    Some(unpack(file, name))
 }

@@ -39,7 +39,7 @@ pub use expected_range::ExpectedRange;
 pub use graph_activation::GraphActivation;
 pub use graph_range::{Evidence, GraphRange};
 pub use image_input::ImageInput;
-pub use metadata::Normalization;
+pub use metadata::{LabelsEntry, Normalization};
 pub use model_info::ModelInfo;
 pub use model_options::ModelOptions;
 pub use optimize::{Optimized, optimize};

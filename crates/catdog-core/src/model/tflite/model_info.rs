@@ -10,7 +10,7 @@ use super::error::ModelError;
 use super::graph_activation::GraphActivation;
 use super::graph_range::GraphRange;
 use super::image_input::ImageInput;
-use super::metadata::{Metadata, Normalization};
+use super::metadata::{LabelsEntry, Metadata, Normalization};
 use super::model_options::ModelOptions;
 use super::range_convention::RangeConvention;
 use super::reader::{Flatbuffer, Table};
@@ -41,9 +41,9 @@ pub struct ModelInfo {
     pub input_range: Option<GraphRange>,
     /// The range that is usual for such models.
     pub range_convention: RangeConvention,
-    /// The labels in the metadata of the file, or the reason why they cannot be read. Unreadable
+    /// The labels file in the metadata of the file, or the reason why it cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
-    pub labels: Option<Result<Vec<String>, ModelError>>,
+    pub labels: Option<Result<LabelsEntry, ModelError>>,
     /// The normalization in the metadata of the file.
     pub normalization: Option<Normalization>,
 }
