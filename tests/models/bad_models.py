@@ -73,9 +73,8 @@ def bad_models() -> dict[str, bytes]:
             (1, 8, 8, 3), Kind.FLOAT32, [(1, 10, 4), (1, 10), (1, 10), (1,)]
         ).pack(),
         "rank_2.tflite": single_op((1, 192), Kind.FLOAT32, [(1, 3)]).pack(),
-        "gray_input.tflite": single_op((1, 8, 8, 1), Kind.FLOAT32, [(1, 3)]).pack(),
-        "nchw.tflite": single_op((1, 3, 8, 8), Kind.FLOAT32, [(1, 3)]).pack(),
-        "batch_4.tflite": single_op((4, 8, 8, 3), Kind.FLOAT32, []).pack(),
+        "five_channels.tflite": single_op((1, 8, 8, 5), Kind.FLOAT32, [(1, 3)]).pack(),
+        "batch_1000.tflite": single_op((1000, 8, 8, 3), Kind.FLOAT32, []).pack(),
         "int32_input.tflite": single_op((1, 8, 8, 3), Kind.INT32, [(1, 3)]).pack(),
         "output_rank_4.tflite": segmentation().pack(),
         "unknown_custom_op.tflite": unknown_custom_op().pack(),

@@ -2,8 +2,8 @@
 
 Each model averages its input over height and width and multiplies the averages of red, green and blue by a matrix, so
 that a picture of one color has a known class: 0 red, 1 green, 2 blue. A swapped channel order, a wrong input range or a
-second activation changes the scores. A gray model has two classes, 0 dark and 1 bright, and expects 0..1; a float
-model with three channels expects -1..1.
+second activation changes the scores. A gray model has two classes, 0 dark and 1 bright, and expects 0..1. A
+float model with three channels expects -1..1, as other models do whose input is named `input`.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def color(
     """
     model = Model()
     g = model.graph()
-    x = g.input("image", shape, signature=signature)
+    x = g.input("image" if gray else "input", shape, signature=signature)
     if reshaped is not None:
         x = g.reshape(x, g.tensor("reshaped", reshaped), reshaped)
         shape = reshaped
@@ -87,7 +87,7 @@ def float16_edges() -> Model:
     model = Model()
     g = model.graph()
     shape = (1, SIDE, SIDE, 3)
-    x = g.input("image", shape, Kind.FLOAT16)
+    x = g.input("input", shape, Kind.FLOAT16)
     x = g.op(Op.CAST, [x], [g.tensor("image32", shape)], cast_options(Kind.FLOAT16, Kind.FLOAT32))
     y = head(g, mean(g, x, g.tensor("mean", (1, 3)), [1, 2]))
     output = g.tensor("scores16", (1, 3), Kind.FLOAT16)
@@ -103,7 +103,7 @@ def two_outputs(activated: bool) -> Model:
     """
     model = Model()
     g = model.graph()
-    x = g.input("image", (1, SIDE, SIDE, 3))
+    x = g.input("input", (1, SIDE, SIDE, 3))
     averages = mean(g, x, g.tensor("averages", (1, 3)), [1, 2])
     if activated:
         y = head(g, averages)

@@ -209,7 +209,7 @@ fn an_unusable_model_is_one_line_on_stderr_and_exits_with_1() {
         ("bad/llm_bundle.litertlm", "a LiteRT-LM bundle"),
         ("bad/truncated.tflite", "damaged"),
         ("bad/four_outputs_detection.tflite", "4 outputs"),
-        ("bad/nchw.tflite", "NCHW"),
+        ("bad/five_channels.tflite", "channels"),
     ] {
         let path = model(name);
         let (code, stdout, stderr) = run(&["inspect", path.to_str().unwrap(), "--json"]);

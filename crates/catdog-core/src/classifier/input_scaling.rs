@@ -121,15 +121,18 @@ fn clipped_range(element: ElementType, quantization: Quantization) -> Option<Exp
         (ExpectedRange::Centered, -1.0, 1.0),
         (ExpectedRange::Pixels, 0.0, 255.0),
     ];
-    let clips = |(_, usual_low, usual_high): &(ExpectedRange, f32, f32)| {
+    // The share of the range that the input stores; `None` if it stores values outside of it.
+    let share = |(_, usual_low, usual_high): &(ExpectedRange, f32, f32)| {
         let width = usual_high - usual_low;
         let tolerance = (1.0 - UNCLIPPED) * width;
-        let share = (high - low) / width;
-        low >= usual_low - tolerance
-            && high <= usual_high + tolerance
-            && (MIN_CLIPPED..UNCLIPPED).contains(&share)
+        let is_inside = low >= usual_low - tolerance && high <= usual_high + tolerance;
+        is_inside.then_some((high - low) / width)
     };
-    ranges.into_iter().find(clips).map(|(range, ..)| range)
+    if ranges.iter().filter_map(share).any(|share| share >= UNCLIPPED) {
+        return None;
+    }
+    let clipped = ranges.iter().find(|range| share(range).is_some_and(|share| share >= MIN_CLIPPED));
+    clipped.map(|(range, ..)| *range)
 }
 
 /// Returns the range of a float input that no metadata describe.

@@ -32,13 +32,11 @@ pub enum LabelsError {
         /// Offset of the first invalid byte.
         position: usize,
     },
-    /// A line of the file is empty.
-    #[error("{source_name}: line {line} is empty; expected one class name per line")]
-    EmptyLine {
+    /// The file has no names.
+    #[error("{source_name} is empty; expected one class name per line")]
+    Empty {
         /// The file or metadata.
         source_name: String,
-        /// Line number, starting at 1.
-        line: usize,
     },
     /// The file starts like a dictionary, but is not one.
     #[error(

@@ -43,12 +43,11 @@ pub fn decode(bytes: &[u8], source_name: &str) -> Result<String, LabelsError> {
     Ok(text)
 }
 
-/// Returns the names in `text`.
+/// Returns the names in `text`. Empty lines are skipped.
 ///
 /// # Errors
 ///
-/// [`LabelsError`] if a line between two names is empty, or a dictionary is damaged or does not name
-/// every class.
+/// [`LabelsError`] if there are no names, or a dictionary is damaged or does not name every class.
 pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> {
     let text = text.trim_end();
     let source_name = || source_name.to_owned();
@@ -66,10 +65,12 @@ pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> 
         }
         _ => {}
     }
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let empty = lines.iter().position(|line| line.is_empty());
-    if let Some(line) = empty.or(lines.is_empty().then_some(0)) {
-        return Err(LabelsError::EmptyLine { source_name: source_name(), line: line + 1 });
+    // The number of names is checked afterwards, so an empty line that stands for a class is an error
+    // there.
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = lines.collect();
+    if lines.is_empty() {
+        return Err(LabelsError::Empty { source_name: source_name() });
     }
     Ok(indexed::names(&lines))
 }

