@@ -12,6 +12,8 @@ mod error;
 mod graph_activation;
 mod metadata;
 mod model_info;
+mod operator_names;
+mod operator_options;
 mod optimize;
 mod reader;
 mod schema;

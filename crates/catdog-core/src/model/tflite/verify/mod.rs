@@ -33,14 +33,25 @@
 //! The rules refuse all of these 521, and none of the valid classifiers that were tried. LiteRT can
 //! still refuse a model that passes.
 
+mod args;
+mod budget;
+mod codes;
+mod fault;
 mod graph;
+mod layer_shapes;
 mod model;
 mod operator;
+mod operators;
 mod options;
+mod part_shapes;
 mod quantization;
 mod scales;
+mod shape;
+mod shape_rule;
 mod signature;
 mod tensor;
+mod types;
+mod values;
 mod weights;
 
 pub use model::verify;

@@ -14,7 +14,7 @@ const LEFT_SHIFT_16_BIT: i32 = 14;
 
 /// Checks that quantized tensors have the scales that the operator needs. `tensors` are those of
 /// the subgraph.
-pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<(), ModelError> {
     match operator.code {
         BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => {
             let is_float = |element| {
@@ -38,7 +38,7 @@ pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), 
 /// Checks that the inputs and outputs with an element type that `needs_scale` have a scale.
 fn require_scales(
     operator: &Operator<'_>,
-    tensors: &[Tensor],
+    tensors: &[Tensor<'_>],
     needs_scale: impl Fn(TensorType) -> bool,
 ) -> Result<(), ModelError> {
     let mut tensors = operator.tensors(tensors);
@@ -48,7 +48,7 @@ fn require_scales(
 
 /// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common
 /// scale by a left shift, and the result to the scale of the output by a right shift.
-fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<(), ModelError> {
     let Some(output) = operator.output(tensors) else { return Ok(()) };
     let is_sum = matches!(
         operator.code,

@@ -9,11 +9,11 @@ use crate::model::tflite::schema::{model, signature_def, tensor_map};
 
 /// Checks that the keys are unique, and that each signature names exactly the inputs and outputs of
 /// its subgraph: LiteRT looks them up by name and does not expect a missing one.
-pub fn verify_signatures(root: Table<'_>, graphs: &[Graph]) -> Result<(), ModelError> {
+pub fn verify_signatures(root: Table<'_>, graphs: &[Option<Graph>]) -> Result<(), ModelError> {
     let mut keys = HashSet::new();
     for signature in root.tables(model::SIGNATURE_DEFS) {
         let graph = graphs.get(signature.u32(signature_def::SUBGRAPH_INDEX) as usize);
-        let graph = graph.ok_or(ModelError::Damaged("a signature's subgraph"))?;
+        let graph = graph.and_then(Option::as_ref).ok_or(ModelError::Damaged("a signature's subgraph"))?;
         let key = signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default();
         require(!key.is_empty() && keys.insert(key), "a signature's key")?;
         verify_ports(&signature.tables(signature_def::INPUTS), &graph.inputs)?;
