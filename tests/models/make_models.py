@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the small models that the tests load: usable ones here, damaged and unsuitable ones in bad/.
+"""Writes the small models that the tests load: usable ones here, one per operator in operators/, damaged and
+unsuitable ones in bad/.
 
 A fresh clone has to be able to test the engine with the real runtime and without further data. Every model is
 therefore built here without a framework or a download, and its bytes are the same on every machine. The networks are
@@ -18,6 +19,7 @@ import sys
 from bad_models import bad_models
 from damaged_models import damaged_models
 from good_models import good_models
+from operator_models import operator_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models()
-    files = good_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
+    files = good_models() | operator_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
     different = []
     for name, raw in files.items():
         path = HERE / name

@@ -28,8 +28,8 @@ pub enum ModelError {
     },
     /// A tensor has an element type that its operator does not take.
     #[error(
-        "its operator {operator} does not take the tensor '{tensor}', which is {element}; export \
-         the model again"
+        "its operator {operator} does not take the tensor '{tensor}', which is {element}; copy or \
+         export the model again"
     )]
     OperatorType {
         /// Name of the operator.

@@ -84,7 +84,7 @@ const fn row(
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
     // Layers. `weights.rs` checks which types occur together.
-    row(Op::CONV_2D,            Opt::CONV_2D,            &[Of(ACTIVATION), Of(WEIGHTS), Optional(BIAS)], &[Of(ACTIVATION)], Conv),
+    row(Op::CONV_2D,            Opt::CONV_2D,            &[Of(ACTIVATION), Of(WEIGHTS), Of(BIAS)], &[Of(ACTIVATION)], Conv),
     row(Op::DEPTHWISE_CONV_2D,  Opt::DEPTHWISE_CONV_2D,  &[Of(ACTIVATION), Of(WEIGHTS), Of(BIAS)],       &[Of(ACTIVATION)], DepthwiseConv),
     row(Op::TRANSPOSE_CONV,     Opt::TRANSPOSE_CONV,     &[Of(I32), Of(WEIGHTS), Of(ACTIVATION), Optional(BIAS)], &[Of(ACTIVATION)], TransposeConv),
     row(Op::FULLY_CONNECTED,    Opt::FULLY_CONNECTED,    &[Of(ACTIVATION), Of(WEIGHTS), Optional(BIAS)], &[Of(ACTIVATION)], FullyConnected),
