@@ -13,83 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 from flatbuffers import flexbuffers
 
-from builder import DTYPES, Graph, Kind, Lcg, Model, Op, Shape, quantization
-
-IMAGE = (1, 8, 8, 3)
-Q8 = quantization(1 / 128, 0)
-
-# Adds operators to a graph. The arguments are the graph and the image, the result is a tensor and its shape.
-Body = Callable[[Graph, int], tuple[int, Shape]]
-
-
-def options(table_name: str, **fields: Any) -> Any:
-    """Returns an options table with the given fields."""
-    table = getattr(tfl, f"{table_name}T")()
-    for field, value in fields.items():
-        setattr(table, field, value)
-    return table
-
-
-def constant(g: Graph, name: str, values: np.ndarray) -> int:
-    """Returns a constant tensor; unlike `Graph.const`, it makes scalars too."""
-    return g.tensor(name, values.shape, DTYPES[values.dtype], buffer=g.model.buffer(values.tobytes()))
-
-
-def ints(g: Graph, *values: int, shape: Shape | None = None) -> int:
-    """Returns a constant int32 vector, or a tensor of another shape."""
-    data = np.array(values, np.int32)
-    return constant(g, f"ints{len(g.t.tensors)}", data if shape is None else data.reshape(shape))
-
-
-def floats(g: Graph, shape: Shape, seed: int = 1) -> int:
-    """Returns a constant float32 tensor with positive elements."""
-    data = np.abs(Lcg(seed).float32(shape, 0.5)) + np.float32(0.25)
-    return constant(g, f"floats{len(g.t.tensors)}", np.asarray(data))
-
-
-def apply(
-    g: Graph,
-    code: int,
-    inputs: Sequence[int],
-    shape: Shape,
-    kind: int = Kind.FLOAT32,
-    opt: Any = None,
-    version: int = 1,
-    q: Any = None,
-) -> int:
-    """Adds an operator with one output."""
-    return g.op(code, inputs, [g.tensor(f"result{len(g.t.tensors)}", shape, kind, q)], opt, version)
-
-
-def scores(g: Graph, x: int, shape: Shape) -> int:
-    """Adds a RESHAPE to one row. Results that are not float32 are converted before."""
-    kind = g.t.tensors[x].type
-    if kind != Kind.FLOAT32:
-        opt = options("CastOptions", inDataType=kind, outDataType=Kind.FLOAT32)
-        x = apply(g, Op.CAST, [x], shape, opt=opt)
-    count = int(np.prod(shape))
-    return g.reshape(x, g.tensor("scores", (1, count)), (1, count))
-
-
-def model_of(body: Body) -> Model:
-    """Returns the model with a body in float32."""
-    model = Model()
-    g = model.graph()
-    result, shape = body(g, g.input("image", IMAGE))
-    g.t.outputs = [scores(g, result, shape)]
-    return model
-
-
-def int8_model_of(body: Body) -> Model:
-    """Returns the model with a body in int8."""
-    model = Model()
-    g = model.graph()
-    x = apply(g, Op.QUANTIZE, [g.input("image", IMAGE)], IMAGE, Kind.INT8, tfl.QuantizeOptionsT(), q=Q8)
-    result, shape = body(g, x)
-    result = apply(g, Op.DEQUANTIZE, [result], shape, opt=tfl.DequantizeOptionsT(), version=2)
-    g.t.outputs = [scores(g, result, shape)]
-    return model
-
+from builder import Graph, Kind, Model, Op, Shape
+from operator_builder import IMAGE, Body, apply, constant, floats, int8_model_of, ints, model_of, options, scores
+from operator_models_int8 import int8_bodies
 
 def unary(code: int, opt: str | None = None, positive: bool = False) -> Body:
     """Returns an operator with one input. `positive` makes the input positive before."""
@@ -385,48 +311,6 @@ def composite() -> Model:
     return model
 
 
-def int8_unary(code: int, opt: str | None = None, q: Any = Q8, version: int = 1) -> Body:
-    """Returns an operator with one input in int8."""
-
-    def body(g: Graph, x: int) -> tuple[int, Shape]:
-        return apply(g, code, [x], IMAGE, Kind.INT8, options(opt) if opt else None, version, q), IMAGE
-
-    return body
-
-
-def int8_binary(code: int, opt: str, version: int = 2) -> Body:
-    """Returns an operator with two inputs in int8."""
-
-    def body(g: Graph, x: int) -> tuple[int, Shape]:
-        other = g.const("other", np.array([16, 64, 127], np.int8), Q8)
-        return apply(g, code, [x, other], IMAGE, Kind.INT8, options(opt), version, quantization(1 / 32, 3)), IMAGE
-
-    return body
-
-
-def int8_others(g: Graph, x: int) -> tuple[int, Shape]:
-    """Adds the int8 operators that move data: PAD, RESIZE_BILINEAR, STRIDED_SLICE, TRANSPOSE, REDUCE_MAX, MEAN."""
-    borders = ints(g, 0, 0, 1, 1, 1, 1, 0, 0, shape=(4, 2))
-    y = apply(g, Op.PAD, [x, borders], (1, 10, 10, 3), Kind.INT8, tfl.PadOptionsT(), 2, Q8)
-    opt = options("ResizeBilinearOptions", halfPixelCenters=True)
-    y = apply(g, Op.RESIZE_BILINEAR, [y, ints(g, 12, 12)], (1, 12, 12, 3), Kind.INT8, opt, 3, Q8)
-    limits = [ints(g, 0, 0, 0, 0), ints(g, 0, 0, 0, 0), ints(g, 1, 2, 1, 1)]
-    opt = options("StridedSliceOptions", beginMask=15, endMask=15)
-    y = apply(g, Op.STRIDED_SLICE, [y, *limits], (1, 6, 12, 3), Kind.INT8, opt, 2, Q8)
-    y = apply(g, Op.TRANSPOSE, [y, ints(g, 0, 3, 1, 2)], (1, 3, 6, 12), Kind.INT8, tfl.TransposeOptionsT(), 2, Q8)
-    keep = options("ReducerOptions", keepDims=True)
-    y = apply(g, Op.REDUCE_MAX, [y, ints(g, 3)], (1, 3, 6, 1), Kind.INT8, keep, 2, Q8)
-    return apply(g, Op.MEAN, [y, ints(g, 2)], (1, 3, 1, 1), Kind.INT8, keep, 2, Q8), (1, 3, 1, 1)
-
-
-def int8_attention(g: Graph, x: int) -> tuple[int, Shape]:
-    """Adds a product of the pixels with themselves in int8."""
-    y = apply(g, Op.RESHAPE, [x, ints(g, 1, 64, 3)], (1, 64, 3), Kind.INT8, tfl.ReshapeOptionsT(), q=Q8)
-    opt = options("BatchMatMulOptions", adjY=True)
-    y = apply(g, Op.BATCH_MATMUL, [y, y], (1, 64, 64), Kind.INT8, opt, 2, quantization(1 / 16, 0))
-    return y, (1, 64, 64)
-
-
 def operator_builders() -> dict[str, Callable[[], Model]]:
     """Returns the functions that make the models, by name."""
     strided = options("StridedSliceOptions", beginMask=9, endMask=9)
@@ -582,28 +466,8 @@ def operator_builders() -> dict[str, Callable[[], Model]]:
         "update": update,
         "zeros_like": unary(Op.ZEROS_LIKE, "ZerosLikeOptions"),
     }
-    half, unit = quantization(1 / 256, -128), quantization(1 / 128, 0)
-    int8: dict[str, Body] = {
-        "abs": int8_unary(Op.ABS, "AbsOptions"),
-        "add": int8_binary(Op.ADD, "AddOptions"),
-        "attention": int8_attention,
-        "elu": int8_unary(Op.ELU),
-        "exp": int8_unary(Op.EXP, "ExpOptions", quantization(1 / 32, -128), 2),
-        "gelu": int8_unary(Op.GELU, "GeluOptions", version=2),
-        "hard_swish": int8_unary(Op.HARD_SWISH, "HardSwishOptions"),
-        "l2_normalization": int8_unary(Op.L2_NORMALIZATION, "L2NormOptions", unit, 2),
-        "leaky_relu": int8_unary(Op.LEAKY_RELU, "LeakyReluOptions", version=2),
-        "log_softmax": int8_unary(Op.LOG_SOFTMAX, "LogSoftmaxOptions", quantization(16 / 256, 127), 2),
-        "logistic": int8_unary(Op.LOGISTIC, q=half, version=2),
-        "maximum": int8_binary(Op.MAXIMUM, "MaximumMinimumOptions"),
-        "mul": int8_binary(Op.MUL, "MulOptions"),
-        "others": int8_others,
-        "relu": int8_unary(Op.RELU, version=2),
-        "sub": int8_binary(Op.SUB, "SubOptions", 3),
-        "tanh": int8_unary(Op.TANH, q=unit, version=2),
-    }
     builders: dict[str, Callable[[], Model]] = {name: partial(model_of, body) for name, body in flat.items()}
-    builders |= {f"{name}_int8": partial(int8_model_of, body) for name, body in int8.items()}
+    builders |= {f"{name}_int8": partial(int8_model_of, body) for name, body in int8_bodies().items()}
     return builders | {"composite": composite}
 
 

@@ -155,6 +155,13 @@ pub mod block_options {
     pub const BLOCK_SIZE: I32Field = I32Field { id: 0, default: 0 };
 }
 
+/// Table `UnidirectionalSequenceLSTMOptions`.
+pub mod sequence_lstm_options {
+    pub const FUSED_ACTIVATION_FUNCTION: usize = 0;
+    pub const TIME_MAJOR: usize = 3;
+    pub const DIAGONAL_RECURRENT_TENSORS: usize = 5;
+}
+
 /// Table `BatchMatMulOptions`.
 pub mod batch_mat_mul_options {
     pub const ADJ_X: usize = 0;
@@ -168,8 +175,8 @@ pub mod local_response_normalization_options {
     pub const RADIUS: I32Field = I32Field { id: 0, default: 0 };
 }
 
-/// Table `ArgMaxOptions` and `ArgMinOptions`.
-pub mod arg_options {
+/// Tables `ArgMaxOptions`, `ArgMinOptions` and `ShapeOptions`.
+pub mod index_options {
     /// A [`TensorType`](super::super::schema::TensorType).
     pub const OUTPUT_TYPE: usize = 0;
 }

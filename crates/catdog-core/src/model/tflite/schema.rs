@@ -105,6 +105,8 @@ pub mod operator {
     /// A [`BuiltinOptions`](super::BuiltinOptions).
     pub const BUILTIN_OPTIONS_TYPE: usize = 3;
     pub const BUILTIN_OPTIONS: usize = 4;
+    /// Tensors for the results inside a quantized recurrent cell.
+    pub const INTERMEDIATES: usize = 8;
     /// A member of [`builtin_options_2`](super::builtin_options_2).
     pub const BUILTIN_OPTIONS_2_TYPE: usize = 11;
     pub const BUILTIN_OPTIONS_2: usize = 12;
@@ -209,12 +211,9 @@ impl TensorType {
     pub const INT32: Self = Self(2);
     pub const UINT8: Self = Self(3);
     pub const INT64: Self = Self(4);
-    pub const STRING: Self = Self(5);
     pub const BOOL: Self = Self(6);
     pub const INT16: Self = Self(7);
     pub const INT8: Self = Self(9);
-    pub const RESOURCE: Self = Self(13);
-    pub const VARIANT: Self = Self(14);
     pub const UINT32: Self = Self(15);
     pub const UINT16: Self = Self(16);
     pub const INT4: Self = Self(17);
@@ -306,6 +305,7 @@ impl BuiltinOperator {
     pub const SUB: Self = Self(41);
     pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
+    pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(44);
     pub const STRIDED_SLICE: Self = Self(45);
     pub const EXP: Self = Self(47);
     pub const TOPK_V2: Self = Self(48);
@@ -376,8 +376,6 @@ impl BuiltinOperator {
     pub const BROADCAST_TO: Self = Self(130);
     pub const REDUCE_ALL: Self = Self(140);
     pub const BROADCAST_ARGS: Self = Self(145);
-    pub const RANDOM_STANDARD_NORMAL: Self = Self(146);
-    pub const RANDOM_UNIFORM: Self = Self(148);
     pub const GELU: Self = Self(150);
     pub const DYNAMIC_UPDATE_SLICE: Self = Self(151);
     pub const RELU_0_TO_1: Self = Self(152);
@@ -469,6 +467,7 @@ impl BuiltinOptions {
     pub const SQUARE: Self = Self(66);
     pub const ZEROS_LIKE: Self = Self(67);
     pub const FILL: Self = Self(68);
+    pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(71);
     pub const FLOOR_MOD: Self = Self(72);
     pub const RANGE: Self = Self(73);
     pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(74);
@@ -489,7 +488,6 @@ impl BuiltinOptions {
     pub const BATCH_MAT_MUL: Self = Self(101);
     pub const CUMSUM: Self = Self(102);
     pub const BROADCAST_TO: Self = Self(104);
-    pub const RANDOM: Self = Self(114);
     pub const GELU: Self = Self(116);
     pub const DYNAMIC_UPDATE_SLICE: Self = Self(117);
     pub const SIGN: Self = Self(123);

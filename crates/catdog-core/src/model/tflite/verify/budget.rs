@@ -11,6 +11,7 @@ use super::tensor::Tensor;
 use crate::model::tflite::operator_options::{
     local_response_normalization_options, pool_2d_options,
 };
+use crate::model::tflite::schema::BuiltinOperator;
 use crate::model::tflite::schema::layer_inputs::WEIGHTS;
 
 /// Memory that every model may need for its activations, in bytes. It suffices for the usual
@@ -82,6 +83,11 @@ fn work(args: Args<'_, '_>) -> Result<u64, Fault> {
         Rule::DepthwiseConv => outputs.saturating_mul(size(WEIGHTS, &[1, 2])?),
         Rule::FullyConnected => outputs.saturating_mul(size(WEIGHTS, &[1])?),
         Rule::TransposeConv => args.input(2)?.elements().saturating_mul(size(WEIGHTS, &[0, 1, 2])?),
+        // Four gates, each with the weights of the input and of the state.
+        Rule::Lstm => {
+            let weights = size(0, &[2])?.saturating_add(size(1, &[0])?);
+            outputs.saturating_mul(weights.saturating_mul(4))
+        }
         Rule::MatMul => {
             let input = args.input(0)?;
             let rows = operator.output(args.tensors).map_or(1, |output| {
@@ -101,11 +107,10 @@ fn work(args: Args<'_, '_>) -> Result<u64, Fault> {
         _ => 0,
     };
     let radius = operator.integer(local_response_normalization_options::RADIUS).unsigned_abs();
-    let repeats = match operator.rule.options {
-        crate::model::tflite::schema::BuiltinOptions::LOCAL_RESPONSE_NORMALIZATION => {
-            radius.saturating_mul(2).saturating_add(1).min(size(0, &[3])?)
-        }
-        _ => 1,
+    let repeats = if operator.code == BuiltinOperator::LOCAL_RESPONSE_NORMALIZATION {
+        radius.saturating_mul(2).saturating_add(1).min(size(0, &[3])?)
+    } else {
+        1
     };
     let inputs = operator.inputs.iter().flatten().map(|&input| &args.tensors[input]);
     let inputs = inputs.filter(|input| !input.is_constant).map(Tensor::elements);

@@ -192,7 +192,6 @@ impl<'a> GraphVerifier<'a> {
         }
         state.refuse_empty_results(operator).map_err(fault)?;
         let args = Args { operator, tensors: &state.tensors };
-        self.budget.spend(args).map_err(fault)?;
         let values = fold(args);
         for (&output, values) in operator.outputs.iter().zip(values) {
             state.tensors[output].values = values;
@@ -200,6 +199,7 @@ impl<'a> GraphVerifier<'a> {
         state.live_bytes += state.bytes_of(&operator.outputs);
         let bytes = state.live_bytes.saturating_add(self.called_bytes);
         self.budget.hold(bytes).map_err(fault)?;
+        self.budget.spend(Args { operator, tensors: &state.tensors }).map_err(fault)?;
         state.release(operator, number);
         Ok(())
     }
@@ -258,7 +258,7 @@ impl<'a> State<'a> {
     }
 
     fn bytes_of(&self, indices: &[usize]) -> u64 {
-        indices.iter().fold(0, |sum: u64, &index| sum.saturating_add(self.tensors[index].bytes()))
+        indices.iter().fold(0, |sum: u64, &index| sum.saturating_add(self.tensors[index].memory()))
     }
 
     /// Marks the outputs of an operator as written.

@@ -3,8 +3,8 @@
 use super::args::{Args, Dims, axis, broadcast, product};
 use super::fault::{Fault, ensure};
 use crate::model::tflite::operator_options::{
-    PADDING_SAME, batch_mat_mul_options, block_options, conv_2d_options, depthwise_conv_2d_options,
-    fully_connected_options, pool_2d_options,
+    ACTIVATION_FUNCTION_TYPES, PADDING_SAME, batch_mat_mul_options, block_options, conv_2d_options, depthwise_conv_2d_options,
+    fully_connected_options, pool_2d_options, sequence_lstm_options,
 };
 use crate::model::tflite::schema::layer_inputs::{INPUT, WEIGHTS};
 use crate::model::tflite::reader::I32Field;
@@ -106,6 +106,31 @@ pub fn fully_connected(args: Args<'_, '_>) -> Result<Dims, Fault> {
     let last = dims.last_mut().filter(|last| **last == depth);
     *last.ok_or(Fault::Invalid("its input does not fit its weights"))? = units;
     Ok(dims)
+}
+
+/// Returns the shape of a UNIDIRECTIONAL_SEQUENCE_LSTM. The weights of the four gates have the same
+/// shape, and there is no projection, so the state has as many elements as the cell.
+pub fn lstm(args: Args<'_, '_>) -> Result<Dims, Fault> {
+    use sequence_lstm_options::*;
+    let unfit = Fault::Invalid("the shapes of its inputs do not fit each other");
+    let &[first, second, depth] = &args.dims(0)?[..] else { return Err(unfit) };
+    let cells = *args.dims(1)?.first().ok_or(unfit)?;
+    let batch = if args.operator.byte(TIME_MAJOR) == 0 { first } else { second };
+    let has = |positions: std::ops::RangeInclusive<usize>, dims: &[i64]| {
+        positions.into_iter().all(|position| args.dims(position).is_ok_and(|d| d == dims))
+    };
+    let fits = has(1..=4, &[cells, depth])
+        && has(5..=8, &[cells, cells])
+        && has(12..=15, &[cells])
+        && has(18..=19, &[batch, cells])
+        && cells >= 1;
+    if !fits {
+        return Err(unfit);
+    }
+    let is_known = args.operator.byte(FUSED_ACTIVATION_FUNCTION) < ACTIVATION_FUNCTION_TYPES
+        && args.operator.byte(DIAGONAL_RECURRENT_TENSORS) == 0;
+    ensure(is_known, "its options are unknown")?;
+    Ok(vec![first, second, cells])
 }
 
 /// Returns the shape of a BATCH_MATMUL.

@@ -19,6 +19,8 @@ pub struct Operator<'a> {
     pub inputs: Vec<Option<usize>>,
     /// Tensor indices of the outputs.
     pub outputs: Vec<usize>,
+    /// Tensor indices of the results inside a quantized recurrent cell.
+    pub intermediates: Vec<usize>,
 }
 
 impl<'a> Operator<'a> {
@@ -37,9 +39,13 @@ impl<'a> Operator<'a> {
             table.i32_vector(operator::INPUTS).into_iter().map(input).collect();
         let outputs: Option<Vec<_>> =
             table.i32_vector(operator::OUTPUTS).into_iter().map(existing).collect();
+        let intermediates: Option<Vec<_>> =
+            table.i32_vector(operator::INTERMEDIATES).into_iter().map(existing).collect();
+        let intermediates =
+            intermediates.ok_or(ModelError::Damaged("an operator's intermediate result"))?;
         let inputs = inputs.ok_or(ModelError::Damaged("an operator's input"))?;
         let outputs = outputs.ok_or(ModelError::Damaged("an operator's output"))?;
-        Ok(Self { table, code: rule.code, rule, inputs, outputs })
+        Ok(Self { table, code: rule.code, rule, inputs, outputs, intermediates })
     }
 
     /// Checks the number of inputs and outputs, and which inputs are absent.

@@ -3,8 +3,9 @@
 //!
 //! The list contains what the exporters of Keras, TensorFlow, TFLite Model Maker, Teachable
 //! Machine, AutoML, Edge Impulse, Coral, PyTorch (through LiteRT Torch and through ONNX) write for
-//! convolutional networks and for vision transformers. Control flow, variables, hash tables,
-//! random sampling, recurrent cells, box selection, audio and text operators are not in it.
+//! convolutional networks and for vision transformers, and the LSTM with which some read a picture
+//! row by row. Control flow, variables, hash tables,
+//! random sampling, other recurrent cells, box selection, audio and text operators are not in it.
 //!
 //! A row has the options of the operator, and the element types of its inputs and outputs. Sources:
 //! the registration (`tflite/core/kernels/register.cc`), the function `Prepare` of each kernel
@@ -67,6 +68,38 @@ const WEIGHTS: Types = F32.and(Q8).and(SUB_BYTE);
 const BIAS: Types = F32.and(INDEX);
 /// Types of the operators of rounding and sign.
 const FLOATS: Types = F32.and(HALF);
+/// Types of the weights of a recurrent cell.
+const CELL_WEIGHTS: Types = F32.and(Q8);
+/// An optional input that only other variants of the operator have.
+const NONE: Slot = Optional(Types::of(&[]));
+/// The inputs of an LSTM as Keras exports it: the sequence, four weights of the input, four of the
+/// state, no peepholes, four biases, no projection, the states, no layer normalization.
+const LSTM: &[Slot] = &[
+    Of(F32.and(I8)),
+    Of(CELL_WEIGHTS),
+    Like(1),
+    Like(1),
+    Like(1),
+    Like(1),
+    Like(1),
+    Like(1),
+    Like(1),
+    NONE,
+    NONE,
+    NONE,
+    Of(F32.and(I32)),
+    Like(12),
+    Like(12),
+    Like(12),
+    NONE,
+    NONE,
+    Like(0),
+    Of(F32.and(I16)),
+    NONE,
+    NONE,
+    NONE,
+    NONE,
+];
 /// One output of the type of the first input.
 const SAME: &[Slot] = &[Like(0)];
 
@@ -89,6 +122,7 @@ static RULES: &[Rule] = &[
     row(Op::TRANSPOSE_CONV,     Opt::TRANSPOSE_CONV,     &[Of(I32), Of(WEIGHTS), Of(ACTIVATION), Optional(BIAS)], &[Of(ACTIVATION)], TransposeConv),
     row(Op::FULLY_CONNECTED,    Opt::FULLY_CONNECTED,    &[Of(ACTIVATION), Of(WEIGHTS), Optional(BIAS)], &[Of(ACTIVATION)], FullyConnected),
     row(Op::BATCH_MATMUL,       Opt::BATCH_MAT_MUL,      &[Of(F32.and(I8).and(I16)), Of(F32.and(I8).and(I16))], SAME, MatMul),
+    row(Op::UNIDIRECTIONAL_SEQUENCE_LSTM, Opt::UNIDIRECTIONAL_SEQUENCE_LSTM, LSTM, SAME, Lstm),
     // Pooling.
     row(Op::AVERAGE_POOL_2D,    Opt::POOL_2D,            &[Of(ACTIVATION)], SAME, Pool),
     row(Op::MAX_POOL_2D,        Opt::POOL_2D,            &[Of(ACTIVATION)], SAME, Pool),

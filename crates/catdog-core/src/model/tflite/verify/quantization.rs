@@ -18,8 +18,6 @@ const ACTIVATION_SCALES: RangeInclusive<f32> = 1.0 / (1u64 << 40) as f32..=(1u64
 pub struct TensorQuantization {
     /// The scales: none, one, or one per channel.
     pub scales: Vec<f32>,
-    /// The zero points, as many as scales.
-    pub zero_points: Vec<i64>,
     /// The quantization is blockwise: its scales are in another tensor.
     pub is_blockwise: bool,
 }
@@ -88,7 +86,7 @@ fn verify_affine(
     if !zero_points.iter().all(|zero_point| range.contains(zero_point)) {
         return Err("a zero point is outside the range of its type");
     }
-    Ok(TensorQuantization { scales, zero_points, is_blockwise: false })
+    Ok(TensorQuantization { scales, is_blockwise: false })
 }
 
 /// Checks a blockwise quantization, which refers to other tensors of the subgraph.

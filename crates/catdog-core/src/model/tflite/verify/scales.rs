@@ -2,6 +2,7 @@
 
 use super::operator::Operator;
 use super::tensor::Tensor;
+use super::types::QUANTIZED;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::schema::{BuiltinOperator, TensorType, layer_inputs};
 
@@ -27,8 +28,7 @@ pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<
             require(allowed, "the use of a blockwise quantized tensor")
         }
         code if computes_with_scales(code) => {
-            let is_8_bit = |element| matches!(element, TensorType::INT8 | TensorType::UINT8);
-            require_scales(operator, tensors, is_8_bit)?;
+            require_scales(operator, tensors, |element| QUANTIZED.contains(element))?;
             verify_sum(operator, tensors)
         }
         _ => Ok(()),
@@ -75,30 +75,46 @@ fn computes_with_scales(code: BuiltinOperator) -> bool {
     use BuiltinOperator as Op;
     matches!(
         code,
-        Op::ADD
+        Op::ABS
+            | Op::ADD
             | Op::AVERAGE_POOL_2D
             | Op::BATCH_MATMUL
             | Op::CONV_2D
             | Op::DEPTHWISE_CONV_2D
             | Op::DIV
+            | Op::ELU
+            | Op::EQUAL
+            | Op::EXP
             | Op::FULLY_CONNECTED
+            | Op::GELU
+            | Op::GREATER
+            | Op::GREATER_EQUAL
             | Op::HARD_SWISH
             | Op::L2_NORMALIZATION
             | Op::LEAKY_RELU
+            | Op::LESS
+            | Op::LESS_EQUAL
+            | Op::LOG
             | Op::LOGISTIC
+            | Op::LOG_SOFTMAX
             | Op::MAX_POOL_2D
             | Op::MEAN
             | Op::MUL
             | Op::NEG
+            | Op::NOT_EQUAL
             | Op::PRELU
+            | Op::REDUCE_PROD
             | Op::RELU
             | Op::RELU6
+            | Op::RELU_0_TO_1
             | Op::RELU_N1_TO_1
+            | Op::RSQRT
             | Op::SOFTMAX
             | Op::SQUARED_DIFFERENCE
             | Op::SUB
             | Op::SUM
             | Op::TANH
             | Op::TRANSPOSE_CONV
+            | Op::UNIDIRECTIONAL_SEQUENCE_LSTM
     )
 }

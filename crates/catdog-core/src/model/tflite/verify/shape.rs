@@ -7,7 +7,9 @@ use super::layer_shapes as layer;
 use super::part_shapes as part;
 use super::shape_rule::ShapeRule as Rule;
 use super::tensor::MAX_RANK;
-use crate::model::tflite::operator_options::{reducer_options, reshape_options, squeeze_options};
+use crate::model::tflite::operator_options::{
+    index_options, reducer_options, reshape_options, squeeze_options,
+};
 
 /// Returns the shape of each output. The outputs of a subgraph ([`Rule::Call`]) have none.
 pub fn infer(args: Args<'_, '_>) -> Result<Vec<Vec<i32>>, Fault> {
@@ -38,6 +40,7 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         Rule::TransposeConv => layer::transpose_conv(args),
         Rule::FullyConnected => layer::fully_connected(args),
         Rule::MatMul => layer::mat_mul(args),
+        Rule::Lstm => layer::lstm(args),
         Rule::Pool => layer::pool(args),
         Rule::Cumsum => {
             let dims = args.dims(0)?;
@@ -47,7 +50,7 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         Rule::Arg => {
             let mut dims = args.dims(0)?;
             dims.remove(axis(args.value(1)?, dims.len())?);
-            Ok(dims)
+            ensure_output_type(args).map(|()| dims)
         }
         Rule::Reshape => reshape(args),
         Rule::Squeeze => squeeze(args),
@@ -57,7 +60,10 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
             Ok(dims)
         }
         Rule::Transpose => layer::transpose(args),
-        Rule::Shape => Ok(vec![args.dims(0)?.len() as i64]),
+        Rule::Shape => {
+            let rank = args.dims(0)?.len() as i64;
+            ensure_output_type(args).map(|()| vec![rank])
+        }
         Rule::Rank => Ok(Vec::new()),
         Rule::BroadcastArgs => {
             let sizes = [product(&args.dims(0)?), product(&args.dims(1)?)];
@@ -93,6 +99,14 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         Rule::BatchToSpace => layer::batch_to_space(args),
         _ => args.dims(0),
     }
+}
+
+/// Checks that the result has the type in the options: the kernels give it that type, whatever the
+/// file says.
+fn ensure_output_type(args: Args<'_, '_>) -> Result<(), Fault> {
+    let element = args.operator.output(args.tensors).map(|output| output.element.code());
+    let chosen = args.operator.byte(index_options::OUTPUT_TYPE);
+    ensure(element == Some(chosen), "its result does not have the type in its options")
 }
 
 /// Returns the shape of inputs that all have the same.

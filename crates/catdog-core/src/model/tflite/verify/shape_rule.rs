@@ -21,6 +21,8 @@ pub enum ShapeRule {
     FullyConnected,
     /// A product of two batches of matrices.
     MatMul,
+    /// A recurrent cell over a sequence.
+    Lstm,
     /// A window that moves over height and width.
     Pool,
     /// A running sum along one dimension.

@@ -26,6 +26,8 @@ pub struct Tensor<'a> {
     pub shape: Vec<i32>,
     /// Dimensions that are not fixed: `true` for each such dimension, none if all are fixed.
     pub is_dynamic: Vec<bool>,
+    /// Size of the shape in the file, in bytes.
+    stored_bytes: u64,
     /// Type of the elements.
     pub element: TensorType,
     /// The elements are in the file.
@@ -35,8 +37,6 @@ pub struct Tensor<'a> {
     pub is_ready: bool,
     /// Scales of the quantization: none, one, or one per channel.
     pub scales: Vec<f32>,
-    /// Zero points of the quantization, as many as scales.
-    pub zero_points: Vec<i64>,
     /// The quantization is blockwise: its scales are in another tensor.
     pub is_blockwise: bool,
     /// The elements, if they do not depend on the input of the model and there are at most
@@ -69,17 +69,17 @@ impl<'a> Tensor<'a> {
         let name = tensor.string(tensor::NAME).unwrap_or_default();
         let quantization = TensorQuantization::verify(tensor, name, &shape, is_constant, tensors)?;
         let is_variable = tensor.u8(tensor::IS_VARIABLE) != 0;
-        let TensorQuantization { scales, zero_points, is_blockwise } = quantization;
+        let TensorQuantization { scales, is_blockwise } = quantization;
         let values = if is_constant { values(&shape, element, data) } else { None };
         Ok(Self {
             name,
             shape,
             is_dynamic,
+            stored_bytes: bytes,
             element,
             is_constant,
             is_ready: is_constant || is_variable || bytes == 0,
             scales,
-            zero_points,
             is_blockwise,
             values,
         })
@@ -106,6 +106,12 @@ impl<'a> Tensor<'a> {
     /// Returns the number of elements.
     pub fn elements(&self) -> u64 {
         self.shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size.max(0) as u64))
+    }
+
+    /// Returns the memory that LiteRT needs for the tensor, in bytes. LiteRT can allocate the shape
+    /// in the file before it computes the shape of the result.
+    pub fn memory(&self) -> u64 {
+        self.bytes().max(self.stored_bytes)
     }
 
     /// Returns the size in bytes.

@@ -5,7 +5,7 @@ use super::fault::{Fault, ensure};
 use super::types::{F32, I8, I16, I32, INDEX, Q8, QUANTIZED, SUB_BYTE, Types};
 use crate::model::tflite::schema::{
     BuiltinOperator as Op, CONV_2D_CHANNELS, DEPTHWISE_CONV_2D_CHANNELS, TRANSPOSE_CONV_BIAS,
-    TensorType,
+    TensorType, layer_inputs,
 };
 
 /// Element types that occur together in a layer.
@@ -33,9 +33,10 @@ const LAYER_TYPES: [LayerTypes; 5] = [
 /// Checks the element types, the bias and the quantization of an operator with weights.
 pub fn verify_weights(args: Args<'_, '_>) -> Result<(), Fault> {
     match args.operator.code {
-        Op::CONV_2D => verify_layer(args, [0, 1, 2], CONV_2D_CHANNELS),
-        Op::DEPTHWISE_CONV_2D => verify_layer(args, [0, 1, 2], DEPTHWISE_CONV_2D_CHANNELS),
-        Op::FULLY_CONNECTED => verify_layer(args, [0, 1, 2], 0),
+        Op::CONV_2D => verify_layer(args, LAYER, CONV_2D_CHANNELS),
+        Op::DEPTHWISE_CONV_2D => verify_layer(args, LAYER, DEPTHWISE_CONV_2D_CHANNELS),
+        Op::FULLY_CONNECTED => verify_layer(args, LAYER, 0),
+        Op::UNIDIRECTIONAL_SEQUENCE_LSTM => verify_lstm(args),
         Op::TRANSPOSE_CONV => verify_layer(args, [2, 1, TRANSPOSE_CONV_BIAS], 0),
         Op::BATCH_MATMUL => {
             let [left, right] = [args.input(0)?.element, args.input(1)?.element];
@@ -47,8 +48,32 @@ pub fn verify_weights(args: Args<'_, '_>) -> Result<(), Fault> {
     }
 }
 
+/// Positions of the input, the weights and the bias of most layers.
+const LAYER: [usize; 3] = [layer_inputs::INPUT, layer_inputs::WEIGHTS, layer_inputs::BIAS];
+
 /// The reason for a refusal of the element types.
 const TYPES: &str = "no kernel has this combination of element types";
+
+/// Number of tensors for the results inside a quantized LSTM.
+const LSTM_INTERMEDIATES: usize = 5;
+
+/// Checks the element types of an LSTM: float, hybrid, or int8 with a cell state in int16.
+fn verify_lstm(args: Args<'_, '_>) -> Result<(), Fault> {
+    let element = |position| args.input(position).map(|input| input.element);
+    let [input, weights, bias, cell] = [element(0)?, element(1)?, element(12)?, element(19)?];
+    let fits = if F32.contains(input) {
+        F32.contains(bias) && F32.contains(cell)
+    } else {
+        I8.contains(weights) && I32.contains(bias) && I16.contains(cell)
+    };
+    ensure(fits, TYPES)?;
+    let intermediates = &args.operator.intermediates;
+    let has_scale = || {
+        intermediates.last().is_some_and(|&index| args.tensors[index].is_quantized())
+            && intermediates.len() == LSTM_INTERMEDIATES
+    };
+    ensure(F32.contains(input) || has_scale(), "the scale of its hidden state is missing")
+}
 
 /// Checks a layer with the given positions of its input, weights and bias, and the dimension of the
 /// weights that is the number of output channels.
@@ -71,9 +96,5 @@ fn verify_layer(
     ensure(weights.elements() >= 1, "its weights are empty")?;
     let channels = weights.shape.get(channels).copied();
     let fits = bias.is_none_or(|bias| Some(bias.elements()) == channels.map(|n| n as u64));
-    ensure(fits, "its bias does not have one element per output channel")?;
-    let is_hybrid = F32.contains(input.element) && !F32.contains(weights.element);
-    // The hybrid kernels of the convolutions read the bias without a check that there is one.
-    let needs_bias = is_hybrid && args.operator.code != Op::FULLY_CONNECTED;
-    ensure(!needs_bias || bias.is_some(), "it has no bias")
+    ensure(fits, "its bias does not have one element per output channel")
 }
