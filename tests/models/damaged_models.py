@@ -244,6 +244,11 @@ def range_values(*values: int) -> Change:
     return change
 
 
+def first_result_shape(*shape: int) -> Change:
+    """Returns a change of the shape that is stored for the result of the first operator."""
+    return set_field(lambda _m, g: (g.tensors[g.operators[0].outputs[0]], "shape"), list(shape))
+
+
 def calls_itself(_model: Any, graph: Any) -> None:
     """Lets a STABLEHLO_COMPOSITE call the subgraph that it is in."""
     graph.operators[0].builtinOptions2.decompositionSubgraphIndex = 0
@@ -359,6 +364,7 @@ def damaged_models() -> dict[str, bytes]:
         "range_huge": (range_values(0, 2_000_000_000, 1), operator_model("number_range")),
         "range_step_zero": (range_values(0, 8, 0), operator_model("number_range")),
         "transpose_order_repeats": (first_ints(0, 1, 1, 3), operator_model("transpose")),
+        "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
         "gather_index_out_of_range": (first_ints(1, 8), operator_model("gather")),
         "signature_tensor_out_of_range": (bad_signature, dynamic_batch),
         "signature_graph_out_of_range": (bad_signature_graph, dynamic_batch),

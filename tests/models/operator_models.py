@@ -295,6 +295,19 @@ def float16_weights(g: Graph, x: int) -> tuple[int, Shape]:
     return apply(g, Op.MUL, [x, w], IMAGE, opt=tfl.MulOptionsT()), IMAGE
 
 
+def recurrent(g: Graph, x: int) -> tuple[int, Shape]:
+    """Adds an LSTM over the rows of the image, as Keras exports it."""
+    rows = g.reshape(x, g.tensor("rows", (1, 8, 24)), (1, 8, 24))
+    states = []
+    for name in ("output_state", "cell_state"):
+        states.append(g.tensor(name, (1, 4)))
+        g.t.tensors[-1].isVariable = True
+    inputs = [rows, *(floats(g, (4, 24), i) for i in range(4)), *(floats(g, (4, 4), i) for i in range(4))]
+    inputs += [-1, -1, -1, *(floats(g, (4,), i) for i in range(4)), -1, -1, *states, -1, -1, -1, -1]
+    opt = options("UnidirectionalSequenceLSTMOptions", fusedActivationFunction=tfl.ActivationFunctionType.TANH)
+    return apply(g, Op.UNIDIRECTIONAL_SEQUENCE_LSTM, inputs, (1, 8, 4), opt=opt), (1, 8, 4)
+
+
 def composite() -> Model:
     """Returns a model that calls a subgraph by a STABLEHLO_COMPOSITE."""
     model = Model()
@@ -410,6 +423,7 @@ def operator_builders() -> dict[str, Callable[[], Model]]:
         "padv2": bordered(Op.PADV2, tfl.PadV2OptionsT(), value=True),
         "pow": binary(Op.POW, "PowOptions"),
         "prelu": lambda g, x: (apply(g, Op.PRELU, [x, floats(g, (1, 1, 3))], IMAGE), IMAGE),
+        "recurrent": recurrent,
         "reduce_all": bool_reduction(Op.REDUCE_ALL),
         "reduce_any": bool_reduction(Op.REDUCE_ANY),
         "reduce_max": reduction(Op.REDUCE_MAX),

@@ -102,7 +102,8 @@ fn child_process(files: &[PathBuf], numbers: std::ops::Range<u64>, is_structural
             },
         };
         let memory = status("VmHWM:").saturating_sub(memory);
-        println!("\n@{number} {outcome} {} {memory}", cpu_time() - start);
+        let time = cpu_time().saturating_sub(start);
+        println!("\n@{number} {outcome} {time} {memory}");
     }
 }
 

@@ -87,6 +87,15 @@ pub enum ModelError {
         /// Name of its first result.
         tensor: String,
     },
+    /// A weight tensor is stored without its zeros.
+    #[error(
+        "its tensor '{tensor}' has sparse weights, which catdog does not run; export the model \
+         without sparsity"
+    )]
+    SparseWeights {
+        /// Name of the tensor.
+        tensor: String,
+    },
     /// The quantization of a tensor is invalid.
     #[error(
         "the quantization of its tensor '{tensor}' is invalid: {reason}; copy or export the model \

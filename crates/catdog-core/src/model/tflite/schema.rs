@@ -53,6 +53,7 @@ pub mod tensor {
     pub const NAME: usize = 3;
     pub const QUANTIZATION: usize = 4;
     pub const IS_VARIABLE: usize = 5;
+    pub const SPARSITY: usize = 6;
     pub const SHAPE_SIGNATURE: usize = 7;
     pub const VARIANT_TENSORS: usize = 9;
     pub const EXTERNAL_BUFFER: usize = 10;

@@ -4,7 +4,7 @@
 use super::args::Args;
 use super::budget::Budget;
 use super::codes::Code;
-use super::fault::Fault;
+use super::fault::{Fault, ensure};
 use super::operator::Operator;
 use super::options::{verify_options, verify_options_type};
 use super::scales::verify_scales;
@@ -16,7 +16,9 @@ use super::weights::verify_weights;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::operator_options::stablehlo_composite_options;
 use crate::model::tflite::reader::Table;
-use crate::model::tflite::schema::{TensorType, builtin_options_2, operator, sub_graph};
+use crate::model::tflite::schema::{
+    BuiltinOperator, TensorType, builtin_options_2, operator, sub_graph,
+};
 
 /// Limit for a subgraph's input, in bytes: five times an image of 4096 x 4096 pixels in uint8.
 const MAX_INPUT_BYTES: u64 = 256 << 20;
@@ -187,6 +189,7 @@ impl<'a> GraphVerifier<'a> {
             verify_weights(args).map_err(fault)?;
             infer(args).map_err(fault)?
         };
+        state.verify_unpacked_weights(operator, &shapes).map_err(fault)?;
         for (&output, shape) in operator.outputs.iter().zip(shapes) {
             state.tensors[output].shape = shape;
         }
@@ -272,6 +275,20 @@ impl<'a> State<'a> {
         Ok(())
     }
 
+    /// Checks the shape in the file of a dequantized constant: XNNPACK unpacks such weights when it
+    /// reads the file, with that shape.
+    fn verify_unpacked_weights(
+        &self,
+        operator: &Operator<'_>,
+        shapes: &[Vec<i32>],
+    ) -> Result<(), Fault> {
+        let is_constant = operator.input(&self.tensors, 0).is_some_and(|input| input.is_constant);
+        let is_unpacked = operator.code == BuiltinOperator::DEQUANTIZE && is_constant;
+        let stored = operator.output(&self.tensors).map(|output| &output.shape);
+        let fits = !is_unpacked || stored == shapes.first();
+        ensure(fits, "its result does not have the shape of its input")
+    }
+
     /// Refuses activations without elements: kernels divide by their dimensions. Vectors of sizes
     /// can be empty.
     fn refuse_empty_results(&self, operator: &Operator<'_>) -> Result<(), Fault> {
@@ -282,7 +299,7 @@ impl<'a> State<'a> {
             tensor.elements() == 0 && !is_vector
         };
         let empty = operator.outputs.iter().any(is_empty);
-        if empty { Err(Fault::Invalid("its result has no elements")) } else { Ok(()) }
+        ensure(!empty, "its result has no elements")
     }
 
     /// Counts the tensors that operator `number` reads last as free. The outputs that no operator

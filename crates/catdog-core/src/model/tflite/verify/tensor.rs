@@ -65,8 +65,12 @@ impl<'a> Tensor<'a> {
             tensor.u32(tensor::EXTERNAL_BUFFER) == 0 && !tensor.has(tensor::VARIANT_TENSORS);
         require(in_file, "the storage of a tensor")?;
         let is_constant = !data.is_empty();
-        require(!is_constant || data.len() as u64 >= bytes, "the size of a tensor's buffer")?;
         let name = tensor.string(tensor::NAME).unwrap_or_default();
+        let is_complete = !is_constant || data.len() as u64 >= bytes;
+        if !is_complete && tensor.has(tensor::SPARSITY) {
+            return Err(ModelError::SparseWeights { tensor: name.to_owned() });
+        }
+        require(is_complete, "the size of a tensor's buffer")?;
         let quantization = TensorQuantization::verify(tensor, name, &shape, is_constant, tensors)?;
         let is_variable = tensor.u8(tensor::IS_VARIABLE) != 0;
         let TensorQuantization { scales, is_blockwise } = quantization;
