@@ -17,6 +17,7 @@ from builder import Graph, Kind, Model, Op, Shape
 from operator_builder import IMAGE, Body, apply, constant, floats, int8_model_of, ints, model_of, options, scores
 from operator_models_int8 import int8_bodies
 
+
 def unary(code: int, opt: str | None = None, positive: bool = False) -> Body:
     """Returns an operator with one input. `positive` makes the input positive before."""
 
@@ -111,7 +112,9 @@ def pooling(code: int) -> Body:
 
 def convolution(g: Graph, x: int) -> tuple[int, Shape]:
     """Adds a dilated CONV_2D without padding."""
-    opt = options("Conv2DOptions", strideW=1, strideH=1, padding=tfl.Padding.VALID, dilationWFactor=2, dilationHFactor=2)
+    opt = options(
+        "Conv2DOptions", strideW=1, strideH=1, padding=tfl.Padding.VALID, dilationWFactor=2, dilationHFactor=2
+    )
     inputs = [x, floats(g, (4, 3, 3, 3)), floats(g, (4,))]
     return apply(g, Op.CONV_2D, inputs, (1, 4, 4, 4), opt=opt), (1, 4, 4, 4)
 
