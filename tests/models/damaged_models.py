@@ -324,7 +324,7 @@ def damaged_models() -> dict[str, bytes]:
         "quantize_scale_zero": (quant_field("image_q", "scale", [0.0]), uint8_edges_int8_inside),
         "quantize_zero_point_out_of_range": (quant_field("image_q", "zeroPoint", [16384]), uint8_edges_int8_inside),
         "add_scale_missing": (tensor("mean", "quantization", None), add_net),
-        "add_scale_huge": (quant_field("mean", "scale", [1e30]), add_net),
+        "add_scale_huge": (tensor("mean", "quantization", quantization(1e30, 0)), add_net),
         "split_count_wrong": (option(Op.SPLIT, "numSplits", 1000), split_net),
         "split_options_missing": (
             change_all(op_field(Op.SPLIT, "builtinOptions", None), op_field(Op.SPLIT, "builtinOptionsType", 0)),

@@ -40,12 +40,45 @@ const OPTIONS_COUNT: usize = 127;
 
 /// Numbers at and beyond the limits of shapes, axes, strides and indices.
 const NUMBERS: [i32; 24] = [
-    0, 1, 2, 3, 4, 5, 7, 8, 16, 64, 255, 1000, 4096, 65_536, 1 << 20, 1 << 30, i32::MAX, i32::MIN, -1, -2,
-    -3, -5, -128, -1_000_000,
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    16,
+    64,
+    255,
+    1000,
+    4096,
+    65_536,
+    1 << 20,
+    1 << 30,
+    i32::MAX,
+    i32::MIN,
+    -1,
+    -2,
+    -3,
+    -5,
+    -128,
+    -1_000_000,
 ];
 /// Scales at and beyond the limits.
 const SCALES: [f32; 12] = [
-    0.0, 1.0, -1.0, 0.5, 1e-12, 1e-38, 1e-45, 1e12, 3e38, f32::NAN, f32::INFINITY, f32::NEG_INFINITY,
+    0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1e-12,
+    1e-38,
+    1e-45,
+    1e12,
+    3e38,
+    f32::NAN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
 ];
 
 /// Returns structural mutation `number` of `file`: one to three changes.
@@ -81,7 +114,10 @@ impl Model {
             2 => {
                 let operator = *pick(&self.tables(graph, OPERATORS)?, random)?;
                 let codes = self.tables(self.root()?, OPERATOR_CODES)?.len();
-                self.set(self.field(operator, OPCODE_INDEX)?, &(random.below(codes) as u32).to_le_bytes())
+                self.set(
+                    self.field(operator, OPCODE_INDEX)?,
+                    &(random.below(codes) as u32).to_le_bytes(),
+                )
             }
             3 | 4 => self.change_option(graph, random),
             5 | 6 => {
@@ -135,9 +171,8 @@ impl Model {
                 self.set(self.field(options, 1)?, &(random.below(4) as i32).to_le_bytes())
             }
             3 | 4 => {
-                let fields = [(); 8].map(|()| {
-                    (random.below(2) == 0).then(|| NUMBERS[random.below(NUMBERS.len())])
-                });
+                let fields = [(); 8]
+                    .map(|()| (random.below(2) == 0).then(|| NUMBERS[random.below(NUMBERS.len())]));
                 let table = self.append_table(&fields);
                 self.lead(self.field(operator, OPTIONS)?, table)
             }
@@ -153,7 +188,13 @@ impl Model {
     }
 
     /// Changes a vector of tensor indices: replaces, exchanges, repeats, removes or adds one.
-    fn change_indices(&mut self, table: usize, id: usize, graph: usize, random: &mut Random) -> Option<()> {
+    fn change_indices(
+        &mut self,
+        table: usize,
+        id: usize,
+        graph: usize,
+        random: &mut Random,
+    ) -> Option<()> {
         let tensors = self.tables(graph, TENSORS)?.len();
         let mut indices = self.integers(table, id)?;
         let (a, b) = (random.below(indices.len().max(1)), random.below(indices.len().max(1)));
@@ -239,7 +280,8 @@ impl Model {
                 self.set(zero_points + 4 + 8 * random.below(count.max(1)), &number.to_le_bytes())
             }
             3 => {
-                let count = self.vector(parameters, if random.below(2) == 0 { SCALE } else { ZERO_POINT })?;
+                let count =
+                    self.vector(parameters, if random.below(2) == 0 { SCALE } else { ZERO_POINT })?;
                 let number = self.u32(count)?.saturating_sub(1);
                 self.set(count, &number.to_le_bytes())
             }

@@ -120,5 +120,10 @@ fn work(args: Args<'_, '_>) -> Result<u64, Fault> {
 
 /// Returns the number of elements of one matrix of a batch.
 fn matrix_elements(tensor: &Tensor<'_>) -> u64 {
-    tensor.shape.iter().rev().take(2).fold(1, |size: u64, &d| size.saturating_mul(d.unsigned_abs().into()))
+    tensor
+        .shape
+        .iter()
+        .rev()
+        .take(2)
+        .fold(1, |size: u64, &d| size.saturating_mul(d.unsigned_abs().into()))
 }

@@ -45,10 +45,9 @@ impl Code {
     pub fn rule(&self) -> Result<&'static Rule, ModelError> {
         match self {
             Self::Listed(rule) => Ok(rule),
-            Self::Unlisted(name) => Err(ModelError::UnsupportedOperator {
-                name: name.clone(),
-                reason: reason(name),
-            }),
+            Self::Unlisted(name) => {
+                Err(ModelError::UnsupportedOperator { name: name.clone(), reason: reason(name) })
+            }
         }
     }
 }
@@ -60,8 +59,8 @@ fn reason(name: &str) -> &'static str {
             "with which a detection model selects its boxes; choose an image classifier"
         }
         "edgetpu-custom-op" => {
-            "which only an Edge TPU runs; choose the file from which this one was compiled, without \
-             _edgetpu in its name"
+            "which only an Edge TPU runs; choose the file from which this one was compiled, \
+             without _edgetpu in its name"
         }
         _ if name.starts_with("Flex") => {
             "which needs all of TensorFlow; export the model with built-in operators only \

@@ -97,8 +97,8 @@ impl<'a> GraphVerifier<'a> {
         self.is_verified[index]
     }
 
-    /// Checks the subgraph `index`, whose inputs have the shapes `input_shapes`; `None` for those in
-    /// the file.
+    /// Checks the subgraph `index`, whose inputs have the shapes `input_shapes`; `None` for those
+    /// in the file.
     pub fn verify(
         &mut self,
         index: usize,

@@ -3,11 +3,11 @@
 use super::args::{Args, Dims, axis, broadcast, product};
 use super::fault::{Fault, ensure};
 use crate::model::tflite::operator_options::{
-    ACTIVATION_FUNCTION_TYPES, PADDING_SAME, batch_mat_mul_options, block_options, conv_2d_options, depthwise_conv_2d_options,
-    fully_connected_options, pool_2d_options, sequence_lstm_options,
+    ACTIVATION_FUNCTION_TYPES, PADDING_SAME, batch_mat_mul_options, block_options, conv_2d_options,
+    depthwise_conv_2d_options, fully_connected_options, pool_2d_options, sequence_lstm_options,
 };
-use crate::model::tflite::schema::layer_inputs::{INPUT, WEIGHTS};
 use crate::model::tflite::reader::I32Field;
+use crate::model::tflite::schema::layer_inputs::{INPUT, WEIGHTS};
 
 /// Position of the weights in the inputs of TRANSPOSE_CONV.
 const TRANSPOSE_CONV_WEIGHTS: usize = 1;
@@ -23,7 +23,12 @@ struct Window {
 
 impl Window {
     /// Returns the number of positions of a window of the given size in an image of the given size.
-    fn positions(&self, args: Args<'_, '_>, image: [i64; 2], window: [i64; 2]) -> Result<[i64; 2], Fault> {
+    fn positions(
+        &self,
+        args: Args<'_, '_>,
+        image: [i64; 2],
+        window: [i64; 2],
+    ) -> Result<[i64; 2], Fault> {
         let is_same = args.operator.byte(self.padding) == PADDING_SAME;
         let mut positions = [0; 2];
         for side in 0..2 {

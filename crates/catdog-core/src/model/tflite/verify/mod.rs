@@ -10,7 +10,6 @@
 //! - an operator reads a tensor before another operator writes it;
 //! - an operator writes its own input;
 //! - an input that is not optional, such as the weights, is absent;
-//! - a hybrid depthwise convolution has no bias;
 //! - a SPLIT has no options, or its options have another number of outputs;
 //! - a signature names a tensor that is not an input or output of its subgraph;
 //! - an input or output in a signature has no name;

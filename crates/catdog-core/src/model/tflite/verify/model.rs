@@ -71,12 +71,11 @@ fn input_elements(subgraphs: &[Table<'_>], buffers: &[&[u8]]) -> u64 {
 fn called(subgraphs: &[Table<'_>]) -> Vec<bool> {
     let mut called = vec![false; subgraphs.len()];
     for operator in subgraphs.iter().flat_map(|graph| graph.tables(sub_graph::OPERATORS)) {
-        let is_call = operator.u8(operator::BUILTIN_OPTIONS_2_TYPE)
-            == builtin_options_2::STABLEHLO_COMPOSITE;
+        let is_call =
+            operator.u8(operator::BUILTIN_OPTIONS_2_TYPE) == builtin_options_2::STABLEHLO_COMPOSITE;
         let options = operator.table(operator::BUILTIN_OPTIONS_2).filter(|_| is_call);
-        let index = options.map(|options| {
-            options.i32(stablehlo_composite_options::DECOMPOSITION_SUBGRAPH_INDEX)
-        });
+        let index = options
+            .map(|options| options.i32(stablehlo_composite_options::DECOMPOSITION_SUBGRAPH_INDEX));
         let index = index.and_then(|index| usize::try_from(index).ok());
         if let Some(called) = index.and_then(|index| called.get_mut(index)) {
             *called = true;

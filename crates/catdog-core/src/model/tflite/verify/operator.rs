@@ -25,11 +25,7 @@ pub struct Operator<'a> {
 
 impl<'a> Operator<'a> {
     /// Reads an operator of a subgraph with `tensors` tensors, and checks that its tensors exist.
-    pub fn new(
-        table: Table<'a>,
-        rule: &'static Rule,
-        tensors: usize,
-    ) -> Result<Self, ModelError> {
+    pub fn new(table: Table<'a>, rule: &'static Rule, tensors: usize) -> Result<Self, ModelError> {
         let existing = |index: i32| usize::try_from(index).ok().filter(|&i| i < tensors);
         let input = |index: i32| match index {
             ABSENT_TENSOR => Some(None),
@@ -51,7 +47,8 @@ impl<'a> Operator<'a> {
     /// Checks the number of inputs and outputs, and which inputs are absent.
     pub fn verify_arity(&self) -> Result<(), Fault> {
         let slots = self.rule.inputs;
-        let repeats = |slot: &Slot| matches!(slot, Slot::Many(_) | Slot::ManyLike(_) | Slot::Each(_));
+        let repeats =
+            |slot: &Slot| matches!(slot, Slot::Many(_) | Slot::ManyLike(_) | Slot::Each(_));
         let may_be_missing = |slot: &&Slot| matches!(slot, Slot::Optional(_) | Slot::Trailing(_));
         let required = slots.len() - slots.iter().filter(may_be_missing).count();
         let is_open = slots.last().is_some_and(repeats);
@@ -100,7 +97,11 @@ impl<'a> Operator<'a> {
     }
 
     /// Returns the input at a position; `None` if it is absent.
-    pub fn input<'t, 'f>(&self, tensors: &'t [Tensor<'f>], position: usize) -> Option<&'t Tensor<'f>> {
+    pub fn input<'t, 'f>(
+        &self,
+        tensors: &'t [Tensor<'f>],
+        position: usize,
+    ) -> Option<&'t Tensor<'f>> {
         self.inputs.get(position).copied().flatten().map(|index| &tensors[index])
     }
 
@@ -110,7 +111,10 @@ impl<'a> Operator<'a> {
     }
 
     /// Returns all inputs that are present, and all outputs.
-    pub fn tensors<'t, 'f>(&self, tensors: &'t [Tensor<'f>]) -> impl Iterator<Item = &'t Tensor<'f>> {
+    pub fn tensors<'t, 'f>(
+        &self,
+        tensors: &'t [Tensor<'f>],
+    ) -> impl Iterator<Item = &'t Tensor<'f>> {
         let inputs = self.inputs.iter().copied().flatten();
         let indices: Vec<usize> = inputs.chain(self.outputs.iter().copied()).collect();
         indices.into_iter().map(|index| &tensors[index])

@@ -11,6 +11,9 @@
 //! the registration (`tflite/core/kernels/register.cc`), the function `Prepare` of each kernel
 //! (`tflite/kernels/*.cc`) and the comments in `schema.fbs` of LiteRT. Where a kernel leaves out a
 //! check, the row has the types for which its function `Eval` has a case.
+//!
+//! A new operator needs a row here, a rule in `shape` if none of the others fits, and a model in
+//! `tests/models/operator_models.py`, with which the tests show that LiteRT runs it.
 
 use super::shape_rule::ShapeRule::{self, *};
 use super::types::*;

@@ -2,13 +2,13 @@
 
 use super::operator::Operator;
 use crate::model::tflite::error::{ModelError, require};
-use crate::model::tflite::reader::{I32Field, Table};
 use crate::model::tflite::operator_options::{
     ACTIVATION_FUNCTION_TYPES, PADDINGS, WEIGHTS_FORMATS, activation_options,
     concatenation_options, conv_2d_options, depthwise_conv_2d_options, fully_connected_options,
     local_response_normalization_options, pack_options, pool_2d_options, softmax_options,
     split_options, split_v_options, transpose_conv_options, unpack_options,
 };
+use crate::model::tflite::reader::{I32Field, Table};
 use crate::model::tflite::schema::{BuiltinOperator, BuiltinOptions, operator};
 
 /// Limit for a stride, dilation or window, in pixels: the largest side of an input.

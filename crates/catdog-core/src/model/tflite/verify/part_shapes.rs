@@ -119,7 +119,8 @@ pub fn strides(args: Args<'_, '_>) -> Result<Vec<Stride>, Fault> {
     let new = (0..begin.len()).filter(is_new).count();
     let named = begin.len() - new - ellipses;
     ensure(named <= dims.len(), "its limits have more dimensions than its input")?;
-    let whole = |size: i64| Stride { start: 0, step: 1, count: size, is_single: false, is_new: false };
+    let whole =
+        |size: i64| Stride { start: 0, step: 1, count: size, is_single: false, is_new: false };
     let mut strides = Vec::new();
     let mut rest = dims.iter().copied();
     for index in 0..begin.len() {
@@ -224,7 +225,10 @@ pub fn mirror_pad(args: Args<'_, '_>) -> Result<Dims, Fault> {
     // REFLECT does not repeat the outermost element.
     let excluded = i64::from(mode != mirror_pad_options::SYMMETRIC);
     let borders = borders(args, dims.len())?;
-    let fits = dims.iter().zip(&borders).all(|(size, border)| *border.iter().max().unwrap_or(&0) <= size - excluded);
+    let fits = dims
+        .iter()
+        .zip(&borders)
+        .all(|(size, border)| *border.iter().max().unwrap_or(&0) <= size - excluded);
     ensure(fits, "its borders are larger than its input")?;
     pad(args)
 }

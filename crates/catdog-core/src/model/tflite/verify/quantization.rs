@@ -40,7 +40,8 @@ impl TensorQuantization {
             quantization_details::NONE | quantization_details::CUSTOM_QUANTIZATION => {
                 let element = TensorType::of(tensor);
                 let affine = verify_affine(parameters, shape, element, is_constant);
-                affine.map_err(|reason| ModelError::Quantization { tensor: name.to_owned(), reason })
+                affine
+                    .map_err(|reason| ModelError::Quantization { tensor: name.to_owned(), reason })
             }
             quantization_details::BLOCKWISE_QUANTIZATION => {
                 verify_blockwise(parameters, tensors)?;

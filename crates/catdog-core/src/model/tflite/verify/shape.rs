@@ -86,7 +86,9 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         Rule::GatherNd => part::gather_nd(args),
         Rule::Reverse => {
             let dims = args.dims(0)?;
-            args.values(1)?.into_iter().try_for_each(|index| axis(index, dims.len()).map(|_| ()))?;
+            args.values(1)?
+                .into_iter()
+                .try_for_each(|index| axis(index, dims.len()).map(|_| ()))?;
             Ok(dims)
         }
         Rule::UpdateSlice => update_slice(args),

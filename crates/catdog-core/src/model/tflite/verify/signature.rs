@@ -13,7 +13,8 @@ pub fn verify_signatures(root: Table<'_>, graphs: &[Option<Graph>]) -> Result<()
     let mut keys = HashSet::new();
     for signature in root.tables(model::SIGNATURE_DEFS) {
         let graph = graphs.get(signature.u32(signature_def::SUBGRAPH_INDEX) as usize);
-        let graph = graph.and_then(Option::as_ref).ok_or(ModelError::Damaged("a signature's subgraph"))?;
+        let graph =
+            graph.and_then(Option::as_ref).ok_or(ModelError::Damaged("a signature's subgraph"))?;
         let key = signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default();
         require(!key.is_empty() && keys.insert(key), "a signature's key")?;
         verify_ports(&signature.tables(signature_def::INPUTS), &graph.inputs)?;

@@ -5,8 +5,8 @@ use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{DYNAMIC_DIMENSION, TensorType, tensor};
 
-/// Limit for the size of a tensor, in bytes. The largest tensors of classifiers, embedding tables
-/// and fully connected weights, have a few hundred megabytes; a damaged shape can require terabytes.
+/// Limit for the size of a tensor, in bytes. The largest tensors of classifiers, the weights of
+/// fully connected layers, have a few hundred megabytes; a damaged shape can require terabytes.
 pub const MAX_TENSOR_BYTES: u64 = 1 << 30;
 /// Limit for the number of dimensions: `LITERT_TENSOR_MAX_RANK` of LiteRT.
 pub const MAX_RANK: usize = 8;

@@ -68,9 +68,9 @@ fn results(args: Args<'_, '_>) -> Option<Vec<Vec<f64>>> {
             one(dims.into_iter().map(|size| size as f64).collect())
         }
         Op::REDUCE_PROD | Op::SUM | Op::REDUCE_MAX | Op::REDUCE_MIN => one(reduce(args)?),
-        Op::SELECT | Op::SELECT_V2 => {
-            one(elementwise::<3>(args, |[condition, a, b]| Some(if condition != 0.0 { a } else { b }))?)
-        }
+        Op::SELECT | Op::SELECT_V2 => one(elementwise::<3>(args, |[condition, a, b]| {
+            Some(if condition != 0.0 { a } else { b })
+        })?),
         _ => match unary(code) {
             Some(function) => one(elementwise::<1>(args, |[a]| Some(function(a)))?),
             None => one(elementwise::<2>(args, |[a, b]| binary(args, a, b))?),
@@ -140,7 +140,8 @@ fn elementwise<const N: usize>(
     for (position, input) in inputs.iter_mut().enumerate() {
         *input = values(args, position).filter(|v| v.len() == count || v.len() == 1)?;
     }
-    let at = |index: usize| inputs.map(|input| if input.len() == 1 { input[0] } else { input[index] });
+    let at =
+        |index: usize| inputs.map(|input| if input.len() == 1 { input[0] } else { input[index] });
     (0..count).map(|index| function(at(index))).collect()
 }
 
