@@ -244,6 +244,11 @@ def range_values(*values: int) -> Change:
     return change
 
 
+def graph_output_shape(*shape: int) -> Change:
+    """Returns a change of the shape that is stored for the output."""
+    return set_field(lambda _m, g: (g.tensors[g.outputs[0]], "shape"), list(shape))
+
+
 def first_result_shape(*shape: int) -> Change:
     """Returns a change of the shape that is stored for the result of the first operator."""
     return set_field(lambda _m, g: (g.tensors[g.operators[0].outputs[0]], "shape"), list(shape))
@@ -364,6 +369,8 @@ def damaged_models() -> dict[str, bytes]:
         "range_huge": (range_values(0, 2_000_000_000, 1), operator_model("number_range")),
         "range_step_zero": (range_values(0, 8, 0), operator_model("number_range")),
         "transpose_order_repeats": (first_ints(0, 1, 1, 3), operator_model("transpose")),
+        "output_shape_small": (graph_output_shape(1, 2), operator_model("integer_math")),
+        "constant_scale_zero": (quant_field("other", "scale", [0.0]), operator_model("sub_int8")),
         "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
         "gather_index_out_of_range": (first_ints(1, 8), operator_model("gather")),
         "signature_tensor_out_of_range": (bad_signature, dynamic_batch),

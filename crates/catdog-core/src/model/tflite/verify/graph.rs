@@ -123,6 +123,9 @@ impl<'a> GraphVerifier<'a> {
         let computed =
             outputs.iter().all(|&output| state.is_written[output] && !inputs.contains(&output));
         require(computed, "a subgraph's output")?;
+        if input_shapes.is_none() {
+            state.verify_output_sizes(&inputs, &outputs)?;
+        }
         let result = |&output: &usize| {
             let tensor = &state.tensors[output];
             (tensor.shape.clone(), tensor.element)
@@ -199,7 +202,8 @@ impl<'a> GraphVerifier<'a> {
         for (&output, values) in operator.outputs.iter().zip(values) {
             state.tensors[output].values = values;
         }
-        state.live_bytes += state.bytes_of(&operator.outputs);
+        let results = state.bytes_of(&operator.outputs);
+        state.live_bytes = state.live_bytes.saturating_add(results);
         let bytes = state.live_bytes.saturating_add(self.called_bytes);
         self.budget.hold(bytes).map_err(fault)?;
         self.budget.spend(Args { operator, tensors: &state.tensors }).map_err(fault)?;
@@ -273,6 +277,22 @@ impl<'a> State<'a> {
             self.is_written[output] = true;
         }
         Ok(())
+    }
+
+    /// Checks that the outputs fit into buffers of the size in the file. If the size of an input is
+    /// open, that of the outputs can depend on it, and the engine asks the runtime.
+    fn verify_output_sizes(&self, inputs: &[usize], outputs: &[usize]) -> Result<(), ModelError> {
+        if inputs.iter().any(|&input| self.tensors[input].has_open_size()) {
+            return Ok(());
+        }
+        let larger = outputs.iter().map(|&output| &self.tensors[output]);
+        match larger.into_iter().find(|output| output.exceeds_file()) {
+            Some(output) => Err(ModelError::OutputShape {
+                shape: output.shape.clone(),
+                reason: "the file gives it a smaller one",
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Checks the shape in the file of a dequantized constant: XNNPACK unpacks such weights when it

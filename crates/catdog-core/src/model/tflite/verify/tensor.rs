@@ -112,6 +112,16 @@ impl<'a> Tensor<'a> {
         self.shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size.max(0) as u64))
     }
 
+    /// Returns whether a dimension other than the batch is not fixed.
+    pub fn has_open_size(&self) -> bool {
+        self.is_dynamic.iter().skip(1).any(|&is_dynamic| is_dynamic)
+    }
+
+    /// Returns whether the result is larger than the shape in the file.
+    pub fn exceeds_file(&self) -> bool {
+        self.bytes() > self.stored_bytes
+    }
+
     /// Returns the memory that LiteRT needs for the tensor, in bytes. LiteRT can allocate the shape
     /// in the file before it computes the shape of the result.
     pub fn memory(&self) -> u64 {
