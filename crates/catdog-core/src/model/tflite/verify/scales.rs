@@ -1,9 +1,7 @@
 //! The checks of the scales that the kernels of an operator compute with.
 
 use super::operator::Operator;
-use super::shape_rule::ShapeRule::{
-    Conv, DepthwiseConv, FullyConnected, Lstm, TransposeConv,
-};
+use super::shape_rule::ShapeRule::{Conv, DepthwiseConv, FullyConnected, Lstm, TransposeConv};
 use super::tensor::Tensor;
 use super::types::QUANTIZED;
 use crate::model::tflite::error::{ModelError, require};
@@ -46,10 +44,8 @@ fn require_scales(
 ) -> Result<(), ModelError> {
     let mut tensors = operator.tensors(tensors);
     // The weights of a layer can have channels that are all 0, with a scale of 0.
-    let has_weights = matches!(
-        operator.rule.shape,
-        Conv | DepthwiseConv | FullyConnected | Lstm | TransposeConv
-    );
+    let has_weights =
+        matches!(operator.rule.shape, Conv | DepthwiseConv | FullyConnected | Lstm | TransposeConv);
     let complete = tensors.all(|tensor| {
         let usable = has_weights || tensor.scales.iter().all(|&scale| scale > 0.0);
         !needs_scale(tensor.element) || tensor.is_quantized() && usable
