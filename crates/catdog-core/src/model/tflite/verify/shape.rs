@@ -47,18 +47,10 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
             axis(args.value(1)?, dims.len()).map(|_| dims)
         }
         Rule::Reduce => reduce(args),
-        Rule::Arg => {
-            let mut dims = args.dims(0)?;
-            dims.remove(axis(args.value(1)?, dims.len())?);
-            ensure_output_type(args).map(|()| dims)
-        }
+        Rule::Arg => arg(args),
         Rule::Reshape => reshape(args),
         Rule::Squeeze => squeeze(args),
-        Rule::ExpandDims => {
-            let mut dims = args.dims(0)?;
-            dims.insert(axis(args.value(1)?, dims.len() + 1)?, 1);
-            Ok(dims)
-        }
+        Rule::ExpandDims => expand_dims(args),
         Rule::Transpose => layer::transpose(args),
         Rule::Shape => {
             let rank = args.dims(0)?.len() as i64;
@@ -69,11 +61,7 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
             let sizes = [product(&args.dims(0)?), product(&args.dims(1)?)];
             Ok(vec![sizes[0].max(sizes[1])])
         }
-        Rule::BroadcastTo => {
-            let dims = args.values(1)?;
-            let broadcast = broadcast(&args.dims(0)?, &dims)?;
-            ensure(broadcast == dims, "its input does not fit its new shape").map(|()| dims)
-        }
+        Rule::BroadcastTo => broadcast_to(args),
         Rule::Tile => part::tile(args),
         Rule::Fill => args.values(0),
         Rule::Range => part::range(args),
@@ -84,13 +72,7 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         Rule::StridedSlice => part::strided_slice(args),
         Rule::Gather => part::gather(args),
         Rule::GatherNd => part::gather_nd(args),
-        Rule::Reverse => {
-            let dims = args.dims(0)?;
-            args.values(1)?
-                .into_iter()
-                .try_for_each(|index| axis(index, dims.len()).map(|_| ()))?;
-            Ok(dims)
-        }
+        Rule::Reverse => reverse(args),
         Rule::UpdateSlice => update_slice(args),
         Rule::Pad => part::pad(args),
         Rule::MirrorPad => part::mirror_pad(args),
@@ -128,6 +110,36 @@ fn select(args: Args<'_, '_>) -> Result<Dims, Fault> {
             || product(&condition) == 1
             || condition.len() == 1 && condition.first() == dims.first());
     ensure(fits, "the shapes of its inputs do not fit each other")?;
+    Ok(dims)
+}
+
+/// Returns the shape of an ARG_MAX or ARG_MIN.
+fn arg(args: Args<'_, '_>) -> Result<Dims, Fault> {
+    let mut dims = args.dims(0)?;
+    dims.remove(axis(args.value(1)?, dims.len())?);
+    ensure_output_type(args).map(|()| dims)
+}
+
+/// Returns the shape of an EXPAND_DIMS.
+fn expand_dims(args: Args<'_, '_>) -> Result<Dims, Fault> {
+    let mut dims = args.dims(0)?;
+    dims.insert(axis(args.value(1)?, dims.len() + 1)?, 1);
+    Ok(dims)
+}
+
+/// Returns the shape of a BROADCAST_TO.
+fn broadcast_to(args: Args<'_, '_>) -> Result<Dims, Fault> {
+    let dims = args.values(1)?;
+    let broadcast = broadcast(&args.dims(0)?, &dims)?;
+    ensure(broadcast == dims, "its input does not fit its new shape").map(|()| dims)
+}
+
+/// Returns the shape of a REVERSE_V2.
+fn reverse(args: Args<'_, '_>) -> Result<Dims, Fault> {
+    let dims = args.dims(0)?;
+    for index in args.values(1)? {
+        axis(index, dims.len())?;
+    }
     Ok(dims)
 }
 
