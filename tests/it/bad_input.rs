@@ -58,12 +58,16 @@ fn assert_contains(text: &str, parts: &[&str], what: &str) {
 
 /// For each file in `tests/models/bad`, the parts that the error must contain: the defect and the
 /// remedy. The damaged graphs (`graph_*`) are not listed.
-const WRONG: [(&str, &[&str]); 15] = [
+const WRONG: [(&str, &[&str]); 19] = [
     ("batch_1000.tflite", &["[1000, 8, 8, 3]", "batch", "export it with"]),
     ("bundle.task", &["ZIP archive", ".task", "export the classifier to .tflite"]),
+    ("detection_op.tflite", &["TFLite_Detection_PostProcess", "boxes", "choose an image"]),
+    ("edge_tpu.tflite", &["edgetpu-custom-op", "Edge TPU", "without _edgetpu"]),
     ("empty.tflite", &["empty", "copy the model again"]),
+    ("flex_op.tflite", &["FlexErf", "all of TensorFlow", "TFLITE_BUILTINS"]),
     ("four_outputs_detection.tflite", &["4 outputs", "detection", "choose an image classifier"]),
     ("five_channels.tflite", &["[1, 8, 8, 5]", "three channels", "export it with"]),
+    ("hash_table.tflite", &["HASHTABLE_LOOKUP", "image classifiers do not need", "choose an image"]),
     ("int32_input.tflite", &["int32", "float32, uint8 and int8", "convert the model"]),
     ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
     ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),

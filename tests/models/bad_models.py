@@ -63,6 +63,22 @@ def unknown_custom_op() -> Model:
     return model
 
 
+def custom(name: str) -> Model:
+    """Returns a model with a custom operator: that of detection models, or that of the Edge TPU compiler."""
+    model = unknown_custom_op()
+    model.t.operatorCodes[0].customCode = name
+    return model
+
+
+def hash_table() -> Model:
+    """Returns a model with a built-in operator that image classifiers do not need."""
+    model = Model()
+    g = model.graph()
+    x = g.input("image", (1, 8, 8, 3))
+    g.t.outputs = [g.op(Op.HASHTABLE_LOOKUP, [x, x, x], [g.tensor("logits", (1, 3)), g.tensor("hits", (1,))])]
+    return model
+
+
 def bad_models() -> dict[str, bytes]:
     """Returns the files by name."""
     softmax = float_net(1, 3, "softmax").pack()
@@ -78,6 +94,10 @@ def bad_models() -> dict[str, bytes]:
         "int32_input.tflite": single_op((1, 8, 8, 3), Kind.INT32, [(1, 3)]).pack(),
         "output_rank_4.tflite": segmentation().pack(),
         "unknown_custom_op.tflite": unknown_custom_op().pack(),
+        "detection_op.tflite": custom("TFLite_Detection_PostProcess").pack(),
+        "edge_tpu.tflite": custom("edgetpu-custom-op").pack(),
+        "flex_op.tflite": custom("FlexErf").pack(),
+        "hash_table.tflite": hash_table().pack(),
         "no_subgraph.tflite": no_subgraph.pack(),
         "empty.tflite": b"",
         "truncated.tflite": softmax[: len(softmax) * 6 // 10],

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
-from builder import Kind, Model, Op, quantization
+from builder import Buffer, Kind, Model, Op, quantization
 from good_models import dynamic_batch, float_net, hybrid_dynamic_range, int8_quant, uint8_edges_int8_inside, uint8_quant
+from operator_models import operator_builders
 
 # A function that damages a model; its arguments are the ModelT and its first SubGraphT.
 Change = Callable[[Any, Any], object]
@@ -201,6 +202,63 @@ def plain() -> Model:
     return float_net(1, 3, "softmax")
 
 
+def operator_model(name: str) -> Callable[[], Model]:
+    """Returns a function that makes one of the models with one operator."""
+    return lambda: operator_builders()[name]()
+
+
+def other_operator(old: int, new: int) -> Change:
+    """Returns a change of an operator code; the operator keeps its tensors and loses its options."""
+
+    def change(model: Any, graph: Any) -> None:
+        op = op_of(model, graph, old)
+        op.builtinOptions, op.builtinOptionsType = None, 0
+        code = model.operatorCodes[op.opcodeIndex]
+        code.builtinCode = code.deprecatedBuiltinCode = new
+
+    return change
+
+
+def first_ints(*values: int) -> Change:
+    """Returns a change of the first constant that a model with one operator has."""
+
+    def change(model: Any, graph: Any) -> None:
+        constants = [t for t in graph.tensors if t.name.startswith("ints")]
+        model.buffers[constants[0].buffer].data = np.array(values, np.int32).tobytes()
+
+    return change
+
+
+def range_values(*values: int) -> Change:
+    """Returns a change of the start, the limit and the step of a RANGE."""
+
+    def change(model: Any, graph: Any) -> None:
+        inputs = op_of(model, graph, Op.RANGE).inputs
+        for index, value in zip(inputs, values, strict=True):
+            tensor = graph.tensors[index]
+            tensor.buffer = len(model.buffers)
+            buffer = Buffer()
+            buffer.data = np.array(value, np.int32).tobytes()
+            model.buffers.append(buffer)
+
+    return change
+
+
+def graph_output_shape(*shape: int) -> Change:
+    """Returns a change of the shape that is stored for the output."""
+    return set_field(lambda _m, g: (g.tensors[g.outputs[0]], "shape"), list(shape))
+
+
+def first_result_shape(*shape: int) -> Change:
+    """Returns a change of the shape that is stored for the result of the first operator."""
+    return set_field(lambda _m, g: (g.tensors[g.operators[0].outputs[0]], "shape"), list(shape))
+
+
+def calls_itself(_model: Any, graph: Any) -> None:
+    """Lets a STABLEHLO_COMPOSITE call the subgraph that it is in."""
+    graph.operators[0].builtinOptions2.decompositionSubgraphIndex = 0
+
+
 def damaged_models() -> dict[str, bytes]:
     """Returns the files by name. Each case is a change and the function that makes the model."""
     q8 = int8_quant
@@ -271,7 +329,7 @@ def damaged_models() -> dict[str, bytes]:
         "quantize_scale_zero": (quant_field("image_q", "scale", [0.0]), uint8_edges_int8_inside),
         "quantize_zero_point_out_of_range": (quant_field("image_q", "zeroPoint", [16384]), uint8_edges_int8_inside),
         "add_scale_missing": (tensor("mean", "quantization", None), add_net),
-        "add_scale_huge": (quant_field("mean", "scale", [1e30]), add_net),
+        "add_scale_huge": (tensor("mean", "quantization", quantization(1e30, 0)), add_net),
         "split_count_wrong": (option(Op.SPLIT, "numSplits", 1000), split_net),
         "split_options_missing": (
             change_all(op_field(Op.SPLIT, "builtinOptions", None), op_field(Op.SPLIT, "builtinOptionsType", 0)),
@@ -291,6 +349,30 @@ def damaged_models() -> dict[str, bytes]:
             set_field(lambda m, _g: (m.signatureDefs[0].outputs[0], "name"), None),
             dynamic_batch,
         ),
+        "depthwise_without_bias": (without_bias(Op.DEPTHWISE_CONV_2D), q8),
+        "fake_quant_of_uint8": (other_operator(Op.AVERAGE_POOL_2D, Op.FAKE_QUANT), uint8_quant),
+        "average_of_int32": (tensor("conv", "type", Kind.INT32), uint8_quant),
+        "concatenation_input_absent": (op_input(1, -1, Op.CONCATENATION), operator_model("concatenation")),
+        "call_of_itself": (calls_itself, operator_model("composite")),
+        "call_of_nothing": (
+            set_field(lambda _m, g: (g.operators[0].builtinOptions2, "decompositionSubgraphIndex"), 7),
+            operator_model("composite"),
+        ),
+        "response_radius_negative": (
+            option(Op.LOCAL_RESPONSE_NORMALIZATION, "radius", -2),
+            operator_model("local_response_normalization"),
+        ),
+        "resize_huge": (first_ints(12000, 12000), operator_model("resize_bilinear")),
+        "tile_huge": (first_ints(1, 30000, 30000, 1), operator_model("tile")),
+        "pad_huge": (first_ints(0, 0, 20000, 20000, 20000, 20000, 0, 0), operator_model("pad")),
+        "fill_huge": (first_ints(1, 5000000, 8, 3), operator_model("fill")),
+        "range_huge": (range_values(0, 2_000_000_000, 1), operator_model("number_range")),
+        "range_step_zero": (range_values(0, 8, 0), operator_model("number_range")),
+        "transpose_order_repeats": (first_ints(0, 1, 1, 3), operator_model("transpose")),
+        "output_shape_small": (graph_output_shape(1, 2), operator_model("integer_math")),
+        "constant_scale_zero": (quant_field("other", "scale", [0.0]), operator_model("sub_int8")),
+        "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
+        "gather_index_out_of_range": (first_ints(1, 8), operator_model("gather")),
         "signature_tensor_out_of_range": (bad_signature, dynamic_batch),
         "signature_graph_out_of_range": (bad_signature_graph, dynamic_batch),
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the small models that the tests load: usable ones here, damaged and unsuitable ones in bad/.
+"""Writes the small models that the tests load: usable ones here, one per operator in operators/, damaged and
+unsuitable ones in bad/.
 
 A fresh clone has to be able to test the engine with the real runtime and without further data. Every model is
 therefore built here without a framework or a download, and its bytes are the same on every machine. The networks are
@@ -20,6 +21,7 @@ from color_models import color_models
 from damaged_models import damaged_models
 from good_models import good_models
 from graph_models import graph_models
+from operator_models import operator_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -30,7 +32,8 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models()
-    files = good_models() | graph_models() | {f"bad/{name}": raw for name, raw in unusable.items()}
+    files = good_models() | graph_models() | operator_models()
+    files |= {f"bad/{name}": raw for name, raw in unusable.items()}
     files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []
     for name, raw in files.items():

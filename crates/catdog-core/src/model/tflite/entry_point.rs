@@ -15,6 +15,8 @@ pub struct EntryPoint<'a> {
     pub key: Option<String>,
     /// The signatures of the model do not fit its subgraphs, so they are ignored.
     pub ignores_signatures: bool,
+    /// Index of the subgraph.
+    pub subgraph: usize,
     /// The table `SubGraph`.
     pub graph: Table<'a>,
     /// The inputs of the signature, else of the subgraph.
@@ -53,7 +55,8 @@ impl<'a> EntryPoint<'a> {
 
     /// Returns the entry point that `signature` describes; `None` if its subgraph does not exist.
     fn of_signature(signature: Table<'_>, subgraphs: &[Table<'a>]) -> Option<Self> {
-        let graph = *subgraphs.get(signature.u32(signature_def::SUBGRAPH_INDEX) as usize)?;
+        let subgraph = signature.u32(signature_def::SUBGRAPH_INDEX) as usize;
+        let graph = *subgraphs.get(subgraph)?;
         // The order of a subgraph counts: LiteRT numbers inputs and outputs in it, while a
         // signature lists them in the order of their names.
         let ports = |ports_id, tensors_id| {
@@ -68,6 +71,7 @@ impl<'a> EntryPoint<'a> {
         Some(Self {
             key: signature.string(signature_def::SIGNATURE_KEY).map(str::to_owned),
             ignores_signatures: false,
+            subgraph,
             graph,
             inputs: ports(signature_def::INPUTS, sub_graph::INPUTS),
             outputs: ports(signature_def::OUTPUTS, sub_graph::OUTPUTS),
@@ -84,7 +88,7 @@ impl<'a> EntryPoint<'a> {
             tensors.map(|tensor| Port { name: None, tensor }).collect()
         };
         let (inputs, outputs) = (ports(sub_graph::INPUTS), ports(sub_graph::OUTPUTS));
-        Ok(Self { key: None, ignores_signatures, graph, inputs, outputs })
+        Ok(Self { key: None, ignores_signatures, subgraph: 0, graph, inputs, outputs })
     }
 }
 

@@ -18,6 +18,95 @@ pub enum ModelError {
     /// of the inconsistent part.
     #[error("the file is damaged (invalid: {0}); copy or export the model again")]
     Damaged(&'static str),
+    /// The model has an operator that catdog does not run.
+    #[error("it uses the operator {name}, {reason}")]
+    UnsupportedOperator {
+        /// Name of the operator.
+        name: String,
+        /// What it is for and what to do, as a clause.
+        reason: &'static str,
+    },
+    /// A tensor has an element type that its operator does not take.
+    #[error(
+        "its operator {operator} does not take the tensor '{tensor}', which is {element}; copy or \
+         export the model again"
+    )]
+    OperatorType {
+        /// Name of the operator.
+        operator: &'static str,
+        /// Name of the tensor.
+        tensor: String,
+        /// Name of its element type in TensorFlow.
+        element: &'static str,
+    },
+    /// An operator cannot be computed.
+    #[error(
+        "its operator {operator}, which computes '{tensor}', is invalid: {reason}; copy or export \
+         the model again"
+    )]
+    Operator {
+        /// Name of the operator.
+        operator: &'static str,
+        /// Name of its first result.
+        tensor: String,
+        /// What is wrong, as a clause.
+        reason: &'static str,
+    },
+    /// The size of a tensor depends on the picture.
+    #[error(
+        "the size of '{tensor}', which its operator {operator} computes, is not fixed; export it \
+         with fixed sizes"
+    )]
+    DataDependent {
+        /// Name of the operator.
+        operator: &'static str,
+        /// Name of the tensor.
+        tensor: String,
+    },
+    /// The model needs more memory than its input and its weights explain.
+    #[error(
+        "its operator {operator}, which computes '{tensor}', needs {mebibytes} MiB, far more than \
+         a classifier with this input; choose an image classifier or export it again"
+    )]
+    TooLarge {
+        /// Name of the operator.
+        operator: &'static str,
+        /// Name of its first result.
+        tensor: String,
+        /// Memory for the activations, in MiB.
+        mebibytes: u64,
+    },
+    /// The model needs more time than its input and its weights explain.
+    #[error(
+        "its operators up to {operator}, which computes '{tensor}', take far longer than a \
+         classifier with this input; choose an image classifier or export it again"
+    )]
+    TooSlow {
+        /// Name of the operator.
+        operator: &'static str,
+        /// Name of its first result.
+        tensor: String,
+    },
+    /// A weight tensor is stored without its zeros.
+    #[error(
+        "its tensor '{tensor}' has sparse weights, which catdog does not run; export the model \
+         without sparsity"
+    )]
+    SparseWeights {
+        /// Name of the tensor.
+        tensor: String,
+    },
+    /// The quantization of a tensor is invalid.
+    #[error(
+        "the quantization of its tensor '{tensor}' is invalid: {reason}; copy or export the model \
+         again"
+    )]
+    Quantization {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong, as a clause.
+        reason: &'static str,
+    },
     /// The model does not have exactly one input.
     #[error(
         "it has {0} inputs; choose an image classifier, which has one input [1, height, width, 3]"

@@ -12,7 +12,8 @@ use super::graph_options::{
     ARITHMETIC_FUSED_ACTIVATION_FUNCTION, activation_function_type, concatenation_options,
 };
 use super::reader::Table;
-use super::schema::{BuiltinOperator, pool_2d_options};
+use super::operator_options::pool_2d_options;
+use super::schema::BuiltinOperator;
 
 /// The activation that a graph applies to its scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod metadata;
 mod model_info;
 mod model_options;
 mod operator_names;
+mod operator_options;
 mod optimize;
 mod range_convention;
 mod reader;

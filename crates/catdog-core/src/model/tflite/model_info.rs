@@ -17,7 +17,7 @@ use super::reader::{Flatbuffer, Table};
 use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
 use super::scores_output;
 use super::tensor_description::TensorDescription;
-use super::verify::verify;
+use super::verify::{InputShape, verify};
 use crate::tensor::TensorInfo;
 
 /// The description of an image classifier, from its file.
@@ -72,7 +72,10 @@ impl ModelInfo {
         // A sound model that is no image classifier is described as what it is, so the graph is
         // verified afterwards.
         let described = Self::describe(file, root, &entry, options)?;
-        verify(file, root, &subgraphs)?;
+        let is_open = described.input.is_open;
+        let shape = described.input.runtime_shape.iter().map(|&d| i32::try_from(d).unwrap_or(i32::MAX));
+        let input = InputShape { subgraph: entry.subgraph, shape: shape.collect() };
+        verify(file, root, &subgraphs, Some(&input).filter(|_| is_open))?;
         Ok(described)
     }
 
@@ -121,7 +124,7 @@ impl ModelInfo {
 /// [`ModelError`] if the file is damaged or contains a graph on which LiteRT crashes.
 pub(super) fn verify_file(file: &[u8]) -> Result<(), ModelError> {
     let (root, subgraphs) = root(file)?;
-    verify(file, root, &subgraphs)
+    verify(file, root, &subgraphs, None)
 }
 
 /// Returns the root table of the model `file` and its subgraphs.

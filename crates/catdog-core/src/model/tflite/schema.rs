@@ -54,6 +54,7 @@ pub mod tensor {
     pub const NAME: usize = 3;
     pub const QUANTIZATION: usize = 4;
     pub const IS_VARIABLE: usize = 5;
+    pub const SPARSITY: usize = 6;
     pub const SHAPE_SIGNATURE: usize = 7;
     pub const VARIANT_TENSORS: usize = 9;
     pub const EXTERNAL_BUFFER: usize = 10;
@@ -106,6 +107,11 @@ pub mod operator {
     /// A [`BuiltinOptions`](super::BuiltinOptions).
     pub const BUILTIN_OPTIONS_TYPE: usize = 3;
     pub const BUILTIN_OPTIONS: usize = 4;
+    /// Tensors for the results inside a quantized recurrent cell.
+    pub const INTERMEDIATES: usize = 8;
+    /// A member of [`builtin_options_2`](super::builtin_options_2).
+    pub const BUILTIN_OPTIONS_2_TYPE: usize = 11;
+    pub const BUILTIN_OPTIONS_2: usize = 12;
 }
 
 /// Table `Buffer`.
@@ -134,99 +140,6 @@ pub mod tensor_map {
     pub const NAME: usize = 0;
     pub const TENSOR_INDEX: usize = 1;
 }
-
-/// Table `Conv2DOptions`.
-pub mod conv_2d_options {
-    use super::I32Field;
-
-    pub const PADDING: usize = 0;
-    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
-    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
-    pub const FUSED_ACTIVATION_FUNCTION: usize = 3;
-    pub const DILATION_W_FACTOR: I32Field = I32Field { id: 4, default: 1 };
-    pub const DILATION_H_FACTOR: I32Field = I32Field { id: 5, default: 1 };
-}
-
-/// Table `DepthwiseConv2DOptions`.
-pub mod depthwise_conv_2d_options {
-    use super::I32Field;
-
-    pub const PADDING: usize = 0;
-    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
-    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
-    pub const FUSED_ACTIVATION_FUNCTION: usize = 4;
-    pub const DILATION_W_FACTOR: I32Field = I32Field { id: 5, default: 1 };
-    pub const DILATION_H_FACTOR: I32Field = I32Field { id: 6, default: 1 };
-}
-
-/// Table `Pool2DOptions`.
-pub mod pool_2d_options {
-    use super::I32Field;
-
-    pub const PADDING: usize = 0;
-    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
-    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
-    pub const FILTER_WIDTH: I32Field = I32Field { id: 3, default: 0 };
-    pub const FILTER_HEIGHT: I32Field = I32Field { id: 4, default: 0 };
-    pub const FUSED_ACTIVATION_FUNCTION: usize = 5;
-}
-
-/// Table `TransposeConvOptions`.
-pub mod transpose_conv_options {
-    use super::I32Field;
-
-    pub const PADDING: usize = 0;
-    pub const STRIDE_W: I32Field = I32Field { id: 1, default: 0 };
-    pub const STRIDE_H: I32Field = I32Field { id: 2, default: 0 };
-    pub const FUSED_ACTIVATION_FUNCTION: usize = 3;
-}
-
-/// Table `FullyConnectedOptions`.
-pub mod fully_connected_options {
-    pub const FUSED_ACTIVATION_FUNCTION: usize = 0;
-    pub const WEIGHTS_FORMAT: usize = 1;
-}
-
-/// Table `SoftmaxOptions`.
-pub mod softmax_options {
-    pub const BETA: usize = 0;
-}
-
-/// Table `SplitOptions`.
-pub mod split_options {
-    use super::I32Field;
-
-    pub const NUM_SPLITS: I32Field = I32Field { id: 0, default: 0 };
-}
-
-/// Table `SplitVOptions`.
-pub mod split_v_options {
-    use super::I32Field;
-
-    pub const NUM_SPLITS: I32Field = I32Field { id: 0, default: 0 };
-}
-
-/// Table `PackOptions`.
-pub mod pack_options {
-    use super::I32Field;
-
-    pub const VALUES_COUNT: I32Field = I32Field { id: 0, default: 0 };
-}
-
-/// Table `UnpackOptions`.
-pub mod unpack_options {
-    use super::I32Field;
-
-    pub const NUM: I32Field = I32Field { id: 0, default: 0 };
-}
-
-/// Number of values of enum `Padding` (SAME, VALID), which start at 0.
-pub const PADDINGS: u8 = 2;
-/// Number of values of enum `ActivationFunctionType` (NONE to SIGN_BIT), which start at 0.
-pub const ACTIVATION_FUNCTION_TYPES: u8 = 6;
-/// Number of values of enum `FullyConnectedOptionsWeightsFormat` (DEFAULT, SHUFFLED4x16INT8), which
-/// start at 0.
-pub const WEIGHTS_FORMATS: u8 = 2;
 
 /// Positions in the inputs of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED.
 ///
@@ -308,6 +221,7 @@ impl TensorType {
     pub const FLOAT64: Self = Self(10);
     pub const RESOURCE: Self = Self(13);
     pub const VARIANT: Self = Self(14);
+    pub const UINT32: Self = Self(15);
     pub const UINT16: Self = Self(16);
     pub const INT4: Self = Self(17);
     pub const BFLOAT16: Self = Self(18);
@@ -344,7 +258,7 @@ impl TensorType {
     }
 
     /// Returns the value of the enum.
-    pub fn code(self) -> u8 {
+    pub const fn code(self) -> u8 {
         self.0
     }
 
@@ -383,6 +297,7 @@ impl BuiltinOperator {
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
     pub const DEPTH_TO_SPACE: Self = Self(5);
     pub const DEQUANTIZE: Self = Self(6);
+    pub const FLOOR: Self = Self(8);
     pub const FULLY_CONNECTED: Self = Self(9);
     pub const L2_NORMALIZATION: Self = Self(11);
     pub const L2_POOL_2D: Self = Self(12);
@@ -408,8 +323,10 @@ impl BuiltinOperator {
     pub const SUB: Self = Self(41);
     pub const DIV: Self = Self(42);
     pub const SQUEEZE: Self = Self(43);
+    pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(44);
     pub const STRIDED_SLICE: Self = Self(45);
     pub const EXP: Self = Self(47);
+    pub const TOPK_V2: Self = Self(48);
     pub const SPLIT: Self = Self(49);
     pub const LOG_SOFTMAX: Self = Self(50);
     pub const CAST: Self = Self(53);
@@ -425,32 +342,63 @@ impl BuiltinOperator {
     pub const LESS_EQUAL: Self = Self(63);
     pub const SELECT: Self = Self(64);
     pub const SLICE: Self = Self(65);
+    pub const SIN: Self = Self(66);
     pub const TRANSPOSE_CONV: Self = Self(67);
     pub const TILE: Self = Self(69);
     pub const EXPAND_DIMS: Self = Self(70);
+    pub const EQUAL: Self = Self(71);
+    pub const NOT_EQUAL: Self = Self(72);
+    pub const LOG: Self = Self(73);
     pub const SUM: Self = Self(74);
+    pub const SQRT: Self = Self(75);
+    pub const RSQRT: Self = Self(76);
+    pub const SHAPE: Self = Self(77);
+    pub const POW: Self = Self(78);
+    pub const ARG_MIN: Self = Self(79);
+    pub const FAKE_QUANT: Self = Self(80);
     pub const REDUCE_PROD: Self = Self(81);
     pub const REDUCE_MAX: Self = Self(82);
     pub const PACK: Self = Self(83);
+    pub const LOGICAL_OR: Self = Self(84);
+    pub const ONE_HOT: Self = Self(85);
+    pub const LOGICAL_AND: Self = Self(86);
+    pub const LOGICAL_NOT: Self = Self(87);
     pub const UNPACK: Self = Self(88);
     pub const REDUCE_MIN: Self = Self(89);
+    pub const FLOOR_DIV: Self = Self(90);
+    pub const REDUCE_ANY: Self = Self(91);
+    pub const SQUARE: Self = Self(92);
+    pub const ZEROS_LIKE: Self = Self(93);
+    pub const FILL: Self = Self(94);
+    pub const FLOOR_MOD: Self = Self(95);
+    pub const RANGE: Self = Self(96);
     pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(97);
     pub const LEAKY_RELU: Self = Self(98);
     pub const SQUARED_DIFFERENCE: Self = Self(99);
     pub const MIRROR_PAD: Self = Self(100);
     pub const ABS: Self = Self(101);
     pub const SPLIT_V: Self = Self(102);
-    pub const QUANTIZE: Self = Self(114);
-    pub const HARD_SWISH: Self = Self(117);
-    pub const BATCH_MATMUL: Self = Self(126);
-    // Operators that only the analyses of the graph read.
-    pub const TOPK_V2: Self = Self(48);
-    pub const LOG: Self = Self(73);
-    pub const SHAPE: Self = Self(77);
+    pub const CEIL: Self = Self(104);
     pub const REVERSE_V2: Self = Self(105);
+    pub const ADD_N: Self = Self(106);
     pub const GATHER_ND: Self = Self(107);
+    pub const COS: Self = Self(108);
+    pub const RANK: Self = Self(110);
+    pub const ELU: Self = Self(111);
+    pub const QUANTIZE: Self = Self(114);
+    pub const ROUND: Self = Self(116);
+    pub const HARD_SWISH: Self = Self(117);
+    pub const SELECT_V2: Self = Self(123);
+    pub const BATCH_MATMUL: Self = Self(126);
+    pub const CUMSUM: Self = Self(128);
     pub const BROADCAST_TO: Self = Self(130);
+    pub const REDUCE_ALL: Self = Self(140);
+    pub const BROADCAST_ARGS: Self = Self(145);
+    pub const GELU: Self = Self(150);
+    pub const DYNAMIC_UPDATE_SLICE: Self = Self(151);
     pub const RELU_0_TO_1: Self = Self(152);
+    pub const SIGN: Self = Self(158);
+    pub const STABLEHLO_COMPOSITE: Self = Self(206);
 
     /// Returns the operation of a table `OperatorCode`.
     ///
@@ -469,68 +417,6 @@ impl BuiltinOperator {
     /// Returns whether the code can be an operator: no version of the schema has negative codes.
     pub fn is_valid(self) -> bool {
         self.0 >= 0
-    }
-
-    /// Returns the member of `BuiltinOptions` that belongs to the operator. `None` if there is
-    /// none, or if the operator does not occur in image classifiers.
-    pub fn options(self) -> Option<BuiltinOptions> {
-        Some(match self {
-            Self::ADD => BuiltinOptions::ADD,
-            Self::AVERAGE_POOL_2D | Self::L2_POOL_2D | Self::MAX_POOL_2D => BuiltinOptions::POOL_2D,
-            Self::CONCATENATION => BuiltinOptions::CONCATENATION,
-            Self::CONV_2D => BuiltinOptions::CONV_2D,
-            Self::DEPTHWISE_CONV_2D => BuiltinOptions::DEPTHWISE_CONV_2D,
-            Self::DEQUANTIZE => BuiltinOptions::DEQUANTIZE,
-            Self::FULLY_CONNECTED => BuiltinOptions::FULLY_CONNECTED,
-            Self::L2_NORMALIZATION => BuiltinOptions::L2_NORM,
-            Self::LOCAL_RESPONSE_NORMALIZATION => BuiltinOptions::LOCAL_RESPONSE_NORMALIZATION,
-            Self::MUL => BuiltinOptions::MUL,
-            Self::RESHAPE => BuiltinOptions::RESHAPE,
-            Self::RESIZE_BILINEAR => BuiltinOptions::RESIZE_BILINEAR,
-            Self::SOFTMAX => BuiltinOptions::SOFTMAX,
-            Self::SPACE_TO_DEPTH => BuiltinOptions::SPACE_TO_DEPTH,
-            Self::PAD => BuiltinOptions::PAD,
-            Self::GATHER => BuiltinOptions::GATHER,
-            Self::BATCH_TO_SPACE_ND => BuiltinOptions::BATCH_TO_SPACE_ND,
-            Self::SPACE_TO_BATCH_ND => BuiltinOptions::SPACE_TO_BATCH_ND,
-            Self::TRANSPOSE => BuiltinOptions::TRANSPOSE,
-            Self::MEAN | Self::SUM | Self::REDUCE_PROD | Self::REDUCE_MAX | Self::REDUCE_MIN => {
-                BuiltinOptions::REDUCER
-            }
-            Self::SUB => BuiltinOptions::SUB,
-            Self::DIV => BuiltinOptions::DIV,
-            Self::SQUEEZE => BuiltinOptions::SQUEEZE,
-            Self::STRIDED_SLICE => BuiltinOptions::STRIDED_SLICE,
-            Self::EXP => BuiltinOptions::EXP,
-            Self::SPLIT => BuiltinOptions::SPLIT,
-            Self::LOG_SOFTMAX => BuiltinOptions::LOG_SOFTMAX,
-            Self::CAST => BuiltinOptions::CAST,
-            Self::MAXIMUM | Self::MINIMUM => BuiltinOptions::MAXIMUM_MINIMUM,
-            Self::ARG_MAX => BuiltinOptions::ARG_MAX,
-            Self::LESS => BuiltinOptions::LESS,
-            Self::NEG => BuiltinOptions::NEG,
-            Self::PADV2 => BuiltinOptions::PAD_V2,
-            Self::GREATER => BuiltinOptions::GREATER,
-            Self::GREATER_EQUAL => BuiltinOptions::GREATER_EQUAL,
-            Self::LESS_EQUAL => BuiltinOptions::LESS_EQUAL,
-            Self::SELECT => BuiltinOptions::SELECT,
-            Self::SLICE => BuiltinOptions::SLICE,
-            Self::TRANSPOSE_CONV => BuiltinOptions::TRANSPOSE_CONV,
-            Self::TILE => BuiltinOptions::TILE,
-            Self::EXPAND_DIMS => BuiltinOptions::EXPAND_DIMS,
-            Self::PACK => BuiltinOptions::PACK,
-            Self::UNPACK => BuiltinOptions::UNPACK,
-            Self::RESIZE_NEAREST_NEIGHBOR => BuiltinOptions::RESIZE_NEAREST_NEIGHBOR,
-            Self::LEAKY_RELU => BuiltinOptions::LEAKY_RELU,
-            Self::SQUARED_DIFFERENCE => BuiltinOptions::SQUARED_DIFFERENCE,
-            Self::MIRROR_PAD => BuiltinOptions::MIRROR_PAD,
-            Self::ABS => BuiltinOptions::ABS,
-            Self::SPLIT_V => BuiltinOptions::SPLIT_V,
-            Self::QUANTIZE => BuiltinOptions::QUANTIZE,
-            Self::HARD_SWISH => BuiltinOptions::HARD_SWISH,
-            Self::BATCH_MATMUL => BuiltinOptions::BATCH_MAT_MUL,
-            _ => return None,
-        })
     }
 }
 
@@ -565,6 +451,7 @@ impl BuiltinOptions {
     pub const SQUEEZE: Self = Self(30);
     pub const STRIDED_SLICE: Self = Self(32);
     pub const EXP: Self = Self(33);
+    pub const TOP_K_V2: Self = Self(34);
     pub const SPLIT: Self = Self(35);
     pub const LOG_SOFTMAX: Self = Self(36);
     pub const CAST: Self = Self(37);
@@ -582,20 +469,54 @@ impl BuiltinOptions {
     pub const TRANSPOSE_CONV: Self = Self(49);
     pub const TILE: Self = Self(51);
     pub const EXPAND_DIMS: Self = Self(52);
+    pub const EQUAL: Self = Self(53);
+    pub const NOT_EQUAL: Self = Self(54);
+    pub const SHAPE: Self = Self(55);
+    pub const POW: Self = Self(56);
+    pub const ARG_MIN: Self = Self(57);
+    pub const FAKE_QUANT: Self = Self(58);
     pub const PACK: Self = Self(59);
+    pub const LOGICAL_OR: Self = Self(60);
+    pub const ONE_HOT: Self = Self(61);
+    pub const LOGICAL_AND: Self = Self(62);
+    pub const LOGICAL_NOT: Self = Self(63);
     pub const UNPACK: Self = Self(64);
+    pub const FLOOR_DIV: Self = Self(65);
+    pub const SQUARE: Self = Self(66);
+    pub const ZEROS_LIKE: Self = Self(67);
+    pub const FILL: Self = Self(68);
+    pub const UNIDIRECTIONAL_SEQUENCE_LSTM: Self = Self(71);
+    pub const FLOOR_MOD: Self = Self(72);
+    pub const RANGE: Self = Self(73);
     pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(74);
     pub const LEAKY_RELU: Self = Self(75);
     pub const SQUARED_DIFFERENCE: Self = Self(76);
     pub const MIRROR_PAD: Self = Self(77);
     pub const ABS: Self = Self(78);
     pub const SPLIT_V: Self = Self(79);
+    pub const REVERSE_V2: Self = Self(81);
+    pub const ADD_N: Self = Self(82);
+    pub const GATHER_ND: Self = Self(83);
+    pub const COS: Self = Self(84);
+    pub const RANK: Self = Self(86);
     pub const QUANTIZE: Self = Self(89);
     pub const HARD_SWISH: Self = Self(91);
+    pub const DEPTH_TO_SPACE: Self = Self(94);
+    pub const SELECT_V2: Self = Self(98);
     pub const BATCH_MAT_MUL: Self = Self(101);
+    pub const CUMSUM: Self = Self(102);
+    pub const BROADCAST_TO: Self = Self(104);
+    pub const GELU: Self = Self(116);
+    pub const DYNAMIC_UPDATE_SLICE: Self = Self(117);
+    pub const SIGN: Self = Self(123);
 
     /// Returns the type of the options of a table `Operator`.
     pub fn of(operator: Table<'_>) -> Self {
         Self(operator.u8(operator::BUILTIN_OPTIONS_TYPE))
     }
+}
+
+/// Union `BuiltinOptions2`: the options of operators that are newer than `BuiltinOptions`.
+pub mod builtin_options_2 {
+    pub const STABLEHLO_COMPOSITE: u8 = 21;
 }

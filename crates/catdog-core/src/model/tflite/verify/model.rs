@@ -1,63 +1,121 @@
 //! The checks of a whole model: operator codes, buffers, subgraphs, signatures, metadata entries.
 
-use super::graph::Graph;
+use super::budget::Budget;
+use super::codes::Code;
+use super::graph::GraphVerifier;
+use super::tensor::Tensor;
 use crate::model::tflite::error::{ModelError, require};
+use crate::model::tflite::operator_options::stablehlo_composite_options;
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{
-    BuiltinOperator, MIN_BUFFER_OFFSET, MODEL_VERSION, buffer, metadata, model, operator_code,
+    MIN_BUFFER_OFFSET, MODEL_VERSION, buffer, builtin_options_2, metadata, model, operator,
+    sub_graph,
 };
 
-/// Checks the model `file`, whose root table is `root`.
+/// The shape that the runtime gives to the input of a subgraph.
+pub struct InputShape {
+    /// Index of the subgraph.
+    pub subgraph: usize,
+    /// The shape, with all dimensions fixed.
+    pub shape: Vec<i32>,
+}
+
+/// Checks the model `file`, whose root table is `root`. `input` is the shape of an input that is
+/// open in the file; the other inputs have the shapes in the file.
 ///
 /// # Errors
 ///
-/// [`ModelError::Damaged`] with the first part that is malformed.
-pub fn verify(file: &[u8], root: Table<'_>, subgraphs: &[Table<'_>]) -> Result<(), ModelError> {
+/// [`ModelError`] with the first part that is malformed, the first operator that catdog does not
+/// run, or the first result that is too large.
+pub fn verify<'a>(
+    file: &'a [u8],
+    root: Table<'a>,
+    subgraphs: &'a [Table<'a>],
+    input: Option<&InputShape>,
+) -> Result<(), ModelError> {
     require(root.u32(model::VERSION) == MODEL_VERSION, "its schema version")?;
     require(!subgraphs.is_empty(), "its list of subgraphs")?;
-    let codes = operator_codes(root)?;
-    let buffers = buffer_sizes(file, root)?;
-    for graph in subgraphs {
-        Graph::verify(*graph, &codes, &buffers)?;
-    }
-    for entry in root.tables(model::METADATA) {
+    let buffers = buffers(file, root)?;
+    let entries = root.tables(model::METADATA);
+    for entry in entries {
         let buffer = entry.u32(metadata::BUFFER) as usize;
         let is_valid = entry.string(metadata::NAME).is_some() && buffer < buffers.len();
         require(is_valid, "a metadata entry")?;
     }
+    let chosen = input.map_or(0, |input| {
+        input.shape.iter().map(|&dimension| u64::try_from(dimension).unwrap_or(0)).product()
+    });
+    let budget = Budget::new(file.len() as u64, input_elements(subgraphs, &buffers).max(chosen));
+    let mut verifier = GraphVerifier::new(subgraphs, Code::all(root)?, buffers, budget);
+    // A subgraph that others call is verified with the shapes of the call. The second round is for
+    // those that call each other in a circle.
+    let called = called(subgraphs);
+    for is_first_round in [true, false] {
+        for index in 0..subgraphs.len() {
+            if (is_first_round && called[index]) || verifier.is_verified(index) {
+                continue;
+            }
+            let shape = input.filter(|input| input.subgraph == index);
+            let shapes = shape.map(|input| std::slice::from_ref(&input.shape));
+            verifier.verify(index, shapes)?;
+        }
+    }
     Ok(())
 }
 
-/// Returns the operations that the operators refer to by index.
-fn operator_codes(root: Table<'_>) -> Result<Vec<BuiltinOperator>, ModelError> {
-    let verify = |code: Table<'_>| {
-        let builtin = BuiltinOperator::of(code);
-        let custom_name = code.string(operator_code::CUSTOM_CODE).unwrap_or_default();
-        let is_valid = builtin.is_valid()
-            && code.i32(operator_code::VERSION) >= 1
-            && (builtin != BuiltinOperator::CUSTOM || !custom_name.is_empty());
-        require(is_valid, "an operator code").map(|()| builtin)
-    };
-    root.tables(model::OPERATOR_CODES).into_iter().map(verify).collect()
+/// Returns the number of elements of the largest input of a subgraph.
+fn input_elements(subgraphs: &[Table<'_>], buffers: &[&[u8]]) -> u64 {
+    let elements = subgraphs.iter().flat_map(|graph| {
+        let tensors = graph.tables(sub_graph::TENSORS);
+        let inputs = graph.i32_vector(sub_graph::INPUTS).into_iter();
+        inputs
+            .filter_map(|input| tensors.get(usize::try_from(input).ok()?).copied())
+            .filter_map(|table| {
+                let mut tensor = Tensor::verify(table, buffers, tensors.len()).ok()?;
+                tensor.fix_dimensions();
+                Some(tensor.elements())
+            })
+            .collect::<Vec<u64>>()
+    });
+    elements.max().unwrap_or(0)
 }
 
-/// Returns the size of each buffer in bytes. The data is in the flatbuffer or, in files of more
-/// than 2 GiB, after it.
-fn buffer_sizes(file: &[u8], root: Table<'_>) -> Result<Vec<u64>, ModelError> {
-    let size = |buffer: Table<'_>| {
+/// Returns for each subgraph whether an operator calls it.
+fn called(subgraphs: &[Table<'_>]) -> Vec<bool> {
+    let mut called = vec![false; subgraphs.len()];
+    for operator in subgraphs.iter().flat_map(|graph| graph.tables(sub_graph::OPERATORS)) {
+        let is_call =
+            operator.u8(operator::BUILTIN_OPTIONS_2_TYPE) == builtin_options_2::STABLEHLO_COMPOSITE;
+        let options = operator.table(operator::BUILTIN_OPTIONS_2).filter(|_| is_call);
+        let index = options
+            .map(|options| options.i32(stablehlo_composite_options::DECOMPOSITION_SUBGRAPH_INDEX));
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        if let Some(called) = index.and_then(|index| called.get_mut(index)) {
+            *called = true;
+        }
+    }
+    called
+}
+
+/// Returns the contents of each buffer. They are in the flatbuffer or, in files of more than 2 GiB,
+/// after it.
+fn buffers<'a>(file: &'a [u8], root: Table<'a>) -> Result<Vec<&'a [u8]>, ModelError> {
+    let data = |buffer: Table<'a>| {
+        let damaged = ModelError::Damaged("the position of a buffer");
         let (offset, size) = (buffer.u64(buffer::OFFSET), buffer.u64(buffer::SIZE));
         if offset >= MIN_BUFFER_OFFSET {
-            let end = offset.checked_add(size).filter(|&end| end <= file.len() as u64);
-            require(end.is_some() && !buffer.has(buffer::DATA), "the position of a buffer")?;
-            return Ok(size);
+            let range = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
+            let data = range.and_then(|(start, size)| file.get(start..start.checked_add(size)?));
+            return data.filter(|_| !buffer.has(buffer::DATA)).ok_or(damaged);
         }
         match buffer.byte_vector(buffer::DATA) {
-            Some(data) => Ok(data.len() as u64),
-            None => require(!buffer.has(buffer::DATA), "the position of a buffer").map(|()| 0),
+            Some(data) => Ok(data),
+            None if buffer.has(buffer::DATA) => Err(damaged),
+            None => Ok(&[][..]),
         }
     };
     let buffers = root.tables(model::BUFFERS);
-    let sizes: Vec<u64> = buffers.into_iter().map(size).collect::<Result<_, _>>()?;
-    require(!sizes.is_empty(), "its list of buffers")?;
-    Ok(sizes)
+    let buffers: Vec<&[u8]> = buffers.into_iter().map(data).collect::<Result<_, _>>()?;
+    require(!buffers.is_empty(), "its list of buffers")?;
+    Ok(buffers)
 }

@@ -2,13 +2,14 @@
 
 use super::operator::Operator;
 use crate::model::tflite::error::{ModelError, require};
-use crate::model::tflite::reader::{I32Field, Table};
-use crate::model::tflite::schema::{
-    ACTIVATION_FUNCTION_TYPES, BuiltinOperator, BuiltinOptions, PADDINGS, WEIGHTS_FORMATS,
-    conv_2d_options, depthwise_conv_2d_options, fully_connected_options, operator, pack_options,
-    pool_2d_options, softmax_options, split_options, split_v_options, transpose_conv_options,
-    unpack_options,
+use crate::model::tflite::operator_options::{
+    ACTIVATION_FUNCTION_TYPES, PADDINGS, WEIGHTS_FORMATS, activation_options,
+    concatenation_options, conv_2d_options, depthwise_conv_2d_options, fully_connected_options,
+    local_response_normalization_options, pack_options, pool_2d_options, softmax_options,
+    split_options, split_v_options, transpose_conv_options, unpack_options,
 };
+use crate::model::tflite::reader::{I32Field, Table};
+use crate::model::tflite::schema::{BuiltinOperator, BuiltinOptions, operator};
 
 /// Limit for a stride, dilation or window, in pixels: the largest side of an input.
 const MAX_STEP: i32 = 4096;
@@ -18,8 +19,7 @@ const MAX_STEP: i32 = 4096;
 pub fn verify_options_type(operator: &Operator<'_>) -> Result<(), ModelError> {
     let options_type = BuiltinOptions::of(operator.table);
     let is_none = options_type == BuiltinOptions::NONE;
-    let expected = operator.code.options();
-    let is_expected = is_none || expected.is_none_or(|expected| expected == options_type);
+    let is_expected = is_none || operator.rule.options == options_type;
     let is_present = !is_none && operator.table.table(operator::BUILTIN_OPTIONS).is_some();
     let valid = is_expected && (is_present || !needs_options(operator.code));
     require(valid, "an operator's options")
@@ -33,31 +33,47 @@ pub fn verify_options(operator: &Operator<'_>) -> Result<(), ModelError> {
         BuiltinOperator::CONV_2D => {
             use conv_2d_options::*;
             options.require_enum(PADDING, PADDINGS)?;
-            options.require_enum(FUSED_ACTIVATION_FUNCTION, ACTIVATION_FUNCTION_TYPES)?;
+            options.require_activation(FUSED_ACTIVATION_FUNCTION)?;
             options.require_steps(&[STRIDE_W, STRIDE_H, DILATION_W_FACTOR, DILATION_H_FACTOR])
         }
         BuiltinOperator::DEPTHWISE_CONV_2D => {
             use depthwise_conv_2d_options::*;
             options.require_enum(PADDING, PADDINGS)?;
-            options.require_enum(FUSED_ACTIVATION_FUNCTION, ACTIVATION_FUNCTION_TYPES)?;
+            options.require_activation(FUSED_ACTIVATION_FUNCTION)?;
             options.require_steps(&[STRIDE_W, STRIDE_H, DILATION_W_FACTOR, DILATION_H_FACTOR])
         }
-        BuiltinOperator::AVERAGE_POOL_2D | BuiltinOperator::MAX_POOL_2D => {
+        BuiltinOperator::AVERAGE_POOL_2D
+        | BuiltinOperator::L2_POOL_2D
+        | BuiltinOperator::MAX_POOL_2D => {
             use pool_2d_options::*;
             options.require_enum(PADDING, PADDINGS)?;
-            options.require_enum(FUSED_ACTIVATION_FUNCTION, ACTIVATION_FUNCTION_TYPES)?;
+            options.require_activation(FUSED_ACTIVATION_FUNCTION)?;
             options.require_steps(&[STRIDE_W, STRIDE_H, FILTER_WIDTH, FILTER_HEIGHT])
         }
         BuiltinOperator::TRANSPOSE_CONV => {
             use transpose_conv_options::*;
             options.require_enum(PADDING, PADDINGS)?;
-            options.require_enum(FUSED_ACTIVATION_FUNCTION, ACTIVATION_FUNCTION_TYPES)?;
+            options.require_activation(FUSED_ACTIVATION_FUNCTION)?;
             options.require_steps(&[STRIDE_W, STRIDE_H])
         }
         BuiltinOperator::FULLY_CONNECTED => {
             use fully_connected_options::*;
-            options.require_enum(FUSED_ACTIVATION_FUNCTION, ACTIVATION_FUNCTION_TYPES)?;
+            options.require_activation(FUSED_ACTIVATION_FUNCTION)?;
             options.require_enum(WEIGHTS_FORMAT, WEIGHTS_FORMATS)
+        }
+        BuiltinOperator::ADD
+        | BuiltinOperator::SUB
+        | BuiltinOperator::MUL
+        | BuiltinOperator::DIV
+        | BuiltinOperator::L2_NORMALIZATION => {
+            options.require_activation(activation_options::FUSED_ACTIVATION_FUNCTION)
+        }
+        BuiltinOperator::CONCATENATION => {
+            options.require_activation(concatenation_options::FUSED_ACTIVATION_FUNCTION)
+        }
+        BuiltinOperator::LOCAL_RESPONSE_NORMALIZATION => {
+            let radius = table.i32(local_response_normalization_options::RADIUS);
+            require((0..=MAX_STEP).contains(&radius), "the radius of a response normalization")
         }
         BuiltinOperator::SOFTMAX => {
             let beta = table.f32(softmax_options::BETA);
@@ -89,6 +105,11 @@ impl Options<'_> {
         require(self.0.u8(field) < values, what)
     }
 
+    /// Checks a field that is the activation at the end of the operator.
+    fn require_activation(&self, field: usize) -> Result<(), ModelError> {
+        self.require_enum(field, ACTIVATION_FUNCTION_TYPES)
+    }
+
     /// Checks fields that are strides, dilations or window sizes.
     fn require_steps(&self, fields: &[I32Field]) -> Result<(), ModelError> {
         let valid = fields.iter().all(|field| (1..=MAX_STEP).contains(&self.0.i32(*field)));
@@ -114,6 +135,7 @@ fn needs_options(code: BuiltinOperator) -> bool {
             | Op::DEPTH_TO_SPACE
             | Op::L2_POOL_2D
             | Op::LEAKY_RELU
+            | Op::LOCAL_RESPONSE_NORMALIZATION
             | Op::MAX_POOL_2D
             | Op::PACK
             | Op::SOFTMAX

@@ -9,9 +9,9 @@ use crate::model::tflite::schema::{
     quantization_parameters, tensor,
 };
 
-/// Smallest and largest scale of an activation. Kernels requantize by the ratio of two scales,
-/// which must fit into a 32-bit mantissa and a shift.
-const ACTIVATION_SCALES: RangeInclusive<f32> = 1.0 / (1u64 << 40) as f32..=(1u64 << 40) as f32;
+/// Smallest and largest scale of an activation. Exporters write any positive number: layers whose
+/// results are almost 0 have scales of 1e-16, and the EXP in a SELU has one of 1e12.
+const ACTIVATION_SCALES: RangeInclusive<f32> = f32::MIN_POSITIVE..=f32::MAX;
 
 /// The verified quantization of a tensor.
 #[derive(Default)]
@@ -23,9 +23,12 @@ pub struct TensorQuantization {
 }
 
 impl TensorQuantization {
-    /// Checks the quantization of a table `Tensor` of a subgraph with `tensors` tensors.
+    /// Checks the quantization of a table `Tensor` with the name `name`, of a subgraph with
+    /// `tensors` tensors. The quantization of a type that is not quantized is ignored, as LiteRT
+    /// ignores it.
     pub fn verify(
         tensor: Table<'_>,
+        name: &str,
         shape: &[i32],
         is_constant: bool,
         tensors: usize,
@@ -35,48 +38,56 @@ impl TensorQuantization {
         };
         match parameters.u8(quantization_parameters::DETAILS_TYPE) {
             quantization_details::NONE | quantization_details::CUSTOM_QUANTIZATION => {
-                let scales = verify_affine(parameters, shape, TensorType::of(tensor), is_constant)?;
-                Ok(Self { scales, is_blockwise: false })
+                let element = TensorType::of(tensor);
+                let affine = verify_affine(parameters, shape, element, is_constant);
+                affine
+                    .map_err(|reason| ModelError::Quantization { tensor: name.to_owned(), reason })
             }
             quantization_details::BLOCKWISE_QUANTIZATION => {
                 verify_blockwise(parameters, tensors)?;
-                Ok(Self { scales: Vec::new(), is_blockwise: true })
+                Ok(Self { is_blockwise: true, ..Self::default() })
             }
             _ => Err(ModelError::Damaged("the quantization of a tensor")),
         }
     }
 }
 
-/// Checks an affine quantization, per tensor or per channel, and returns its scales.
+/// Checks an affine quantization, per tensor or per channel. Returns the reason if it is invalid.
 fn verify_affine(
     parameters: Table<'_>,
     shape: &[i32],
     element: TensorType,
     is_constant: bool,
-) -> Result<Vec<f32>, ModelError> {
+) -> Result<TensorQuantization, &'static str> {
     let scales = parameters.f32_vector(quantization_parameters::SCALE);
-    if scales.is_empty() {
-        return Ok(scales);
-    }
     let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
+    if scales.is_empty() {
+        return Ok(TensorQuantization::default());
+    }
+    // LiteRT refuses or crashes on wrong numbers of scales and zero points for all types.
+    if zero_points.len() != scales.len() {
+        return Err("the numbers of its scales and zero points differ");
+    }
+    if scales.len() > 1 {
+        let dimension = parameters.i32(quantization_parameters::QUANTIZED_DIMENSION);
+        let channels = usize::try_from(dimension).ok().and_then(|index| shape.get(index));
+        if channels.map(|&size| size as usize) != Some(scales.len()) {
+            return Err("the number of its scales is neither 1 nor the number of its channels");
+        }
+    }
+    let Some(range) = zero_point_range(element) else { return Ok(TensorQuantization::default()) };
     // A weight tensor can have channels that are all 0, with a scale of 0.
     let usable = |scale: f32| {
         let sane = scale.is_finite() && scale >= 0.0;
         sane && (is_constant || ACTIVATION_SCALES.contains(&scale))
     };
-    require(scales.iter().all(|&scale| usable(scale)), "the scale of a quantized tensor")?;
-    let complete = zero_points.len() == scales.len();
-    require(complete, "the number of zero points of a quantized tensor")?;
-    if scales.len() > 1 {
-        let dimension = parameters.i32(quantization_parameters::QUANTIZED_DIMENSION);
-        let channels = usize::try_from(dimension).ok().and_then(|index| shape.get(index));
-        let per_channel = channels.map(|&size| size as usize) == Some(scales.len());
-        require(per_channel, "the number of scales of a quantized tensor")?;
+    if !scales.iter().all(|&scale| usable(scale)) {
+        return Err("a scale is not a positive number");
     }
-    let range = zero_point_range(element);
-    let fits = |zero_point: &i64| range.as_ref().is_none_or(|range| range.contains(zero_point));
-    require(zero_points.iter().all(fits), "the zero point of a quantized tensor")?;
-    Ok(scales)
+    if !zero_points.iter().all(|zero_point| range.contains(zero_point)) {
+        return Err("a zero point is outside the range of its type");
+    }
+    Ok(TensorQuantization { scales, is_blockwise: false })
 }
 
 /// Checks a blockwise quantization, which refers to other tensors of the subgraph.

@@ -1,7 +1,9 @@
 //! The checks of the scales that the kernels of an operator compute with.
 
 use super::operator::Operator;
+use super::shape_rule::ShapeRule::{Conv, DepthwiseConv, FullyConnected, Lstm, TransposeConv};
 use super::tensor::Tensor;
+use super::types::QUANTIZED;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::schema::{BuiltinOperator, TensorType, layer_inputs};
 
@@ -14,7 +16,7 @@ const LEFT_SHIFT_16_BIT: i32 = 14;
 
 /// Checks that quantized tensors have the scales that the operator needs. `tensors` are those of
 /// the subgraph.
-pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<(), ModelError> {
     match operator.code {
         BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => {
             let is_float = |element| {
@@ -27,8 +29,7 @@ pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), 
             require(allowed, "the use of a blockwise quantized tensor")
         }
         code if computes_with_scales(code) => {
-            let is_8_bit = |element| matches!(element, TensorType::INT8 | TensorType::UINT8);
-            require_scales(operator, tensors, is_8_bit)?;
+            require_scales(operator, tensors, |element| QUANTIZED.contains(element))?;
             verify_sum(operator, tensors)
         }
         _ => Ok(()),
@@ -38,17 +39,23 @@ pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), 
 /// Checks that the inputs and outputs with an element type that `needs_scale` have a scale.
 fn require_scales(
     operator: &Operator<'_>,
-    tensors: &[Tensor],
+    tensors: &[Tensor<'_>],
     needs_scale: impl Fn(TensorType) -> bool,
 ) -> Result<(), ModelError> {
     let mut tensors = operator.tensors(tensors);
-    let complete = tensors.all(|tensor| !needs_scale(tensor.element) || tensor.is_quantized());
+    // The weights of a layer can have channels that are all 0, with a scale of 0.
+    let has_weights =
+        matches!(operator.rule.shape, Conv | DepthwiseConv | FullyConnected | Lstm | TransposeConv);
+    let complete = tensors.all(|tensor| {
+        let usable = has_weights || tensor.scales.iter().all(|&scale| scale > 0.0);
+        !needs_scale(tensor.element) || tensor.is_quantized() && usable
+    });
     require(complete, "a quantized tensor without a scale")
 }
 
 /// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common
 /// scale by a left shift, and the result to the scale of the output by a right shift.
-fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
+fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<(), ModelError> {
     let Some(output) = operator.output(tensors) else { return Ok(()) };
     let is_sum = matches!(
         operator.code,
@@ -75,30 +82,46 @@ fn computes_with_scales(code: BuiltinOperator) -> bool {
     use BuiltinOperator as Op;
     matches!(
         code,
-        Op::ADD
+        Op::ABS
+            | Op::ADD
             | Op::AVERAGE_POOL_2D
             | Op::BATCH_MATMUL
             | Op::CONV_2D
             | Op::DEPTHWISE_CONV_2D
             | Op::DIV
+            | Op::ELU
+            | Op::EQUAL
+            | Op::EXP
             | Op::FULLY_CONNECTED
+            | Op::GELU
+            | Op::GREATER
+            | Op::GREATER_EQUAL
             | Op::HARD_SWISH
             | Op::L2_NORMALIZATION
             | Op::LEAKY_RELU
+            | Op::LESS
+            | Op::LESS_EQUAL
+            | Op::LOG
             | Op::LOGISTIC
+            | Op::LOG_SOFTMAX
             | Op::MAX_POOL_2D
             | Op::MEAN
             | Op::MUL
             | Op::NEG
+            | Op::NOT_EQUAL
             | Op::PRELU
+            | Op::REDUCE_PROD
             | Op::RELU
             | Op::RELU6
+            | Op::RELU_0_TO_1
             | Op::RELU_N1_TO_1
+            | Op::RSQRT
             | Op::SOFTMAX
             | Op::SQUARED_DIFFERENCE
             | Op::SUB
             | Op::SUM
             | Op::TANH
             | Op::TRANSPOSE_CONV
+            | Op::UNIDIRECTIONAL_SEQUENCE_LSTM
     )
 }

@@ -1,65 +1,100 @@
-//! The checks of operators with weights: convolutions and fully connected layers.
+//! The checks of operators with weights: convolutions, fully connected layers, matrix products.
 
-use super::operator::Operator;
-use super::tensor::Tensor;
-use crate::model::tflite::error::{ModelError, require};
+use super::args::Args;
+use super::fault::{Fault, ensure};
+use super::types::{F32, I8, I16, I32, INDEX, Q8, QUANTIZED, SUB_BYTE, Types};
 use crate::model::tflite::schema::{
-    BuiltinOperator, CONV_2D_CHANNELS, DEPTHWISE_CONV_2D_CHANNELS, TensorType, layer_inputs,
+    BuiltinOperator as Op, CONV_2D_CHANNELS, DEPTHWISE_CONV_2D_CHANNELS, TRANSPOSE_CONV_BIAS,
+    TensorType, layer_inputs,
 };
 
-/// Limit for the multiplications of one convolution; this many take seconds. The largest
-/// convolution of MobileNetV2 has 1.4e7.
-const MAX_MULTIPLICATIONS: i128 = 1 << 40;
+/// Element types that occur together in a layer.
+struct LayerTypes {
+    input: Types,
+    weights: Types,
+    bias: Types,
+    output: Types,
+}
 
-/// Checks an operator with weights: a convolution or a fully connected layer. `tensors` are those
-/// of the subgraph.
-pub fn verify_weights(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
-    match operator.code {
-        BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D => {
-            verify_convolution(operator, tensors)
-        }
-        BuiltinOperator::FULLY_CONNECTED => {
-            let weights = operator.input(tensors, layer_inputs::WEIGHTS);
-            let is_matrix = weights.is_some_and(|weights| weights.shape.len() >= 2);
-            require(is_matrix, "the weights of a fully connected layer")
+const UINT8: Types = Types::of(&[TensorType::UINT8]);
+
+/// The combinations of element types of layers. Sources: the functions `Prepare` and `Eval` of the
+/// kernels of CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV.
+#[rustfmt::skip]
+const LAYER_TYPES: [LayerTypes; 5] = [
+    LayerTypes { input: F32,   weights: F32,                bias: F32,   output: F32 },
+    // Hybrid: the weights are quantized, the activations are not.
+    LayerTypes { input: F32,   weights: Q8.and(SUB_BYTE),   bias: F32,   output: F32 },
+    LayerTypes { input: UINT8, weights: UINT8,              bias: I32,   output: UINT8.and(I16) },
+    LayerTypes { input: I8,    weights: I8.and(SUB_BYTE),   bias: I32,   output: QUANTIZED },
+    LayerTypes { input: I16,   weights: I8.and(SUB_BYTE),   bias: INDEX, output: I16 },
+];
+
+/// Checks the element types, the bias and the quantization of an operator with weights.
+pub fn verify_weights(args: Args<'_, '_>) -> Result<(), Fault> {
+    match args.operator.code {
+        Op::CONV_2D => verify_layer(args, LAYER, CONV_2D_CHANNELS),
+        Op::DEPTHWISE_CONV_2D => verify_layer(args, LAYER, DEPTHWISE_CONV_2D_CHANNELS),
+        Op::FULLY_CONNECTED => verify_layer(args, LAYER, 0),
+        Op::UNIDIRECTIONAL_SEQUENCE_LSTM => verify_lstm(args),
+        Op::TRANSPOSE_CONV => verify_layer(args, [2, 1, TRANSPOSE_CONV_BIAS], 0),
+        Op::BATCH_MATMUL => {
+            let [left, right] = [args.input(0)?.element, args.input(1)?.element];
+            let mixed = matches!(left, TensorType::FLOAT32 | TensorType::INT16)
+                && right == TensorType::INT8;
+            ensure(left == right || mixed, TYPES)
         }
         _ => Ok(()),
     }
 }
 
-/// Checks the ranks, the amount of work and the bias.
-fn verify_convolution(operator: &Operator<'_>, tensors: &[Tensor]) -> Result<(), ModelError> {
-    let damaged = "the tensors of a convolution";
-    let (Some(input), Some(weights), Some(output)) = (
-        operator.input(tensors, layer_inputs::INPUT),
-        operator.input(tensors, layer_inputs::WEIGHTS),
-        operator.output(tensors),
-    ) else {
-        return Err(ModelError::Damaged(damaged));
+/// Positions of the input, the weights and the bias of most layers.
+const LAYER: [usize; 3] = [layer_inputs::INPUT, layer_inputs::WEIGHTS, layer_inputs::BIAS];
+
+/// The reason for a refusal of the element types.
+const TYPES: &str = "no kernel has this combination of element types";
+
+/// Number of tensors for the results inside a quantized LSTM.
+const LSTM_INTERMEDIATES: usize = 5;
+
+/// Checks the element types of an LSTM: float, hybrid, or int8 with a cell state in int16.
+fn verify_lstm(args: Args<'_, '_>) -> Result<(), Fault> {
+    let element = |position| args.input(position).map(|input| input.element);
+    let [input, weights, bias, cell] = [element(0)?, element(1)?, element(12)?, element(19)?];
+    let fits = if F32.contains(input) {
+        F32.contains(bias) && F32.contains(cell)
+    } else {
+        I8.contains(weights) && I32.contains(bias) && I16.contains(cell)
     };
-    let are_4d = [input, weights, output].iter().all(|tensor| tensor.shape.len() == 4);
-    require(are_4d && weights.shape.iter().all(|&size| size >= 1), damaged)?;
-    let is_depthwise = operator.code == BuiltinOperator::DEPTHWISE_CONV_2D;
-    let dimension = if is_depthwise { DEPTHWISE_CONV_2D_CHANNELS } else { CONV_2D_CHANNELS };
-    let channels = i128::from(weights.shape[dimension]);
-    // Each output is the sum over the weights of its channel.
-    let work = elements(output).saturating_mul(elements(weights)) / channels;
-    require(work <= MAX_MULTIPLICATIONS, "the size of a convolution")?;
-    match operator.input(tensors, layer_inputs::BIAS) {
-        Some(bias) => require(elements(bias) == channels, "the bias of a convolution"),
-        None => {
-            // The hybrid kernels read the bias without a check that there is one.
-            let is_hybrid = input.element == TensorType::FLOAT32
-                && matches!(
-                    weights.element,
-                    TensorType::INT8 | TensorType::UINT8 | TensorType::INT4
-                );
-            require(!is_hybrid, "the bias of a convolution")
-        }
-    }
+    ensure(fits, TYPES)?;
+    let intermediates = &args.operator.intermediates;
+    let has_scale = || {
+        intermediates.last().is_some_and(|&index| args.tensors[index].is_quantized())
+            && intermediates.len() == LSTM_INTERMEDIATES
+    };
+    ensure(F32.contains(input) || has_scale(), "the scale of its hidden state is missing")
 }
 
-/// Returns the number of elements of a tensor.
-fn elements(tensor: &Tensor) -> i128 {
-    tensor.shape.iter().fold(1, |product: i128, &size| product.saturating_mul(size.into()))
+/// Checks a layer with the given positions of its input, weights and bias, and the dimension of the
+/// weights that is the number of output channels.
+fn verify_layer(
+    args: Args<'_, '_>,
+    [input, weights, bias]: [usize; 3],
+    channels: usize,
+) -> Result<(), Fault> {
+    let (input, weights) = (args.input(input)?, args.input(weights)?);
+    let bias = args.operator.input(args.tensors, bias);
+    let output = args.operator.output(args.tensors);
+    let output = output.ok_or(Fault::Invalid("it has a wrong number of outputs"))?;
+    let fits = LAYER_TYPES.iter().any(|types| {
+        types.input.contains(input.element)
+            && types.weights.contains(weights.element)
+            && bias.is_none_or(|bias| types.bias.contains(bias.element))
+            && types.output.contains(output.element)
+    });
+    ensure(fits, TYPES)?;
+    ensure(weights.elements() >= 1, "its weights are empty")?;
+    let channels = weights.shape.get(channels).copied();
+    let fits = bias.is_none_or(|bias| Some(bias.elements()) == channels.map(|n| n as u64));
+    ensure(fits, "its bias does not have one element per output channel")
 }

@@ -1,0 +1,129 @@
+//! The memory and the time that a model may need.
+//!
+//! A file of a few kilobytes can describe tensors of gigabytes: a RESIZE, a TILE or a RANGE makes a
+//! large result from small numbers. The limits depend on the two quantities that are not invented:
+//! the size of the input, and the size of the file, which holds the weights.
+
+use super::args::Args;
+use super::fault::Fault;
+use super::shape_rule::ShapeRule as Rule;
+use super::tensor::Tensor;
+use crate::model::tflite::operator_options::{
+    local_response_normalization_options, pool_2d_options,
+};
+use crate::model::tflite::schema::BuiltinOperator;
+use crate::model::tflite::schema::layer_inputs::WEIGHTS;
+
+/// Memory that every model may need for its activations, in bytes. It suffices for the usual
+/// networks at 224x224, so that a model with a small input may enlarge it to this size.
+const BASE_MEMORY: u64 = 64 << 20;
+/// Additional memory for each element of the input, in bytes. EfficientNet-B7 at 600x600 needs 130
+/// bytes, VGG-16 at 224x224 needs 170.
+const MEMORY_PER_ELEMENT: u64 = 1 << 10;
+/// Limit for the memory, in bytes.
+const MAX_MEMORY: u64 = 1 << 30;
+
+/// Multiplications that every model may need; they take a few tenths of a second.
+const BASE_WORK: u64 = 1 << 29;
+/// Additional multiplications for each element of the input, for products of activations. ViT-L at
+/// 384x384 needs 37,000.
+const WORK_PER_ELEMENT: u64 = 1 << 17;
+/// Positions at which every weight may be used, at least; a model with a larger input may use it at
+/// every pixel.
+const MIN_POSITIONS: u64 = 224 * 224;
+/// Weights in a byte of the file, at most (int4).
+const WEIGHTS_PER_BYTE: u64 = 2;
+/// Multiplications that take as long as one element of an operator without multiplications.
+const WORK_OF_ELEMENT: u64 = 16;
+
+/// The memory and the time that are left for a model.
+pub struct Budget {
+    memory: u64,
+    work: u64,
+}
+
+impl Budget {
+    /// Returns the budget of a file of `file_bytes` bytes, whose input has `elements` elements.
+    pub fn new(file_bytes: u64, elements: u64) -> Self {
+        let memory = elements.saturating_mul(MEMORY_PER_ELEMENT).saturating_add(BASE_MEMORY);
+        let weights = file_bytes.saturating_mul(WEIGHTS_PER_BYTE);
+        let work = elements
+            .saturating_mul(WORK_PER_ELEMENT)
+            .saturating_add(weights.saturating_mul(MIN_POSITIONS.max(elements)))
+            .saturating_add(BASE_WORK);
+        Self { memory: memory.min(MAX_MEMORY), work }
+    }
+
+    /// Checks the memory that is in use at the same time, in bytes.
+    pub fn hold(&self, bytes: u64) -> Result<(), Fault> {
+        if bytes <= self.memory { Ok(()) } else { Err(Fault::TooLarge(bytes)) }
+    }
+
+    /// Takes the time of an operator from the budget. Its outputs must have their computed shapes.
+    pub fn spend(&mut self, args: Args<'_, '_>) -> Result<(), Fault> {
+        let left = self.work.checked_sub(work(args)?);
+        self.work = left.ok_or(Fault::TooSlow)?;
+        Ok(())
+    }
+}
+
+/// Returns the number of multiplications of an operator, or the time of the others in this unit.
+fn work(args: Args<'_, '_>) -> Result<u64, Fault> {
+    let operator = args.operator;
+    let outputs = operator.outputs.iter().map(|&output| args.tensors[output].elements());
+    let outputs = outputs.fold(0, u64::saturating_add);
+    // The product of some dimensions of an input.
+    let size = |position, dimensions: &[usize]| {
+        let dims = args.dims(position)?;
+        let sizes = dimensions.iter().filter_map(|&index| dims.get(index));
+        Ok::<u64, Fault>(sizes.fold(1, |size: u64, &d| size.saturating_mul(d.unsigned_abs())))
+    };
+    let products = match operator.rule.shape {
+        Rule::Conv => outputs.saturating_mul(size(WEIGHTS, &[1, 2, 3])?),
+        Rule::DepthwiseConv => outputs.saturating_mul(size(WEIGHTS, &[1, 2])?),
+        Rule::FullyConnected => outputs.saturating_mul(size(WEIGHTS, &[1])?),
+        Rule::TransposeConv => args.input(2)?.elements().saturating_mul(size(WEIGHTS, &[0, 1, 2])?),
+        // Four gates, each with the weights of the input and of the state.
+        Rule::Lstm => {
+            let weights = size(0, &[2])?.saturating_add(size(1, &[0])?);
+            outputs.saturating_mul(weights.saturating_mul(4))
+        }
+        Rule::MatMul => {
+            let input = args.input(0)?;
+            let rows = operator.output(args.tensors).map_or(1, |output| {
+                output.shape.iter().rev().nth(1).map_or(1, |&rows| rows.unsigned_abs().into())
+            });
+            let batches = outputs / rows.max(1);
+            // Each output is the sum over a row of the left matrix.
+            let inner = matrix_elements(input) / rows.max(1);
+            batches.saturating_mul(rows).saturating_mul(inner.max(1))
+        }
+        Rule::Pool => {
+            let window = [pool_2d_options::FILTER_HEIGHT, pool_2d_options::FILTER_WIDTH];
+            let sides = window.map(|field| operator.integer(field).unsigned_abs());
+            let image = [size(0, &[1])?, size(0, &[2])?];
+            outputs.saturating_mul(sides[0].min(image[0]) * sides[1].min(image[1]))
+        }
+        _ => 0,
+    };
+    let radius = operator.integer(local_response_normalization_options::RADIUS).unsigned_abs();
+    let repeats = if operator.code == BuiltinOperator::LOCAL_RESPONSE_NORMALIZATION {
+        radius.saturating_mul(2).saturating_add(1).min(size(0, &[3])?)
+    } else {
+        1
+    };
+    let inputs = operator.inputs.iter().flatten().map(|&input| &args.tensors[input]);
+    let inputs = inputs.filter(|input| !input.is_constant).map(Tensor::elements);
+    let elements = inputs.fold(outputs.saturating_mul(repeats), u64::saturating_add);
+    Ok(elements.saturating_mul(WORK_OF_ELEMENT).saturating_add(products))
+}
+
+/// Returns the number of elements of one matrix of a batch.
+fn matrix_elements(tensor: &Tensor<'_>) -> u64 {
+    tensor
+        .shape
+        .iter()
+        .rev()
+        .take(2)
+        .fold(1, |size: u64, &d| size.saturating_mul(d.unsigned_abs().into()))
+}
