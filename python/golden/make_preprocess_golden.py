@@ -2,7 +2,7 @@
 
 The reference shares no code with the preprocessing in Rust. Pillow makes every component upright (`Image.transpose`)
 and resamples it in 32-bit float (mode F, BILINEAR, box=...), NumPy converts colors in 64-bit float. Gray tensors of RGB
-frames are Pillow's `convert("L")`. Without antialiasing, NumPy's `interp` resamples. The script prints the difference
+frames are Pillow's `convert("F")`. Without antialiasing, NumPy's `interp` resamples. The script prints the difference
 between this reference and libswscale (ffmpeg), and stores the results of libswscale as well.
 
 preprocess.json has one line per case: the frame, the tensor, and the position of its elements in preprocess.bin.
@@ -211,9 +211,9 @@ def chroma_edges(case: Case, box: Sequence[float], shape: tuple[int, ...]) -> li
 
 
 def luma_of_rgb(case: Case, planes: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the gray picture of an RGB frame."""
+    """Returns the gray picture of an RGB frame, not rounded: Pillow's mode F has the values of its mode L."""
     if case["matrix"] == "Bt601":
-        return np.asarray(Image.fromarray(np.stack(planes, axis=-1)).convert("L"))
+        return np.asarray(Image.fromarray(np.stack(planes, axis=-1)).convert("F"))
     kr, kb = MATRICES[case["matrix"]]
     return np.tensordot([kr, 1 - kr - kb, kb], np.stack(planes), axes=1)
 

@@ -338,7 +338,7 @@ pub struct FrameSpec {
     pub width: usize,
     /// Height in rows, at least 1. An interlaced frame contains the rows of both fields.
     pub height: usize,
-    /// Y'CbCr matrix; ignored for RGB formats.
+    /// Y'CbCr matrix. For RGB formats, only the luma of a gray tensor depends on it.
     pub matrix: ColorMatrix,
     /// Code range; ignored for RGB formats, which are always full range.
     pub range: ColorRange,

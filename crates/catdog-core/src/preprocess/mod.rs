@@ -57,7 +57,7 @@ pub struct Preprocessor {
 
 impl Preprocessor {
     /// Plans the conversion of frames of `spec` to tensors of `target`, with the fastest kernels of
-    /// this machine.
+    /// this machine. A [`Resize`] or a [`ResizeMethod`] as `framing` shows the whole frame.
     ///
     /// # Errors
     ///

@@ -38,13 +38,15 @@ pub enum Channels {
     Rgb,
     /// Luma.
     ///
-    /// For Y'CbCr formats, it is the Y' of the frame, expanded to 0..255: the value of red, green
-    /// and blue in the gray picture that the frame is without its chroma. Only the luma is read.
-    /// For RGB formats, it is Kr R' + Kg G' + Kb B' with the [`matrix`] of the frames, which is
-    /// BT.601 unless the caps define another one. Pillow's `convert("L")`, OpenCV's `cvtColor` and
-    /// TensorFlow's `rgb_to_grayscale` have these weights of BT.601, so a model that is trained with
-    /// one of them sees the same picture, unless the frames are in another matrix, such as BT.709.
-    /// Then only saturated colors differ: pure green is 182 instead of 150.
+    /// For Y'CbCr formats, it is the Y' of the frame, expanded to 0..255: the value that red, green
+    /// and blue have if the chroma is neutral. Only the luma is read. For RGB formats, it is
+    /// Kr R' + Kg G' + Kb B' with the [`matrix`] of the frames, which is BT.601 unless the caps
+    /// define another one.
+    ///
+    /// Pillow's `convert("L")`, OpenCV's `cvtColor` and TensorFlow's `rgb_to_grayscale` have the
+    /// weights of BT.601. So a model that is trained with one of them gets the same picture from
+    /// RGB and BT.601 frames. From frames with another matrix, such as BT.709, grays are the same and
+    /// colors differ: pure green is 182 instead of 150.
     ///
     /// [`matrix`]: crate::frame::FrameSpec::matrix
     Gray,
