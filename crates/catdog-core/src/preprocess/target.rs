@@ -3,7 +3,7 @@
 
 use crate::tensor::{ElementType, Quantization};
 
-/// The channels of a pixel of the tensor: red, green, blue.
+/// The number of channels of a pixel before it is written to the tensor: red, green, blue.
 pub(super) const CHANNELS: usize = 3;
 
 /// The function from a pixel value to a tensor element.
@@ -11,7 +11,7 @@ pub(super) const CHANNELS: usize = 3;
 pub enum ValueMap {
     /// The element is the pixel value; in an int8 tensor, it is the pixel value minus 128.
     Level,
-    /// The element is (pixel value - mean) / std. This is for float32 tensors.
+    /// The element is (pixel value - mean) / std. This is for float32 and float16 tensors.
     Normalized {
         /// The pixel value that becomes 0; finite.
         mean: f32,
@@ -38,13 +38,15 @@ pub enum Channels {
     Rgb,
     /// Luma.
     ///
-    /// For Y'CbCr formats, it is the Y' of the frame, expanded to 0..255: the value of red, green
-    /// and blue in the gray picture that the frame is without its chroma. Only the luma is read.
-    /// For RGB formats, it is Kr R' + Kg G' + Kb B' with the [`matrix`] of the frames, which is
-    /// BT.601 unless the caps define another one. Pillow's `convert("L")`, OpenCV's `cvtColor` and
-    /// TensorFlow's `rgb_to_grayscale` have these weights of BT.601, so a model that is trained with
-    /// one of them sees the same picture, unless the frames are in another matrix, such as BT.709.
-    /// Then only saturated colors differ: pure green is 182 instead of 150.
+    /// For Y'CbCr formats, it is the Y' of the frame, expanded to 0..255: the value that red, green
+    /// and blue have if the chroma is neutral. Only the luma is read. For RGB formats, it is
+    /// Kr R' + Kg G' + Kb B' with the [`matrix`] of the frames, which is BT.601 unless the caps
+    /// define another one.
+    ///
+    /// Pillow's `convert("L")`, OpenCV's `cvtColor` and TensorFlow's `rgb_to_grayscale` have the
+    /// weights of BT.601. So a model that is trained with one of them gets the same picture from
+    /// RGB and BT.601 frames. From frames with another matrix, such as BT.709, grays are the same and
+    /// colors differ: pure green is 182 instead of 150.
     ///
     /// [`matrix`]: crate::frame::FrameSpec::matrix
     Gray,
@@ -86,4 +88,19 @@ pub struct TensorTarget {
     /// The functions from pixel values to elements, for red, green and blue. A gray tensor uses the
     /// first one.
     pub values: [ValueMap; CHANNELS],
+}
+
+impl TensorTarget {
+    /// Returns the number of elements of a pixel that are adjacent: all channels or one.
+    pub(super) const fn adjacent(&self) -> usize {
+        match self.order {
+            ChannelOrder::Last => self.channels.count(),
+            ChannelOrder::First => 1,
+        }
+    }
+
+    /// Returns the number of elements.
+    pub(super) const fn len(&self) -> usize {
+        self.width * self.height * self.channels.count()
+    }
 }
