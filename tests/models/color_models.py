@@ -17,7 +17,7 @@ from metadata import tflite_metadata
 
 SIDE = 8
 # Score of a color in its own class and in the others, if its channel is 1 and the others are -1.
-GAIN = 2.0
+GAIN = 6.0
 
 
 def mean(g: Graph, x: int, y: int, axes: Sequence[int]) -> int:
