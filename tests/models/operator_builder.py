@@ -9,10 +9,14 @@ from ai_edge_litert import schema_py_generated as tfl
 from builder import DTYPES, Graph, Kind, Lcg, Model, Op, Shape, quantization
 
 IMAGE = (1, 8, 8, 3)
-Q8 = quantization(1 / 128, 0)
 
 # Adds operators to a graph. The arguments are the graph and the image, the result is a tensor and its shape.
 Body = Callable[[Graph, int], tuple[int, Shape]]
+
+
+def q8() -> Any:
+    """Returns new quantization parameters for int8 tensors. A damaged model changes its own."""
+    return quantization(1 / 128, 0)
 
 
 def options(table_name: str, **fields: Any) -> Any:
@@ -77,7 +81,7 @@ def int8_model_of(body: Body) -> Model:
     """Returns the model with a body in int8."""
     model = Model()
     g = model.graph()
-    x = apply(g, Op.QUANTIZE, [g.input("image", IMAGE)], IMAGE, Kind.INT8, tfl.QuantizeOptionsT(), q=Q8)
+    x = apply(g, Op.QUANTIZE, [g.input("image", IMAGE)], IMAGE, Kind.INT8, tfl.QuantizeOptionsT(), q=q8())
     result, shape = body(g, x)
     result = apply(g, Op.DEQUANTIZE, [result], shape, opt=tfl.DequantizeOptionsT(), version=2)
     g.t.outputs = [scores(g, result, shape)]

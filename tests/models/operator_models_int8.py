@@ -6,14 +6,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
 from builder import Graph, Kind, Op, Shape, quantization
-from operator_builder import IMAGE, Q8, Body, apply, ints, options
+from operator_builder import IMAGE, Body, apply, ints, options, q8
 
 
-def int8_unary(code: int, opt: str | None = None, q: Any = Q8, version: int = 1) -> Body:
+def int8_unary(code: int, opt: str | None = None, q: Any = None, version: int = 1) -> Body:
     """Returns an operator with one input in int8."""
 
     def body(g: Graph, x: int) -> tuple[int, Shape]:
-        return apply(g, code, [x], IMAGE, Kind.INT8, options(opt) if opt else None, version, q), IMAGE
+        return apply(g, code, [x], IMAGE, Kind.INT8, options(opt) if opt else None, version, q or q8()), IMAGE
 
     return body
 
@@ -22,7 +22,7 @@ def int8_binary(code: int, opt: str, version: int = 2) -> Body:
     """Returns an operator with two inputs in int8."""
 
     def body(g: Graph, x: int) -> tuple[int, Shape]:
-        other = g.const("other", np.array([16, 64, 127], np.int8), Q8)
+        other = g.const("other", np.array([16, 64, 127], np.int8), q8())
         return apply(g, code, [x, other], IMAGE, Kind.INT8, options(opt), version, quantization(1 / 32, 3)), IMAGE
 
     return body
@@ -31,21 +31,21 @@ def int8_binary(code: int, opt: str, version: int = 2) -> Body:
 def int8_others(g: Graph, x: int) -> tuple[int, Shape]:
     """Adds the int8 operators that move data: PAD, RESIZE_BILINEAR, STRIDED_SLICE, TRANSPOSE, REDUCE_MAX, MEAN."""
     borders = ints(g, 0, 0, 1, 1, 1, 1, 0, 0, shape=(4, 2))
-    y = apply(g, Op.PAD, [x, borders], (1, 10, 10, 3), Kind.INT8, tfl.PadOptionsT(), 2, Q8)
+    y = apply(g, Op.PAD, [x, borders], (1, 10, 10, 3), Kind.INT8, tfl.PadOptionsT(), 2, q8())
     opt = options("ResizeBilinearOptions", halfPixelCenters=True)
-    y = apply(g, Op.RESIZE_BILINEAR, [y, ints(g, 12, 12)], (1, 12, 12, 3), Kind.INT8, opt, 3, Q8)
+    y = apply(g, Op.RESIZE_BILINEAR, [y, ints(g, 12, 12)], (1, 12, 12, 3), Kind.INT8, opt, 3, q8())
     limits = [ints(g, 0, 0, 0, 0), ints(g, 0, 0, 0, 0), ints(g, 1, 2, 1, 1)]
     opt = options("StridedSliceOptions", beginMask=15, endMask=15)
-    y = apply(g, Op.STRIDED_SLICE, [y, *limits], (1, 6, 12, 3), Kind.INT8, opt, 2, Q8)
-    y = apply(g, Op.TRANSPOSE, [y, ints(g, 0, 3, 1, 2)], (1, 3, 6, 12), Kind.INT8, tfl.TransposeOptionsT(), 2, Q8)
+    y = apply(g, Op.STRIDED_SLICE, [y, *limits], (1, 6, 12, 3), Kind.INT8, opt, 2, q8())
+    y = apply(g, Op.TRANSPOSE, [y, ints(g, 0, 3, 1, 2)], (1, 3, 6, 12), Kind.INT8, tfl.TransposeOptionsT(), 2, q8())
     keep = options("ReducerOptions", keepDims=True)
-    y = apply(g, Op.REDUCE_MAX, [y, ints(g, 3)], (1, 3, 6, 1), Kind.INT8, keep, 2, Q8)
-    return apply(g, Op.MEAN, [y, ints(g, 2)], (1, 3, 1, 1), Kind.INT8, keep, 2, Q8), (1, 3, 1, 1)
+    y = apply(g, Op.REDUCE_MAX, [y, ints(g, 3)], (1, 3, 6, 1), Kind.INT8, keep, 2, q8())
+    return apply(g, Op.MEAN, [y, ints(g, 2)], (1, 3, 1, 1), Kind.INT8, keep, 2, q8()), (1, 3, 1, 1)
 
 
 def int8_attention(g: Graph, x: int) -> tuple[int, Shape]:
     """Adds a product of the pixels with themselves in int8."""
-    y = apply(g, Op.RESHAPE, [x, ints(g, 1, 64, 3)], (1, 64, 3), Kind.INT8, tfl.ReshapeOptionsT(), q=Q8)
+    y = apply(g, Op.RESHAPE, [x, ints(g, 1, 64, 3)], (1, 64, 3), Kind.INT8, tfl.ReshapeOptionsT(), q=q8())
     opt = options("BatchMatMulOptions", adjY=True)
     y = apply(g, Op.BATCH_MATMUL, [y, y], (1, 64, 64), Kind.INT8, opt, 2, quantization(1 / 16, 0))
     return y, (1, 64, 64)
