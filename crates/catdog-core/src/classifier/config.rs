@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::decision::{Activation, Rules};
 use crate::engine::litert::Accelerator;
+use crate::frame::Region;
 use crate::model::ModelSource;
 use crate::model::tflite::Normalization;
 use crate::preprocess::Resize;
@@ -40,6 +41,11 @@ pub struct Config {
     pub normalization: Option<Normalization>,
     /// How a frame is fitted to the input of the model.
     pub resize: Resize,
+    /// Width and height of the input in pixels, for a model that leaves them open; `None` if the
+    /// user sets none.
+    pub input_size: Option<(u32, u32)>,
+    /// The name or the index of the output that has the scores; `None` if the user sets none.
+    pub output: Option<String>,
     /// How scores become confidences.
     pub activation: OutputActivation,
 }
@@ -55,4 +61,6 @@ pub struct RuntimeConfig {
     pub min_period: Option<Duration>,
     /// Maximum age of a held result; `None` for no limit.
     pub result_timeout: Option<Duration>,
+    /// The part of the frame that is classified.
+    pub region: Region,
 }
