@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 use catdog_core::testing::FakeEngine;
@@ -140,6 +140,8 @@ fn preprocess(
     let target = TensorTarget {
         width: side,
         height: side,
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
         element: ElementType::F32,
         values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
     };

@@ -12,7 +12,7 @@ use std::fmt;
 
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 use divan::{Bencher, black_box};
@@ -84,6 +84,8 @@ fn run(bencher: Bencher<'_, '_>, case: &Case, kernels: Kernels, frames: usize) {
     let target = TensorTarget {
         width: case.side,
         height: case.side,
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
         element: ElementType::F32,
         values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
     };

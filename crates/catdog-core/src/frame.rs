@@ -193,6 +193,142 @@ pub struct ChromaSite {
     pub v_cosited: bool,
 }
 
+/// The operation that makes a stored picture upright, as its viewers see it.
+///
+/// The values are those of `GstVideoOrientationMethod`, and the operations those of the element
+/// `videoflip` and of the EXIF tag Orientation (CIPA DC-008, 4.6.5), whose numbers are given here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Orientation {
+    /// The stored picture is upright (EXIF 1).
+    #[default]
+    Identity,
+    /// Rotate by 90 degrees clockwise (EXIF 6, GStreamer `90r`).
+    Rotate90,
+    /// Rotate by 180 degrees (EXIF 3).
+    Rotate180,
+    /// Rotate by 270 degrees clockwise, which is 90 degrees counterclockwise (EXIF 8, GStreamer
+    /// `90l`).
+    Rotate270,
+    /// Exchange left and right (EXIF 2, GStreamer `horiz`).
+    FlipHorizontal,
+    /// Exchange top and bottom (EXIF 4, GStreamer `vert`).
+    FlipVertical,
+    /// Flip across the diagonal from the upper left to the lower right corner: rows become columns
+    /// (EXIF 5, GStreamer `ul-lr`).
+    Transpose,
+    /// Flip across the diagonal from the upper right to the lower left corner (EXIF 7, GStreamer
+    /// `ur-ll`).
+    AntiTranspose,
+}
+
+impl Orientation {
+    /// All orientations, in the order of their EXIF numbers, which start with 1.
+    pub const ALL: [Self; 8] = [
+        Self::Identity,
+        Self::FlipHorizontal,
+        Self::Rotate180,
+        Self::FlipVertical,
+        Self::Transpose,
+        Self::Rotate90,
+        Self::AntiTranspose,
+        Self::Rotate270,
+    ];
+
+    /// Returns whether stored rows become columns, so that width and height are exchanged.
+    pub const fn transposes(self) -> bool {
+        matches!(self, Self::Rotate90 | Self::Rotate270 | Self::Transpose | Self::AntiTranspose)
+    }
+
+    /// Returns whether the stored columns, from left to right, become columns from right to left or
+    /// rows from bottom to top.
+    pub const fn reverses_columns(self) -> bool {
+        use Orientation as O;
+        matches!(self, O::FlipHorizontal | O::Rotate180 | O::Rotate270 | O::AntiTranspose)
+    }
+
+    /// Returns whether the stored rows, from top to bottom, become rows from bottom to top or
+    /// columns from right to left.
+    pub const fn reverses_rows(self) -> bool {
+        use Orientation as O;
+        matches!(self, O::FlipVertical | O::Rotate180 | O::Rotate90 | O::AntiTranspose)
+    }
+}
+
+/// A [`Region`] is empty, or not inside the frame.
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
+#[error(
+    "the region {x},{y},{width},{height} (x, y, width, height) is not inside the frame; expected \
+     fractions of the frame from 0 to 1, with a positive width and height"
+)]
+pub struct RegionError {
+    /// Left edge.
+    x: f64,
+    /// Upper edge.
+    y: f64,
+    /// Width.
+    width: f64,
+    /// Height.
+    height: f64,
+}
+
+/// The rectangle of a frame that is classified, in fractions of the width and height of the upright
+/// frame, which is what a viewer sees. The default is the whole frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Region {
+    /// The whole frame.
+    pub const WHOLE: Self = Self { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+
+    /// Returns the region of `width` x `height` whose upper left corner is at `x`, `y`. All four are
+    /// fractions, from 0 to 1, of the width or height of the upright frame.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a number is not finite, `width` or `height` is not positive, or the region is not
+    /// inside the frame.
+    pub fn new(x: f64, y: f64, width: f64, height: f64) -> Result<Self, RegionError> {
+        // A comparison with NaN is false.
+        let inside = |start: f64, len: f64| start >= 0.0 && len > 0.0 && start + len <= 1.0;
+        if inside(x, width) && inside(y, height) {
+            return Ok(Self { x, y, width, height });
+        }
+        Err(RegionError { x, y, width, height })
+    }
+
+    /// Returns the left edge.
+    pub const fn x(self) -> f64 {
+        self.x
+    }
+
+    /// Returns the upper edge.
+    pub const fn y(self) -> f64 {
+        self.y
+    }
+
+    /// Returns the width.
+    pub const fn width(self) -> f64 {
+        self.width
+    }
+
+    /// Returns the height.
+    pub const fn height(self) -> f64 {
+        self.height
+    }
+}
+
+impl Default for Region {
+    /// Returns [`Region::WHOLE`].
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
 /// The description of all frames of a stream, as in its caps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameSpec {
@@ -212,11 +348,13 @@ pub struct FrameSpec {
     pub pixel_aspect_ratio: (u32, u32),
     /// Time from one frame to the next; `None` if the frame rate is variable or unknown.
     pub frame_duration: Option<Duration>,
+    /// The operation that makes the frames upright. All other fields describe the stored frames.
+    pub orientation: Orientation,
 }
 
 impl FrameSpec {
-    /// Returns the description of frames of `width` x `height` square pixels, with BT.601 matrix,
-    /// limited range and chroma between the luma samples.
+    /// Returns the description of upright frames of `width` x `height` square pixels, with BT.601
+    /// matrix, limited range and chroma between the luma samples.
     pub const fn new(format: PixelFormat, width: usize, height: usize) -> Self {
         Self {
             format,
@@ -227,6 +365,7 @@ impl FrameSpec {
             chroma_site: ChromaSite { h_cosited: false, v_cosited: false },
             pixel_aspect_ratio: (1, 1),
             frame_duration: None,
+            orientation: Orientation::Identity,
         }
     }
 }
@@ -312,6 +451,37 @@ mod tests {
         let packed = PixelFormat::Yuy2.plane_layout(0, 641, 361);
         assert_eq!(packed, PlaneLayout { row_bytes: 1284, rows: 361 });
         assert_eq!(PixelFormat::I420.plane_layout(2, 1, 1), PlaneLayout { row_bytes: 1, rows: 1 });
+    }
+
+    #[test]
+    fn regions_outside_the_frame_are_rejected() {
+        assert_eq!(Region::new(0.0, 0.0, 1.0, 1.0), Ok(Region::WHOLE));
+        let region = Region::new(0.25, 0.5, 0.75, 0.125).unwrap();
+        assert_eq!(
+            [region.x(), region.y(), region.width(), region.height()],
+            [0.25, 0.5, 0.75, 0.125]
+        );
+        for [x, y, width, height] in [
+            [f64::NAN, 0.0, 1.0, 1.0],
+            [0.0, 0.0, f64::INFINITY, 1.0],
+            [-0.1, 0.0, 0.5, 0.5],
+            [0.0, 0.6, 0.5, 0.5],
+            [0.0, 0.0, 0.0, 1.0],
+            [0.0, 0.0, 1.0, -1.0],
+        ] {
+            assert!(Region::new(x, y, width, height).is_err(), "{x},{y},{width},{height}");
+        }
+    }
+
+    #[test]
+    fn a_region_to_the_edge_is_inside() {
+        for parts in 2..1000 {
+            for part in 0..parts {
+                let (start, len) = (f64::from(part), f64::from(parts - part));
+                let (x, width) = (start / f64::from(parts), len / f64::from(parts));
+                assert!(Region::new(x, 0.0, width, 1.0).is_ok(), "{part} of {parts}");
+            }
+        }
     }
 
     #[test]

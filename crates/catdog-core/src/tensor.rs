@@ -5,11 +5,16 @@
 
 use std::fmt;
 
+/// The elements of float16 tensors.
+pub use half::f16;
+
 /// An element type that catdog supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ElementType {
     /// 32-bit float.
     F32,
+    /// 16-bit float (IEEE 754 binary16).
+    F16,
     /// Unsigned byte, usually with a [`Quantization`].
     U8,
     /// Signed byte, usually with a [`Quantization`].
@@ -21,6 +26,7 @@ impl ElementType {
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "float32",
+            Self::F16 => "float16",
             Self::U8 => "uint8",
             Self::I8 => "int8",
         }
@@ -30,8 +36,14 @@ impl ElementType {
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
+            Self::F16 => 2,
             Self::U8 | Self::I8 => 1,
         }
+    }
+
+    /// Returns whether the elements are real numbers, which have no [`Quantization`].
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16)
     }
 }
 
@@ -86,17 +98,20 @@ impl fmt::Display for TensorInfo {
 pub enum TensorMut<'a> {
     /// 32-bit floats.
     F32(&'a mut [f32]),
+    /// 16-bit floats.
+    F16(&'a mut [f16]),
     /// Unsigned bytes.
     U8(&'a mut [u8]),
     /// Signed bytes.
     I8(&'a mut [i8]),
 }
 
-impl TensorMut<'_> {
+impl<'a> TensorMut<'a> {
     /// Returns the type of the elements.
     pub fn element(&self) -> ElementType {
         match self {
             Self::F32(_) => ElementType::F32,
+            Self::F16(_) => ElementType::F16,
             Self::U8(_) => ElementType::U8,
             Self::I8(_) => ElementType::I8,
         }
@@ -106,6 +121,7 @@ impl TensorMut<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::F32(elements) => elements.len(),
+            Self::F16(elements) => elements.len(),
             Self::U8(elements) => elements.len(),
             Self::I8(elements) => elements.len(),
         }
@@ -114,6 +130,21 @@ impl TensorMut<'_> {
     /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns a view of the first `count` elements, for example those of the first picture of a
+    /// batch, or of all elements if there are fewer.
+    pub fn first(self, count: usize) -> TensorMut<'a> {
+        fn first<T>(elements: &mut [T], count: usize) -> &mut [T] {
+            let count = count.min(elements.len());
+            &mut elements[..count]
+        }
+        match self {
+            Self::F32(elements) => TensorMut::F32(first(elements, count)),
+            Self::F16(elements) => TensorMut::F16(first(elements, count)),
+            Self::U8(elements) => TensorMut::U8(first(elements, count)),
+            Self::I8(elements) => TensorMut::I8(first(elements, count)),
+        }
     }
 
     /// Copies the elements of `source`, which must have the same type and length.
@@ -125,6 +156,7 @@ impl TensorMut<'_> {
     pub fn copy_from(&mut self, source: TensorRef<'_>) {
         match (self, source) {
             (Self::F32(to), TensorRef::F32(from)) => to.copy_from_slice(from),
+            (Self::F16(to), TensorRef::F16(from)) => to.copy_from_slice(from),
             (Self::U8(to), TensorRef::U8(from)) => to.copy_from_slice(from),
             (Self::I8(to), TensorRef::I8(from)) => to.copy_from_slice(from),
             (to, from) => unreachable!("{:?} from {:?}", to.element(), from.element()),
@@ -137,6 +169,8 @@ impl TensorMut<'_> {
 pub enum Tensor {
     /// 32-bit floats.
     F32(Vec<f32>),
+    /// 16-bit floats.
+    F16(Vec<f16>),
     /// Unsigned bytes.
     U8(Vec<u8>),
     /// Signed bytes.
@@ -148,6 +182,7 @@ impl Tensor {
     pub fn zeroed(info: &TensorInfo) -> Self {
         match info.element {
             ElementType::F32 => Self::F32(vec![0.0; info.len()]),
+            ElementType::F16 => Self::F16(vec![f16::ZERO; info.len()]),
             ElementType::U8 => Self::U8(vec![0; info.len()]),
             ElementType::I8 => Self::I8(vec![0; info.len()]),
         }
@@ -157,6 +192,7 @@ impl Tensor {
     pub fn elements_mut(&mut self) -> TensorMut<'_> {
         match self {
             Self::F32(elements) => TensorMut::F32(elements),
+            Self::F16(elements) => TensorMut::F16(elements),
             Self::U8(elements) => TensorMut::U8(elements),
             Self::I8(elements) => TensorMut::I8(elements),
         }
@@ -166,6 +202,7 @@ impl Tensor {
     pub fn elements(&self) -> TensorRef<'_> {
         match self {
             Self::F32(elements) => TensorRef::F32(elements),
+            Self::F16(elements) => TensorRef::F16(elements),
             Self::U8(elements) => TensorRef::U8(elements),
             Self::I8(elements) => TensorRef::I8(elements),
         }
@@ -177,6 +214,8 @@ impl Tensor {
 pub enum TensorRef<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),
+    /// 16-bit floats.
+    F16(&'a [f16]),
     /// Unsigned bytes.
     U8(&'a [u8]),
     /// Signed bytes.
@@ -188,6 +227,7 @@ impl TensorRef<'_> {
     pub fn element(&self) -> ElementType {
         match self {
             Self::F32(_) => ElementType::F32,
+            Self::F16(_) => ElementType::F16,
             Self::U8(_) => ElementType::U8,
             Self::I8(_) => ElementType::I8,
         }
@@ -197,6 +237,7 @@ impl TensorRef<'_> {
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
             Self::U8(values) => values.len(),
             Self::I8(values) => values.len(),
         }
@@ -216,6 +257,7 @@ impl TensorRef<'_> {
     pub fn real(&self, index: usize, quantization: Option<Quantization>) -> f32 {
         let stored = match self {
             Self::F32(values) => return values[index],
+            Self::F16(values) => return values[index].to_f32(),
             Self::U8(values) => i32::from(values[index]),
             Self::I8(values) => i32::from(values[index]),
         };
@@ -223,5 +265,29 @@ impl TensorRef<'_> {
             Some(q) => q.scale * (stored - q.zero_point) as f32,
             None => stored as f32,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_floats_read_as_real_numbers() {
+        // 0x3555 is 1365/4096, the nearest float16 of 1/3.
+        let tensor = [f16::from_f32(1.0 / 3.0), f16::from_f32(-2.5)];
+        assert_eq!(tensor[0].to_bits(), 0x3555);
+        let tensor = TensorRef::F16(&tensor);
+        assert_eq!(tensor.real(0, None), 1365.0 / 4096.0);
+        assert_eq!(tensor.real(1, None), -2.5);
+    }
+
+    #[test]
+    fn the_first_elements_are_a_view() {
+        let mut elements = [0_u8; 5];
+        let TensorMut::U8(first) = TensorMut::U8(&mut elements).first(2) else { panic!() };
+        first.fill(7);
+        assert_eq!(elements, [7, 7, 0, 0, 0]);
+        assert_eq!(TensorMut::U8(&mut elements).first(6).len(), 5);
     }
 }

@@ -7,7 +7,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use catdog_core::preprocess::{Preprocessor, ResizeMethod, TensorTarget, ValueMap};
+use catdog_core::preprocess::{
+    ChannelOrder, Channels, Preprocessor, ResizeMethod, TensorTarget, ValueMap,
+};
 use catdog_core::tensor::{ElementType, TensorMut};
 
 thread_local! {
@@ -64,7 +66,14 @@ fn run_does_not_allocate() {
         for method in [ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox] {
             for (width, height) in [(96, 96), (200, 100), (1, 1)] {
                 let values = [ValueMap::Level; 3];
-                let target = TensorTarget { width, height, element: ElementType::F32, values };
+                let target = TensorTarget {
+                    width,
+                    height,
+                    channels: Channels::Rgb,
+                    order: ChannelOrder::Last,
+                    element: ElementType::F32,
+                    values,
+                };
                 let mut preprocessor = Preprocessor::new(&spec, &target, method).unwrap();
                 let mut tensor = vec![0.0; width * height * 3];
                 let before = allocations();

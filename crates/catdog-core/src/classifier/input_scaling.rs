@@ -5,8 +5,8 @@ use std::fmt;
 use super::config::Config;
 use crate::model::modelinfo_file;
 use crate::model::tflite::{ModelInfo, Normalization};
-use crate::preprocess::{TensorTarget, ValueMap};
-use crate::tensor::{ElementType, Quantization, TensorInfo};
+use crate::preprocess::{ChannelOrder, Channels, TensorTarget, ValueMap};
+use crate::tensor::{ElementType, Quantization, TensorInfo, f16};
 
 /// The meaning of the elements of a model's input.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +91,7 @@ fn element(element: ElementType, map: ValueMap, pixel_value: f64) -> f32 {
     };
     match element {
         ElementType::F32 => value as f32,
+        ElementType::F16 => f16::from_f64(value).to_f32(),
         // A conversion to an integer clamps.
         ElementType::U8 => f32::from(value as u8),
         ElementType::I8 => f32::from(value as i8),
@@ -107,7 +108,7 @@ pub(super) fn input_scaling(
 ) -> (Scaling, ScalingSource) {
     if let Some(normalization) = &config.normalization {
         // Integers without a scale represent no real numbers.
-        let stored = info.input.element != ElementType::F32 && info.input.quantization.is_none();
+        let stored = !info.input.element.is_float() && info.input.quantization.is_none();
         let scaling = if stored { Scaling::Stored } else { Scaling::Real };
         return (scaling(normalization.clone()), ScalingSource::Properties);
     }
@@ -133,6 +134,8 @@ pub(super) fn tensor_target(input: &TensorInfo, scaling: &Scaling) -> TensorTarg
     TensorTarget {
         width: input.shape.get(2).copied().unwrap_or(0),
         height: input.shape.get(1).copied().unwrap_or(0),
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
         element: input.element,
         values: std::array::from_fn(|channel| value_map(input, scaling, channel)),
     }
@@ -145,7 +148,7 @@ fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap 
         let pick = |values: &[f32]| values.get(channel).or(values.first()).copied();
         Some((pick(&normalization.mean)?, pick(&normalization.std)?))
     };
-    if input.element == ElementType::F32 {
+    if input.element.is_float() {
         let (mean, std) = match scaling {
             Scaling::Real(normalization) | Scaling::Stored(normalization) => {
                 of_channel(normalization)

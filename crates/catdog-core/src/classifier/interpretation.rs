@@ -8,7 +8,6 @@ use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels};
 use crate::model::tflite::{GraphActivation, ModelInfo};
-use crate::tensor::ElementType;
 
 /// How a classifier interprets a model.
 #[derive(Clone, Debug)]
@@ -100,7 +99,7 @@ fn assumptions(
              labels-file"
         ));
     }
-    if *scaling == Scaling::Unknown && info.input.element == ElementType::F32 {
+    if *scaling == Scaling::Unknown && info.input.element.is_float() {
         warnings.push(format!(
             "{model} does not define the range of its float input, so pixel values 0..255 become -1..1; \
              set input-mean and input-std (0 and 1 for 0..255, 0 and 255 for 0..1)"

@@ -2,7 +2,7 @@
 //! and their scores differ by no more than quantization explains.
 
 use super::{Engine, EngineError};
-use crate::tensor::{TensorInfo, TensorMut};
+use crate::tensor::{TensorInfo, TensorMut, f16};
 
 /// The largest difference of two scores, as a share of the largest score. Dynamic-range
 /// quantization rounds the activations of each layer to 1/127 of their maximum. Over the fifteen
@@ -61,11 +61,15 @@ fn fill(input: TensorMut<'_>, info: &TensorInfo, picture: Picture) {
         let (pixel, channel) = (index / 3, index % 3);
         picture(pixel % width, pixel / width, channel, width)
     };
+    let centered = |index: usize| f32::from(pixel_value(index)) / 127.5 - 1.0;
     match input {
-        TensorMut::F32(elements) => elements
+        TensorMut::F32(elements) => {
+            elements.iter_mut().enumerate().for_each(|(index, element)| *element = centered(index));
+        }
+        TensorMut::F16(elements) => elements
             .iter_mut()
             .enumerate()
-            .for_each(|(index, element)| *element = f32::from(pixel_value(index)) / 127.5 - 1.0),
+            .for_each(|(index, element)| *element = f16::from_f32(centered(index))),
         TensorMut::U8(elements) => {
             elements
                 .iter_mut()

@@ -3,12 +3,13 @@
 
 use super::error::PreprocessError;
 use super::target::{CHANNELS, ValueMap};
-use crate::tensor::{ElementType, Quantization};
+use crate::tensor::{ElementType, Quantization, f16};
 
 /// The function from pixel values to elements, for the element type of the tensor.
 #[derive(Debug)]
 pub(super) enum ElementMap {
     F32(Normalizer),
+    F16(Box<Table<f16>>),
     U8(Box<Table<u8>>),
     I8(Box<Table<i8>>),
 }
@@ -34,6 +35,7 @@ impl ElementMap {
         let value = |channel: usize, level: u8| values[channel].quantized(element, level);
         Ok(match element {
             ElementType::F32 => Self::F32(Normalizer::new(values)),
+            ElementType::F16 => Self::F16(Table::rounded(&Normalizer::new(values))),
             ElementType::U8 => Self::U8(Table::new(|c, level| value(c, level) as u8)),
             ElementType::I8 => Self::I8(Table::new(|c, level| value(c, level) as i8)),
         })
@@ -85,6 +87,19 @@ pub(super) struct Table<T> {
     pub flipped: Option<u8>,
 }
 
+impl Table<f16> {
+    /// Returns the elements of `normalizer`, rounded to float16.
+    fn rounded(normalizer: &Normalizer) -> Box<Self> {
+        let element = |channel: usize, level: usize| {
+            let real = (level as f32 - normalizer.means[channel]) * normalizer.factors[channel];
+            f16::from_f32(real)
+        };
+        let elements =
+            std::array::from_fn(|channel| std::array::from_fn(|level| element(channel, level)));
+        Box::new(Self { elements, flipped: None })
+    }
+}
+
 impl<T: Byte> Table<T> {
     fn new(element: impl Fn(usize, u8) -> T) -> Box<Self> {
         let elements: [[T; 256]; CHANNELS] = std::array::from_fn(|channel| {
@@ -122,12 +137,12 @@ impl ValueMap {
     fn fault(&self, element: ElementType) -> Option<&'static str> {
         let (mean, std, scale) = match (*self, element) {
             (Self::Level, _) => return None,
-            (Self::Normalized { mean, std }, ElementType::F32) => (mean, std, 1.0),
+            (Self::Normalized { mean, std }, _) if element.is_float() => (mean, std, 1.0),
             (Self::Normalized { .. }, _) => {
                 return Some("normalized values need the quantization of the tensor");
             }
-            (Self::Quantized { .. }, ElementType::F32) => {
-                return Some("float32 elements cannot be quantized");
+            (Self::Quantized { .. }, _) if element.is_float() => {
+                return Some("float elements cannot be quantized");
             }
             (Self::Quantized { mean, std, quantization }, _) => (mean, std, quantization.scale),
         };

@@ -4,6 +4,8 @@
 //! display aspect ratios: an anamorphic picture of 720x576 pixels that is displayed as 16:9 is
 //! treated as 16:9. The pixels of the tensor are square.
 
+use crate::frame::Region;
+
 /// How a picture is fitted to a tensor of another aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResizeMethod {
@@ -29,6 +31,22 @@ impl From<ResizeMethod> for Resize {
     /// Returns `method` with antialiasing.
     fn from(method: ResizeMethod) -> Self {
         Self { method, antialias: true }
+    }
+}
+
+/// The part of a picture that the tensor shows, and how it is resized.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Framing {
+    /// The rectangle of the upright frame that is the picture.
+    pub region: Region,
+    /// How the picture is resized.
+    pub resize: Resize,
+}
+
+impl<T: Into<Resize>> From<T> for Framing {
+    /// Returns the whole frame, resized as `resize` says.
+    fn from(resize: T) -> Self {
+        Self { region: Region::WHOLE, resize: resize.into() }
     }
 }
 

@@ -33,9 +33,9 @@ mod taps;
 mod target;
 
 pub use error::PreprocessError;
-pub use geometry::{Resize, ResizeMethod};
+pub use geometry::{Framing, Resize, ResizeMethod};
 pub use kernels::Kernels;
-pub use target::{TensorTarget, ValueMap};
+pub use target::{ChannelOrder, Channels, TensorTarget, ValueMap};
 
 use crate::frame::{FrameSpec, FrameView};
 use crate::tensor::TensorMut;
@@ -67,9 +67,9 @@ impl Preprocessor {
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
-        resize: impl Into<Resize>,
+        framing: impl Into<Framing>,
     ) -> Result<Self, PreprocessError> {
-        Self::with_kernels(spec, target, resize, Kernels::best())
+        Self::with_kernels(spec, target, framing, Kernels::best())
     }
 
     /// Does the same as [`new`](Self::new) with the given kernels, so that tests and benchmarks can
@@ -81,10 +81,10 @@ impl Preprocessor {
     pub fn with_kernels(
         spec: &FrameSpec,
         target: &TensorTarget,
-        resize: impl Into<Resize>,
+        framing: impl Into<Framing>,
         kernels: Kernels,
     ) -> Result<Self, PreprocessError> {
-        let plan = Plan::new(spec, target, resize.into())?;
+        let plan = Plan::new(spec, target, framing.into())?;
         let map = ElementMap::new(target.element, &target.values)?;
         let scratch = Scratch::new(&plan.passes, plan.columns.len);
         Ok(Self { plan, map, kernels, scratch })
@@ -107,6 +107,9 @@ impl Preprocessor {
             (ElementMap::F32(map), TensorMut::F32(to)) => {
                 kernels.fill(plan, frame, scratch, map, plan.check_len(to)?);
             }
+            (ElementMap::F16(map), TensorMut::F16(to)) => {
+                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            }
             (ElementMap::U8(map), TensorMut::U8(to)) => {
                 kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
             }
@@ -127,7 +130,8 @@ mod tests {
     use plan::MAX_SIDE;
 
     fn target(width: usize, height: usize, element: ElementType) -> TensorTarget {
-        TensorTarget { width, height, element, values: [ValueMap::Level; 3] }
+        let (channels, order) = (Channels::Rgb, ChannelOrder::Last);
+        TensorTarget { width, height, channels, order, element, values: [ValueMap::Level; 3] }
     }
 
     fn gray(width: usize, height: usize) -> FrameSpec {

@@ -2,7 +2,7 @@
 
 use super::color::ToRgb;
 use super::error::PreprocessError;
-use super::geometry::{self, Axis, Resize};
+use super::geometry::{self, Axis, Framing};
 use super::passes::Pass;
 use super::target::{CHANNELS, TensorTarget};
 use crate::frame::{FrameSpec, FrameView, PixelFormat};
@@ -41,9 +41,10 @@ impl Plan {
     pub fn new(
         spec: &FrameSpec,
         target: &TensorTarget,
-        resize: Resize,
+        framing: Framing,
     ) -> Result<Self, PreprocessError> {
         let (source, tensor) = ((spec.width, spec.height), (target.width, target.height));
+        let resize = framing.resize;
         check_size("frame", source)?;
         check_size("input tensor", tensor)?;
         let (width, height) = spec.pixel_aspect_ratio;

@@ -6,7 +6,7 @@ use std::fs;
 use catdog_core::engine::litert::{LiteRtEngine, LiteRtModel};
 use catdog_core::engine::{Engine, ModelLoadError};
 use catdog_core::model::tflite::{GraphActivation, ModelError, ModelInfo};
-use catdog_core::tensor::{ElementType, Quantization, TensorInfo, TensorMut};
+use catdog_core::tensor::{ElementType, Quantization, TensorInfo, TensorMut, f16};
 use catdog_core::testing::{child, job, model, repository, runtime};
 use serde_json::Value;
 
@@ -45,6 +45,10 @@ fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
         TensorMut::I8(input) => {
             input.iter_mut().zip(levels).for_each(|(i, u)| *i = (i16::from(*u) - 128) as i8);
         }
+        TensorMut::F16(input) => input
+            .iter_mut()
+            .zip(levels)
+            .for_each(|(i, u)| *i = f16::from_f32((f32::from(*u) - 127.5) / 127.5)),
         TensorMut::F32(input) => {
             input.iter_mut().zip(levels).for_each(|(i, u)| *i = (f32::from(*u) - 127.5) / 127.5);
         }
@@ -69,6 +73,7 @@ fn input_crc32(engine: &mut LiteRtEngine) -> u64 {
     let bytes: Vec<u8> = match engine.input_mut() {
         TensorMut::U8(input) => input.to_vec(),
         TensorMut::I8(input) => input.iter().map(|i| *i as u8).collect(),
+        TensorMut::F16(input) => input.iter().flat_map(|i| i.to_le_bytes()).collect(),
         TensorMut::F32(input) => input.iter().flat_map(|i| i.to_le_bytes()).collect(),
     };
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {

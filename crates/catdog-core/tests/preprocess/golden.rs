@@ -6,7 +6,7 @@ use std::path::Path;
 
 use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, Quantization, TensorMut};
 use serde_json::Value;
@@ -67,6 +67,7 @@ fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f
             let want = bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four).into());
             (tensor.into_iter().map(f64::from).collect(), want.collect())
         }
+        ElementType::F16 => unreachable!(),
         ElementType::U8 => {
             let mut tensor = vec![99; len];
             preprocessor.run(&view, TensorMut::U8(&mut tensor)).unwrap();
@@ -153,7 +154,14 @@ fn target(case: &Value) -> TensorTarget {
         }
     };
     let (width, height) = pair(case, "tensor");
-    TensorTarget { width, height, element, values: [0, 1, 2].map(value) }
+    TensorTarget {
+        width,
+        height,
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
+        element,
+        values: [0, 1, 2].map(value),
+    }
 }
 
 fn text<'a>(case: &'a Value, key: &str) -> &'a str {

@@ -3,7 +3,7 @@
 
 use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 
@@ -143,7 +143,14 @@ fn settings() -> impl Iterator<Item = (bool, Kernels)> {
 pub fn run(frame: &Frame, tensor: (usize, usize), antialias: bool, kernels: Kernels) -> Vec<u8> {
     let (width, height) = tensor;
     let values = [ValueMap::Level; 3];
-    let target = TensorTarget { width, height, element: ElementType::U8, values };
+    let target = TensorTarget {
+        width,
+        height,
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
+        element: ElementType::U8,
+        values,
+    };
     let mut levels = vec![0; width * height * 3];
     let resize = Resize { method: ResizeMethod::Stretch, antialias };
     Preprocessor::with_kernels(&frame.spec, &target, resize, kernels)

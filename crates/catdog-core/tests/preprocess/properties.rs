@@ -2,7 +2,7 @@
 
 use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 use proptest::prelude::*;
@@ -65,7 +65,7 @@ proptest! {
     ) {
         let frame = Frame::test_picture(&spec, padding, false);
         let values = [ValueMap::Level; 3];
-        let target = TensorTarget { width, height, element: ElementType::F32, values };
+        let target = TensorTarget { width, height, channels: Channels::Rgb, order: ChannelOrder::Last, element: ElementType::F32, values };
         let mut tensor = vec![f32::NAN; width * height * 3];
         Preprocessor::with_kernels(&spec, &target, Resize { method, antialias }, kernels)
             .unwrap()

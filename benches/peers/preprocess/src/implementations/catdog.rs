@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use catdog_core::frame::{FrameSpec, FrameView, Plane};
 use catdog_core::preprocess::{
-    Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 
@@ -29,6 +29,8 @@ impl Catdog {
         let target = TensorTarget {
             width: side,
             height: side,
+            channels: Channels::Rgb,
+            order: ChannelOrder::Last,
             element: ElementType::F32,
             values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
         };

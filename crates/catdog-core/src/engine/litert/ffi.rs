@@ -95,6 +95,7 @@ impl EnvOption {
 
 /// `kLiteRtElementTypeFloat32`, `...UInt8`, `...Int8`.
 pub const ELEMENT_FLOAT32: c_int = 1;
+pub const ELEMENT_FLOAT16: c_int = 10;
 pub const ELEMENT_UINT8: c_int = 3;
 pub const ELEMENT_INT8: c_int = 9;
 

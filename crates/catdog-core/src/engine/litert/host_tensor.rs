@@ -84,6 +84,9 @@ impl HostTensor {
                 ElementType::F32 => {
                     TensorMut::F32(std::slice::from_raw_parts_mut(memory.cast(), len))
                 }
+                ElementType::F16 => {
+                    TensorMut::F16(std::slice::from_raw_parts_mut(memory.cast(), len))
+                }
                 ElementType::U8 => TensorMut::U8(std::slice::from_raw_parts_mut(memory, len)),
                 ElementType::I8 => {
                     TensorMut::I8(std::slice::from_raw_parts_mut(memory.cast(), len))
@@ -100,6 +103,7 @@ impl HostTensor {
         unsafe {
             match self.element {
                 ElementType::F32 => TensorRef::F32(std::slice::from_raw_parts(memory.cast(), len)),
+                ElementType::F16 => TensorRef::F16(std::slice::from_raw_parts(memory.cast(), len)),
                 ElementType::U8 => TensorRef::U8(std::slice::from_raw_parts(memory, len)),
                 ElementType::I8 => TensorRef::I8(std::slice::from_raw_parts(memory.cast(), len)),
             }
@@ -119,6 +123,7 @@ impl Drop for HostTensor {
 fn ranked_type(info: &TensorInfo) -> Option<ffi::RankedTensorType> {
     let element_type = match info.element {
         ElementType::F32 => ffi::ELEMENT_FLOAT32,
+        ElementType::F16 => ffi::ELEMENT_FLOAT16,
         ElementType::U8 => ffi::ELEMENT_UINT8,
         ElementType::I8 => ffi::ELEMENT_INT8,
     };

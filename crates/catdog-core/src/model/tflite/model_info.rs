@@ -167,7 +167,7 @@ fn tensor_info(tensors: &[Table<'_>], port: &Port) -> Result<(TensorInfo, Vec<i3
         other => return Err(ModelError::Element { name, element: other.name() }),
     };
     let quantization = match element {
-        ElementType::F32 => None,
+        ElementType::F32 | ElementType::F16 => None,
         ElementType::U8 | ElementType::I8 => quantization(*tensor),
     };
     let dimensions = shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect();

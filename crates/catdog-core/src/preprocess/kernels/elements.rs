@@ -3,6 +3,7 @@
 use super::isa::Isa;
 use crate::preprocess::element_map::{Byte, Normalizer, Table};
 use crate::preprocess::target::CHANNELS;
+use crate::tensor::f16;
 
 /// A function from pixel values to elements of type `T`, applied with the loops of an instruction
 /// set.
@@ -22,6 +23,13 @@ impl WriteElements<f32> for Normalizer {
     }
 }
 
+impl WriteElements<f16> for Table<f16> {
+    #[inline(always)]
+    fn write<I: Isa>(&self, _: I, levels: &[u8], elements: &mut [f16]) {
+        self.look_up(levels, elements);
+    }
+}
+
 impl<T: Byte> WriteElements<T> for Table<T> {
     #[inline(always)]
     fn write<I: Isa>(&self, _: I, levels: &[u8], elements: &mut [T]) {
@@ -31,6 +39,14 @@ impl<T: Byte> WriteElements<T> for Table<T> {
             }
             return;
         }
+        self.look_up(levels, elements);
+    }
+}
+
+impl<T: Copy> Table<T> {
+    /// Writes the elements of `levels`, which start with a red one.
+    #[inline(always)]
+    fn look_up(&self, levels: &[u8], elements: &mut [T]) {
         let (pixels, _) = levels.as_chunks::<CHANNELS>();
         for (pixel, elements) in pixels.iter().zip(elements.as_chunks_mut::<CHANNELS>().0) {
             for ((element, level), table) in elements.iter_mut().zip(pixel).zip(&self.elements) {
