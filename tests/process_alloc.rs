@@ -17,7 +17,7 @@ use std::time::Duration;
 use catdog_core::classifier::{Classifier, Config, Execution, OutputActivation, RuntimeConfig};
 use catdog_core::decision::Rules;
 use catdog_core::engine::litert::Accelerator;
-use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane, Region};
 use catdog_core::model::ModelSource;
 use catdog_core::preprocess::ResizeMethod;
 use common::*;
@@ -74,6 +74,8 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         accelerator: Accelerator::Cpu,
         normalization: None,
         resize: resize_method.into(),
+        input_size: None,
+        output: None,
         activation: OutputActivation::Auto,
     };
     let runtime_config = RuntimeConfig {
@@ -87,6 +89,7 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         inference_interval: interval,
         min_period: None,
         result_timeout: Some(Duration::from_millis(100)),
+        region: Region::WHOLE,
     };
     Classifier::load(&config, runtime_config).unwrap()
 }
