@@ -21,6 +21,7 @@ mod latency;
 mod model_swap;
 mod orientation;
 mod outline;
+mod output;
 mod picture;
 mod qos;
 mod rois;

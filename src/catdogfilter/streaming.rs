@@ -4,7 +4,6 @@
 //! results -> infer or skip the frame, or its boxes -> decide its classification -> attach it -> note the events
 //! for the application. The element posts the [`Events`] after the frame, with no lock held.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,14 +15,15 @@ use catdog_core::sync::lock;
 use gst_video::VideoInfo;
 
 use super::error::ProcessError;
-use super::events::{Events, LabelChange, Warning};
+use super::events::{Events, Warning};
 use super::frame_map;
 use super::latency::LatencyTracker;
 use super::outline::Outline;
+use super::output::{Displayed, Output, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
-use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings};
-use crate::metadata::{Entry, MetadataWriter};
+use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings};
+use crate::metadata::Entry;
 use crate::overlay::{OverlayWriter, Overlays};
 use crate::roi::Roi;
 
@@ -99,43 +99,6 @@ pub struct Streaming {
     frames_since_overlay_search: u32,
 }
 
-/// The output of the element: metadata, read-only properties, messages.
-struct Output {
-    metadata: MetadataWriter,
-    displayed: Displayed,
-    /// The label of the last message.
-    posted_label: Option<String>,
-}
-
-/// The label and confidence of the latest frame.
-#[derive(Clone, Debug, Default)]
-pub struct Displayed {
-    /// `None` before the first frame.
-    pub label: Option<String>,
-    /// 0..1.
-    pub confidence: f64,
-    /// Whether the latest frame was inferred.
-    pub fresh: bool,
-    /// Why the latest frame was skipped; `None` if it was not.
-    pub skip_reason: Option<&'static str>,
-}
-
-impl fmt::Display for Displayed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.label.as_deref().unwrap_or_default();
-        write!(
-            f,
-            "{label:?} {:.3}, {}",
-            self.confidence,
-            if self.fresh { "inferred" } else { "held" }
-        )?;
-        match self.skip_reason {
-            Some(reason) => write!(f, " (the frame is {reason})"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Streaming {
     /// Creates the streaming part of the element named `element_name`, with a loaded classifier.
     pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
@@ -143,11 +106,7 @@ impl Streaming {
             element: element_name.clone(),
             format: Mutex::new(settings.text_format.clone()),
         };
-        let output = Output {
-            metadata: metadata_writer(&classifier, &settings, &element_name),
-            displayed: Displayed::default(),
-            posted_label: None,
-        };
+        let output = Output::new(metadata_writer(&classifier, &settings, &element_name));
         Self {
             latency: LatencyTracker::new(&classifier),
             classifier: Box::new(classifier),
@@ -562,69 +521,6 @@ impl Streaming {
             events.execution = Some(execution);
         }
     }
-}
-
-impl Output {
-    /// Handles a new result: adds a message if every result is posted.
-    fn note_result(
-        &mut self,
-        entry: &Entry<'_>,
-        pts: Option<gst::ClockTime>,
-        post_messages: PostMessages,
-        events: &mut Events,
-    ) {
-        if post_messages == PostMessages::Every {
-            self.post(entry, pts, events);
-        }
-    }
-
-    /// Handles the classification of a frame: updates the displayed label, and adds a message if
-    /// changes are posted and the label has changed.
-    fn note_frame(
-        &mut self,
-        entry: &Entry<'_>,
-        pts: Option<gst::ClockTime>,
-        post_messages: PostMessages,
-        events: &mut Events,
-    ) {
-        let classification = &entry.classification;
-        let label = self.metadata.label(classification);
-        self.displayed.confidence = classification.confidence().into();
-        self.displayed.fresh = classification.fresh;
-        events.classified = true;
-        if self.displayed.label.as_deref() != Some(label) {
-            let previous = self.displayed.label.replace(label.to_owned());
-            events.label_change = Some(LabelChange::new(previous, label, classification));
-        }
-        if post_messages == PostMessages::Change && self.posted_label.as_deref() != Some(label) {
-            self.post(entry, pts, events);
-        }
-    }
-
-    fn post(
-        &mut self,
-        entry: &Entry<'_>,
-        pts: Option<gst::ClockTime>,
-        events: &mut Events,
-    ) {
-        self.posted_label = Some(self.metadata.label(&entry.classification).to_owned());
-        events.messages.push(self.metadata.message(entry, pts));
-    }
-}
-
-fn metadata_writer(
-    classifier: &Classifier,
-    settings: &RuntimeSettings,
-    element_name: &str,
-) -> MetadataWriter {
-    let mut writer = MetadataWriter::new(
-        classifier.labels(),
-        settings.unknown_label.clone(),
-        classifier.description().model.clone(),
-        element_name.to_owned(),
-    );
-    writer.region.clone_from(&settings.picture.region_text);
-    writer
 }
 
 /// Returns the boxes that belong to the result of a frame; `None` if boxes are not classified.
