@@ -1,8 +1,9 @@
 """Writes tests/golden/preprocess.{bin,json}: the expected tensors of the preprocessing.
 
-The reference shares no code with the preprocessing in Rust. Pillow resamples every component in 32-bit float (mode F,
-BILINEAR, box=...), NumPy converts colors in 64-bit float. Without antialiasing, NumPy's `interp` resamples. The script
-prints the difference between this reference and libswscale (ffmpeg), and stores the results of libswscale as well.
+The reference shares no code with the preprocessing in Rust. Pillow makes every component upright (`Image.transpose`)
+and resamples it in 32-bit float (mode F, BILINEAR, box=...), NumPy converts colors in 64-bit float. Gray tensors of RGB
+frames are Pillow's `convert("L")`. Without antialiasing, NumPy's `interp` resamples. The script prints the difference
+between this reference and libswscale (ffmpeg), and stores the results of libswscale as well.
 
 preprocess.json has one line per case: the frame, the tensor, and the position of its elements in preprocess.bin.
 Source frames are not stored: `component` below defines them in integers, and
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
 
@@ -46,6 +47,22 @@ SUBSAMPLING = {
 }
 MATRICES = {"Bt601": (0.299, 0.114), "Bt709": (0.2126, 0.0722), "Bt2020": (0.2627, 0.0593)}
 CENTERED = (False, False)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+# The EXIF number of each orientation, and Pillow's name of the operation that makes the picture upright. Pillow rotates
+# counterclockwise.
+ORIENTATIONS: dict[str, tuple[int, Image.Transpose | None]] = {
+    "Identity": (1, None),
+    "FlipHorizontal": (2, Image.Transpose.FLIP_LEFT_RIGHT),
+    "Rotate180": (3, Image.Transpose.ROTATE_180),
+    "FlipVertical": (4, Image.Transpose.FLIP_TOP_BOTTOM),
+    "Transpose": (5, Image.Transpose.TRANSPOSE),
+    "Rotate90": (6, Image.Transpose.ROTATE_270),
+    "AntiTranspose": (7, Image.Transpose.TRANSVERSE),
+    "Rotate270": (8, Image.Transpose.ROTATE_90),
+}
+# Orientations whose upright columns are the stored columns, or the stored rows, in reverse order; likewise for rows.
+REVERSED_X = {"FlipHorizontal", "Rotate180", "Rotate90", "AntiTranspose"}
+REVERSED_Y = {"FlipVertical", "Rotate180", "Rotate270", "AntiTranspose"}
 
 # A case as it is stored in preprocess.json.
 Case = dict[str, Any]
@@ -95,26 +112,45 @@ def components(case: Case) -> list[np.ndarray]:
 # --- the reference -------------------------------------------------------------------------------
 
 
+def transposes(case: Case) -> bool:
+    """Returns whether the orientation exchanges width and height."""
+    return case["orientation"] in ("Transpose", "Rotate90", "AntiTranspose", "Rotate270")
+
+
+def upright(case: Case, plane: np.ndarray) -> np.ndarray:
+    """Returns a plane as a viewer sees it, and checks that `ImageOps.exif_transpose` returns the same."""
+    number, operation = ORIENTATIONS[case["orientation"]]
+    image = Image.fromarray(plane)
+    image.getexif()[ExifTags.Base.Orientation] = number
+    result = np.asarray(image if operation is None else image.transpose(operation))
+    assert np.array_equal(result, np.asarray(ImageOps.exif_transpose(image)))
+    return result
+
+
 def geometry(case: Case) -> tuple[list[float], tuple[int, int, int, int]]:
-    """Returns the box (x0, y0, x1, y1) in the source and the rectangle (x, y, width, height) in the tensor."""
-    (width, height), (tensor_width, tensor_height) = case["size"], case["tensor"]
+    """Returns the box (x0, y0, x1, y1) in the upright frame and the rectangle (x, y, width, height) in the tensor."""
+    (full_width, full_height), (tensor_width, tensor_height) = case["size"], case["tensor"]
     pixel = case["par"][0] / case["par"][1]
+    if transposes(case):
+        full_width, full_height, pixel = full_height, full_width, 1 / pixel
+    left, top = case["region"][0] * full_width, case["region"][1] * full_height
+    width, height = case["region"][2] * full_width, case["region"][3] * full_height
     display_width = width * pixel
-    box, rect = [0.0, 0.0, float(width), float(height)], (0, 0, tensor_width, tensor_height)
+    box, rect = [left, top, left + width, top + height], (0, 0, tensor_width, tensor_height)
     wider = display_width / height > tensor_width / tensor_height
     if case["method"] == "Crop" and wider:
         keep = height * tensor_width / tensor_height / pixel
-        box[0], box[2] = (width - keep) / 2, (width + keep) / 2
+        box[0], box[2] = left + (width - keep) / 2, left + (width + keep) / 2
     elif case["method"] == "Crop":
         keep = min(display_width * tensor_height / tensor_width, height)
-        box[1], box[3] = (height - keep) / 2, (height + keep) / 2
+        box[1], box[3] = top + (height - keep) / 2, top + (height + keep) / 2
     elif case["method"] == "Letterbox":
         if wider:
             size = (tensor_width, max(1, round(height / display_width * tensor_width)))
         else:
             size = (max(1, round(display_width / height * tensor_height)), tensor_height)
-        if pixel == 1 and min(case["size"]) > 1:
-            assert ImageOps.contain(Image.new("L", (width, height)), (tensor_width, tensor_height)).size == size
+        if pixel == 1 and min(case["size"]) > 1 and not transposes(case) and tuple(case["region"]) == WHOLE:
+            assert ImageOps.contain(Image.new("L", case["size"]), (tensor_width, tensor_height)).size == size
         rect = (round((tensor_width - size[0]) / 2), round((tensor_height - size[1]) / 2), *size)
     return box, rect
 
@@ -153,6 +189,35 @@ def interpolate(plane: np.ndarray, box: Sequence[float], size: Size) -> np.ndarr
     return np.array([along(column, box[1], box[3], size[1]) for column in across.T]).T
 
 
+def chroma_edges(case: Case, box: Sequence[float], shape: tuple[int, ...]) -> list[float]:
+    """Returns the box in the samples of a subsampled plane, which has the upright `shape` (height, width).
+
+    A chroma sample covers 1 << shift pixels, counted from the first stored pixel. A co-sited sample is at the first of
+    these pixels.
+    """
+    shift, site = SUBSAMPLING[case["format"]] or (0, 0), case["site"]
+    size = case["size"]
+    if transposes(case):
+        shift, site, size = shift[::-1], site[::-1], size[::-1]
+    edges = list(box)
+    for axis, reversed_ in ((0, REVERSED_X), (1, REVERSED_Y)):
+        move = 0.25 if shift[axis] and site[axis] else 0.0
+        for edge in (axis, axis + 2):
+            if case["orientation"] in reversed_:
+                edges[edge] = shape[1 - axis] - ((size[axis] - edges[edge]) / (1 << shift[axis]) + move)
+            else:
+                edges[edge] = edges[edge] / (1 << shift[axis]) + move
+    return edges
+
+
+def luma_of_rgb(case: Case, planes: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the gray picture of an RGB frame."""
+    if case["matrix"] == "Bt601":
+        return np.asarray(Image.fromarray(np.stack(planes, axis=-1)).convert("L"))
+    kr, kb = MATRICES[case["matrix"]]
+    return np.tensordot([kr, 1 - kr - kb, kb], np.stack(planes), axes=1)
+
+
 def to_rgb(case: Case, planes: Sequence[np.ndarray]) -> np.ndarray:
     """Returns R'G'B' levels, not rounded, from components of equal size."""
     if SUBSAMPLING[case["format"]] is None:
@@ -174,19 +239,21 @@ def to_rgb(case: Case, planes: Sequence[np.ndarray]) -> np.ndarray:
 def levels(case: Case) -> np.ndarray:
     """Returns the image in the tensor as 8-bit levels."""
     box, (left, top, width, height) = geometry(case)
-    shift = SUBSAMPLING[case["format"]]
+    sources = components(case)
+    gray, is_rgb = case["channels"] == "Gray", SUBSAMPLING[case["format"]] is None
+    if gray:
+        sources = [luma_of_rgb(case, sources)] if is_rgb else sources[:1]
     planes = []
-    for index, plane in enumerate(components(case)):
-        edges = list(box)
-        if shift is not None and index > 0:
-            for axis in (0, 1):
-                move = 0.25 if shift[axis] and case["site"][axis] else 0.0
-                for edge in (axis, axis + 2):
-                    edges[edge] = edges[edge] / (1 << shift[axis]) + move
+    for index, source in enumerate(sources):
+        plane = upright(case, source)
+        edges = chroma_edges(case, box, plane.shape) if index > 0 else box
         shrink = resample if case["antialias"] else interpolate
         planes.append(shrink(plane, edges, (width, height)))
-    tensor = np.zeros((case["tensor"][1], case["tensor"][0], 3))
-    tensor[top : top + height, left : left + width] = to_rgb(case, planes)
+    picture = np.stack(planes, axis=-1) if gray and is_rgb else to_rgb(case, planes)
+    channels = 1 if gray else 3
+    tensor = np.zeros((case["tensor"][1], case["tensor"][0], channels))
+    # A gray picture has three equal channels.
+    tensor[top : top + height, left : left + width] = picture[..., :channels]
     return np.clip(np.floor(tensor + 0.5), 0, 255)
 
 
@@ -194,18 +261,24 @@ def elements(case: Case) -> bytes:
     """Returns the bytes of the tensor."""
     tensor = levels(case)
     kind, values = case["element"], case["values"]
+    if values is not None:
+        values = values[: tensor.shape[-1]]
     if values is None:
         tensor = tensor - 128 if kind == "I8" else tensor
     else:
         mean = np.array([value["mean"] for value in values], dtype=np.float32).astype(np.float64)
         std = np.array([value["std"] for value in values], dtype=np.float32).astype(np.float64)
         tensor = (tensor - mean) / std
-        if kind != "F32":
+        if kind not in ("F32", "F16"):
             scale, zero = np.float64(np.float32(case["scale"])), case["zero_point"]
             half_away_from_zero = np.sign(tensor) * np.floor(np.abs(tensor / scale) + 0.5)
             low, high = (0, 255) if kind == "U8" else (-128, 127)
             tensor = np.clip(half_away_from_zero + zero, low, high)
-    return tensor.astype({"F32": "<f4", "U8": "u1", "I8": "i1"}[kind]).tobytes()
+    if case["order"] == "First":
+        tensor = np.moveaxis(tensor, -1, 0)
+    if kind == "F16":
+        tensor = tensor.astype("<f4")
+    return tensor.astype({"F32": "<f4", "F16": "<f2", "U8": "u1", "I8": "i1"}[kind]).tobytes()
 
 
 # --- libswscale ----------------------------------------------------------------------------------
@@ -251,6 +324,10 @@ def make_case(group: str, pixel_format: str, size: Size, tensor: Size, **other: 
         "range": "Limited",
         "site": CENTERED,
         "par": (1, 1),
+        "orientation": "Identity",
+        "region": WHOLE,
+        "channels": "Rgb",
+        "order": "Last",
         "antialias": True,
         "smooth": False,
         "element": "U8",
@@ -321,6 +398,69 @@ def element_cases() -> Iterator[Case]:
             yield make_case("elements", "I420", (320, 240), (24, 24), method=method, **quantization)
 
 
+def layout_cases() -> Iterator[Case]:
+    """Yields all layouts of the tensor with all element types."""
+    for channels, order in itertools.product(["Rgb", "Gray"], ["Last", "First"]):
+        for element, values, scale, zero in [
+            ("F32", IMAGENET, 1.0, 0),
+            ("F16", None, 1.0, 0),
+            ("F16", IMAGENET, 1.0, 0),
+            ("I8", None, 1.0, 0),
+            ("I8", IMAGENET, 0.0187, -13),
+            ("U8", None, 1.0, 0),
+            ("U8", IMAGENET, 0.02, 114),
+        ]:
+            quantization = {"element": element, "values": values, "scale": scale, "zero_point": zero}
+            layout = {"channels": channels, "order": order, **quantization}
+            yield make_case("layouts", "I420", (320, 240), (26, 10), method="Letterbox", **layout)
+            yield make_case("layouts", "Rgb", (320, 240), (19, 23), method="Letterbox", **layout)
+
+
+def gray_cases() -> Iterator[Case]:
+    """Yields gray tensors of all formats."""
+    for pixel_format in SUBSAMPLING:
+        for size in [(641, 361), (3, 3)]:
+            yield make_case("gray", pixel_format, size, (24, 20), channels="Gray")
+        for matrix in MATRICES:
+            for range_ in ["Limited", "Full"]:
+                color = {"matrix": matrix, "range": range_}
+                yield make_case("gray", pixel_format, (320, 240), (24, 20), channels="Gray", **color)
+
+
+def orientation_cases() -> Iterator[Case]:
+    """Yields all orientations."""
+    for orientation in ORIENTATIONS:
+        for pixel_format in SUBSAMPLING:
+            yield make_case("orientations", pixel_format, (320, 180), (24, 18), orientation=orientation)
+        for pixel_format in ["I420", "Nv21", "Yuy2", "Y42b", "Rgb"]:
+            for size in [(641, 361), (37, 23), (3, 1)]:
+                for site in SITES[:1] if pixel_format == "Rgb" else SITES[1:]:
+                    options = {"orientation": orientation, "site": site}
+                    yield make_case("orientations", pixel_format, size, (14, 20), **options)
+        for method in ["Crop", "Letterbox"]:
+            for par, tensor in [((1, 1), (24, 24)), ((64, 45), (16, 28)), ((8, 9), (28, 16))]:
+                options = {"orientation": orientation, "method": method, "par": par}
+                yield make_case("orientations", "I420", (360, 240), tensor, **options)
+        options = {"orientation": orientation, "antialias": False, "element": "F32", "values": IMAGENET}
+        yield make_case("orientations", "Nv12", (641, 361), (14, 20), order="First", **options)
+        yield make_case("orientations", "Uyvy", (641, 361), (14, 20), channels="Gray", **options)
+
+
+REGIONS = [(0.25, 0.0, 0.5, 1.0), (0.1, 0.55, 0.3, 0.4), (0.5, 0.5, 0.02, 0.015), (0.995, 0.0, 0.005, 0.01)]
+
+
+def region_cases() -> Iterator[Case]:
+    """Yields regions of the frame, down to a part of a pixel."""
+    for region in REGIONS:
+        for pixel_format in SUBSAMPLING:
+            yield make_case("regions", pixel_format, (320, 240), (24, 18), region=region)
+        for method in ["Stretch", "Crop", "Letterbox"]:
+            for orientation in ["Identity", "Rotate90", "FlipHorizontal", "AntiTranspose"]:
+                options = {"region": region, "method": method, "orientation": orientation}
+                yield make_case("regions", "I420", (361, 241), (20, 14), par=(64, 45), site=SITES[1], **options)
+                yield make_case("regions", "Bgr", (361, 241), (14, 20), antialias=False, **options)
+
+
 def swscale_cases() -> Iterator[Case]:
     """Yields cases whose reference is libswscale."""
     for pixel_format in ["I420", "Y42b", "Y444", "Gray8", "Rgb"]:
@@ -351,7 +491,16 @@ def bilinear_cases() -> Iterator[Case]:
 def all_cases() -> Iterator[Case]:
     """Yields every case, in the order of the stored file."""
     return itertools.chain(
-        format_cases(), color_cases(), geometry_cases(), element_cases(), swscale_cases(), bilinear_cases()
+        format_cases(),
+        color_cases(),
+        geometry_cases(),
+        element_cases(),
+        swscale_cases(),
+        bilinear_cases(),
+        layout_cases(),
+        gray_cases(),
+        orientation_cases(),
+        region_cases(),
     )
 
 

@@ -196,7 +196,7 @@ pub struct ChromaSite {
 /// The operation that makes a stored picture upright, as its viewers see it.
 ///
 /// The values are those of `GstVideoOrientationMethod`, and the operations those of the element
-/// `videoflip` and of the EXIF tag Orientation (CIPA DC-008, 4.6.5), whose numbers are given here.
+/// `videoflip` and of the EXIF tag Orientation (tag 274), whose numbers are given here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Orientation {
     /// The stored picture is upright (EXIF 1).

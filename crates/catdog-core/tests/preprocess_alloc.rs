@@ -6,11 +6,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::frame::{FrameSpec, FrameView, Orientation, PixelFormat, Plane, Region};
 use catdog_core::preprocess::{
-    ChannelOrder, Channels, Preprocessor, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, Framing, Preprocessor, ResizeMethod, TensorTarget, ValueMap,
 };
-use catdog_core::tensor::{ElementType, TensorMut};
+use catdog_core::tensor::{ElementType, Tensor, TensorInfo};
 
 thread_local! {
     /// Number of allocations of this thread; other threads of the test harness allocate, too.
@@ -57,33 +57,63 @@ fn run_does_not_allocate() {
         "the counter must count the outer vector and three planes"
     );
 
+    let framings =
+        [ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox].map(Framing::from);
+    let region = Region::new(0.3, 0.5, 0.4, 0.1).unwrap();
+    let framings =
+        framings.into_iter().flat_map(|framing| [framing, Framing { region, ..framing }]);
+    let orientations = [Orientation::Identity, Orientation::Rotate180, Orientation::Rotate90];
+    let settings =
+        framings.flat_map(|framing| orientations.map(|orientation| (framing, orientation)));
+    let settings: Vec<(Framing, Orientation)> = settings.collect();
     for format in PixelFormat::ALL {
-        let spec = FrameSpec::new(format, 161, 61);
-        let layouts = (0..format.n_planes()).map(|plane| format.plane_layout(plane, 161, 61));
-        let planes: Vec<Plane<'_>> = std::iter::zip(&planes, layouts)
-            .map(|(data, layout)| Plane { data, stride: layout.row_bytes })
-            .collect();
-        for method in [ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox] {
+        for (framing, orientation) in &settings {
+            let spec = FrameSpec { orientation: *orientation, ..FrameSpec::new(format, 161, 61) };
             for (width, height) in [(96, 96), (200, 100), (1, 1)] {
-                let values = [ValueMap::Level; 3];
-                let target = TensorTarget {
-                    width,
-                    height,
-                    channels: Channels::Rgb,
-                    order: ChannelOrder::Last,
-                    element: ElementType::F32,
-                    values,
-                };
-                let mut preprocessor = Preprocessor::new(&spec, &target, method).unwrap();
-                let mut tensor = vec![0.0; width * height * 3];
-                let before = allocations();
-                for _ in 0..3 {
-                    // The frame loop creates a view of each frame.
-                    let frame = FrameView::new(&spec, &planes).unwrap();
-                    preprocessor.run(&frame, TensorMut::F32(&mut tensor)).unwrap();
+                for target in targets(width, height) {
+                    let count = run(&spec, &planes, &target, *framing);
+                    assert_eq!(count, 0, "{spec:?} {framing:?} {target:?}");
                 }
-                assert_eq!(allocations(), before, "{format:?} {method:?} {width}x{height}");
             }
         }
     }
+}
+
+/// Returns a target of each layout, each with another element type.
+fn targets(width: usize, height: usize) -> [TensorTarget; 4] {
+    let values = [ValueMap::Level; 3];
+    [
+        (Channels::Rgb, ChannelOrder::Last, ElementType::F32),
+        (Channels::Rgb, ChannelOrder::First, ElementType::F16),
+        (Channels::Gray, ChannelOrder::Last, ElementType::U8),
+        (Channels::Gray, ChannelOrder::First, ElementType::I8),
+    ]
+    .map(|(channels, order, element)| TensorTarget {
+        width,
+        height,
+        channels,
+        order,
+        element,
+        values,
+    })
+}
+
+/// Returns the number of allocations of three runs.
+fn run(spec: &FrameSpec, planes: &[Vec<u8>], target: &TensorTarget, framing: Framing) -> usize {
+    let layouts = (0..spec.format.n_planes())
+        .map(|plane| spec.format.plane_layout(plane, spec.width, spec.height));
+    let planes: Vec<Plane<'_>> = std::iter::zip(planes, layouts)
+        .map(|(data, layout)| Plane { data, stride: layout.row_bytes })
+        .collect();
+    let shape = vec![target.height, target.width, target.channels.count()];
+    let (name, element) = (String::new(), target.element);
+    let mut tensor = Tensor::zeroed(&TensorInfo { name, shape, element, quantization: None });
+    let mut preprocessor = Preprocessor::new(spec, target, framing).unwrap();
+    let before = allocations();
+    for _ in 0..3 {
+        // The frame loop creates a view of each frame.
+        let frame = FrameView::new(spec, &planes).unwrap();
+        preprocessor.run(&frame, tensor.elements_mut()).unwrap();
+    }
+    allocations() - before
 }

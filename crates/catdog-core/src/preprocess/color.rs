@@ -4,10 +4,13 @@
 //! or a luma whose chroma is neutral. A 3x3 matrix and a bias convert them to red, green and blue;
 //! only the coefficients depend on the format. Pixel values are rounded to 8 bits, as in an image
 //! file, because models are trained on image files.
+//!
+//! For a gray tensor, the result is a gray picture: red, green and blue are the luma. See
+//! [`Channels::Gray`](super::Channels::Gray) for its definition.
 
 use super::error::PreprocessError;
 use super::fixed_point::{COEFFICIENT_BITS, COMPONENT_BITS, LEVEL_SHIFT};
-use super::target::CHANNELS;
+use super::target::{CHANNELS, Channels};
 use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
 
 /// An upper bound of the coefficients. The largest coefficient of any Y'CbCr matrix is 2 (1 - k)
@@ -26,17 +29,23 @@ pub(super) struct ToRgb {
 }
 
 impl ToRgb {
-    /// Returns the conversion for frames of `spec`.
+    /// Returns the conversion of frames of `spec` for a tensor of `channels`.
     ///
     /// # Errors
     ///
-    /// Fails if the luma coefficients do not define a Y'CbCr matrix.
-    pub fn new(spec: &FrameSpec) -> Result<Self, PreprocessError> {
+    /// Fails if the luma coefficients are needed and do not define a Y'CbCr matrix.
+    pub fn new(spec: &FrameSpec, channels: Channels) -> Result<Self, PreprocessError> {
         if spec.format.is_rgb() {
-            let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-            return Ok(Self::from_real(identity, [0; 3]));
+            let matrix = match channels {
+                Channels::Rgb => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+                Channels::Gray => [rgb_to_luma(spec.matrix)?; CHANNELS],
+            };
+            return Ok(Self::from_real(matrix, [0; 3]));
         }
-        let matrix = yuv_to_rgb(spec.matrix, spec.range);
+        let matrix = match channels {
+            Channels::Rgb => yuv_to_rgb(spec.matrix, spec.range),
+            Channels::Gray => [[luma_scale(spec.range), 0.0, 0.0]; CHANNELS],
+        };
         let usable = |coefficient: &f64| coefficient.abs() <= LARGEST_COEFFICIENT;
         if !matrix.iter().flatten().all(usable) {
             return Err(PreprocessError::ColorMatrix);
@@ -62,14 +71,36 @@ impl ToRgb {
     }
 }
 
+/// Returns the weights of R', G' and B' in the luma.
+///
+/// # Errors
+///
+/// Fails if a weight is negative or not a number.
+fn rgb_to_luma(ColorMatrix { kr, kb }: ColorMatrix) -> Result<[f64; 3], PreprocessError> {
+    let weights = [kr, 1.0 - kr - kb, kb];
+    if weights.iter().all(|weight| *weight >= 0.0) {
+        return Ok(weights);
+    }
+    Err(PreprocessError::ColorMatrix)
+}
+
+/// Returns the factor from luma codes to the 255 steps of an R'G'B' pixel value: the limited range
+/// has 219 codes.
+fn luma_scale(range: ColorRange) -> f64 {
+    match range {
+        ColorRange::Limited => 255.0 / 219.0,
+        ColorRange::Full => 1.0,
+    }
+}
+
 /// Returns the matrix from code differences to 8-bit pixel values: the inverse of the Y'CbCr
 /// definition of BT.601, BT.709 and BT.2020, which differ only in Kr and Kb.
 fn yuv_to_rgb(ColorMatrix { kr, kb }: ColorMatrix, range: ColorRange) -> [[f64; 3]; CHANNELS] {
-    // In the limited range, 219 luma codes and 224 chroma codes span the 255 steps of an R'G'B'
-    // pixel value.
-    let (luma, chroma) = match range {
-        ColorRange::Limited => (255.0 / 219.0, 255.0 / 224.0),
-        ColorRange::Full => (1.0, 1.0),
+    let luma = luma_scale(range);
+    // The limited range has 224 chroma codes.
+    let chroma = match range {
+        ColorRange::Limited => 255.0 / 224.0,
+        ColorRange::Full => 1.0,
     };
     let kg = 1.0 - kr - kb;
     let (red, blue) = (2.0 * (1.0 - kr) * chroma, 2.0 * (1.0 - kb) * chroma);
@@ -97,14 +128,16 @@ mod tests {
     #[test]
     fn primary_colors_convert_to_pure_pixel_values() {
         // The 8-bit codes of BT.601 and BT.709 color bars at full amplitude.
-        let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Limited)).unwrap();
+        let map =
+            ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Limited), Channels::Rgb).unwrap();
         assert_eq!(convert(&map, [235, 128, 128]), [255, 255, 255]);
         assert_eq!(convert(&map, [16, 128, 128]), [0, 0, 0]);
         assert_eq!(convert(&map, [81, 90, 240]), [254, 0, 0]);
         assert_eq!(convert(&map, [145, 54, 34]), [0, 255, 1]);
-        let map = ToRgb::new(&spec(ColorMatrix::BT709, ColorRange::Limited)).unwrap();
+        let map =
+            ToRgb::new(&spec(ColorMatrix::BT709, ColorRange::Limited), Channels::Rgb).unwrap();
         assert_eq!(convert(&map, [32, 240, 118]), [1, 0, 255]);
-        let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Full)).unwrap();
+        let map = ToRgb::new(&spec(ColorMatrix::BT601, ColorRange::Full), Channels::Rgb).unwrap();
         assert_eq!(convert(&map, [76, 85, 255]), [254, 0, 0]);
     }
 
@@ -112,17 +145,50 @@ mod tests {
     fn gray_has_no_tint_and_rgb_is_unchanged() {
         for matrix in [ColorMatrix::BT601, ColorMatrix::BT709, ColorMatrix::BT2020] {
             for range in [ColorRange::Limited, ColorRange::Full] {
-                let map = ToRgb::new(&spec(matrix, range)).unwrap();
+                let map = ToRgb::new(&spec(matrix, range), Channels::Rgb).unwrap();
                 for code in 0..256 {
                     let [red, green, blue] = convert(&map, [code, 128, 128]);
                     assert!(red == green && green == blue, "{matrix:?} {range:?} {code}");
                 }
             }
         }
-        let map = ToRgb::new(&FrameSpec::new(PixelFormat::Bgr, 1, 1)).unwrap();
+        let map = ToRgb::new(&FrameSpec::new(PixelFormat::Bgr, 1, 1), Channels::Rgb).unwrap();
         for level in 0..256 {
             let codes = [level, 255 - level, level / 2];
             assert_eq!(convert(&map, codes), codes);
+        }
+    }
+
+    #[test]
+    fn luma_is_the_gray_of_the_frame() {
+        for range in [ColorRange::Limited, ColorRange::Full] {
+            let spec = spec(ColorMatrix::BT709, range);
+            let rgb = ToRgb::new(&spec, Channels::Rgb).unwrap();
+            let gray = ToRgb::new(&spec, Channels::Gray).unwrap();
+            for code in 0..256 {
+                // The chroma has no influence.
+                assert_eq!(convert(&gray, [code, 7, 200]), convert(&rgb, [code, 128, 128]));
+            }
+        }
+    }
+
+    #[test]
+    fn luma_of_rgb_has_the_weights_of_the_matrix() {
+        let gray = |matrix| {
+            let spec = FrameSpec { matrix, ..FrameSpec::new(PixelFormat::Rgb, 1, 1) };
+            ToRgb::new(&spec, Channels::Gray)
+        };
+        let primaries = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+        for (matrix, want) in [
+            // Pillow 13: Image.new("RGB", (1, 1), color).convert("L").
+            (ColorMatrix::BT601, [76, 150, 29, 255]),
+            (ColorMatrix::BT709, [54, 182, 18, 255]),
+        ] {
+            let luma = primaries.map(|color| convert(&gray(matrix).unwrap(), color)[0]);
+            assert_eq!(luma, want);
+        }
+        for (kr, kb) in [(0.6, 0.6), (f64::NAN, 0.1), (-0.1, 0.1)] {
+            assert_eq!(gray(ColorMatrix { kr, kb }), Err(PreprocessError::ColorMatrix));
         }
     }
 
@@ -136,7 +202,8 @@ mod tests {
     #[test]
     fn unusable_luma_coefficients_are_rejected() {
         for (kr, kb) in [(0.5, 0.5), (f64::NAN, 0.1), (0.9, 0.09)] {
-            let rejected = ToRgb::new(&spec(ColorMatrix { kr, kb }, ColorRange::Full));
+            let rejected =
+                ToRgb::new(&spec(ColorMatrix { kr, kb }, ColorRange::Full), Channels::Rgb);
             assert_eq!(rejected, Err(PreprocessError::ColorMatrix));
         }
     }

@@ -1,43 +1,53 @@
 //! The functions from pixel values to tensor elements, prepared for the kernels: a subtraction and
-//! a multiplication for float tensors, a table for integer tensors.
+//! a multiplication for float32 tensors, a table for float16 and integer tensors.
 
 use super::error::PreprocessError;
-use super::target::{CHANNELS, ValueMap};
+use super::target::{CHANNELS, TensorTarget, ValueMap};
 use crate::tensor::{ElementType, Quantization, f16};
 
-/// The function from pixel values to elements, for the element type of the tensor.
+/// The functions from pixel values to elements, for the element type of the tensor: one for each
+/// plane of the tensor. In a tensor with adjacent channels, which is one plane, the function has the
+/// constants of red, green and blue; in other tensors, it has those of the channel three times.
 #[derive(Debug)]
 pub(super) enum ElementMap {
-    F32(Normalizer),
-    F16(Box<Table<f16>>),
-    U8(Box<Table<u8>>),
-    I8(Box<Table<i8>>),
+    F32(Vec<Normalizer>),
+    F16(Vec<Table<f16>>),
+    U8(Vec<Table<u8>>),
+    I8(Vec<Table<i8>>),
 }
 
 impl ElementMap {
-    /// Prepares `values`, which are the functions of red, green and blue, for a tensor of
-    /// `element`.
+    /// Prepares the functions of the channels of `target`.
     ///
     /// # Errors
     ///
     /// Fails if one of them does not fit the element type, or if its parameters are not valid.
-    pub fn new(
-        element: ElementType,
-        values: &[ValueMap; CHANNELS],
-    ) -> Result<Self, PreprocessError> {
-        for (channel, value) in values.iter().enumerate() {
+    pub fn new(target: &TensorTarget) -> Result<Self, PreprocessError> {
+        let element = target.element;
+        let channels = &target.values[..target.channels.count()];
+        for (channel, value) in channels.iter().enumerate() {
             if let Some(reason) = value.fault(element) {
                 let element = element.name();
                 return Err(PreprocessError::Values { channel, element, reason });
             }
         }
-        // `as` saturates, which clamps a quantized value to the range of the type.
-        let value = |channel: usize, level: u8| values[channel].quantized(element, level);
+        let planes: Vec<[ValueMap; CHANNELS]> = match target.adjacent() {
+            1 => channels.iter().map(|value| [*value; CHANNELS]).collect(),
+            _ => vec![target.values],
+        };
+        let planes = planes.iter();
         Ok(match element {
-            ElementType::F32 => Self::F32(Normalizer::new(values)),
-            ElementType::F16 => Self::F16(Table::rounded(&Normalizer::new(values))),
-            ElementType::U8 => Self::U8(Table::new(|c, level| value(c, level) as u8)),
-            ElementType::I8 => Self::I8(Table::new(|c, level| value(c, level) as i8)),
+            ElementType::F32 => Self::F32(planes.map(Normalizer::new).collect()),
+            ElementType::F16 => Self::F16(planes.map(Table::rounded).collect()),
+            // `as` saturates, which clamps a quantized value to the range of the type.
+            ElementType::U8 => {
+                let table = |values| Table::quantized(values, element, |value| value as u8);
+                Self::U8(planes.map(table).collect())
+            }
+            ElementType::I8 => {
+                let table = |values| Table::quantized(values, element, |value| value as i8);
+                Self::I8(planes.map(table).collect())
+            }
         })
     }
 }
@@ -76,6 +86,11 @@ impl Normalizer {
             *element = (f32::from(*level) - mean) * factor;
         }
     }
+
+    /// Returns the element of the pixel value `level` of `channel`.
+    fn element(&self, channel: usize, level: u8) -> f32 {
+        (f32::from(level) - self.means[channel]) * self.factors[channel]
+    }
 }
 
 /// The element of each pixel value, for each channel.
@@ -87,30 +102,37 @@ pub(super) struct Table<T> {
     pub flipped: Option<u8>,
 }
 
+impl<T> Table<T> {
+    /// Returns the table of `element(channel, level)`.
+    fn of(element: impl Fn(usize, u8) -> T) -> [[T; 256]; CHANNELS] {
+        std::array::from_fn(|channel| std::array::from_fn(|level| element(channel, level as u8)))
+    }
+}
+
 impl Table<f16> {
-    /// Returns the elements of `normalizer`, rounded to float16.
-    fn rounded(normalizer: &Normalizer) -> Box<Self> {
-        let element = |channel: usize, level: usize| {
-            let real = (level as f32 - normalizer.means[channel]) * normalizer.factors[channel];
-            f16::from_f32(real)
-        };
-        let elements =
-            std::array::from_fn(|channel| std::array::from_fn(|level| element(channel, level)));
-        Box::new(Self { elements, flipped: None })
+    /// Returns the float32 elements of `values`, rounded to the nearest float16.
+    fn rounded(values: &[ValueMap; CHANNELS]) -> Self {
+        let normalizer = Normalizer::new(values);
+        let element = |channel, level| f16::from_f32(normalizer.element(channel, level));
+        Self { elements: Self::of(element), flipped: None }
     }
 }
 
 impl<T: Byte> Table<T> {
-    fn new(element: impl Fn(usize, u8) -> T) -> Box<Self> {
-        let elements: [[T; 256]; CHANNELS] = std::array::from_fn(|channel| {
-            std::array::from_fn(|level| element(channel, level as u8))
-        });
+    /// Returns the elements of `values`, converted with `convert`.
+    fn quantized(
+        values: &[ValueMap; CHANNELS],
+        element: ElementType,
+        convert: fn(f64) -> T,
+    ) -> Self {
+        let elements =
+            Self::of(|channel, level| convert(values[channel].quantized(element, level)));
         let is_xor = |bits: &u8| {
             let want = |level: usize| T::from_bits(level as u8 ^ bits);
             elements.iter().all(|table| (0..256).all(|level| table[level] == want(level)))
         };
         let flipped = [0, 0x80].into_iter().find(is_xor);
-        Box::new(Self { elements, flipped })
+        Self { elements, flipped }
     }
 }
 
@@ -176,6 +198,12 @@ impl ValueMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::target::{ChannelOrder, Channels};
+
+    fn target(element: ElementType, values: [ValueMap; CHANNELS]) -> TensorTarget {
+        let (channels, order) = (Channels::Rgb, ChannelOrder::Last);
+        TensorTarget { width: 1, height: 1, channels, order, element, values }
+    }
 
     #[test]
     fn functions_that_do_not_fit_the_element_type_are_rejected() {
@@ -183,12 +211,15 @@ mod tests {
         let rejected = [
             (ElementType::F32, ValueMap::Normalized { mean: 0.0, std: 0.0 }),
             (ElementType::F32, ValueMap::Normalized { mean: f32::INFINITY, std: 1.0 }),
+            (ElementType::F16, ValueMap::Normalized { mean: 0.0, std: f32::NAN }),
             (ElementType::U8, ValueMap::Normalized { mean: 0.0, std: 1.0 }),
+            (ElementType::F16, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
             (ElementType::F32, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
             (ElementType::I8, ValueMap::Quantized { mean: 0.0, std: 1.0, quantization }),
         ];
         for (element, value) in rejected {
-            let result = ElementMap::new(element, &[ValueMap::Level, ValueMap::Level, value]);
+            let values = [ValueMap::Level, ValueMap::Level, value];
+            let result = ElementMap::new(&target(element, values));
             let element = element.name();
             assert!(
                 matches!(result, Err(PreprocessError::Values { channel: 2, element: e, .. }) if e == element),

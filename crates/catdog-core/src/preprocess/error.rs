@@ -35,7 +35,7 @@ pub enum PreprocessError {
     /// The normalization or quantization does not give elements of the tensor's type.
     #[error("channel {channel} of the {element} input tensor cannot be filled: {reason}")]
     Values {
-        /// 0 red, 1 green, 2 blue.
+        /// 0 red or gray, 1 green, 2 blue.
         channel: usize,
         /// Element type of the tensor.
         element: &'static str,
@@ -73,7 +73,7 @@ pub enum PreprocessError {
     TensorLength {
         /// Number of elements of the tensor.
         got: usize,
-        /// Height x width x 3.
+        /// Height x width x number of channels.
         want: usize,
     },
 }

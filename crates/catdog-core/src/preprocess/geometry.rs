@@ -1,10 +1,16 @@
 //! The mapping between the picture in the frame and the pixels of the tensor.
 //!
-//! Columns and rows are independent, so the mapping is one [`Axis`] for each. Aspect ratios are
-//! display aspect ratios: an anamorphic picture of 720x576 pixels that is displayed as 16:9 is
-//! treated as 16:9. The pixels of the tensor are square.
+//! Region and resize method refer to the upright frame, as a viewer sees it. Columns and rows are
+//! independent, so the mapping is one [`Axis`] for each. Aspect ratios are display aspect ratios:
+//! an anamorphic picture of 720x576 pixels that is displayed as 16:9 is treated as 16:9. The pixels
+//! of the tensor are square.
+//!
+//! The frame itself is read as it is stored. So at the end the two axes are converted to the stored
+//! frame: an orientation can reverse them, and exchange them.
 
-use crate::frame::Region;
+use std::ops::Range;
+
+use crate::frame::{FrameSpec, Region};
 
 /// How a picture is fitted to a tensor of another aspect ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +57,7 @@ impl<T: Into<Resize>> From<T> for Framing {
 }
 
 /// The mapping along one axis: an interval of the source, and the tensor columns or rows that show
-/// it.
+/// it. The orientation decides whether source columns are shown by columns or by rows.
 ///
 /// Source coordinates are continuous, in pixels; the center of pixel `i` is at `i + 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,18 +70,27 @@ pub(super) struct Axis {
     pub start: usize,
     /// Number of tensor columns or rows that show the interval.
     pub len: usize,
+    /// Whether they show it from its end to its start.
+    pub reversed: bool,
 }
 
 impl Axis {
-    /// Shows all `source` pixels in all `tensor` columns or rows.
-    fn stretch(source: usize, tensor: usize) -> Self {
-        Self { from: 0.0, to: source as f64, start: 0, len: tensor }
+    /// Shows the interval from `from` to `to`, in fractions of `source` pixels, in all `tensor`
+    /// columns or rows.
+    fn stretch((from, to): (f64, f64), source: usize, tensor: usize) -> Self {
+        let source = source as f64;
+        Self { from: from * source, to: to * source, start: 0, len: tensor, reversed: false }
+    }
+
+    /// Returns the length of the source interval.
+    fn extent(&self) -> f64 {
+        self.to - self.from
     }
 
     /// Reduces the source interval to `extent` pixels in its middle.
     fn crop(self, extent: f64) -> Self {
-        let extent = extent.min(self.to);
-        let from = (self.to - extent) / 2.0;
+        let extent = extent.min(self.extent());
+        let from = self.from + (self.extent() - extent) / 2.0;
         Self { from, to: from + extent, ..self }
     }
 
@@ -85,6 +100,18 @@ impl Axis {
         let len = (len.round_ties_even() as usize).clamp(1, self.len);
         let start = ((self.len - len) as f64 / 2.0).round_ties_even() as usize;
         Self { start, len, ..self }
+    }
+
+    /// Returns the same interval for a source of `source` pixels that is stored in reverse order.
+    fn reverse(self, source: usize) -> Self {
+        let source = source as f64;
+        Self { from: source - self.to, to: source - self.from, reversed: true, ..self }
+    }
+
+    /// Returns the place of output sample `index`, which counts from the start of the interval,
+    /// among the columns or rows that show the interval.
+    pub fn place(&self, index: usize) -> usize {
+        if self.reversed { self.len - 1 - index } else { index }
     }
 
     /// Returns the same interval in the coordinates of a plane that is subsampled by `1 << shift`.
@@ -103,21 +130,62 @@ impl Axis {
     }
 }
 
-/// Returns the columns and the rows for a picture of `source` (width, height) pixels, which have
-/// the aspect ratio `pixel_aspect_ratio`, in a tensor of `tensor` (width, height) pixels.
-pub(super) fn axes(
-    method: ResizeMethod,
+/// The mapping between the stored frame and the tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mapping {
+    /// The columns of the stored frame.
+    pub columns: Axis,
+    /// The rows of the stored frame.
+    pub rows: Axis,
+    /// Whether the rows of the tensor show the columns of the stored frame.
+    pub transposed: bool,
+}
+
+impl Mapping {
+    /// Returns the mapping of frames of `spec` to a tensor of `tensor` (width, height) pixels.
+    pub fn new(spec: &FrameSpec, framing: &Framing, tensor: (usize, usize)) -> Self {
+        let orientation = spec.orientation;
+        let transposed = orientation.transposes();
+        let (mut source, mut pixel) = ((spec.width, spec.height), spec.pixel_aspect_ratio);
+        if transposed {
+            (source, pixel) = ((source.1, source.0), (pixel.1, pixel.0));
+        }
+        let (mut columns, mut rows) = upright_axes(framing, source, pixel, tensor);
+        if transposed {
+            (columns, rows) = (rows, columns);
+        }
+        if orientation.reverses_columns() {
+            columns = columns.reverse(spec.width);
+        }
+        if orientation.reverses_rows() {
+            rows = rows.reverse(spec.height);
+        }
+        Self { columns, rows, transposed }
+    }
+
+    /// Returns the columns and the rows of the tensor that show the picture.
+    pub fn shown(&self) -> [Range<usize>; 2] {
+        let shown = [self.columns, self.rows].map(|axis| axis.start..axis.start + axis.len);
+        let [columns, rows] = shown;
+        if self.transposed { [rows, columns] } else { [columns, rows] }
+    }
+}
+
+/// Returns the columns and the rows for an upright frame of `source` (width, height) pixels, which
+/// have the aspect ratio `pixel_aspect_ratio`, in a tensor of `tensor` (width, height) pixels.
+fn upright_axes(
+    Framing { region, resize }: &Framing,
     source: (usize, usize),
     pixel_aspect_ratio: (u32, u32),
     tensor: (usize, usize),
 ) -> (Axis, Axis) {
-    let columns = Axis::stretch(source.0, tensor.0);
-    let rows = Axis::stretch(source.1, tensor.1);
+    let columns = Axis::stretch((region.x(), region.x() + region.width()), source.0, tensor.0);
+    let rows = Axis::stretch((region.y(), region.y() + region.height()), source.1, tensor.1);
     let (tensor_width, tensor_height) = (tensor.0 as f64, tensor.1 as f64);
     let pixel = f64::from(pixel_aspect_ratio.0) / f64::from(pixel_aspect_ratio.1);
-    let (width, height) = (source.0 as f64 * pixel, source.1 as f64);
+    let (width, height) = (columns.extent() * pixel, rows.extent());
     let wider = width / height > tensor_width / tensor_height;
-    match method {
+    match resize.method {
         ResizeMethod::Stretch => (columns, rows),
         ResizeMethod::Crop if wider => {
             (columns.crop(height * tensor_width / tensor_height / pixel), rows)
@@ -134,7 +202,18 @@ pub(super) fn axes(
 mod tests {
     use super::*;
 
+    use crate::frame::{Orientation, PixelFormat};
+
     const SQUARE: (u32, u32) = (1, 1);
+
+    fn axes(
+        method: ResizeMethod,
+        source: (usize, usize),
+        pixel_aspect_ratio: (u32, u32),
+        tensor: (usize, usize),
+    ) -> (Axis, Axis) {
+        upright_axes(&method.into(), source, pixel_aspect_ratio, tensor)
+    }
 
     #[test]
     fn crop_keeps_the_middle_of_the_longer_side() {
@@ -171,6 +250,69 @@ mod tests {
         assert!((columns.to - columns.from - 405.0).abs() < 1e-9);
         let (_, rows) = axes(ResizeMethod::Letterbox, (720, 576), (64, 45), (160, 160));
         assert_eq!((rows.start, rows.len), (35, 90));
+    }
+
+    #[test]
+    fn a_region_is_fitted_like_a_frame() {
+        // The right half of 1920x1080 is 960x1080, and the lower half of it 960x540.
+        let framing = |y, height, method: ResizeMethod| Framing {
+            region: Region::new(0.5, y, 0.5, height).unwrap(),
+            resize: method.into(),
+        };
+        let axes = |framing| upright_axes(&framing, (1920, 1080), SQUARE, (90, 90));
+        let (columns, rows) = axes(framing(0.0, 1.0, ResizeMethod::Stretch));
+        assert_eq!((columns.from, columns.to, rows.from, rows.to), (960.0, 1920.0, 0.0, 1080.0));
+        let (columns, rows) = axes(framing(0.5, 0.5, ResizeMethod::Crop));
+        assert_eq!((columns.from, columns.to, rows.from, rows.to), (1170.0, 1710.0, 540.0, 1080.0));
+        let (_, rows) = axes(framing(0.5, 0.5, ResizeMethod::Letterbox));
+        // 50.6 rows are rounded to 51, and the 19.5 above them to 20.
+        assert_eq!((rows.start, rows.len), (20, 51));
+    }
+
+    #[test]
+    fn the_mapping_is_that_of_the_upright_frame() {
+        // The left third of the upright frame, and its upper half.
+        let framing = Framing {
+            region: Region::new(0.0, 0.0, 1.0 / 3.0, 0.5).unwrap(),
+            resize: ResizeMethod::Stretch.into(),
+        };
+        let mapping = |orientation| {
+            let spec = FrameSpec { orientation, ..FrameSpec::new(PixelFormat::Rgb, 300, 120) };
+            let Mapping { columns, rows, .. } = Mapping::new(&spec, &framing, (10, 20));
+            assert_eq!(
+                (columns.len, rows.len),
+                if orientation.transposes() { (20, 10) } else { (10, 20) }
+            );
+            [columns, rows].map(|axis| (axis.from, axis.to, axis.reversed))
+        };
+        let want = |orientation| match orientation {
+            Orientation::Identity => [(0.0, 100.0, false), (0.0, 60.0, false)],
+            Orientation::FlipHorizontal => [(200.0, 300.0, true), (0.0, 60.0, false)],
+            Orientation::FlipVertical => [(0.0, 100.0, false), (60.0, 120.0, true)],
+            Orientation::Rotate180 => [(200.0, 300.0, true), (60.0, 120.0, true)],
+            Orientation::Transpose => [(0.0, 150.0, false), (0.0, 40.0, false)],
+            Orientation::Rotate90 => [(0.0, 150.0, false), (80.0, 120.0, true)],
+            Orientation::Rotate270 => [(150.0, 300.0, true), (0.0, 40.0, false)],
+            Orientation::AntiTranspose => [(150.0, 300.0, true), (80.0, 120.0, true)],
+        };
+        for orientation in Orientation::ALL {
+            assert_eq!(mapping(orientation), want(orientation), "{orientation:?}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_pixel_has_the_inverse_aspect_ratio() {
+        // 720x576 with 64:45, rotated, is 576x720 with 45:64 and is displayed as 9:16.
+        let spec = FrameSpec {
+            pixel_aspect_ratio: (64, 45),
+            orientation: Orientation::Rotate90,
+            ..FrameSpec::new(PixelFormat::Rgb, 720, 576)
+        };
+        let mapping = Mapping::new(&spec, &ResizeMethod::Letterbox.into(), (160, 160));
+        assert_eq!(mapping.shown(), [35..125, 0..160]);
+        let mapping = Mapping::new(&spec, &ResizeMethod::Crop.into(), (90, 90));
+        assert!((mapping.columns.extent() - 405.0).abs() < 1e-9, "{mapping:?}");
+        assert_eq!(mapping.rows.extent(), 576.0);
     }
 
     #[test]

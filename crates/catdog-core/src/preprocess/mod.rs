@@ -11,7 +11,7 @@
 //! depends only on the caps and the model is computed once, by [`Preprocessor::new`]:
 //!
 //! - `target`: the tensor that the model expects;
-//! - `geometry`: the mapping between picture and tensor;
+//! - `geometry`: the mapping between frame and tensor: region, resize method, orientation;
 //! - `taps`: the weights of the resampling filter, as integers;
 //! - `passes`: the positions of the components in the planes of each format;
 //! - `color`: the conversion from components to RGB pixel values, with integers;
@@ -85,8 +85,8 @@ impl Preprocessor {
         kernels: Kernels,
     ) -> Result<Self, PreprocessError> {
         let plan = Plan::new(spec, target, framing.into())?;
-        let map = ElementMap::new(target.element, &target.values)?;
-        let scratch = Scratch::new(&plan.passes, plan.columns.len);
+        let map = ElementMap::new(target)?;
+        let scratch = Scratch::new(&plan);
         Ok(Self { plan, map, kernels, scratch })
     }
 
@@ -104,17 +104,17 @@ impl Preprocessor {
         let Self { plan, map, kernels, scratch } = self;
         plan.check_frame(frame)?;
         match (&*map, tensor) {
-            (ElementMap::F32(map), TensorMut::F32(to)) => {
-                kernels.fill(plan, frame, scratch, map, plan.check_len(to)?);
+            (ElementMap::F32(maps), TensorMut::F32(to)) => {
+                kernels.fill(plan, frame, scratch, maps, plan.check_len(to)?);
             }
-            (ElementMap::F16(map), TensorMut::F16(to)) => {
-                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            (ElementMap::F16(maps), TensorMut::F16(to)) => {
+                kernels.fill(plan, frame, scratch, maps, plan.check_len(to)?);
             }
-            (ElementMap::U8(map), TensorMut::U8(to)) => {
-                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            (ElementMap::U8(maps), TensorMut::U8(to)) => {
+                kernels.fill(plan, frame, scratch, maps, plan.check_len(to)?);
             }
-            (ElementMap::I8(map), TensorMut::I8(to)) => {
-                kernels.fill(plan, frame, scratch, &**map, plan.check_len(to)?);
+            (ElementMap::I8(maps), TensorMut::I8(to)) => {
+                kernels.fill(plan, frame, scratch, maps, plan.check_len(to)?);
             }
             (_, tensor) => return Err(plan.wrong_element(&tensor)),
         }

@@ -4,8 +4,9 @@
 //! interleaved and planar layouts share it. Its result is one row, which is then split into one
 //! line per component; these lines are resampled horizontally.
 
-use super::geometry::Axis;
+use super::geometry::Mapping;
 use super::taps::{HorizontalTaps, VerticalTaps};
+use super::target::Channels;
 use crate::frame::{FrameSpec, PixelFormat};
 
 /// The value in [`Pass::order`] for the unused byte of 32-bit RGB.
@@ -29,7 +30,8 @@ pub(super) struct Pass {
     pub plane: usize,
     /// How its rows are split into lines.
     pub packing: Packing,
-    /// The component of each line: 0, 1, 2 for Y, Cb, Cr or red, green, blue, or [`UNUSED`].
+    /// The component of each line: 0, 1, 2 for Y, Cb, Cr or red, green, blue, or [`UNUSED`]. Lines
+    /// at the end whose components are not needed are left out.
     pub order: &'static [usize],
     /// First byte that is read of each row.
     pub first_byte: usize,
@@ -47,16 +49,29 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Returns the passes over the planes of frames of `spec`; `axes` are columns and rows.
-    pub fn all(spec: &FrameSpec, axes: (Axis, Axis), antialias: bool) -> Vec<Self> {
-        let planes = 0..spec.format.n_planes();
-        planes.map(|plane| Self::new(spec, plane, axes, antialias)).collect()
+    /// Returns the passes over the planes of frames of `spec` that a tensor of `channels` needs: a
+    /// gray tensor needs no chroma.
+    pub fn all(
+        spec: &FrameSpec,
+        mapping: &Mapping,
+        antialias: bool,
+        channels: Channels,
+    ) -> Vec<Self> {
+        let luma_only = channels == Channels::Gray && !spec.format.is_rgb();
+        let planes = if luma_only { 1 } else { spec.format.n_planes() };
+        (0..planes).map(|plane| Self::new(spec, plane, mapping, antialias, luma_only)).collect()
     }
 
-    fn new(spec: &FrameSpec, plane: usize, (columns, rows): (Axis, Axis), antialias: bool) -> Self {
+    fn new(
+        spec: &FrameSpec,
+        plane: usize,
+        &Mapping { columns, rows, .. }: &Mapping,
+        antialias: bool,
+        luma_only: bool,
+    ) -> Self {
         let format = spec.format;
         let layout = format.plane_layout(plane, spec.width, spec.height);
-        let (packing, order) = packing(format, plane);
+        let (packing, mut order) = packing(format, plane);
         let (shift_x, shift_y) = format.chroma_shift();
         let chroma_columns = columns.subsampled(shift_x, spec.chroma_site.h_cosited);
         let chroma_rows = rows.subsampled(shift_y, spec.chroma_site.v_cosited);
@@ -64,19 +79,19 @@ impl Pass {
             if plane == 0 { (columns, rows) } else { (chroma_columns, chroma_rows) };
 
         let vertical = VerticalTaps::new(rows, layout.rows, antialias);
-        let (mut horizontal, mut chroma, macropixel) = match packing {
-            Packing::Interleaved => {
-                let samples = layout.row_bytes / order.len();
-                (HorizontalTaps::new(columns, samples, antialias), None, order.len())
-            }
-            Packing::LumaFirst | Packing::ChromaFirst => {
-                let samples = layout.row_bytes / 4;
-                let chroma = HorizontalTaps::new(chroma_columns, samples, antialias);
-                (HorizontalTaps::new(columns, spec.width, antialias), Some(chroma), 4)
-            }
+        let (samples, luma_per_macropixel, macropixel) = match packing {
+            Packing::Interleaved => (layout.row_bytes / order.len(), 1, order.len()),
+            Packing::LumaFirst | Packing::ChromaFirst => (spec.width, 2, 4),
         };
+        let mut horizontal = HorizontalTaps::new(columns, samples, antialias);
+        let mut chroma = None;
+        if luma_only {
+            order = &order[..1];
+        } else if packing != Packing::Interleaved {
+            let samples = layout.row_bytes / macropixel;
+            chroma = Some(HorizontalTaps::new(chroma_columns, samples, antialias));
+        }
         // Only the macropixels that contain a sample with a weight are read.
-        let luma_per_macropixel = if chroma.is_some() { 2 } else { 1 };
         let (mut first, mut end) = horizontal.samples_read();
         (first, end) = (first / luma_per_macropixel, end.div_ceil(luma_per_macropixel));
         if let Some(chroma) = &chroma {
@@ -134,11 +149,12 @@ const fn packing(format: PixelFormat, plane: usize) -> (Packing, &'static [usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocess::geometry::{self, ResizeMethod};
+    use crate::frame::{Orientation, Region};
+    use crate::preprocess::geometry::{Framing, ResizeMethod};
 
-    fn passes(spec: &FrameSpec, method: ResizeMethod) -> Vec<Pass> {
-        let size = (spec.width, spec.height);
-        Pass::all(spec, geometry::axes(method, size, spec.pixel_aspect_ratio, (32, 32)), true)
+    fn passes(spec: &FrameSpec, framing: impl Into<Framing>, channels: Channels) -> Vec<Pass> {
+        let mapping = Mapping::new(spec, &framing.into(), (32, 32));
+        Pass::all(spec, &mapping, true, channels)
     }
 
     #[test]
@@ -146,7 +162,7 @@ mod tests {
         for format in PixelFormat::ALL {
             let spec = FrameSpec::new(format, 7, 5);
             let mut found: Vec<usize> = Vec::new();
-            for pass in passes(&spec, ResizeMethod::Stretch) {
+            for pass in passes(&spec, ResizeMethod::Stretch, Channels::Rgb) {
                 let layout = format.plane_layout(pass.plane, 7, 5);
                 assert!(pass.first_byte + pass.bytes <= layout.row_bytes, "{format:?}");
                 assert_eq!(pass.rows, layout.rows, "{format:?}");
@@ -159,10 +175,38 @@ mod tests {
     }
 
     #[test]
+    fn a_gray_tensor_reads_no_chroma() {
+        for format in PixelFormat::ALL {
+            let spec = FrameSpec::new(format, 64, 64);
+            let passes = passes(&spec, ResizeMethod::Stretch, Channels::Gray);
+            let order: Vec<usize> = passes.iter().flat_map(|pass| pass.order).copied().collect();
+            let components = order.iter().filter(|component| **component != UNUSED).count();
+            assert_eq!(components, if format.is_rgb() { 3 } else { 1 }, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_reads_only_its_rows_and_columns() {
+        // In the upright frame, which is 64x128, the lower left quarter. In the stored frame, which
+        // is rotated clockwise, that is the right half of the lower half.
+        let orientation = Orientation::Rotate90;
+        let spec = FrameSpec { orientation, ..FrameSpec::new(PixelFormat::Rgb, 128, 64) };
+        let framing = Framing {
+            region: Region::new(0.0, 0.5, 0.5, 0.5).unwrap(),
+            resize: ResizeMethod::Stretch.into(),
+        };
+        let pass = &passes(&spec, framing, Channels::Rgb)[0];
+        // The filter needs one more column, because it shrinks 64 columns to 32. The rows have the
+        // size of the tensor already.
+        assert_eq!((pass.first_byte, pass.bytes, pass.rows), (3 * 63, 3 * 65, 64));
+        assert_eq!(pass.vertical.pairs(0)[0].rows, [32, 32]);
+    }
+
+    #[test]
     fn crop_reads_only_its_columns() {
         // The crop shows 64 columns from 32 on; the filter needs two more on each side.
         let spec = FrameSpec::new(PixelFormat::Yuy2, 128, 64);
-        let pass = &passes(&spec, ResizeMethod::Crop)[0];
+        let pass = &passes(&spec, ResizeMethod::Crop, Channels::Rgb)[0];
         assert_eq!((pass.first_byte, pass.bytes), (60, 136));
     }
 }

@@ -2,11 +2,11 @@
 
 use super::color::ToRgb;
 use super::error::PreprocessError;
-use super::geometry::{self, Axis, Framing};
+use super::geometry::{Framing, Mapping};
 use super::passes::Pass;
-use super::target::{CHANNELS, TensorTarget};
+use super::target::TensorTarget;
 use crate::frame::{FrameSpec, FrameView, PixelFormat};
-use crate::tensor::{ElementType, TensorMut};
+use crate::tensor::TensorMut;
 
 /// The longest side of a frame or a tensor, in pixels. Sample indices and the number of bytes of a
 /// plan fit 32 bits.
@@ -17,14 +17,10 @@ pub(super) const MAX_SIDE: usize = 1 << 16;
 pub(super) struct Plan {
     /// Pixel format of the frames.
     format: PixelFormat,
-    /// Width and height of the tensor.
-    pub tensor: (usize, usize),
-    /// Type of the elements of the tensor.
-    element: ElementType,
-    /// The columns of the tensor that show the picture.
-    pub columns: Axis,
-    /// The rows of the tensor that show the picture.
-    pub rows: Axis,
+    /// The tensor.
+    pub target: TensorTarget,
+    /// The mapping between the stored frame and the tensor.
+    pub mapping: Mapping,
     /// The passes over the planes of a frame.
     pub passes: Vec<Pass>,
     /// The color conversion.
@@ -44,19 +40,16 @@ impl Plan {
         framing: Framing,
     ) -> Result<Self, PreprocessError> {
         let (source, tensor) = ((spec.width, spec.height), (target.width, target.height));
-        let resize = framing.resize;
         check_size("frame", source)?;
         check_size("input tensor", tensor)?;
         let (width, height) = spec.pixel_aspect_ratio;
         if width == 0 || height == 0 {
             return Err(PreprocessError::PixelAspectRatio { width, height });
         }
-        let to_rgb = ToRgb::new(spec)?;
-        let axes = geometry::axes(resize.method, source, spec.pixel_aspect_ratio, tensor);
-        let passes = Pass::all(spec, axes, resize.antialias);
-        let (columns, rows) = axes;
-        let (format, element) = (spec.format, target.element);
-        Ok(Self { format, tensor, element, columns, rows, passes, to_rgb })
+        let to_rgb = ToRgb::new(spec, target.channels)?;
+        let mapping = Mapping::new(spec, &framing, tensor);
+        let passes = Pass::all(spec, &mapping, framing.resize.antialias, target.channels);
+        Ok(Self { format: spec.format, target: target.clone(), mapping, passes, to_rgb })
     }
 
     /// Checks that `frame` has the planned format and every sample that is read.
@@ -87,7 +80,7 @@ impl Plan {
     ///
     /// Fails if it has another number of elements.
     pub fn check_len<'a, T>(&self, tensor: &'a mut [T]) -> Result<&'a mut [T], PreprocessError> {
-        let want = self.tensor.0 * self.tensor.1 * CHANNELS;
+        let want = self.target.len();
         if tensor.len() != want {
             return Err(PreprocessError::TensorLength { got: tensor.len(), want });
         }
@@ -96,7 +89,8 @@ impl Plan {
 
     /// Returns the error for `tensor`, which has another element type than the plan.
     pub fn wrong_element(&self, tensor: &TensorMut<'_>) -> PreprocessError {
-        PreprocessError::TensorElement { got: tensor.element().name(), want: self.element.name() }
+        let (got, want) = (tensor.element().name(), self.target.element.name());
+        PreprocessError::TensorElement { got, want }
     }
 }
 

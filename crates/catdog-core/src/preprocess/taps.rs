@@ -101,7 +101,8 @@ impl<T> Lists<T> {
 }
 
 impl VerticalTaps {
-    /// Returns the taps along `axis` over a plane of `rows` rows.
+    /// Returns the taps along `axis` over a plane of `rows` rows. The output rows are in the order of
+    /// the plane, even if the axis is reversed, so that the plane is read from top to bottom.
     pub fn new(axis: Axis, rows: usize, antialias: bool) -> Self {
         let mut pairs = Lists::new();
         let mut upcoming = Lists::new();
@@ -170,9 +171,13 @@ impl HorizontalTaps {
     /// A number of taps above 24 is a multiple of this.
     pub const LONG: usize = 32;
 
-    /// Returns the taps along `axis` over a line of `samples` samples.
+    /// Returns the taps along `axis` over a line of `samples` samples. The columns are in the order
+    /// of the tensor.
     pub fn new(axis: Axis, samples: usize, antialias: bool) -> Self {
-        let spans: Vec<Span> = triangle(axis, samples, antialias).collect();
+        let mut spans: Vec<Span> = triangle(axis, samples, antialias).collect();
+        if axis.reversed {
+            spans.reverse();
+        }
         let longest = spans.iter().map(|span| span.weights.len()).max().unwrap_or(0);
         let width = match longest {
             ..=2 => 2,
@@ -219,7 +224,7 @@ mod tests {
     use super::*;
 
     fn axis(from: f64, to: f64, len: usize) -> Axis {
-        Axis { from, to, start: 0, len }
+        Axis { from, to, start: 0, len, reversed: false }
     }
 
     #[test]
@@ -277,6 +282,21 @@ mod tests {
         // 4:1 without antialiasing: the two rows in the middle.
         let taps = VerticalTaps::new(axis(0.0, 16.0, 4), 16, false);
         assert_eq!(of(&taps, 1), [(5, 128), (6, 128)]);
+    }
+
+    #[test]
+    fn a_reversed_axis_reverses_columns_only() {
+        let forward = axis(3.0, 40.0, 9);
+        let reversed = Axis { reversed: true, ..forward };
+        let columns = HorizontalTaps::new(forward, 50, true);
+        let mut backward = HorizontalTaps::new(reversed, 50, true);
+        backward.firsts.reverse();
+        assert_eq!(backward.firsts, columns.firsts);
+        let rows = backward.weights.chunks_exact(backward.width).rev();
+        assert_eq!(rows.flatten().copied().collect::<Vec<_>>(), columns.weights);
+        let rows = VerticalTaps::new(forward, 50, true);
+        assert_eq!(VerticalTaps::new(reversed, 50, true).pairs(0), rows.pairs(0));
+        assert_eq!((forward.place(2), reversed.place(2)), (2, 6));
     }
 
     #[test]

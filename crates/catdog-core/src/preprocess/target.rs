@@ -3,7 +3,7 @@
 
 use crate::tensor::{ElementType, Quantization};
 
-/// The channels of a pixel of the tensor: red, green, blue.
+/// The number of channels of a pixel before it is written to the tensor: red, green, blue.
 pub(super) const CHANNELS: usize = 3;
 
 /// The function from a pixel value to a tensor element.
@@ -11,7 +11,7 @@ pub(super) const CHANNELS: usize = 3;
 pub enum ValueMap {
     /// The element is the pixel value; in an int8 tensor, it is the pixel value minus 128.
     Level,
-    /// The element is (pixel value - mean) / std. This is for float32 tensors.
+    /// The element is (pixel value - mean) / std. This is for float32 and float16 tensors.
     Normalized {
         /// The pixel value that becomes 0; finite.
         mean: f32,
@@ -86,4 +86,19 @@ pub struct TensorTarget {
     /// The functions from pixel values to elements, for red, green and blue. A gray tensor uses the
     /// first one.
     pub values: [ValueMap; CHANNELS],
+}
+
+impl TensorTarget {
+    /// Returns the number of elements of a pixel that are adjacent: all channels or one.
+    pub(super) const fn adjacent(&self) -> usize {
+        match self.order {
+            ChannelOrder::Last => self.channels.count(),
+            ChannelOrder::First => 1,
+        }
+    }
+
+    /// Returns the number of elements.
+    pub(super) const fn len(&self) -> usize {
+        self.width * self.height * self.channels.count()
+    }
 }

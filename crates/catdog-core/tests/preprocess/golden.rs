@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use catdog_core::frame::{ChromaSite, ColorMatrix, ColorRange, FrameSpec, PixelFormat};
-use catdog_core::preprocess::{
-    ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+use catdog_core::frame::{
+    ChromaSite, ColorMatrix, ColorRange, FrameSpec, Orientation, PixelFormat, Region,
 };
-use catdog_core::tensor::{ElementType, Quantization, TensorMut};
+use catdog_core::preprocess::{
+    ChannelOrder, Channels, Framing, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget,
+    ValueMap,
+};
+use catdog_core::tensor::{ElementType, Quantization, TensorMut, f16};
 use serde_json::Value;
 
 use super::frames::{Frame, test_picture};
@@ -26,7 +29,7 @@ fn all_kernels_match_the_golden_tensors() {
     let tensors = std::fs::read(folder.join("preprocess.bin")).unwrap();
     let index = std::fs::read(folder.join("preprocess.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_slice(&index).unwrap();
-    assert!(cases.len() > 300, "only {} golden tensors in the index", cases.len());
+    assert!(cases.len() > 1000, "only {} golden tensors in the index", cases.len());
     let mut pictures = HashMap::new();
     let mut worst = BTreeMap::new();
     for (number, case) in cases.iter().enumerate() {
@@ -56,8 +59,9 @@ fn all_kernels_match_the_golden_tensors() {
 fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f64, f64) {
     let target = target(case);
     let mut preprocessor =
-        Preprocessor::with_kernels(&frame.spec, &target, resize(case), kernels).unwrap();
-    let len = target.width * target.height * 3;
+        Preprocessor::with_kernels(&frame.spec, &target, framing(case), kernels).unwrap();
+    let channels = target.channels.count();
+    let len = target.width * target.height * channels;
     let view = frame.view();
     // The initial values differ from all expected ones, so a missing write is detected.
     let (got, want): (Vec<f64>, Vec<f64>) = match target.element {
@@ -67,7 +71,12 @@ fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f
             let want = bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four).into());
             (tensor.into_iter().map(f64::from).collect(), want.collect())
         }
-        ElementType::F16 => unreachable!(),
+        ElementType::F16 => {
+            let mut tensor = vec![f16::NAN; len];
+            preprocessor.run(&view, TensorMut::F16(&mut tensor)).unwrap();
+            let want = bytes.as_chunks().0.iter().map(|two| f16::from_le_bytes(*two).into());
+            (tensor.into_iter().map(f64::from).collect(), want.collect())
+        }
         ElementType::U8 => {
             let mut tensor = vec![99; len];
             preprocessor.run(&view, TensorMut::U8(&mut tensor)).unwrap();
@@ -84,9 +93,15 @@ fn difference(case: &Value, frame: &Frame, kernels: Kernels, bytes: &[u8]) -> (f
         }
     };
     assert_eq!(got.len(), want.len());
+    let channel = |index: usize| match target.order {
+        ChannelOrder::Last => index % channels,
+        ChannelOrder::First => index / (target.width * target.height),
+    };
     let levels: Vec<f64> = std::iter::zip(got, want)
         .enumerate()
-        .map(|(index, (got, want))| (got - want).abs() * levels_per_unit(&target.values[index % 3]))
+        .map(|(index, (got, want))| {
+            (got - want).abs() * levels_per_unit(&target.values[channel(index)])
+        })
         .collect();
     let mean = levels.iter().sum::<f64>() / levels.len() as f64;
     (mean, levels.into_iter().reduce(|a, b| if a >= b { a } else { b }).unwrap())
@@ -119,22 +134,29 @@ fn spec(case: &Value) -> FrameSpec {
         },
         chroma_site: ChromaSite { h_cosited: flag(0), v_cosited: flag(1) },
         pixel_aspect_ratio: (numerator as u32, denominator as u32),
+        orientation: Orientation::ALL
+            .into_iter()
+            .find(|orientation| format!("{orientation:?}") == text(case, "orientation"))
+            .unwrap(),
         ..FrameSpec::new(format, width, height)
     }
 }
 
-fn resize(case: &Value) -> Resize {
+fn framing(case: &Value) -> Framing {
     let method = match text(case, "method") {
         "Stretch" => ResizeMethod::Stretch,
         "Crop" => ResizeMethod::Crop,
         _ => ResizeMethod::Letterbox,
     };
-    Resize { method, antialias: case["antialias"] == true }
+    let resize = Resize { method, antialias: case["antialias"] == true };
+    let [x, y, width, height] = [0, 1, 2, 3].map(|index| case["region"][index].as_f64().unwrap());
+    Framing { region: Region::new(x, y, width, height).unwrap(), resize }
 }
 
 fn target(case: &Value) -> TensorTarget {
     let element = match text(case, "element") {
         "F32" => ElementType::F32,
+        "F16" => ElementType::F16,
         "U8" => ElementType::U8,
         _ => ElementType::I8,
     };
@@ -149,7 +171,7 @@ fn target(case: &Value) -> TensorTarget {
         }
         let (mean, std) = (number(&value["mean"]), number(&value["std"]));
         match element {
-            ElementType::F32 => ValueMap::Normalized { mean, std },
+            _ if element.is_float() => ValueMap::Normalized { mean, std },
             _ => ValueMap::Quantized { mean, std, quantization },
         }
     };
@@ -157,8 +179,14 @@ fn target(case: &Value) -> TensorTarget {
     TensorTarget {
         width,
         height,
-        channels: Channels::Rgb,
-        order: ChannelOrder::Last,
+        channels: match text(case, "channels") {
+            "Rgb" => Channels::Rgb,
+            _ => Channels::Gray,
+        },
+        order: match text(case, "order") {
+            "Last" => ChannelOrder::Last,
+            _ => ChannelOrder::First,
+        },
         element,
         values: [0, 1, 2].map(value),
     }

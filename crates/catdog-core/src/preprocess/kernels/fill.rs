@@ -4,12 +4,15 @@
 //! function here is `#[inline(always)]`: a function that is not inlined is compiled for the
 //! baseline.
 
+use std::ops::Range;
+
 use super::elements::WriteElements;
 use super::isa::Isa;
 use crate::frame::{FrameView, Plane};
 use crate::preprocess::color::ToRgb;
 use crate::preprocess::element_map::PATTERN;
 use crate::preprocess::fixed_point::NEUTRAL;
+use crate::preprocess::geometry::Mapping;
 use crate::preprocess::passes::{Packing, Pass, UNUSED};
 use crate::preprocess::plan::Plan;
 use crate::preprocess::taps::{HorizontalTaps, RowPair};
@@ -27,49 +30,140 @@ pub(in crate::preprocess) struct Scratch {
     components: [Vec<i16>; 3],
     /// The red, green and blue pixel values of each pixel.
     levels: Vec<[u8; CHANNELS]>,
+    /// The whole picture, upright, if the orientation transposes it; otherwise empty.
+    picture: Vec<[u8; CHANNELS]>,
+    /// The pixel values of one channel, if the channels of the tensor are not adjacent; otherwise
+    /// empty.
+    channel: Vec<u8>,
 }
 
 impl Scratch {
-    /// Allocates rows that are long enough for `passes` and for `columns` output columns.
-    pub fn new(passes: &[Pass], columns: usize) -> Self {
-        let line_len = passes.iter().map(Pass::line_len).max().unwrap_or(0);
+    /// Allocates rows that are long enough for `plan`.
+    pub fn new(plan: &Plan) -> Self {
+        let line_len = plan.passes.iter().map(Pass::line_len).max().unwrap_or(0);
+        let Mapping { columns, rows, transposed } = plan.mapping;
+        let picture = if transposed { columns.len * rows.len } else { 0 };
+        let channel = if plan.target.adjacent() == 1 { columns.len.max(rows.len) } else { 0 };
         Self {
             sums: vec![0; line_len],
             lines: std::array::from_fn(|_| vec![0; line_len]),
-            // No pass writes the chroma of Gray8, so it stays neutral.
-            components: std::array::from_fn(|_| vec![NEUTRAL; columns]),
-            levels: vec![[0; CHANNELS]; columns],
+            // No pass writes the chroma of Gray8, or of any format for a gray tensor, so it stays
+            // neutral.
+            components: std::array::from_fn(|_| vec![NEUTRAL; columns.len]),
+            levels: vec![[0; CHANNELS]; columns.len],
+            picture: vec![[0; CHANNELS]; picture],
+            channel: vec![0; channel],
         }
     }
 }
 
-/// Writes all elements of `tensor`: the picture at its place, black around it.
+/// Writes all elements of `tensor`: the picture at its place, black around it. There is one of
+/// `maps` for each plane of the tensor.
 #[inline(always)]
 pub(super) fn fill<I: Isa, T: Copy>(
     isa: I,
     plan: &Plan,
     frame: &FrameView<'_>,
     scratch: &mut Scratch,
-    map: &impl WriteElements<T>,
+    maps: &[impl WriteElements<T>],
     tensor: &mut [T],
 ) {
-    let (left, len) = (plan.columns.start * CHANNELS, plan.columns.len * CHANNELS);
-    for (y, row) in tensor.chunks_exact_mut(plan.tensor.0 * CHANNELS).enumerate() {
-        let inside = y.checked_sub(plan.rows.start).filter(|y| *y < plan.rows.len);
-        let Some(y) = inside else {
-            paint_black(isa, row, map);
-            continue;
-        };
-        compute_levels(isa, frame, &plan.passes, &plan.to_rgb, y, scratch);
-        let (before, rest) = row.split_at_mut(left);
-        let (picture, after) = rest.split_at_mut(len);
-        paint_black(isa, before, map);
-        map.write(isa, scratch.levels.as_flattened(), picture);
-        paint_black(isa, after, map);
+    let mut writer = RowWriter::new(plan, maps, tensor);
+    writer.paint_bars(isa);
+    let Mapping { rows, transposed, .. } = &plan.mapping;
+    for row in 0..rows.len {
+        compute_levels(isa, frame, &plan.passes, &plan.to_rgb, row, scratch);
+        let Scratch { levels, picture, channel, .. } = &mut *scratch;
+        let place = rows.place(row);
+        if *transposed {
+            put_column(picture, (place, rows.len), levels);
+        } else {
+            writer.write(isa, place, levels, channel);
+        }
+    }
+    // The picture is as small as the tensor, so it is still in the cache.
+    let Scratch { picture, channel, .. } = scratch;
+    if *transposed {
+        for (y, levels) in picture.chunks_exact(rows.len).enumerate() {
+            writer.write(isa, y, levels, channel);
+        }
     }
 }
 
-/// Writes the elements of black to all of `elements`, which are whole pixels.
+/// Writes `levels` to column `x` of `picture`, which is `width` pixels wide.
+#[inline(always)]
+fn put_column(
+    picture: &mut [[u8; CHANNELS]],
+    (x, width): (usize, usize),
+    levels: &[[u8; CHANNELS]],
+) {
+    for (row, level) in picture.chunks_exact_mut(width).zip(levels) {
+        row[x] = *level;
+    }
+}
+
+/// Writes pixel values to the rows of a tensor.
+struct RowWriter<'a, T, M> {
+    maps: &'a [M],
+    tensor: &'a mut [T],
+    /// Number of adjacent elements of a pixel.
+    adjacent: usize,
+    /// Number of elements of a row, and of a plane.
+    row_len: usize,
+    plane_len: usize,
+    /// The columns and the rows of the tensor that show the picture.
+    columns: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl<'a, T: Copy, M: WriteElements<T>> RowWriter<'a, T, M> {
+    #[inline(always)]
+    fn new(plan: &Plan, maps: &'a [M], tensor: &'a mut [T]) -> Self {
+        let adjacent = plan.target.adjacent();
+        let row_len = plan.target.width * adjacent;
+        let plane_len = plan.target.height * row_len;
+        let [columns, rows] = plan.mapping.shown();
+        Self { maps, tensor, adjacent, row_len, plane_len, columns, rows }
+    }
+
+    /// Writes the elements of black to all rows above and below the picture.
+    #[inline(always)]
+    fn paint_bars<I: Isa>(&mut self, isa: I) {
+        for (plane, map) in self.tensor.chunks_exact_mut(self.plane_len).zip(self.maps) {
+            paint_black(isa, &mut plane[..self.rows.start * self.row_len], map);
+            paint_black(isa, &mut plane[self.rows.end * self.row_len..], map);
+        }
+    }
+
+    /// Writes row `y` of the picture, whose pixel values are `levels`, and black next to it.
+    /// `channel` is as long as `levels`, or longer; only pixels without adjacent channels need it.
+    #[inline(always)]
+    fn write<I: Isa>(&mut self, isa: I, y: usize, levels: &[[u8; CHANNELS]], channel: &mut [u8]) {
+        let start = (self.rows.start + y) * self.row_len;
+        let left = self.columns.start * self.adjacent;
+        let len = self.columns.len() * self.adjacent;
+        for (index, map) in self.maps.iter().enumerate() {
+            let row = &mut self.tensor[index * self.plane_len + start..][..self.row_len];
+            let (before, rest) = row.split_at_mut(left);
+            let (picture, after) = rest.split_at_mut(len);
+            paint_black(isa, before, map);
+            let levels = if self.adjacent == CHANNELS {
+                levels.as_flattened()
+            } else {
+                let channel = &mut channel[..levels.len()];
+                for (to, pixel) in channel.iter_mut().zip(levels) {
+                    *to = pixel[index];
+                }
+                channel
+            };
+            map.write(isa, levels, picture);
+            paint_black(isa, after, map);
+        }
+    }
+}
+
+/// Writes the elements of black to all of `elements`, which are whole pixels or those of a single
+/// channel.
 #[inline(always)]
 fn paint_black<I: Isa, T: Copy>(isa: I, elements: &mut [T], map: &impl WriteElements<T>) {
     for elements in elements.chunks_mut(PATTERN) {
@@ -77,7 +171,7 @@ fn paint_black<I: Isa, T: Copy>(isa: I, elements: &mut [T], map: &impl WriteElem
     }
 }
 
-/// Computes the pixel values of row `y` of the picture.
+/// Computes the pixel values of output row `y`, which is a row of the stored picture.
 #[inline(always)]
 fn compute_levels<I: Isa>(
     isa: I,
@@ -87,16 +181,16 @@ fn compute_levels<I: Isa>(
     y: usize,
     scratch: &mut Scratch,
 ) {
-    let Scratch { sums, lines, components, levels } = scratch;
+    let Scratch { sums, lines, components, levels, .. } = scratch;
     for pass in passes {
         let rows = SourceRows {
             plane: frame.plane(pass.plane),
             pairs: pass.vertical.pairs(y),
             upcoming: pass.vertical.upcoming(y),
         };
-        if let [component] = *pass.order {
+        if let (Packing::Interleaved, [component]) = (pass.packing, pass.order) {
             rows.resample::<I, false>(isa, pass, [sums, &mut []]);
-            horizontal(isa, sums, &pass.horizontal, &mut components[component]);
+            horizontal(isa, sums, &pass.horizontal, &mut components[*component]);
             continue;
         }
         compute_lines(isa, pass, rows, sums, lines);
@@ -146,6 +240,8 @@ fn compute_lines<I: Isa>(
     let [first, second, third, fourth] = lines.each_mut().map(Vec::as_mut_slice);
     let half = pass.bytes / 2;
     match (pass.packing, pass.order.len()) {
+        (Packing::LumaFirst, 1) => rows.resample::<I, true>(isa, pass, [first, sums]),
+        (Packing::ChromaFirst, 1) => rows.resample::<I, true>(isa, pass, [sums, first]),
         (Packing::LumaFirst, _) => {
             rows.resample::<I, true>(isa, pass, [first, sums]);
             deinterleave(&sums[..half], [second, third]);

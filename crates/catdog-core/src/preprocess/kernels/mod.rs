@@ -87,18 +87,18 @@ impl Kernels {
         plan: &Plan,
         frame: &FrameView<'_>,
         scratch: &mut Scratch,
-        map: &impl WriteElements<T>,
+        maps: &[impl WriteElements<T>],
         tensor: &mut [T],
     ) {
         match self.0 {
-            Supported::Baseline => fill::fill(Portable, plan, frame, scratch, map, tensor),
+            Supported::Baseline => fill::fill(Portable, plan, frame, scratch, maps, tensor),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: A value of `Avx2` exists only if the CPU has AVX2.
-            Supported::Avx2(isa) => unsafe { fill_avx2(isa, plan, frame, scratch, map, tensor) },
+            Supported::Avx2(isa) => unsafe { fill_avx2(isa, plan, frame, scratch, maps, tensor) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: A value of `Avx512` exists only if the CPU has AVX2, AVX-512F and AVX-512BW.
             Supported::Avx512(isa) => unsafe {
-                fill_avx512(isa, plan, frame, scratch, map, tensor)
+                fill_avx512(isa, plan, frame, scratch, maps, tensor)
             },
         }
     }
@@ -112,10 +112,10 @@ fn fill_avx2<T: Copy>(
     plan: &Plan,
     frame: &FrameView<'_>,
     scratch: &mut Scratch,
-    map: &impl WriteElements<T>,
+    maps: &[impl WriteElements<T>],
     tensor: &mut [T],
 ) {
-    fill::fill(isa, plan, frame, scratch, map, tensor);
+    fill::fill(isa, plan, frame, scratch, maps, tensor);
 }
 
 /// Runs [`fill::fill`], compiled for AVX-512.
@@ -126,10 +126,10 @@ fn fill_avx512<T: Copy>(
     plan: &Plan,
     frame: &FrameView<'_>,
     scratch: &mut Scratch,
-    map: &impl WriteElements<T>,
+    maps: &[impl WriteElements<T>],
     tensor: &mut [T],
 ) {
-    fill::fill(isa, plan, frame, scratch, map, tensor);
+    fill::fill(isa, plan, frame, scratch, maps, tensor);
 }
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ mod tests {
                     assert_eq!(sums, [want; 128]);
                 }
                 for antialias in [true, false] {
-                    let axis = Axis { from: 0.0, to: 32.0, start: 0, len: 19 };
+                    let axis = Axis { from: 0.0, to: 32.0, start: 0, len: 19, reversed: false };
                     let mut out = [0; 19];
                     let taps = HorizontalTaps::new(axis, 32, antialias);
                     let mut line = vec![want; 32];
@@ -228,7 +228,8 @@ mod tests {
         fn test<I: Isa>(isa: I) {
             for (samples, len) in (1..300).flat_map(|samples| [2, 9].map(|len| (samples, len))) {
                 for antialias in [true, false] {
-                    let axis = Axis { from: 0.0, to: f64::from(samples), start: 0, len };
+                    let axis =
+                        Axis { from: 0.0, to: f64::from(samples), start: 0, len, reversed: false };
                     let taps = HorizontalTaps::new(axis, samples as usize, antialias);
                     let mut line: Vec<i16> =
                         (0..samples).map(|index| (index * 997 % 32_640) as i16).collect();
