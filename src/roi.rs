@@ -96,10 +96,7 @@ impl RoiResult {
 /// Returns the boxes of `buffer`, the one with the highest confidence of the detector first. Boxes
 /// without a confidence come last, in the order of the buffer. `region_of` returns the part of the
 /// upright frame that shows a box; boxes for which it returns `None` are left out.
-pub fn find(
-    buffer: &gst::BufferRef,
-    region_of: impl Fn(PixelBox) -> Option<Region>,
-) -> Vec<Roi> {
+pub fn find(buffer: &gst::BufferRef, region_of: impl Fn(PixelBox) -> Option<Region>) -> Vec<Roi> {
     let mut found: Vec<Roi> = buffer
         .iter_meta::<VideoRegionOfInterestMeta>()
         .enumerate()

@@ -44,11 +44,8 @@ fn flip(region: Region, orientation: Orientation) -> Region {
     } else {
         region.x()
     };
-    let y = if orientation.reverses_rows() {
-        mirror(region.y(), region.height())
-    } else {
-        region.y()
-    };
+    let y =
+        if orientation.reverses_rows() { mirror(region.y(), region.height()) } else { region.y() };
     clamped(x, y, x + region.width(), y + region.height()).unwrap_or(region)
 }
 

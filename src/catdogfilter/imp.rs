@@ -5,6 +5,8 @@
 //! streaming thread takes `Streaming` out of the state while it processes a frame, so no lock is
 //! held across an inference, nor while the element calls into the application with messages and
 //! notifications.
+//!
+//! The file is long because it declares every property.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
@@ -25,6 +27,7 @@ use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
 use super::events::{Events, warn_of_kept_model};
+use super::orientation::is_turned_upstream;
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
     AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
@@ -413,7 +416,7 @@ impl BaseTransformImpl for CatdogFilter {
                 state.reset_stream();
                 state.orientation_tags.reset();
             }
-            gst::EventView::Tag(tag) => lock(&self.state).orientation_tags.record(tag.tag()),
+            gst::EventView::Tag(tag) => self.record_orientation(tag.tag()),
             gst::EventView::Eos(_) => self.drain(),
             _ => {}
         }
@@ -595,6 +598,14 @@ impl CatdogFilter {
         events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
+        }
+    }
+
+    /// Records the orientation in `tags`, unless an element upstream has turned the frames already.
+    fn record_orientation(&self, tags: &gst::TagListRef) {
+        let has_orientation = VideoOrientationMethod::from_tag(tags).is_some();
+        if has_orientation && !is_turned_upstream(self.obj().sink_pad()) {
+            lock(&self.state).orientation_tags.record(tags);
         }
     }
 

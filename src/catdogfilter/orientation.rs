@@ -1,9 +1,11 @@
 //! The orientation that the tags of the stream define.
 
 use catdog_core::frame::Orientation;
+use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
 
 use super::geometry::orientation;
+use crate::downstream::visit_upstream;
 
 /// The values of the tag `image-orientation`, by scope. The tag of a stream takes precedence over
 /// the tag of all streams.
@@ -34,6 +36,27 @@ impl OrientationTags {
     pub fn orientation(&self) -> Orientation {
         self.stream.or(self.global).unwrap_or_default()
     }
+}
+
+/// Returns whether an element upstream of `sink_pad` turns the frames as the tag says, so that they
+/// are upright already.
+///
+/// Such an element should replace the tag by `rotate-0`, but the `videoflip` of GStreamer 1.22
+/// forwards it. All of them have the property `video-direction` of the interface
+/// `GstVideoDirection`, with the value `auto`.
+pub fn is_turned_upstream(sink_pad: &gst::Pad) -> bool {
+    let mut turned = false;
+    visit_upstream(sink_pad, |_, element| {
+        let direction = element.find_property("video-direction").filter(|property| {
+            property.flags().contains(gst::glib::ParamFlags::READABLE)
+                && property.value_type() == VideoOrientationMethod::static_type()
+        });
+        turned |= direction.is_some()
+            && element.property::<VideoOrientationMethod>("video-direction")
+                == VideoOrientationMethod::Auto;
+        !turned
+    });
+    turned
 }
 
 #[cfg(test)]

@@ -38,7 +38,12 @@ impl Outline {
             let pixels = pixels(width, height)?;
             let flags = VideoOverlayFormatFlags::empty();
             rectangles.push(VideoOverlayRectangle::new_raw(
-                &pixels, x as i32, y as i32, width as u32, height as u32, flags,
+                &pixels,
+                x as i32,
+                y as i32,
+                width as u32,
+                height as u32,
+                flags,
             ));
         }
         Ok(Self { composition: VideoOverlayComposition::new(&rectangles)? })
@@ -105,8 +110,7 @@ mod tests {
     fn lines_surround_the_region_from_inside() {
         let spec = FrameSpec::new(PixelFormat::I420, 640, 320);
         let region = Region::new(0.25, 0.5, 0.5, 0.25).unwrap();
-        let want =
-            [(160, 160, 320, 2), (160, 238, 320, 2), (160, 160, 2, 80), (478, 160, 2, 80)];
+        let want = [(160, 160, 320, 2), (160, 238, 320, 2), (160, 160, 2, 80), (478, 160, 2, 80)];
         assert_eq!(lines(&spec, region), want);
         // The right half of the upright frame is the upper half of one that is stored turned.
         let turned = FrameSpec { orientation: Orientation::Rotate90, ..spec };

@@ -87,12 +87,7 @@ impl Output {
         }
     }
 
-    fn post(
-        &mut self,
-        entry: &Entry<'_>,
-        pts: Option<gst::ClockTime>,
-        events: &mut Events,
-    ) {
+    fn post(&mut self, entry: &Entry<'_>, pts: Option<gst::ClockTime>, events: &mut Events) {
         self.posted_label = Some(self.metadata.label(&entry.classification).to_owned());
         events.messages.push(self.metadata.message(entry, pts));
     }

@@ -44,7 +44,9 @@ pub enum PictureError {
     )]
     Region(String),
     /// The size is not a width and a height.
-    #[error("input-size=\"{0}\" is not a size; write width and height from 1 to 4096, such as 320x240")]
+    #[error(
+        "input-size=\"{0}\" is not a size; write width and height from 1 to 4096, such as 320x240"
+    )]
     InputSize(String),
     /// The orientation has no meaning for this element.
     #[error(
@@ -97,7 +99,9 @@ impl PictureProperties<'_> {
             None => error = self.region.map(|text| PictureError::Region(text.to_owned())),
         }
         match self.orientation {
-            VideoOrientationMethod::Custom => error = error.or(Some(PictureError::CustomOrientation)),
+            VideoOrientationMethod::Custom => {
+                error = error.or(Some(PictureError::CustomOrientation))
+            }
             method => picture.orientation = geometry::orientation(method),
         }
         match self.max_rois {
@@ -178,8 +182,17 @@ mod tests {
         assert_eq!(parse_region("0.25, 0.5,0.5,0.25"), Region::new(0.25, 0.5, 0.5, 0.25).ok());
         assert_eq!(parse_region("0,0,1,1"), Some(Region::WHOLE));
         for text in [
-            "", "0,0,1", "0,0,1,1,1", "a,0,1,1", "0,0,0,1", "0,0,1,-1", "0.5,0,0.6,1", "nan,0,1,1",
-            "0,0,inf,1", "-0.1,0,1,1", "10,10,200,100",
+            "",
+            "0,0,1",
+            "0,0,1,1,1",
+            "a,0,1,1",
+            "0,0,0,1",
+            "0,0,1,-1",
+            "0.5,0,0.6,1",
+            "nan,0,1,1",
+            "0,0,inf,1",
+            "-0.1,0,1,1",
+            "10,10,200,100",
         ] {
             assert_eq!(parse_region(text), None, "{text}");
         }

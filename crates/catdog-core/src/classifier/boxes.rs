@@ -70,9 +70,9 @@ impl Classifier {
         let latest = &mut self.latest;
         let previous = latest.ranked.first().map(|class| class.confidence);
         let previous = previous.map(|confidence| best(latest.accepted.is_some(), confidence));
-        if previous.is_none_or(|previous| {
-            best(accepted.is_some(), classification.confidence()) > previous
-        }) {
+        if previous
+            .is_none_or(|previous| best(accepted.is_some(), classification.confidence()) > previous)
+        {
             latest.ranked.clear();
             latest.ranked.extend_from_slice(ranked);
             latest.accepted = accepted;

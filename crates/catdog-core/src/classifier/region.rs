@@ -156,10 +156,8 @@ mod tests {
 
     #[test]
     fn a_result_of_the_old_region_does_not_end_the_change() {
-        let time = |milliseconds| FrameTime {
-            pts: None,
-            elapsed: Duration::from_millis(milliseconds),
-        };
+        let time =
+            |milliseconds| FrameTime { pts: None, elapsed: Duration::from_millis(milliseconds) };
         let mut change = RegionChange { pending: true, first: None };
         change.infer(time(40));
         assert!(!change.is_first_result(time(0)));
