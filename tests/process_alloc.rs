@@ -187,9 +187,12 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
     const SEARCHES: u64 = FRAMES / 48 + 1;
     let _serial = SERIAL.lock();
     init();
-    for (properties, each) in
-        [(&[("mode", "sync")][..], 1), (&[("mode", "async")], 1), (&[("active", "false")], 0)]
-    {
+    for (properties, each) in [
+        (&[("mode", "sync")][..], 1),
+        (&[("mode", "async")], 1),
+        (&[("region", "0.1,0.1,0.5,0.5"), ("draw-region", "true")], 1),
+        (&[("active", "false")], 0),
+    ] {
         let element = gst::ElementFactory::make("catdogfilter")
             .property("model-file", model(MODEL).to_str().unwrap())
             .property_from_str("post-messages", "none")

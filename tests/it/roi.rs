@@ -84,7 +84,7 @@ fn each_box_gets_a_classification_and_the_frame_gets_the_best_one() {
 
 #[test]
 fn a_frame_without_boxes_has_no_class_and_needs_no_inference() {
-    let pipeline = play("roi-none", Duration::ZERO, "name=filter");
+    let pipeline = play("roi-none", Duration::ZERO, "");
     let inferences = || stat(&pipeline, "inferences");
     assert_eq!(meta(&through(&pipeline, halves(0, &[RIGHT]))).label, "green");
     assert_eq!(inferences(), 1);
@@ -176,7 +176,7 @@ fn in_asynchronous_mode_boxes_do_not_slow_the_stream() {
 
 #[test]
 fn the_property_takes_effect_while_playing() {
-    let pipeline = play("roi-switch", Duration::ZERO, "name=filter");
+    let pipeline = play("roi-switch", Duration::ZERO, "");
     assert_eq!(parameters(&through(&pipeline, halves(0, &[RIGHT]))), [green()]);
     pipeline.get("filter").set_property_from_str("roi", "none");
     let whole = through(&pipeline, halves(1, &[RIGHT]));
@@ -234,7 +234,7 @@ mod analytics {
 
     #[test]
     fn an_object_and_its_region_of_interest_are_classified_once() {
-        let pipeline = play("roi-both", Duration::ZERO, "name=filter");
+        let pipeline = play("roi-both", Duration::ZERO, "");
         let mut buffer = with_objects(0, &[(32, 0, 32, 48, 0.9)]);
         VideoRegionOfInterestMeta::add(buffer.get_mut().unwrap(), "animal", RIGHT);
         let buffer = through(&pipeline, buffer);
