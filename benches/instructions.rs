@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
-use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::frame::{FrameSpec, FrameView, Orientation, PixelFormat, Plane};
 use catdog_core::preprocess::{
     ChannelOrder, Channels, Kernels, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
 };
@@ -43,8 +43,12 @@ fn main() -> Result<()> {
             for (side, antialias) in
                 TENSORS.into_iter().flat_map(|side| [(side, true), (side, false)])
             {
-                preprocess(&selection, format, side, antialias, kernels)?;
+                let usual = Conversion { format, side, antialias, ..USUAL };
+                preprocess(&selection, "", &usual, kernels)?;
             }
+        }
+        for (name, conversion) in &UNUSUAL {
+            preprocess(&selection, name, conversion, kernels)?;
         }
     }
     for setting in &SETTINGS {
@@ -54,6 +58,33 @@ fn main() -> Result<()> {
     }
     Ok(())
 }
+
+/// A conversion of a Full HD frame.
+struct Conversion {
+    format: PixelFormat,
+    side: usize,
+    antialias: bool,
+    orientation: Orientation,
+    channels: Channels,
+    order: ChannelOrder,
+}
+
+const USUAL: Conversion = Conversion {
+    format: PixelFormat::I420,
+    side: 150,
+    antialias: true,
+    orientation: Orientation::Identity,
+    channels: Channels::Rgb,
+    order: ChannelOrder::Last,
+};
+
+/// Other orientations and layouts, with parts of their names.
+const UNUSUAL: [(&str, Conversion); 4] = [
+    (", rotated by 90", Conversion { orientation: Orientation::Rotate90, ..USUAL }),
+    (", rotated by 180", Conversion { orientation: Orientation::Rotate180, ..USUAL }),
+    (", NCHW", Conversion { order: ChannelOrder::First, ..USUAL }),
+    (", gray", Conversion { channels: Channels::Gray, ..USUAL }),
+];
 
 /// The properties of the element, and the duration of an inference.
 struct Setting {
@@ -114,22 +145,23 @@ fn counted(frames: usize, frame: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// Counts the preprocessing, from the planes to a float tensor of `side` rows and columns.
+/// Counts the preprocessing, from the planes to a float tensor. `variant` is a part of the name.
 fn preprocess(
     selection: &Selection,
-    format: PixelFormat,
-    side: usize,
-    antialias: bool,
+    variant: &str,
+    conversion: &Conversion,
     kernels: Kernels,
 ) -> Result<()> {
+    let &Conversion { format, side, antialias, orientation, channels, order } = conversion;
     let (width, height) = FULL_HD;
     let filter = if antialias { "" } else { ", antialias=false" };
-    let name =
-        format!("preprocess {format:?} {width}x{height} to {side}x{side}{filter}, {kernels:?}");
+    let name = format!(
+        "preprocess {format:?} {width}x{height} to {side}x{side}{filter}{variant}, {kernels:?}"
+    );
     if !selection.contains(&name) {
         return Ok(());
     }
-    let spec = FrameSpec::new(format, width, height);
+    let spec = FrameSpec { orientation, ..FrameSpec::new(format, width, height) };
     let layouts = (0..format.n_planes()).map(|plane| format.plane_layout(plane, width, height));
     let memory: Vec<(Vec<u8>, usize)> = layouts
         .map(|layout| (vec![90; layout.row_bytes * layout.rows], layout.row_bytes))
@@ -140,14 +172,14 @@ fn preprocess(
     let target = TensorTarget {
         width: side,
         height: side,
-        channels: Channels::Rgb,
-        order: ChannelOrder::Last,
+        channels,
+        order,
         element: ElementType::F32,
         values: [ValueMap::Normalized { mean: 127.5, std: 127.5 }; 3],
     };
     let resize = Resize { method: ResizeMethod::Stretch, antialias };
     let mut preprocessor = Preprocessor::with_kernels(&spec, &target, resize, kernels)?;
-    let mut tensor = vec![0.0; side * side * 3];
+    let mut tensor = vec![0.0; side * side * channels.count()];
     let mut run = || {
         preprocessor.run(black_box(&frame), TensorMut::F32(&mut tensor))?;
         black_box(&tensor);

@@ -435,7 +435,7 @@ def orientation_cases() -> Iterator[Case]:
         for pixel_format in ["I420", "Nv21", "Yuy2", "Y42b", "Rgb"]:
             for size in [(641, 361), (37, 23), (3, 1)]:
                 for site in SITES[:1] if pixel_format == "Rgb" else SITES[1:]:
-                    options = {"orientation": orientation, "site": site}
+                    options: dict[str, Any] = {"orientation": orientation, "site": site}
                     yield make_case("orientations", pixel_format, size, (14, 20), **options)
         for method in ["Crop", "Letterbox"]:
             for par, tensor in [((1, 1), (24, 24)), ((64, 45), (16, 28)), ((8, 9), (28, 16))]:

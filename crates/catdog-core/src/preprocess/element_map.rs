@@ -86,11 +86,6 @@ impl Normalizer {
             *element = (f32::from(*level) - mean) * factor;
         }
     }
-
-    /// Returns the element of the pixel value `level` of `channel`.
-    fn element(&self, channel: usize, level: u8) -> f32 {
-        (f32::from(level) - self.means[channel]) * self.factors[channel]
-    }
 }
 
 /// The element of each pixel value, for each channel.
@@ -113,7 +108,11 @@ impl Table<f16> {
     /// Returns the float32 elements of `values`, rounded to the nearest float16.
     fn rounded(values: &[ValueMap; CHANNELS]) -> Self {
         let normalizer = Normalizer::new(values);
-        let element = |channel, level| f16::from_f32(normalizer.element(channel, level));
+        let element = |channel: usize, level| {
+            let mut pixel = [0.0; CHANNELS];
+            normalizer.apply(&[level; CHANNELS], &mut pixel);
+            f16::from_f32(pixel[channel])
+        };
         Self { elements: Self::of(element), flipped: None }
     }
 }

@@ -170,10 +170,10 @@ fn target(case: &Value) -> TensorTarget {
             return ValueMap::Level;
         }
         let (mean, std) = (number(&value["mean"]), number(&value["std"]));
-        match element {
-            _ if element.is_float() => ValueMap::Normalized { mean, std },
-            _ => ValueMap::Quantized { mean, std, quantization },
+        if element.is_float() {
+            return ValueMap::Normalized { mean, std };
         }
+        ValueMap::Quantized { mean, std, quantization }
     };
     let (width, height) = pair(case, "tensor");
     TensorTarget {

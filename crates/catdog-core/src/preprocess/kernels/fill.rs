@@ -18,8 +18,8 @@ use crate::preprocess::plan::Plan;
 use crate::preprocess::taps::{HorizontalTaps, RowPair};
 use crate::preprocess::target::CHANNELS;
 
-/// The intermediate rows of one output row. They are allocated once, because the frame loop must
-/// not allocate. No output row reads what another one has written.
+/// The intermediate results. They are allocated once, because the frame loop must not allocate. All
+/// but `picture` are of one output row, which does not read what another one has written.
 #[derive(Debug)]
 pub(in crate::preprocess) struct Scratch {
     /// The bytes of a plane after vertical resampling, in multiples of 1/128.
@@ -30,7 +30,8 @@ pub(in crate::preprocess) struct Scratch {
     components: [Vec<i16>; 3],
     /// The red, green and blue pixel values of each pixel.
     levels: Vec<[u8; CHANNELS]>,
-    /// The whole picture, upright, if the orientation transposes it; otherwise empty.
+    /// The pixel values of the whole upright picture, if the orientation transposes it; otherwise
+    /// empty.
     picture: Vec<[u8; CHANNELS]>,
     /// The pixel values of one channel, if the channels of the tensor are not adjacent; otherwise
     /// empty.
@@ -108,11 +109,13 @@ struct RowWriter<'a, T, M> {
     tensor: &'a mut [T],
     /// Number of adjacent elements of a pixel.
     adjacent: usize,
-    /// Number of elements of a row, and of a plane.
+    /// Number of elements of a row of a plane.
     row_len: usize,
+    /// Number of elements of a plane.
     plane_len: usize,
-    /// The columns and the rows of the tensor that show the picture.
+    /// The columns of the tensor that show the picture.
     columns: Range<usize>,
+    /// The rows of the tensor that show the picture.
     rows: Range<usize>,
 }
 

@@ -8,6 +8,11 @@
 //! row of red, green and blue pixel values, which become tensor elements. Only these rows are
 //! stored.
 //!
+//! The frame is read as it is stored, whatever its orientation is. Reversed columns are a reversed
+//! order of the dot products, and reversed rows a reversed order of the rows of the tensor. If the
+//! orientation transposes, each row of pixel values becomes a column of the upright picture, which
+//! is as small as the tensor; its rows become tensor elements at the end.
+//!
 //! The loops that take most of the time are methods of the trait `Isa`. `portable` implements them
 //! in safe Rust for every CPU, and defines the results to the bit; `x86` implements them with
 //! intrinsics for AVX2 and AVX-512. The code around them, in `fill` and `elements`, is compiled
