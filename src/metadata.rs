@@ -492,8 +492,9 @@ mod tests {
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
         gst_video::VideoRegionOfInterestMeta::add(buffer, "face", (1, 2, 3, 4));
-        let roi = crate::roi::find(buffer, |_| Some(Region::WHOLE)).pop().unwrap();
-        Roi { result: Some(crate::roi::RoiResult::new(&classification())), ..roi }
+        let mut roi = crate::roi::find(buffer, |_| Some(Region::WHOLE)).pop().unwrap();
+        roi.result = Some(crate::roi::RoiResult::new(&classification()));
+        roi
     }
 
     fn fields(structure: &gst::StructureRef) -> Vec<(&str, &str)> {
