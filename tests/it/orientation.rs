@@ -27,11 +27,11 @@ fn quarters(index: u64) -> gst::Buffer {
     frame(index, packed(gst_video::VideoFormat::Rgb, 64, 48, color))
 }
 
-/// Returns a pipeline that classifies the upper left quarter of the upright picture, with `before`
-/// upstream of the filter.
+/// Returns a pipeline that classifies a part of the upper left quarter of the upright picture, with
+/// `before` upstream of the filter.
 fn play(before: &str, properties: &str) -> Pipeline {
     let pipeline = launch(&format!(
-        "{} ! {before} catdogfilter name=filter model-file={{model}} region=0,0,0.5,0.5 {properties} \
+        "{} ! {before} catdogfilter name=filter model-file={{model}} region=0,0,0.375,0.375 {properties} \
          ! appsink name=sink sync=false",
         appsrc(&caps("RGB", 64, 48))
     ));
@@ -114,7 +114,7 @@ fn another_stream_starts_without_an_orientation() {
         init();
         let filter = gst::ElementFactory::make("catdogfilter")
             .property("model-file", model(MODEL).to_str().unwrap())
-            .property("region", "0,0,0.5,0.5")
+            .property("region", "0,0,0.375,0.375")
             .property("smoothing", 0_u32)
             .property("hold", 0_u32)
             .build()

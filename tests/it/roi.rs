@@ -9,8 +9,10 @@ use gst_video::{VideoFormat, VideoRegionOfInterestMeta};
 /// A box: x, y, width, height.
 type Pixels = (u32, u32, u32, u32);
 
-const LEFT: Pixels = (0, 0, 32, 48);
-const RIGHT: Pixels = (32, 0, 32, 48);
+/// Boxes in the left and the right half. The antialiasing filter weights the pixels next to a box,
+/// too, so there is space between the box and the other half.
+const LEFT: Pixels = (8, 0, 16, 48);
+const RIGHT: Pixels = (40, 0, 16, 48);
 
 /// Returns a frame of 64x48 pixels whose left half is red and whose right half is green, with boxes.
 fn halves(index: u64, boxes: &[Pixels]) -> gst::Buffer {
@@ -78,8 +80,8 @@ fn each_box_gets_a_classification_and_the_frame_gets_the_best_one() {
         let place = (number("x"), number("y"), number("width"), number("height"));
         (place, text("type"), text("label"), number("index"))
     };
-    assert_eq!(facts(&rois[0]), ((0, 0, 32, 48), "animal".into(), "red".into(), 0));
-    assert_eq!(facts(&rois[1]), ((32, 0, 32, 48), "animal".into(), "green".into(), 1));
+    assert_eq!(facts(&rois[0]), ((8, 0, 16, 48), "animal".into(), "red".into(), 0));
+    assert_eq!(facts(&rois[1]), ((40, 0, 16, 48), "animal".into(), "green".into(), 1));
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn a_frame_without_boxes_has_no_class_and_needs_no_inference() {
 #[test]
 fn boxes_are_clamped_to_the_frame_and_those_outside_are_skipped() {
     let pipeline = play("roi-clamped", Duration::ZERO, "");
-    let outside = [(32, 0, 1000, 1000), (64, 0, 10, 10), (0, 0, 0, 10), (u32::MAX - 15, 0, 32, 48)];
+    let outside = [(48, 0, 1000, 1000), (64, 0, 10, 10), (0, 0, 0, 10), (u32::MAX - 15, 0, 32, 48)];
     let found = parameters(&through(&pipeline, halves(0, &outside)));
     // The last box has the column -16.
     assert_eq!(found, [green(), None, None, red()]);
@@ -121,8 +123,8 @@ fn the_most_confident_boxes_are_classified_up_to_max_rois() {
 
 #[test]
 fn boxes_are_limited_to_the_region_and_turned_with_the_picture() {
-    let pipeline = play("roi-region", Duration::ZERO, "orientation=horiz region=0,0,0.5,1");
-    // The right half of the stored picture is the left half of the upright one.
+    let pipeline = play("roi-region", Duration::ZERO, "orientation=horiz region=0,0,0.25,1");
+    // The right quarter of the stored picture is the left quarter of the upright one.
     let found = parameters(&through(&pipeline, halves(0, &[(0, 0, 64, 48), LEFT, RIGHT])));
     assert_eq!(found, [green(), None, green()]);
 }
@@ -226,7 +228,7 @@ mod analytics {
     fn each_object_is_related_to_its_classification() {
         let pipeline = play("roi-objects", Duration::ZERO, "max-rois=2");
         let objects =
-            [(0, 0, 32, 48, 0.3), (32, 0, 32, 48, 0.9), (-16, 0, 32, 48, 0.8), (99, 0, 9, 9, 1.0)];
+            [(8, 0, 16, 48, 0.3), (40, 0, 16, 48, 0.9), (-16, 0, 32, 48, 0.8), (99, 0, 9, 9, 1.0)];
         let buffer = through(&pipeline, with_objects(0, &objects));
         assert_eq!(classes(&buffer), [None, Some("green".into()), Some("red".into()), None]);
         assert_eq!(meta(&buffer).label, "green");
@@ -235,7 +237,7 @@ mod analytics {
     #[test]
     fn an_object_and_its_region_of_interest_are_classified_once() {
         let pipeline = play("roi-both", Duration::ZERO, "");
-        let mut buffer = with_objects(0, &[(32, 0, 32, 48, 0.9)]);
+        let mut buffer = with_objects(0, &[(40, 0, 16, 48, 0.9)]);
         VideoRegionOfInterestMeta::add(buffer.get_mut().unwrap(), "animal", RIGHT);
         let buffer = through(&pipeline, buffer);
         assert_eq!(classes(&buffer), [Some("green".into())]);
