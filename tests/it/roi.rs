@@ -200,12 +200,13 @@ mod analytics {
     /// Returns a frame with objects instead of regions of interest.
     fn with_objects(index: u64, boxes: &[(i32, i32, i32, i32, f32)]) -> gst::Buffer {
         let mut buffer = halves(index, &[]);
-        let mut meta = AnalyticsRelationMeta::add(buffer.get_mut().unwrap());
-        for (x, y, width, height, confidence) in boxes {
-            let kind = gst::glib::Quark::from_str("animal");
-            meta.add_od_mtd(kind, *x, *y, *width, *height, *confidence).unwrap();
+        {
+            let mut meta = AnalyticsRelationMeta::add(buffer.get_mut().unwrap());
+            for (x, y, width, height, confidence) in boxes {
+                let kind = gst::glib::Quark::from_str("animal");
+                meta.add_od_mtd(kind, *x, *y, *width, *height, *confidence).unwrap();
+            }
         }
-        drop(meta);
         buffer
     }
 
