@@ -1,4 +1,4 @@
-//! Walks over the elements downstream of a pad.
+//! Walks over the elements downstream or upstream of a pad.
 
 use gst::prelude::*;
 
@@ -16,34 +16,43 @@ pub fn visit_downstream(
     visit(source, &mut Vec::new(), &mut visitor);
 }
 
+/// As [`visit_downstream`], for every source pad upstream of the sink pad `sink`.
+pub fn visit_upstream(sink: &gst::Pad, mut visitor: impl FnMut(&gst::Pad, &gst::Element) -> bool) {
+    visit(sink, &mut Vec::new(), &mut visitor);
+}
+
+/// Visits the pad that `from` is linked to, and those beyond its element, in the same direction.
 fn visit(
-    source: &gst::Pad,
+    from: &gst::Pad,
     visited: &mut Vec<gst::Pad>,
     visitor: &mut impl FnMut(&gst::Pad, &gst::Element) -> bool,
 ) {
-    let Some(sink) = source.peer() else { return };
-    if visited.contains(&sink) || visited.len() >= MAX_PADS {
+    let Some(pad) = from.peer() else { return };
+    if visited.contains(&pad) || visited.len() >= MAX_PADS {
         return;
     }
-    visited.push(sink.clone());
+    visited.push(pad.clone());
     // A pad that an application created by itself, and the inner pad of a ghost pad, have no
     // element.
-    let element = sink.parent_element();
-    if element.as_ref().is_some_and(|element| !visitor(&sink, element)) {
+    let element = pad.parent_element();
+    if element.as_ref().is_some_and(|element| !visitor(&pad, element)) {
         return;
     }
     // At the border of a bin, a ghost pad is paired with an internal proxy pad.
-    if let Some(border) = sink.downcast_ref::<gst::ProxyPad>() {
+    if let Some(border) = pad.downcast_ref::<gst::ProxyPad>() {
         if let Some(beyond) = border.internal() {
             visit(beyond.upcast_ref(), visited, visitor);
         }
         return;
     }
     let Some(element) = element else { return };
-    let mut next: Vec<gst::Pad> = sink.iterate_internal_links().into_iter().flatten().collect();
+    let mut next: Vec<gst::Pad> = pad.iterate_internal_links().into_iter().flatten().collect();
     if next.is_empty() {
         // Some elements do not report their internal links.
-        next.extend(element.src_pads());
+        match pad.direction() {
+            gst::PadDirection::Src => next.extend(element.sink_pads()),
+            _ => next.extend(element.src_pads()),
+        }
     }
     for pad in next {
         visit(&pad, visited, visitor);

@@ -13,6 +13,7 @@ mod downstream;
 pub mod metadata;
 mod overlay;
 mod property;
+pub mod roi;
 pub mod text_format;
 
 use gst::glib;

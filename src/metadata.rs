@@ -5,13 +5,18 @@
 //! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
 
 use catdog_core::classifier::Classification;
+use catdog_core::decision::RankedClass;
 use catdog_core::stats::nanoseconds;
 use gst::glib;
+
+use crate::roi::Roi;
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
 /// Name of the structure in the element message.
 pub const MESSAGE_NAME: &str = "catdog";
+/// Name of the structures in [`FIELD_ROIS`].
+pub const ROI_NAME: &str = "roi";
 
 /// A field of the metadata and of the element message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +42,9 @@ pub enum Carrier {
     Message,
 }
 
-/// Defines a constant with the name of each field, and [`FIELDS`], from one table.
+/// Defines a constant with the name of each field, and the list of all fields, from one table.
 macro_rules! fields {
-    ($(
+    ($(#[$doc:meta])* $list:ident; $(
         $constant:ident: $name:literal, $kind:literal $(in $unit:literal)?, $carrier:ident, $meaning:literal;
     )*) => {
         $(
@@ -47,8 +52,8 @@ macro_rules! fields {
             pub const $constant: &str = $name;
         )*
 
-        /// The fields of the metadata and of the element message, in their order.
-        pub const FIELDS: &[Field] = &[$(
+        $(#[$doc])*
+        pub const $list: &[Field] = &[$(
             Field {
                 name: $constant,
                 kind: $kind,
@@ -61,6 +66,8 @@ macro_rules! fields {
 }
 
 fields! {
+    /// The fields of the metadata and of the element message, in their order.
+    FIELDS;
     FIELD_LABEL: "label", "string", Both,
         "The label of the accepted class, otherwise the unknown label";
     FIELD_CONFIDENCE: "confidence", "double" in "0..1", Both,
@@ -72,6 +79,10 @@ fields! {
         "The labels of the best classes, best first, at most `max-results`";
     FIELD_CONFIDENCES: "confidences", "array of double" in "0..1", Both,
         "The confidences of the best classes, in the same order";
+    FIELD_MULTI_LABEL: "multi-label", "boolean", Both,
+        "True if the classes of the model do not exclude each other, so that several may be accepted";
+    FIELD_ACCEPTED_LABELS: "accepted-labels", "array of string", Both,
+        "The labels of all accepted classes among `labels`, best first; only for a multi-label model";
     FIELD_FRESH: "fresh", "boolean", Both,
         "True if this frame was inferred, false if the result of an earlier frame is held";
     FIELD_INFERENCE_PTS: "inference-pts", "guint64" in "ns", Both,
@@ -84,8 +95,42 @@ fields! {
         "File name of the model";
     FIELD_ELEMENT: "element", "string", Both,
         "Name of the element that attached the metadata";
+    FIELD_REGION: "region", "string", Both,
+        "The property `region`; absent if the whole frame is classified";
+    FIELD_ROIS: "rois", "array of structure", Both,
+        "The boxes that were classified, with the fields of `roi`; only with `roi=each`";
     FIELD_PTS: "pts", "guint64" in "ns", Message,
         "Presentation timestamp of the frame; absent if it has none";
+}
+
+fields! {
+    /// The fields of the structures in [`FIELD_ROIS`], in their order.
+    ROI_FIELDS;
+    ROI_X: "x", "int" in "pixels", Both,
+        "Left edge of the box in the stored frame, as the detector gave it";
+    ROI_Y: "y", "int" in "pixels", Both, "Upper edge of the box";
+    ROI_WIDTH: "width", "int" in "pixels", Both, "Width of the box";
+    ROI_HEIGHT: "height", "int" in "pixels", Both, "Height of the box";
+    ROI_TYPE: "type", "string", Both, "What the detector found; absent if it does not say";
+    ROI_LABEL: "label", "string", Both,
+        "The label of the accepted class of the box, otherwise the unknown label";
+    ROI_CONFIDENCE: "confidence", "double" in "0..1", Both,
+        "Confidence of the accepted class, otherwise of the best one";
+    ROI_INDEX: "index", "int" in "-1..", Both,
+        "Index of the accepted class; -1 if every class is rejected";
+    ROI_LABELS: "labels", "array of string", Both,
+        "The labels of the best classes, best first, at most `max-results`";
+    ROI_CONFIDENCES: "confidences", "array of double" in "0..1", Both,
+        "The confidences of the best classes, in the same order";
+}
+
+/// What is attached to a buffer, or posted: a classification, and what belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The classification of the frame.
+    pub classification: Classification<'a>,
+    /// The boxes of the frame; `None` if boxes are not classified.
+    pub rois: Option<&'a [Roi]>,
 }
 
 /// Registers the metadata with GStreamer, once per process.
@@ -109,6 +154,8 @@ pub struct MetadataWriter {
     model: String,
     /// Name of the element.
     element: String,
+    /// The value of the property `region`; `None` for the whole frame.
+    pub region: Option<String>,
 }
 
 impl MetadataWriter {
@@ -122,7 +169,23 @@ impl MetadataWriter {
             unknown_label,
             model,
             element,
+            region: None,
         }
+    }
+
+    /// Returns the file name of the model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Returns the name of the element.
+    pub fn element(&self) -> &str {
+        &self.element
+    }
+
+    /// Returns the index of the accepted class of `classification`; -1 if every class is rejected.
+    pub fn index(&self, classification: &Classification<'_>) -> i32 {
+        classification.accepted.map_or(-1, |accepted| accepted.class as i32)
     }
 
     /// Returns the label to display for `classification`.
@@ -135,7 +198,7 @@ impl MetadataWriter {
         self.labels.get(class).map_or(&self.unknown_label, String::as_str)
     }
 
-    /// Attaches `classification` to `buffer`, whose memory is not changed.
+    /// Attaches `entry` to `buffer`, whose memory is not changed.
     ///
     /// With `object` (width and height of the frame in pixels), an accepted class is also attached
     /// as an object that fills the frame; without the feature `analytics` this has no effect.
@@ -147,44 +210,75 @@ impl MetadataWriter {
     pub fn attach(
         &self,
         buffer: &mut gst::BufferRef,
-        classification: &Classification<'_>,
+        entry: &Entry<'_>,
         object: Option<(usize, usize)>,
     ) -> Result<(), glib::BoolError> {
         let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
-        self.fill(meta.mut_structure(), classification);
-        #[cfg(feature = "analytics")]
-        self.attach_analytics(buffer, classification, object)?;
+        self.fill(meta.mut_structure(), entry);
+        match entry.rois {
+            // The boxes are results of their own, and a reader would take that of the frame for one.
+            Some(rois) => crate::roi::attach(buffer, rois, self)?,
+            None => {
+                #[cfg(feature = "analytics")]
+                self.attach_analytics(buffer, &entry.classification, object)?;
+            }
+        }
         Ok(())
     }
 
-    /// Returns the structure of the element message for `classification`: the fields of the
-    /// metadata, and the timestamp of the frame.
-    pub fn message(
-        &self,
-        classification: &Classification<'_>,
-        pts: Option<gst::ClockTime>,
-    ) -> gst::Structure {
+    /// Returns the structure of the element message for `entry`: the fields of the metadata, and the
+    /// timestamp of the frame.
+    pub fn message(&self, entry: &Entry<'_>, pts: Option<gst::ClockTime>) -> gst::Structure {
         let mut structure = gst::Structure::new_empty(MESSAGE_NAME);
-        self.fill(&mut structure, classification);
+        self.fill(&mut structure, entry);
         structure.set_if_some(FIELD_PTS, pts.map(|pts| pts.nseconds()));
         structure
     }
 
-    fn fill(&self, structure: &mut gst::StructureRef, classification: &Classification<'_>) {
-        let index = classification.accepted.map_or(-1, |accepted| accepted.class as i32);
+    fn fill(&self, structure: &mut gst::StructureRef, entry: &Entry<'_>) {
+        let classification = &entry.classification;
         structure.set(FIELD_LABEL, self.label(classification));
         structure.set(FIELD_CONFIDENCE, f64::from(classification.confidence()));
-        structure.set(FIELD_INDEX, index);
-        let labels = classification.ranked.iter().map(|ranked| self.name(ranked.class));
-        structure.set(FIELD_LABELS, gst::Array::new(labels));
-        let confidences = classification.ranked.iter().map(|ranked| f64::from(ranked.confidence));
-        structure.set(FIELD_CONFIDENCES, gst::Array::new(confidences));
+        structure.set(FIELD_INDEX, self.index(classification));
+        structure.set(FIELD_LABELS, self.names(classification.ranked));
+        structure.set(FIELD_CONFIDENCES, confidences(classification));
+        structure.set(FIELD_MULTI_LABEL, classification.multi_label.is_some());
+        if classification.multi_label.is_some() {
+            structure.set(FIELD_ACCEPTED_LABELS, self.names(classification.accepted_classes()));
+        }
         structure.set(FIELD_FRESH, classification.fresh);
         structure.set_if_some(FIELD_INFERENCE_PTS, classification.inference_pts.map(nanoseconds));
         structure.set_if_some(FIELD_AGE, classification.age.map(nanoseconds));
         structure.set(FIELD_INFERENCE_TIME, nanoseconds(classification.inference_time));
         structure.set(FIELD_MODEL, &self.model);
         structure.set(FIELD_ELEMENT, &self.element);
+        structure.set_if_some(FIELD_REGION, self.region.as_ref());
+        if let Some(rois) = entry.rois {
+            let classified = rois.iter().filter_map(|roi| self.roi(roi));
+            structure.set(FIELD_ROIS, gst::Array::new(classified));
+        }
+    }
+
+    /// Returns the names of `classes`.
+    fn names<'a>(&self, classes: impl IntoIterator<Item = &'a RankedClass>) -> gst::Array {
+        gst::Array::new(classes.into_iter().map(|ranked| self.name(ranked.class)))
+    }
+
+    /// Returns the structure of `roi`; `None` if it was not classified.
+    fn roi(&self, roi: &Roi) -> Option<gst::Structure> {
+        let classification = roi.result.as_ref()?.classification();
+        let mut structure = gst::Structure::new_empty(ROI_NAME);
+        structure.set(ROI_X, roi.pixels.x);
+        structure.set(ROI_Y, roi.pixels.y);
+        structure.set(ROI_WIDTH, roi.pixels.width);
+        structure.set(ROI_HEIGHT, roi.pixels.height);
+        structure.set_if_some(ROI_TYPE, roi.kind);
+        structure.set(ROI_LABEL, self.label(&classification));
+        structure.set(ROI_CONFIDENCE, f64::from(classification.confidence()));
+        structure.set(ROI_INDEX, self.index(&classification));
+        structure.set(ROI_LABELS, self.names(classification.ranked));
+        structure.set(ROI_CONFIDENCES, confidences(&classification));
+        Some(structure)
     }
 
     /// Adds a classification to the buffer's relation metadata, which is created if there is none.
@@ -201,15 +295,7 @@ impl MetadataWriter {
         use gst_analytics::prelude::*;
         use gst_analytics::{AnalyticsRelationMeta, RelTypes};
 
-        let Some(accepted) = classification.accepted else { return Ok(()) };
-        // The accepted class comes first, even if another one is best in this frame: some readers
-        // use the first entry only.
-        let others = classification.ranked.iter().filter(|ranked| ranked.class != accepted.class);
-        let ranked = std::iter::once(&accepted).chain(others);
-        let (confidences, quarks): (Vec<f32>, Vec<glib::Quark>) = ranked
-            .filter_map(|ranked| Some((ranked.confidence, *self.quarks.get(ranked.class)?)))
-            .unzip();
-        let (Some(confidence), Some(quark)) = (confidences.first(), quarks.first()) else {
+        let Some((confidences, quarks)) = self.analytics_classes(classification) else {
             return Ok(());
         };
         if buffer.meta::<AnalyticsRelationMeta>().is_none() {
@@ -217,13 +303,62 @@ impl MetadataWriter {
         }
         let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
         let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
-        if let Some((width, height)) = object {
+        if let (Some((width, height)), Some(confidence), Some(quark)) =
+            (object, confidences.first(), quarks.first())
+        {
             let (width, height) = (width as i32, height as i32);
             let object = meta.add_od_mtd(*quark, 0, 0, width, height, *confidence)?.id();
             meta.set_relation(RelTypes::RELATE_TO, object, classification)?;
         }
         Ok(())
     }
+
+    /// Adds a classification to the buffer's relation metadata, related to the object detection
+    /// with the id `object`. A rejected result adds nothing.
+    ///
+    /// The relation is `RELATE_TO`, in which `objectdetectionoverlay` looks for the class to draw.
+    ///
+    /// # Errors
+    ///
+    /// The error of GStreamer if the relation metadata cannot grow.
+    #[cfg(feature = "analytics")]
+    pub fn attach_to_object(
+        &self,
+        buffer: &mut gst::BufferRef,
+        classification: &Classification<'_>,
+        object: u32,
+    ) -> Result<(), glib::BoolError> {
+        use gst_analytics::prelude::*;
+        use gst_analytics::{AnalyticsRelationMeta, RelTypes};
+
+        let Some((confidences, quarks)) = self.analytics_classes(classification) else {
+            return Ok(());
+        };
+        let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
+        let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
+        meta.set_relation(RelTypes::RELATE_TO, object, classification)
+    }
+
+    /// Returns the confidences and names of the ranked classes, the accepted class first even if
+    /// another one is best in this frame, because some readers use the first entry only; `None` if
+    /// every class is rejected.
+    #[cfg(feature = "analytics")]
+    fn analytics_classes(
+        &self,
+        classification: &Classification<'_>,
+    ) -> Option<(Vec<f32>, Vec<glib::Quark>)> {
+        let accepted = classification.accepted?;
+        let others = classification.ranked.iter().filter(|ranked| ranked.class != accepted.class);
+        let ranked = std::iter::once(&accepted).chain(others);
+        let classes: (Vec<f32>, Vec<glib::Quark>) = ranked
+            .filter_map(|ranked| Some((ranked.confidence, *self.quarks.get(ranked.class)?)))
+            .unzip();
+        Some(classes).filter(|(confidences, _)| !confidences.is_empty())
+    }
+}
+
+fn confidences(classification: &Classification<'_>) -> gst::Array {
+    gst::Array::new(classification.ranked.iter().map(|ranked| f64::from(ranked.confidence)))
 }
 
 /// The fields of a classification, read from a buffer.
@@ -305,7 +440,7 @@ pub fn read<T>(
 mod tests {
     use std::time::Duration;
 
-    use catdog_core::decision::RankedClass;
+    use catdog_core::frame::Region;
 
     use super::*;
 
@@ -321,33 +456,92 @@ mod tests {
                 match array.first().unwrap().type_() {
                     glib::Type::STRING => "array of string",
                     glib::Type::F64 => "array of double",
+                    _ if array[0].is::<gst::Structure>() => "array of structure",
                     other => panic!("{other}"),
                 }
             }
         }
     }
 
-    #[test]
-    fn the_table_lists_the_fields_of_the_message() {
-        gst::init().unwrap();
-        let class = RankedClass { class: 0, confidence: 0.9 };
-        let classification = Classification {
-            ranked: &[class],
-            accepted: Some(class),
+    const BEST: RankedClass = RankedClass { class: 0, confidence: 0.9 };
+    const SECOND: RankedClass = RankedClass { class: 1, confidence: 0.6 };
+    const THIRD: RankedClass = RankedClass { class: 2, confidence: 0.4 };
+
+    /// A classification of a multi-label model with the threshold 0.5.
+    fn classification() -> Classification<'static> {
+        Classification {
+            ranked: &[BEST, SECOND, THIRD],
+            accepted: Some(BEST),
             fresh: true,
             inference_pts: Some(Duration::ZERO),
             age: Some(Duration::ZERO),
             inference_time: Duration::ZERO,
-        };
-        let (model, element) = ("model.tflite".into(), "filter".into());
-        let writer = MetadataWriter::new(&["cat".into()], "unknown".into(), model, element);
-        let message = writer.message(&classification, Some(gst::ClockTime::ZERO));
-        let fields: Vec<(&str, &str)> =
-            message.iter().map(|(name, value)| (name.as_str(), kind_name(value))).collect();
+            multi_label: Some(0.5),
+        }
+    }
+
+    fn writer() -> MetadataWriter {
+        gst::init().unwrap();
+        let labels = ["cat", "dog", "bird"].map(str::to_owned);
+        let writer = MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into());
+        MetadataWriter { region: Some("0,0,1,0.5".into()), ..writer }
+    }
+
+    /// Returns the classified box of a buffer that has one.
+    fn roi() -> Roi {
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().unwrap();
+        gst_video::VideoRegionOfInterestMeta::add(buffer, "face", (1, 2, 3, 4));
+        let mut roi = crate::roi::find(buffer, |_| Some(Region::WHOLE)).pop().unwrap();
+        roi.result = Some(crate::roi::RoiResult::new(&classification()));
+        roi
+    }
+
+    fn fields(structure: &gst::StructureRef) -> Vec<(&str, &str)> {
+        structure.iter().map(|(name, value)| (name.as_str(), kind_name(value))).collect()
+    }
+
+    #[test]
+    fn the_table_lists_the_fields_of_the_message() {
+        let writer = writer();
+        let rois = [roi()];
+        let entry = Entry { classification: classification(), rois: Some(&rois) };
+        let message = writer.message(&entry, Some(gst::ClockTime::ZERO));
         let listed: Vec<(&str, &str)> =
             FIELDS.iter().map(|field| (field.name, field.kind)).collect();
-        assert_eq!(fields, listed);
+        assert_eq!(fields(&message), listed);
         let of_message = FIELDS.iter().filter(|field| field.carrier == Carrier::Message);
         assert_eq!(of_message.map(|field| field.name).collect::<Vec<_>>(), [FIELD_PTS]);
+        let rois = message.get::<gst::ArrayRef<'_>>(FIELD_ROIS).unwrap();
+        let roi = rois[0].get::<gst::Structure>().unwrap();
+        let listed: Vec<(&str, &str)> =
+            ROI_FIELDS.iter().map(|field| (field.name, field.kind)).collect();
+        assert_eq!(fields(&roi), listed);
+    }
+
+    /// Returns the array of strings in the field `name`.
+    fn strings(structure: &gst::StructureRef, name: &str) -> Vec<String> {
+        let array = structure.get::<gst::ArrayRef<'_>>(name).unwrap();
+        array.iter().map(|value| value.get().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_multi_label_model_lists_every_class_that_reaches_the_threshold() {
+        let writer = writer();
+        let message = |classification| writer.message(&Entry { classification, rois: None }, None);
+        let accepted = message(classification());
+        assert_eq!(accepted.get(FIELD_MULTI_LABEL), Ok(true));
+        assert_eq!(accepted.get(FIELD_LABEL), Ok("cat"));
+        assert_eq!(strings(&accepted, FIELD_LABELS), ["cat", "dog", "bird"]);
+        assert_eq!(strings(&accepted, FIELD_ACCEPTED_LABELS), ["cat", "dog"]);
+
+        // Hysteresis keeps a class below the threshold.
+        let held = message(Classification { accepted: Some(THIRD), ..classification() });
+        assert_eq!(strings(&held, FIELD_ACCEPTED_LABELS), ["cat", "dog", "bird"]);
+        let rejected = message(Classification { accepted: None, ..classification() });
+        assert_eq!(strings(&rejected, FIELD_ACCEPTED_LABELS), [] as [&str; 0]);
+        let single = message(Classification { multi_label: None, ..classification() });
+        assert_eq!(single.get(FIELD_MULTI_LABEL), Ok(false));
+        assert!(!single.has_field(FIELD_ACCEPTED_LABELS) && !single.has_field(FIELD_ROIS));
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use catdog_core::classifier::{Classifier, Config, Execution, OutputActivation, RuntimeConfig};
 use catdog_core::decision::Rules;
 use catdog_core::engine::litert::Accelerator;
-use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
+use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane, Region};
 use catdog_core::model::ModelSource;
 use catdog_core::preprocess::ResizeMethod;
 use common::*;
@@ -74,6 +74,8 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         accelerator: Accelerator::Cpu,
         normalization: None,
         resize: resize_method.into(),
+        input_size: None,
+        output: None,
         activation: OutputActivation::Auto,
     };
     let runtime_config = RuntimeConfig {
@@ -87,6 +89,7 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         inference_interval: interval,
         min_period: None,
         result_timeout: Some(Duration::from_millis(100)),
+        region: Region::WHOLE,
     };
     Classifier::load(&config, runtime_config).unwrap()
 }
@@ -184,9 +187,12 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
     const SEARCHES: u64 = FRAMES / 48 + 1;
     let _serial = SERIAL.lock();
     init();
-    for (properties, each) in
-        [(&[("mode", "sync")][..], 1), (&[("mode", "async")], 1), (&[("active", "false")], 0)]
-    {
+    for (properties, each) in [
+        (&[("mode", "sync")][..], 1),
+        (&[("mode", "async")], 1),
+        (&[("region", "0.1,0.1,0.5,0.5"), ("draw-region", "true")], 1),
+        (&[("active", "false")], 0),
+    ] {
         let element = gst::ElementFactory::make("catdogfilter")
             .property("model-file", model(MODEL).to_str().unwrap())
             .property_from_str("post-messages", "none")

@@ -1,6 +1,6 @@
 //! The page of the metadata, from the table of its fields.
 
-use gstcatdog::metadata::{Carrier, FIELDS, Field, META_NAME};
+use gstcatdog::metadata::{Carrier, FIELDS, Field, META_NAME, ROI_FIELDS, ROI_NAME};
 
 use crate::markdown::{code, table};
 
@@ -12,11 +12,14 @@ pub fn page() -> String {
          `catdogfilter` attaches a `GstCustomMeta` named `{META_NAME}` to every buffer. Its structure has \
          the same name and these fields:\n\n\
          {}\n\
+         Each structure in `rois` is named `{ROI_NAME}` and has these fields:\n\n\
+         {}\n\
          The metadata has no tags, so elements that scale, convert or crop keep it. A buffer that passed \
          several `catdogfilter` elements has the metadata of each of them, the nearest element last.\n\n\
          If the plugin was built with the feature `analytics`, an accepted class is also a classification in \
          the buffer's `GstAnalyticsRelationMeta`.\n",
-        fields(of_metadata)
+        fields(of_metadata),
+        fields(ROI_FIELDS.iter())
     )
 }
 

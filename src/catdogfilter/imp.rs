@@ -5,6 +5,8 @@
 //! streaming thread takes `Streaming` out of the state while it processes a frame, so no lock is
 //! held across an inference, nor while the element calls into the application with messages and
 //! notifications.
+//!
+//! The file is long because it declares every property.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
@@ -21,10 +23,12 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
 use gst_base::subclass::prelude::*;
-use gst_video::{VideoCropMeta, VideoInfo};
+use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
 use super::events::{Events, warn_of_kept_model};
+use super::orientation::is_turned_upstream;
+use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
     AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
     DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS,
@@ -50,7 +54,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 const STOP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The properties that take effect by loading the model again.
-const MODEL_PROPERTIES: [&str; 11] = [
+const MODEL_PROPERTIES: [&str; 13] = [
     "model-file",
     "labels-file",
     "labels",
@@ -61,6 +65,8 @@ const MODEL_PROPERTIES: [&str; 11] = [
     "input-std",
     "resize-method",
     "antialias",
+    "input-size",
+    "output",
     "output-activation",
 ];
 
@@ -103,9 +109,32 @@ pub struct CatdogFilter {
         nick = "Antialias", blurb = "Antialias when downscaling (false = plain bilinear, like \
         tf.image.resize)",
         default = DEFAULT_ANTIALIAS, mutable_playing)]
+    #[property(name = "input-size", get, set, type = Option<String>, member = input_size,
+        nick = "Input size", blurb = "Width and height of the model's input, such as 320x240, for a \
+        model that leaves them open (unset = from the model)", mutable_playing)]
+    #[property(name = "output", get, set, type = Option<String>, member = output,
+        nick = "Output", blurb = "Name or index of the output that has the scores, for a model with \
+        several (unset = automatic)", mutable_playing)]
     #[property(name = "output-activation", get, set, type = ActivationChoice,
         member = output_activation, nick = "Output activation", blurb = "How scores \
         become confidences", builder(ActivationChoice::default()).mutable_playing())]
+    #[property(name = "region", get, set, type = Option<String>, member = region,
+        nick = "Region", blurb = "Part of the upright frame to classify, as x,y,width,height in \
+        fractions from 0 to 1, such as \"0.25,0.5,0.5,0.5\" (unset = the whole frame)",
+        mutable_playing)]
+    #[property(name = "draw-region", get, set, type = bool, member = draw_region,
+        nick = "Draw region", blurb = "Draw the outline of the region, where a textoverlay downstream \
+        draws a text", default = DEFAULT_DRAW_REGION, mutable_playing)]
+    #[property(name = "orientation", get, set, type = VideoOrientationMethod, member = orientation,
+        nick = "Orientation", blurb = "How to turn the frame upright for the model (auto = from the \
+        image-orientation tag; the frame itself is not changed)",
+        builder(DEFAULT_ORIENTATION).mutable_playing())]
+    #[property(name = "roi", get, set, type = RoiMode, member = roi,
+        nick = "Regions of interest", blurb = "Which boxes of a detector upstream to classify",
+        builder(RoiMode::default()).mutable_playing())]
+    #[property(name = "max-rois", get, set, type = u32, member = max_rois,
+        nick = "Maximum regions of interest", blurb = "Maximum number of boxes to classify in a frame \
+        with roi=each, 1 to 64", default = DEFAULT_MAX_ROIS, mutable_playing)]
     #[property(name = "class-confidence-threshold", get, set, type = f32,
         member = class_confidence_threshold, nick = "Class confidence threshold",
         blurb = "Minimum confidence to report a class; below it the label is unknown-label",
@@ -382,7 +411,12 @@ impl BaseTransformImpl for CatdogFilter {
                 state.lateness.reset();
                 state.reset_stream();
             }
-            gst::EventView::StreamStart(_) => lock(&self.state).reset_stream(),
+            gst::EventView::StreamStart(_) => {
+                let mut state = lock(&self.state);
+                state.reset_stream();
+                state.orientation_tags.reset();
+            }
+            gst::EventView::Tag(tag) => self.record_orientation(tag.tag()),
             gst::EventView::Eos(_) => self.drain(),
             _ => {}
         }
@@ -428,6 +462,7 @@ impl BaseTransformImpl for CatdogFilter {
             next_model: start.next_model,
             relinked: start.relinked,
             upstream_is_live: start.upstream_is_live.unwrap_or_else(|| self.ask_upstream()),
+            tag_orientation: start.tag_orientation,
             is_late: &|| lock(&self.state).lateness.is_late(pts),
             src_pad: element.src_pad(),
             interrupted: &|| lock(&self.state).interrupted,
@@ -510,11 +545,12 @@ impl CatdogFilter {
     /// Adds the time that frames wait in this element to the answer of upstream.
     fn add_latency(&self, query: &mut gst::query::Latency) {
         let (upstream_is_live, ..) = query.result();
-        let (mode, active) = {
+        let waits = {
             let settings = lock(&self.settings);
-            (settings.mode, settings.active)
+            let waits = settings.mode.waits_for_result(upstream_is_live);
+            settings.active && (waits || settings.roi == RoiMode::Each)
         };
-        if active && mode.waits_for_result(upstream_is_live) {
+        if waits {
             let own = lock(&self.state).latency;
             latency::add_to_answer(query, own);
         }
@@ -562,6 +598,14 @@ impl CatdogFilter {
         events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
+        }
+    }
+
+    /// Records the orientation in `tags`, unless an element upstream has turned the frames already.
+    fn record_orientation(&self, tags: &gst::TagListRef) {
+        let has_orientation = VideoOrientationMethod::from_tag(tags).is_some();
+        if has_orientation && !is_turned_upstream(self.obj().sink_pad()) {
+            lock(&self.state).orientation_tags.record(tags);
         }
     }
 

@@ -11,8 +11,13 @@ use catdog_core::model::ModelSource;
 use catdog_core::model::tflite::Normalization;
 use catdog_core::preprocess::{self, Resize};
 use gst::glib;
+use gst_video::VideoOrientationMethod;
 use thiserror::Error;
 
+use super::picture::{
+    self, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, Picture, PictureError,
+    PictureProperties, RoiMode,
+};
 use crate::text_format::{TextFormat, TextFormatError};
 
 /// A property has a value that cannot be used.
@@ -49,6 +54,9 @@ pub enum SettingsError {
         /// The property that is missing.
         missing: &'static str,
     },
+    /// A property of the picture cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// The text format cannot be used.
     #[error(transparent)]
     TextFormat(#[from] TextFormatError),
@@ -252,7 +260,14 @@ pub struct Settings {
     pub input_std: Option<String>,
     pub resize_method: ResizeMethod,
     pub antialias: bool,
+    pub input_size: Option<String>,
+    pub output: Option<String>,
     pub output_activation: ActivationChoice,
+    pub region: Option<String>,
+    pub draw_region: bool,
+    pub orientation: VideoOrientationMethod,
+    pub roi: RoiMode,
+    pub max_rois: u32,
     pub class_confidence_threshold: f32,
     pub class_confidence_margin: f32,
     pub smoothing: u32,
@@ -285,7 +300,14 @@ impl Default for Settings {
             input_std: None,
             resize_method: ResizeMethod::default(),
             antialias: DEFAULT_ANTIALIAS,
+            input_size: None,
+            output: None,
             output_activation: ActivationChoice::default(),
+            region: None,
+            draw_region: DEFAULT_DRAW_REGION,
+            orientation: DEFAULT_ORIENTATION,
+            roi: RoiMode::default(),
+            max_rois: DEFAULT_MAX_ROIS,
             class_confidence_threshold: DEFAULT_THRESHOLD,
             class_confidence_margin: DEFAULT_MARGIN,
             smoothing: DEFAULT_SMOOTHING,
@@ -311,6 +333,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeSettings {
     pub classifier: RuntimeConfig,
+    pub picture: Picture,
     pub mode: Mode,
     pub error_policy: ErrorPolicy,
     pub text_format: TextFormat,
@@ -358,6 +381,8 @@ impl Settings {
                 },
                 antialias: self.antialias,
             },
+            input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
+            output: non_empty(&self.output).map(str::to_owned),
             activation: match self.output_activation {
                 ActivationChoice::Auto => OutputActivation::Auto,
                 ActivationChoice::None => OutputActivation::Fixed(Activation::None),
@@ -385,6 +410,7 @@ impl Settings {
         &self,
         current: &RuntimeSettings,
     ) -> (RuntimeSettings, Option<SettingsError>) {
+        let (picture, picture_error) = self.picture().resolve(&current.picture);
         let mut runtime = RuntimeSettings {
             classifier: RuntimeConfig {
                 rules: Rules {
@@ -403,7 +429,9 @@ impl Settings {
                     0.0 => None,
                     rate => Duration::try_from_secs_f64(1.0 / rate).ok(),
                 },
+                region: picture.region,
             },
+            picture,
             mode: self.mode,
             error_policy: self.error_policy,
             text_format: current.text_format.clone(),
@@ -417,7 +445,7 @@ impl Settings {
         let zero = |property| {
             Some(SettingsError::Range { property, value: "0".into(), range: "1 or more" })
         };
-        let mut error = None;
+        let mut error = picture_error.map(SettingsError::from);
         match self.max_results {
             0 => error = error.or(zero("max-results")),
             count => runtime.classifier.rules.max_results = count as usize,
@@ -435,6 +463,16 @@ impl Settings {
             Err(invalid) => error = error.or(Some(invalid.into())),
         }
         (runtime, error)
+    }
+
+    fn picture(&self) -> PictureProperties<'_> {
+        PictureProperties {
+            region: non_empty(&self.region),
+            draw_region: self.draw_region,
+            orientation: self.orientation,
+            roi: self.roi,
+            max_rois: self.max_rois,
+        }
     }
 
     fn normalization(&self) -> Result<Option<Normalization>, SettingsError> {
@@ -487,6 +525,15 @@ mod tests {
         assert_eq!(with_model().config().unwrap().threads, 0);
         assert_eq!(Settings::default().runtime().unwrap().classifier.inference_interval, 1);
         assert_eq!(Settings::default().config().unwrap().model, ModelSource::BuiltIn);
+    }
+
+    #[test]
+    fn an_empty_input_size_or_output_is_none() {
+        let config = Settings { input_size: Some("320x240".into()), ..with_model() }.config();
+        assert_eq!(config.unwrap().input_size, Some((320, 240)));
+        let (input_size, output) = (Some(String::new()), Some(String::new()));
+        let config = Settings { input_size, output, ..with_model() }.config().unwrap();
+        assert_eq!((config.input_size, config.output), (None, None));
     }
 
     #[test]

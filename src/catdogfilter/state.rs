@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use catdog_core::classifier::Classifier;
+use catdog_core::frame::Orientation;
 
 use super::model_swap::ModelSwap;
+use super::orientation::OrientationTags;
 use super::qos::Lateness;
 use super::streaming::Streaming;
 
@@ -24,6 +26,7 @@ pub struct State {
     /// A flush or a stop is in progress, so nothing may wait.
     pub interrupted: bool,
     pub lateness: Lateness,
+    pub orientation_tags: OrientationTags,
     /// Whether upstream is live; `None` until upstream has answered.
     pub upstream_is_live: Option<bool>,
     /// The announced latency.
@@ -39,6 +42,8 @@ pub struct FrameStart {
     pub relinked: bool,
     /// `None` until upstream has answered.
     pub upstream_is_live: Option<bool>,
+    /// The orientation that the tags of the stream define.
+    pub tag_orientation: Orientation,
 }
 
 impl FrameStart {
@@ -61,6 +66,7 @@ impl State {
             next_model: self.model_swap.as_ref().and_then(ModelSwap::take),
             relinked: std::mem::take(&mut self.relinked),
             upstream_is_live: self.upstream_is_live,
+            tag_orientation: self.orientation_tags.orientation(),
         };
         Some((streaming, start))
     }

@@ -1,27 +1,31 @@
 //! The path of a frame through the element.
 //!
 //! [`Streaming`] processes one frame at a time, each step once: apply changes -> collect finished
-//! results -> infer or skip the frame -> decide its classification -> attach it -> note the events
+//! results -> infer or skip the frame, or its boxes -> decide its classification -> attach it -> note the events
 //! for the application. The element posts the [`Events`] after the frame, with no lock held.
 
-use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use catdog_core::classifier::{Classification, Classifier, ClassifyError, Execution};
+use catdog_core::classifier::{Classifier, ClassifyError, Execution};
 use catdog_core::decision::Rules;
-use catdog_core::frame::{FrameSpec, FrameTime};
+use catdog_core::frame::{FrameSpec, FrameTime, Orientation};
 use catdog_core::stats::{Counters, nanoseconds};
 use catdog_core::sync::lock;
 use gst_video::VideoInfo;
 
 use super::error::ProcessError;
-use super::events::{Events, LabelChange, Warning};
+use super::events::{Events, Warning};
 use super::frame_map;
 use super::latency::LatencyTracker;
-use super::settings::{ErrorPolicy, OverlayMode, PostMessages, RuntimeSettings, Settings};
-use crate::metadata::MetadataWriter;
+use super::outline::Outline;
+use super::output::{Displayed, Output, metadata_writer};
+use super::picture::RoiMode;
+use super::rois::{self, TimeBudget};
+use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings};
+use crate::metadata::Entry;
 use crate::overlay::{OverlayWriter, Overlays};
+use crate::roi::Roi;
 
 /// Number of frames after which overlays are searched again without a link event: one or two
 /// seconds. A search takes a few microseconds.
@@ -44,6 +48,8 @@ pub struct FrameContext<'a> {
     pub relinked: bool,
     /// Upstream is a live source.
     pub upstream_is_live: bool,
+    /// The orientation that the tags of the stream define.
+    pub tag_orientation: Orientation,
     /// Returns whether downstream reports that this frame is late.
     pub is_late: &'a dyn Fn() -> bool,
     /// The source pad of the element.
@@ -74,6 +80,13 @@ pub struct Streaming {
     output: Output,
     /// `None` until the caps arrive.
     format: Option<(VideoInfo, FrameSpec)>,
+    orientation: Orientation,
+    /// The boxes of the current frame, with `roi=each`.
+    rois: Vec<Roi>,
+    roi_budget: TimeBudget,
+    outline: Option<Outline>,
+    /// The outline belongs to another region or format.
+    outline_changed: bool,
     overlays: Overlays,
     overlay_writer: Arc<OverlayWriter>,
     latency: LatencyTracker,
@@ -86,43 +99,6 @@ pub struct Streaming {
     frames_since_overlay_search: u32,
 }
 
-/// The output of the element: metadata, read-only properties, messages.
-struct Output {
-    metadata: MetadataWriter,
-    displayed: Displayed,
-    /// The label of the last message.
-    posted_label: Option<String>,
-}
-
-/// The label and confidence of the latest frame.
-#[derive(Clone, Debug, Default)]
-pub struct Displayed {
-    /// `None` before the first frame.
-    pub label: Option<String>,
-    /// 0..1.
-    pub confidence: f64,
-    /// Whether the latest frame was inferred.
-    pub fresh: bool,
-    /// Why the latest frame was skipped; `None` if it was not.
-    pub skip_reason: Option<&'static str>,
-}
-
-impl fmt::Display for Displayed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.label.as_deref().unwrap_or_default();
-        write!(
-            f,
-            "{label:?} {:.3}, {}",
-            self.confidence,
-            if self.fresh { "inferred" } else { "held" }
-        )?;
-        match self.skip_reason {
-            Some(reason) => write!(f, " (the frame is {reason})"),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Streaming {
     /// Creates the streaming part of the element named `element_name`, with a loaded classifier.
     pub fn new(classifier: Classifier, settings: RuntimeSettings, element_name: String) -> Self {
@@ -130,11 +106,7 @@ impl Streaming {
             element: element_name.clone(),
             format: Mutex::new(settings.text_format.clone()),
         };
-        let output = Output {
-            metadata: metadata_writer(&classifier, &settings, &element_name),
-            displayed: Displayed::default(),
-            posted_label: None,
-        };
+        let output = Output::new(metadata_writer(&classifier, &settings, &element_name));
         Self {
             latency: LatencyTracker::new(&classifier),
             classifier: Box::new(classifier),
@@ -142,6 +114,11 @@ impl Streaming {
             element_name,
             output,
             format: None,
+            orientation: Orientation::default(),
+            rois: Vec::new(),
+            roi_budget: TimeBudget::default(),
+            outline: None,
+            outline_changed: true,
             overlays: Overlays::default(),
             overlay_writer: Arc::new(overlay_writer),
             frames_wait: true,
@@ -182,8 +159,10 @@ impl Streaming {
     ///
     /// [`ClassifyError::Preprocess`] if frames of these caps cannot be preprocessed.
     pub fn set_caps(&mut self, info: VideoInfo, spec: FrameSpec) -> Result<(), ClassifyError> {
+        let spec = FrameSpec { orientation: self.orientation, ..spec };
         self.classifier.set_frame_spec(&spec)?;
         self.format = Some((info, spec));
+        self.outline_changed = true;
         Ok(())
     }
 
@@ -221,6 +200,7 @@ impl Streaming {
         events: &mut Events,
     ) -> Result<(), Stop> {
         self.apply_settings(&mut context, events);
+        self.apply_orientation(context.tag_orientation).map_err(ProcessError::from)?;
         self.apply_model(&mut context, events);
         self.search_overlays(&context, events);
         if !self.settings.active {
@@ -254,13 +234,14 @@ impl Streaming {
             let pts = self.classifier.latest_pts();
             let classification = self.classifier.classification(pts);
             let pts = pts.map(clock_time);
-            self.output.note_result(&classification, pts, self.settings.post_messages, events);
-            self.output.note_frame(&classification, pts, self.settings.post_messages, events);
+            let entry = Entry { classification, rois: None };
+            self.output.note_result(&entry, pts, self.settings.post_messages, events);
+            self.output.note_frame(&entry, pts, self.settings.post_messages, events);
         }
         Ok(())
     }
 
-    /// Infers or skips the frame in `buffer`, and attaches its classification.
+    /// Infers or skips the frame in `buffer`, or its boxes, and attaches its classification.
     fn classify(
         &mut self,
         buffer: &mut gst::BufferRef,
@@ -269,11 +250,38 @@ impl Streaming {
     ) -> Result<(), Stop> {
         let pts = buffer.pts();
         let time = self.classifier.begin_frame(pts.map(Duration::from));
+        match self.settings.picture.roi {
+            RoiMode::None => self.classify_frame(buffer, time, context, events)?,
+            RoiMode::Each => self.classify_rois(buffer, time, context, events)?,
+        }
+        let object = self.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
+        let object = object.filter(|_| self.settings.object_metadata);
+        let entry = Entry {
+            classification: self.classifier.classification(time.pts),
+            rois: rois_of_entry(&self.rois, &self.settings),
+        };
+        let attached = self.output.metadata.attach(buffer, &entry, object);
+        attached.map_err(|error| ProcessError::Metadata(error.to_string()))?;
+        self.output.note_frame(&entry, pts, self.settings.post_messages, events);
+        self.draw_region(buffer).map_err(Stop::Failed)
+    }
+
+    /// Infers or skips the frame in `buffer`, and notes the results.
+    fn classify_frame(
+        &mut self,
+        buffer: &gst::BufferRef,
+        time: FrameTime,
+        context: &FrameContext<'_>,
+        events: &mut Events,
+    ) -> Result<(), Stop> {
+        let pts = buffer.pts();
         while self.collect_one(events)? {
             self.note_result(pts, false, events);
         }
         let inferences = self.counters().inferences;
-        if let Err(error) = self.infer_or_skip(buffer, time, context) {
+        if !self.skips(buffer, time, context)
+            && let Err(error) = self.infer(buffer, time)
+        {
             self.tolerate(error, events)?;
         }
         if self.counters().inferences > inferences {
@@ -285,24 +293,79 @@ impl Streaming {
                 self.note_result(pts, true, events);
             }
         }
-        let object = self.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
-        let object = object.filter(|_| self.settings.object_metadata);
-        let classification = self.classifier.classification(time.pts);
-        self.output
-            .metadata
-            .attach(buffer, &classification, object)
-            .map_err(|error| ProcessError::Metadata(error.to_string()))?;
-        self.output.note_frame(&classification, pts, self.settings.post_messages, events);
         Ok(())
     }
 
-    /// Infers the frame in `buffer`, or skips it if it is not due, late, or a gap.
-    fn infer_or_skip(
+    /// Infers or skips the boxes of the frame in `buffer`, and notes the result.
+    fn classify_rois(
         &mut self,
         buffer: &gst::BufferRef,
         time: FrameTime,
         context: &FrameContext<'_>,
-    ) -> Result<(), ClassifyError> {
+        events: &mut Events,
+    ) -> Result<(), Stop> {
+        self.rois.clear();
+        let start = Instant::now();
+        let skips = self.skips(buffer, time, context);
+        let Some((info, spec)) = &self.format else {
+            return Err(ProcessError::from(ClassifyError::NoFormat).into());
+        };
+        self.roi_budget.begin_frame(spec);
+        if skips {
+            return Ok(());
+        }
+        let picture = &self.settings.picture;
+        let mut rois = rois::find(buffer, spec, picture.region, picture.max_rois);
+        let waits = self.settings.mode.waits_for_result(context.upstream_is_live);
+        if !rois.is_empty() && !waits && !self.roi_budget.allows_inference() {
+            self.output.displayed.skip_reason = Some("out of time");
+            self.classifier.skip(time);
+            return Ok(());
+        }
+        let classifier = &mut self.classifier;
+        classifier.begin_boxes(time);
+        let inferred = if rois.is_empty() {
+            Ok(true)
+        } else {
+            let budget = (!waits).then_some(&mut self.roi_budget);
+            frame_map::with_frame(buffer, info, spec, |frame| {
+                rois::infer(&mut rois, classifier, frame, time, budget, context.interrupted)
+            })
+        };
+        classifier.end_boxes(start.elapsed());
+        self.rois = rois;
+        match inferred {
+            Ok(true) => {}
+            Ok(false) => return Err(Stop::Interrupted),
+            Err(error) => self.tolerate(error, events)?,
+        }
+        self.note_result(buffer.pts(), true, events);
+        Ok(())
+    }
+
+    /// Attaches the outline of the region to `buffer`, if it is drawn.
+    fn draw_region(&mut self, buffer: &mut gst::BufferRef) -> Result<(), ProcessError> {
+        if std::mem::take(&mut self.outline_changed) {
+            let picture = &self.settings.picture;
+            let drawn = picture.draw_region && picture.region_text.is_some();
+            let spec = self.format.as_ref().filter(|_| drawn).map(|(_, spec)| spec);
+            let outline = spec.map(|spec| Outline::new(spec, picture.region)).transpose();
+            self.outline = outline.map_err(|error| ProcessError::Metadata(error.to_string()))?;
+        }
+        if let Some(outline) = &self.outline {
+            outline.attach(buffer);
+        }
+        Ok(())
+    }
+
+    /// Returns whether the frame in `buffer` is skipped, because it is not due, late, or a gap. It
+    /// then gets the latest result.
+    fn skips(
+        &mut self,
+        buffer: &gst::BufferRef,
+        time: FrameTime,
+        context: &FrameContext<'_>,
+    ) -> bool {
         // A gap buffer has a timestamp and no pixels.
         let is_gap = buffer.size() == 0 && buffer.flags().contains(gst::BufferFlags::GAP);
         let skip_reason = if self.settings.qos && (context.is_late)() {
@@ -317,8 +380,12 @@ impl Streaming {
         self.output.displayed.skip_reason = skip_reason;
         if skip_reason.is_some() {
             self.classifier.skip(time);
-            return Ok(());
         }
+        skip_reason.is_some()
+    }
+
+    /// Infers the frame in `buffer`.
+    fn infer(&mut self, buffer: &gst::BufferRef, time: FrameTime) -> Result<(), ClassifyError> {
         let (info, spec) = self.format.as_ref().ok_or(ClassifyError::NoFormat)?;
         let classifier = &mut self.classifier;
         frame_map::with_frame(buffer, info, spec, |frame| classifier.infer(frame, time))
@@ -351,7 +418,9 @@ impl Streaming {
     fn note_result(&mut self, pts: Option<gst::ClockTime>, own: bool, events: &mut Events) {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
-        self.output.note_result(&classification, pts, self.settings.post_messages, events);
+        let rois = rois_of_entry(&self.rois, &self.settings);
+        let entry = Entry { classification, rois };
+        self.output.note_result(&entry, pts, self.settings.post_messages, events);
     }
 
     /// Returns success for a failed inference if `error-policy` is `passthrough`, and adds a
@@ -375,13 +444,30 @@ impl Streaming {
         let (runtime, error) = settings.runtime_or(&self.settings);
         self.classifier.set_runtime(runtime.classifier.clone());
         self.output.metadata.unknown_label.clone_from(&runtime.unknown_label);
+        self.output.metadata.region.clone_from(&runtime.picture.region_text);
+        self.outline_changed |= runtime.picture != self.settings.picture;
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;
-        let latency_inputs = |settings: &RuntimeSettings| (settings.mode, settings.active);
+        let latency_inputs =
+            |settings: &RuntimeSettings| (settings.mode, settings.active, settings.picture.roi);
         events.latency_changed =
             context.upstream_is_live && latency_inputs(&runtime) != latency_inputs(&self.settings);
         events.warnings.extend(error.map(Warning::Settings));
         self.settings = runtime;
+    }
+
+    /// Applies the orientation, from the property or from the tags, which are `tag_orientation`. If
+    /// it changes, the frame is due for an inference.
+    fn apply_orientation(&mut self, tag_orientation: Orientation) -> Result<(), ClassifyError> {
+        let orientation = self.settings.picture.orientation.unwrap_or(tag_orientation);
+        if orientation != std::mem::replace(&mut self.orientation, orientation)
+            && let Some((_, spec)) = &mut self.format
+        {
+            spec.orientation = orientation;
+            self.outline_changed = true;
+            self.classifier.set_frame_spec(spec)?;
+        }
+        Ok(())
     }
 
     /// Replaces the model if another one is ready.
@@ -422,11 +508,13 @@ impl Streaming {
 
     /// Chooses whether frames wait for their results, and where inferences run.
     fn choose_execution(&mut self, upstream_is_live: bool, events: &mut Events) {
-        self.frames_wait = self.settings.mode.waits_for_result(upstream_is_live);
+        // Boxes belong to their frame, so that it waits for them.
+        let has_rois = self.settings.picture.roi == RoiMode::Each;
+        self.frames_wait = has_rois || self.settings.mode.waits_for_result(upstream_is_live);
         let current = self.classifier.execution();
         // The limit to return to inline is half as long, so that the choice does not alternate.
         let limit = if current == Execution::Worker { LONG_WAIT / 2 } else { LONG_WAIT };
-        let inline = self.frames_wait && self.latency.measured() <= limit;
+        let inline = has_rois || self.frames_wait && self.latency.measured() <= limit;
         let execution = if inline { Execution::Inline } else { Execution::Worker };
         if execution != current {
             self.classifier.set_execution(execution);
@@ -435,64 +523,9 @@ impl Streaming {
     }
 }
 
-impl Output {
-    /// Handles a new result: adds a message if every result is posted.
-    fn note_result(
-        &mut self,
-        classification: &Classification<'_>,
-        pts: Option<gst::ClockTime>,
-        post_messages: PostMessages,
-        events: &mut Events,
-    ) {
-        if post_messages == PostMessages::Every {
-            self.post(classification, pts, events);
-        }
-    }
-
-    /// Handles the classification of a frame: updates the displayed label, and adds a message if
-    /// changes are posted and the label has changed.
-    fn note_frame(
-        &mut self,
-        classification: &Classification<'_>,
-        pts: Option<gst::ClockTime>,
-        post_messages: PostMessages,
-        events: &mut Events,
-    ) {
-        let label = self.metadata.label(classification);
-        self.displayed.confidence = classification.confidence().into();
-        self.displayed.fresh = classification.fresh;
-        events.classified = true;
-        if self.displayed.label.as_deref() != Some(label) {
-            let previous = self.displayed.label.replace(label.to_owned());
-            events.label_change = Some(LabelChange::new(previous, label, classification));
-        }
-        if post_messages == PostMessages::Change && self.posted_label.as_deref() != Some(label) {
-            self.post(classification, pts, events);
-        }
-    }
-
-    fn post(
-        &mut self,
-        classification: &Classification<'_>,
-        pts: Option<gst::ClockTime>,
-        events: &mut Events,
-    ) {
-        self.posted_label = Some(self.metadata.label(classification).to_owned());
-        events.messages.push(self.metadata.message(classification, pts));
-    }
-}
-
-fn metadata_writer(
-    classifier: &Classifier,
-    settings: &RuntimeSettings,
-    element_name: &str,
-) -> MetadataWriter {
-    MetadataWriter::new(
-        classifier.labels(),
-        settings.unknown_label.clone(),
-        classifier.description().model.clone(),
-        element_name.to_owned(),
-    )
+/// Returns the boxes that belong to the result of a frame; `None` if boxes are not classified.
+fn rois_of_entry<'a>(rois: &'a [Roi], settings: &RuntimeSettings) -> Option<&'a [Roi]> {
+    (settings.picture.roi == RoiMode::Each).then_some(rois)
 }
 
 fn clock_time(duration: Duration) -> gst::ClockTime {

@@ -256,7 +256,7 @@ fn an_unusable_labels_file_next_to_the_model_is_a_warning() {
 fn unusable_settings_are_one_error() {
     // The settings, the parts that the error must contain, and the corrections.
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [(&'a str, &'a str)]);
-    let cases: [Case<'_>; 18] = [
+    let cases: [Case<'_>; 22] = [
         (&[("threads", "-1")], &["threads=-1", "set it to"], &[("threads", "0")]),
         (
             &[("inference-interval", "0")],
@@ -264,6 +264,22 @@ fn unusable_settings_are_one_error() {
             &[("inference-interval", "1")],
         ),
         (&[("max-results", "0")], &["max-results=0", "1 or more"], &[("max-results", "1")]),
+        (&[("max-rois", "65")], &["max-rois=65", "1 to 64"], &[("max-rois", "64")]),
+        (
+            &[("region", "10,10,100,100")],
+            &["region=\"10,10,100,100\"", "fractions"],
+            &[("region", "0.1,0.1,0.5,0.5")],
+        ),
+        (
+            &[("orientation", "custom")],
+            &["orientation=custom", "set it to auto"],
+            &[("orientation", "180")],
+        ),
+        (
+            &[("input-size", "224")],
+            &["input-size=\"224\"", "such as 320x240"],
+            &[("input-size", "")],
+        ),
         (
             &[("text-format", "{label} {colour}")],
             &["text-format", "{colour}", "{label}, {percent}"],

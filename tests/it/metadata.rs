@@ -99,6 +99,7 @@ fn fields_and_types_are_as_documented() {
         ("index", glib::Type::I32),
         ("labels", gst::Array::static_type()),
         ("confidences", gst::Array::static_type()),
+        ("multi-label", glib::Type::BOOL),
         ("fresh", glib::Type::BOOL),
         ("inference-pts", glib::Type::U64),
         ("age", glib::Type::U64),

@@ -72,6 +72,8 @@ fn config(arguments: &Arguments) -> Config {
         optimize: true,
         normalization: None,
         resize: ResizeMethod::Stretch.into(),
+        input_size: None,
+        output: None,
         activation: OutputActivation::Auto,
     }
 }

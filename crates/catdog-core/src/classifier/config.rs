@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::decision::{Activation, Rules};
 use crate::engine::litert::Accelerator;
+use crate::frame::Region;
 use crate::model::ModelSource;
 use crate::model::tflite::{ModelOptions, Normalization};
 use crate::preprocess::Resize;
@@ -58,4 +59,6 @@ pub struct RuntimeConfig {
     pub min_period: Option<Duration>,
     /// Maximum age of a held result; `None` for no limit.
     pub result_timeout: Option<Duration>,
+    /// The part of the frame that is classified.
+    pub region: Region,
 }

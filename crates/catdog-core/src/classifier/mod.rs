@@ -12,6 +12,7 @@
 //! frame does not wait and gets the latest result ([`Execution`]). After the first frame of a
 //! format, classifying a frame allocates nothing.
 
+mod boxes;
 mod classification;
 mod clock;
 mod config;
@@ -20,6 +21,7 @@ mod input_scaling;
 mod interpretation;
 mod load;
 mod probe;
+mod region;
 mod scaling;
 mod schedule;
 
@@ -37,7 +39,9 @@ use crate::frame::{FrameSpec, FrameTime, FrameView};
 use crate::preprocess::{Preprocessor, Resize, TensorTarget};
 use crate::stats::Counters;
 use crate::tensor::TensorRef;
+use boxes::rules_of_boxes;
 use clock::StreamClock;
+use region::{RegionChange, preprocessor};
 use schedule::Schedule;
 
 pub use classification::Classification;
@@ -67,8 +71,14 @@ pub struct Classifier {
     worker: Option<WorkerInference>,
     target: TensorTarget,
     resize: Resize,
+    /// The frames for which preprocessing is planned.
+    frame_spec: Option<FrameSpec>,
+    /// `None` until the first frame of a format or a region.
     preprocessor: Option<Preprocessor>,
+    region_change: RegionChange,
     decider: Decider,
+    /// Decides on the boxes of a frame.
+    box_decider: Decider,
     labels: Vec<String>,
     runtime: RuntimeConfig,
     latest: Latest,
@@ -144,6 +154,8 @@ impl Classifier {
         let scores = output.len();
         let rules = runtime.rules.clone();
         let decider = Decider::new(scores, labels.len(), activation, output.quantization, rules);
+        let mut box_decider = decider.clone();
+        box_decider.set_rules(rules_of_boxes(&runtime.rules));
         let ranked = Vec::with_capacity(labels.len().max(scores));
         Self {
             target,
@@ -151,8 +163,11 @@ impl Classifier {
             _model: model,
             worker: None,
             resize,
+            frame_spec: None,
             preprocessor: None,
+            region_change: RegionChange::default(),
             decider,
+            box_decider,
             labels,
             runtime,
             latest: Latest { ranked, ..Latest::default() },
@@ -197,7 +212,9 @@ impl Classifier {
     /// [`ClassifyError::Preprocess`] if frames of `spec` cannot be preprocessed.
     pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), ClassifyError> {
         self.preprocessor = None;
-        self.preprocessor = Some(Preprocessor::new(spec, &self.target, self.resize)?);
+        let region = self.runtime.region;
+        self.preprocessor = Some(preprocessor(spec, &self.target, self.resize, region)?);
+        self.frame_spec = Some(spec.clone());
         self.clock.set_frame_duration(spec.frame_duration);
         self.schedule.make_due();
         Ok(())
@@ -234,8 +251,13 @@ impl Classifier {
     }
 
     /// Replaces the part of the configuration that may change between frames.
+    ///
+    /// After a change of the region, the next frame is due for an inference, and smoothing and
+    /// hysteresis start again with its result. Until then, the latest result stays.
     pub fn set_runtime(&mut self, runtime: RuntimeConfig) {
         self.decider.set_rules(runtime.rules.clone());
+        self.box_decider.set_rules(rules_of_boxes(&runtime.rules));
+        self.change_region(&runtime);
         self.runtime = runtime;
     }
 
@@ -258,7 +280,8 @@ impl Classifier {
         &self.labels
     }
 
-    /// Returns whether the classes do not exclude each other.
+    /// Returns whether the classes do not exclude each other, so that every class that reaches the
+    /// threshold is accepted.
     pub fn multi_label(&self) -> bool {
         self.description.multi_label
     }
@@ -313,6 +336,8 @@ impl Classifier {
     pub fn infer(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<(), ClassifyError> {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
+        self.plan_preprocessing()?;
+        self.region_change.infer(time);
         let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
         let start = Instant::now();
         if let Some(worker) = &mut self.worker {
@@ -370,6 +395,9 @@ impl Classifier {
     }
 
     fn decide(&mut self, output: TensorRef<'_>, time: FrameTime, inference_time: Duration) {
+        if self.region_change.is_first_result(time) {
+            self.decider.reset();
+        }
         let Ranking { ranked, accepted } = self.decider.decide(output, time.elapsed);
         self.latest.ranked.clear();
         self.latest.ranked.extend_from_slice(ranked);
@@ -399,6 +427,7 @@ impl Classifier {
             inference_pts: latest.pts,
             age,
             inference_time: latest.inference_time,
+            multi_label: self.multi_label().then_some(self.runtime.rules.threshold),
         }
     }
 }

@@ -1,0 +1,167 @@
+//! The part of the frame that is classified, and its change between two frames.
+
+use std::time::Duration;
+
+use super::error::ClassifyError;
+use super::{Classifier, RuntimeConfig};
+use crate::frame::{FrameSpec, FrameTime, Region};
+use crate::preprocess::{Framing, Preprocessor, Resize, TensorTarget};
+
+/// A change of the region, until the first result of the new one.
+///
+/// Smoothing and hysteresis are reset between the last result of the old region and the first one of
+/// the new region. Results of the old region may still arrive after the change, because worker
+/// inferences of earlier frames end later.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RegionChange {
+    /// The region has changed since the last inferred frame.
+    pending: bool,
+    /// Time of the first frame of the new region, until its result is decided on.
+    first: Option<Duration>,
+}
+
+impl RegionChange {
+    /// Records that the frame at `time` is inferred.
+    pub fn infer(&mut self, time: FrameTime) {
+        if std::mem::take(&mut self.pending) {
+            self.first = Some(time.elapsed);
+        }
+    }
+
+    /// Returns whether the result of the frame at `time` is the first one of another region.
+    pub fn is_first_result(&mut self, time: FrameTime) -> bool {
+        self.first.take_if(|first| time.elapsed >= *first).is_some()
+    }
+}
+
+impl Classifier {
+    /// Prepares for the region of `runtime`, which takes effect with the next frame. If it differs
+    /// from the current one, this frame is due for an inference.
+    pub(super) fn change_region(&mut self, runtime: &RuntimeConfig) {
+        if runtime.region != self.runtime.region {
+            self.region_change.pending = true;
+            // The next inference plans the preprocessing, because that can fail.
+            self.preprocessor = None;
+            self.schedule.make_due();
+        }
+    }
+
+    /// Plans the preprocessing of the current region, unless it is planned already.
+    ///
+    /// # Errors
+    ///
+    /// [`ClassifyError`] if no format is set, or its frames cannot be preprocessed.
+    pub(super) fn plan_preprocessing(&mut self) -> Result<(), ClassifyError> {
+        if self.preprocessor.is_none() {
+            let spec = self.frame_spec.as_ref().ok_or(ClassifyError::NoFormat)?;
+            self.preprocessor =
+                Some(preprocessor(spec, &self.target, self.resize, self.runtime.region)?);
+        }
+        Ok(())
+    }
+}
+
+/// Plans the preprocessing of `region` of frames of `spec`.
+///
+/// # Errors
+///
+/// [`ClassifyError::Preprocess`] if the frames cannot be preprocessed.
+pub(super) fn preprocessor(
+    spec: &FrameSpec,
+    target: &TensorTarget,
+    resize: Resize,
+    region: Region,
+) -> Result<Preprocessor, ClassifyError> {
+    Ok(Preprocessor::new(spec, target, Framing { region, resize })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Rules;
+    use crate::frame::{FrameView, Orientation, PixelFormat, Plane};
+    use crate::testing::FakeEngine;
+
+    /// A frame of 4x4 pixels whose left half is red and whose right half is blue.
+    static RED_AND_BLUE: [u8; 48] = {
+        let mut pixels = [0; 48];
+        let mut at = 0;
+        while at < 16 {
+            pixels[at * 3 + if at % 4 < 2 { 0 } else { 2 }] = 255;
+            at += 1;
+        }
+        pixels
+    };
+
+    const RED: usize = 0;
+    const BLUE: usize = 2;
+
+    fn runtime(region: Region) -> RuntimeConfig {
+        let rules = Rules {
+            threshold: 0.6,
+            max_results: 3,
+            smoothing: Duration::from_secs(10),
+            hold: Duration::from_secs(10),
+            ..Rules::default()
+        };
+        RuntimeConfig { rules, inference_interval: 1000, region, ..RuntimeConfig::default() }
+    }
+
+    fn left() -> Region {
+        Region::new(0.0, 0.0, 0.5, 1.0).unwrap()
+    }
+
+    fn right() -> Region {
+        Region::new(0.5, 0.0, 0.5, 1.0).unwrap()
+    }
+
+    /// Classifies the frame and returns the accepted class, and whether the frame was inferred.
+    fn classify(classifier: &mut Classifier, spec: &FrameSpec) -> (Option<usize>, bool) {
+        let time = classifier.begin_frame(None);
+        if classifier.is_due(time) {
+            let plane = Plane { data: &RED_AND_BLUE, stride: 12 };
+            let view = FrameView::new(spec, &[plane]).unwrap();
+            classifier.infer(&view, time).unwrap();
+        } else {
+            classifier.skip(time);
+        }
+        let classification = classifier.classification(None);
+        (classification.accepted.map(|class| class.class), classification.fresh)
+    }
+
+    #[test]
+    fn another_region_takes_effect_at_once_without_the_smoothing_of_the_old_one() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), false));
+        classifier.set_runtime(runtime(right()));
+        assert_eq!(classify(&mut classifier, &spec), (Some(BLUE), true));
+        // The same region again changes nothing.
+        classifier.set_runtime(runtime(right()));
+        assert_eq!(classify(&mut classifier, &spec), (Some(BLUE), false));
+    }
+
+    #[test]
+    fn the_region_is_a_part_of_the_upright_frame() {
+        let spec = FrameSpec {
+            orientation: Orientation::FlipHorizontal,
+            ..FrameSpec::new(PixelFormat::Rgb, 4, 4)
+        };
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(BLUE), true));
+    }
+
+    #[test]
+    fn a_result_of_the_old_region_does_not_end_the_change() {
+        let time =
+            |milliseconds| FrameTime { pts: None, elapsed: Duration::from_millis(milliseconds) };
+        let mut change = RegionChange { pending: true, first: None };
+        change.infer(time(40));
+        assert!(!change.is_first_result(time(0)));
+        assert!(change.is_first_result(time(40)));
+        assert!(!change.is_first_result(time(80)));
+    }
+}

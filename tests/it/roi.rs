@@ -1,0 +1,248 @@
+//! The boxes of a detector upstream: each gets a classification, and the frame gets the best one.
+
+use std::time::{Duration, Instant};
+
+use crate::common::*;
+use gst::prelude::*;
+use gst_video::{VideoFormat, VideoRegionOfInterestMeta};
+
+/// A box: x, y, width, height.
+type Pixels = (u32, u32, u32, u32);
+
+/// Boxes in the left and the right half. The antialiasing filter weights the pixels next to a box,
+/// too, so there is space between the box and the other half.
+const LEFT: Pixels = (8, 0, 16, 48);
+const RIGHT: Pixels = (40, 0, 16, 48);
+
+/// Returns a frame of 64x48 pixels whose left half is red and whose right half is green, with boxes.
+fn halves(index: u64, boxes: &[Pixels]) -> gst::Buffer {
+    let color = |x, _| if x < 32 { [240, 0, 0] } else { GREEN };
+    let mut buffer = frame(index, packed(VideoFormat::Rgb, 64, 48, color));
+    for pixels in boxes {
+        VideoRegionOfInterestMeta::add(buffer.get_mut().unwrap(), "animal", *pixels);
+    }
+    buffer
+}
+
+/// Returns a pipeline with a fake engine of the given delay, whose confidences are the means of red,
+/// green and blue.
+fn play(name: &str, delay: Duration, properties: &str) -> Pipeline {
+    let mut engine = FakeEngine::new(1, 1);
+    engine.delay = delay;
+    engine.stand_in_for(name);
+    play_filter_with_caps(&caps("RGB", 64, 48), &format!("model-file={name} roi=each {properties}"))
+}
+
+/// Returns the label, the label_id and the confidence of each box; `None` for a box that was not
+/// classified.
+fn parameters(buffer: &gst::BufferRef) -> Vec<Option<(String, i32, f64)>> {
+    let metas = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    metas
+        .map(|meta| {
+            let parameter = meta.param("classification")?;
+            let label = parameter.get("label").unwrap();
+            let confidence: f64 = parameter.get("confidence").unwrap();
+            Some((label, parameter.get("label_id").unwrap(), (confidence * 100.0).round() / 100.0))
+        })
+        .collect()
+}
+
+fn red() -> Option<(String, i32, f64)> {
+    Some(("red".into(), 0, 0.94))
+}
+
+fn green() -> Option<(String, i32, f64)> {
+    Some(("green".into(), 1, 1.0))
+}
+
+#[test]
+fn each_box_gets_a_classification_and_the_frame_gets_the_best_one() {
+    let pipeline = play("roi-each", Duration::ZERO, "name=watcher post-messages=every");
+    let buffer = through(&pipeline, halves(0, &[LEFT, RIGHT]));
+    assert_eq!(parameters(&buffer), [red(), green()]);
+    let parameter = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
+    let parameter = parameter.param("classification").unwrap().to_owned();
+    let fields: Vec<&str> = parameter.fields().map(|name| name.as_str()).collect();
+    assert_eq!(fields, ["label", "confidence", "label_id", "model_name", "element"]);
+    assert_eq!(parameter.get("model_name"), Ok("fake"));
+    assert_eq!(parameter.get("element"), Ok("watcher"));
+
+    let meta = meta(&buffer);
+    meta.assert_is(("green", 1.0), 0.01);
+    assert!(meta.fresh && meta.inference_pts == Some(0));
+    end(&pipeline);
+    let message = results(&pipeline.wait_for_eos(), "watcher").remove(0);
+    let rois = message.get::<gst::Array>("rois").unwrap();
+    let rois: Vec<gst::Structure> = rois.iter().map(|roi| roi.get().unwrap()).collect();
+    let facts = |roi: &gst::Structure| {
+        let number = |name| roi.get::<i32>(name).unwrap();
+        let text = |name| roi.get::<String>(name).unwrap();
+        let place = (number("x"), number("y"), number("width"), number("height"));
+        (place, text("type"), text("label"), number("index"))
+    };
+    assert_eq!(facts(&rois[0]), ((8, 0, 16, 48), "animal".into(), "red".into(), 0));
+    assert_eq!(facts(&rois[1]), ((40, 0, 16, 48), "animal".into(), "green".into(), 1));
+}
+
+#[test]
+fn a_frame_without_boxes_has_no_class_and_needs_no_inference() {
+    let pipeline = play("roi-none", Duration::ZERO, "");
+    let inferences = || stat(&pipeline, "inferences");
+    assert_eq!(meta(&through(&pipeline, halves(0, &[RIGHT]))).label, "green");
+    assert_eq!(inferences(), 1);
+    let empty = meta(&through(&pipeline, halves(1, &[])));
+    assert_eq!((&*empty.label, empty.index, empty.confidence), ("unknown", -1, 0.0));
+    assert!(empty.labels.is_empty() && empty.fresh);
+    assert_eq!(inferences(), 1);
+}
+
+#[test]
+fn boxes_are_clamped_to_the_frame_and_those_outside_are_skipped() {
+    let pipeline = play("roi-clamped", Duration::ZERO, "");
+    let outside = [(48, 0, 1000, 1000), (64, 0, 10, 10), (0, 0, 0, 10), (u32::MAX - 15, 0, 32, 48)];
+    let found = parameters(&through(&pipeline, halves(0, &outside)));
+    // The last box has the column -16.
+    assert_eq!(found, [green(), None, None, red()]);
+}
+
+#[test]
+fn the_most_confident_boxes_are_classified_up_to_max_rois() {
+    let pipeline = play("roi-max", Duration::ZERO, "max-rois=2");
+    let mut buffer = halves(0, &[LEFT, RIGHT, LEFT, RIGHT]);
+    let metas = buffer.get_mut().unwrap();
+    for (mut meta, confidence) in
+        metas.iter_meta_mut::<VideoRegionOfInterestMeta>().zip([0.5, 0.9, 0.8, 0.1])
+    {
+        let detection = gst::Structure::builder("detection").field("confidence", confidence);
+        meta.add_param(detection.build());
+    }
+    assert_eq!(parameters(&through(&pipeline, buffer)), [None, green(), red(), None]);
+    let without = halves(1, &[LEFT, RIGHT, LEFT]);
+    assert_eq!(parameters(&through(&pipeline, without)), [red(), green(), None]);
+}
+
+#[test]
+fn boxes_are_limited_to_the_region_and_turned_with_the_picture() {
+    let pipeline = play("roi-region", Duration::ZERO, "orientation=horiz region=0,0,0.25,1");
+    // The right quarter of the stored picture is the left quarter of the upright one.
+    let found = parameters(&through(&pipeline, halves(0, &[(0, 0, 64, 48), LEFT, RIGHT])));
+    assert_eq!(found, [green(), None, green()]);
+}
+
+#[test]
+fn threshold_and_margin_apply_to_boxes_but_smoothing_does_not() {
+    let pipeline = play(
+        "roi-threshold",
+        Duration::ZERO,
+        "class-confidence-threshold=0.97 smoothing=10000 hold=10000",
+    );
+    let rejected = Some(("unknown".to_owned(), -1, 0.94));
+    for index in 0..3 {
+        let found = parameters(&through(&pipeline, halves(index, &[LEFT, RIGHT])));
+        assert_eq!(found, [rejected.clone(), green()]);
+    }
+}
+
+#[test]
+fn boxes_of_frames_that_are_not_inferred_get_nothing_and_the_frame_keeps_its_result() {
+    let pipeline = play("roi-interval", Duration::ZERO, "inference-interval=2");
+    assert_eq!(parameters(&through(&pipeline, halves(0, &[RIGHT]))), [green()]);
+    let held = through(&pipeline, halves(1, &[LEFT]));
+    assert_eq!(parameters(&held), [None]);
+    assert_eq!((&*meta(&held).label, meta(&held).fresh), ("green", false));
+    assert_eq!(parameters(&through(&pipeline, halves(2, &[LEFT]))), [red()]);
+}
+
+#[test]
+fn in_synchronous_mode_a_frame_waits_for_all_its_boxes() {
+    let pipeline = play("roi-sync", Duration::from_millis(25), "mode=sync");
+    let found = parameters(&through(&pipeline, halves(0, &[LEFT, RIGHT, LEFT, RIGHT])));
+    assert_eq!(found, [red(), green(), red(), green()]);
+}
+
+#[test]
+fn in_asynchronous_mode_boxes_do_not_slow_the_stream() {
+    // An inference takes as long as a frame, and a frame has four boxes.
+    let pipeline = play("roi-async", Duration::from_millis(40), "mode=async");
+    let start = Instant::now();
+    let mut classified = 0;
+    for index in 0..20 {
+        let buffer = through(&pipeline, halves(index, &[LEFT, RIGHT, LEFT, RIGHT]));
+        classified += parameters(&buffer).iter().flatten().count();
+        assert_eq!(meta(&buffer).label, "red", "a frame without time keeps the latest result");
+    }
+    // Half of the 20 frames of 40 ms may be spent on inferences; the limit allows for a busy machine.
+    assert!(start.elapsed() < Duration::from_millis(1600), "{:?}", start.elapsed());
+    assert!((5..=11).contains(&classified), "{classified}");
+}
+
+#[test]
+fn the_property_takes_effect_while_playing() {
+    let pipeline = play("roi-switch", Duration::ZERO, "");
+    assert_eq!(parameters(&through(&pipeline, halves(0, &[RIGHT]))), [green()]);
+    pipeline.get("filter").set_property_from_str("roi", "none");
+    let whole = through(&pipeline, halves(1, &[RIGHT]));
+    assert_eq!(parameters(&whole), [None]);
+    assert_eq!(meta(&whole).label, "unknown");
+    pipeline.get("filter").set_property_from_str("roi", "each");
+    assert_eq!(parameters(&through(&pipeline, halves(2, &[RIGHT]))), [green()]);
+}
+
+#[cfg(feature = "analytics")]
+mod analytics {
+    use gst_analytics::prelude::*;
+    use gst_analytics::{
+        AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsRelationMeta, RelTypes,
+    };
+
+    use super::*;
+
+    /// Returns a frame with objects instead of regions of interest.
+    fn with_objects(index: u64, boxes: &[(i32, i32, i32, i32, f32)]) -> gst::Buffer {
+        let mut buffer = halves(index, &[]);
+        {
+            let mut meta = AnalyticsRelationMeta::add(buffer.get_mut().unwrap());
+            for (x, y, width, height, confidence) in boxes {
+                let kind = gst::glib::Quark::from_str("animal");
+                meta.add_od_mtd(kind, *x, *y, *width, *height, *confidence).unwrap();
+            }
+        }
+        buffer
+    }
+
+    /// Returns the first class that is related to each object.
+    fn classes(buffer: &gst::BufferRef) -> Vec<Option<String>> {
+        let meta = buffer.meta::<AnalyticsRelationMeta>().unwrap();
+        let objects = meta.iter::<AnalyticsODMtd>();
+        objects
+            .map(|object| {
+                let mut related = meta.iter_direct_related::<AnalyticsClassificationMtd>(
+                    object.id(),
+                    RelTypes::RELATE_TO,
+                );
+                related.next().map(|class| class.quark(0).as_str().to_string())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_object_is_related_to_its_classification() {
+        let pipeline = play("roi-objects", Duration::ZERO, "max-rois=2");
+        let objects =
+            [(8, 0, 16, 48, 0.3), (40, 0, 16, 48, 0.9), (-16, 0, 32, 48, 0.8), (99, 0, 9, 9, 1.0)];
+        let buffer = through(&pipeline, with_objects(0, &objects));
+        assert_eq!(classes(&buffer), [None, Some("green".into()), Some("red".into()), None]);
+        assert_eq!(meta(&buffer).label, "green");
+    }
+
+    #[test]
+    fn an_object_and_its_region_of_interest_are_classified_once() {
+        let pipeline = play("roi-both", Duration::ZERO, "");
+        let mut buffer = with_objects(0, &[(40, 0, 16, 48, 0.9)]);
+        VideoRegionOfInterestMeta::add(buffer.get_mut().unwrap(), "animal", RIGHT);
+        let buffer = through(&pipeline, buffer);
+        assert_eq!(classes(&buffer), [Some("green".into())]);
+        assert_eq!(parameters(&buffer), [green()]);
+        assert_eq!(stat(&pipeline, "inferences"), 1);
+    }
+}
