@@ -3,11 +3,12 @@
 
 use super::config::{Config, OutputActivation};
 use super::error::LoadError;
-use super::input_scaling::{Scaling, ScalingSource, input_scaling};
+use super::input_scaling::{Scaling, ScalingSource, input_scaling, tensor_target};
 use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels};
 use crate::model::tflite::{GraphActivation, ModelInfo};
+use crate::preprocess::TensorTarget;
 use crate::tensor::ElementType;
 
 /// How a classifier interprets a model.
@@ -38,6 +39,11 @@ impl Interpretation {
         let activation = resolve_activation(config.activation, info, &config.model)?;
         warnings.extend(assumptions(config, info, &labels, &scaling));
         Ok(Self { labels, scaling, scaling_source, activation, warnings })
+    }
+
+    /// Returns what preprocessing produces for the input of the model that `info` describes.
+    pub fn tensor_target(&self, info: &ModelInfo) -> TensorTarget {
+        tensor_target(&info.input, &self.scaling)
     }
 
     /// Returns one line that describes the model: its tensors, the range of its input, its

@@ -40,18 +40,21 @@ pub fn weight_bytes(file: &[u8]) -> u64 {
     let buffers = root.tables(model::BUFFERS);
     let tensors = graph.tables(sub_graph::TENSORS);
     let used: BTreeSet<u32> = tensors.iter().map(|tensor| tensor.u32(tensor::BUFFER)).collect();
-    let bytes = used.iter().filter_map(|index| buffers.get(*index as usize)).map(|buffer| {
-        if buffer.u64(buffer::OFFSET) >= MIN_BUFFER_OFFSET {
-            buffer.u64(buffer::SIZE)
-        } else {
-            buffer.byte_vector(buffer::DATA).map_or(0, |data| data.len() as u64)
-        }
-    });
-    bytes.fold(0, u64::saturating_add)
+    let bytes = used.iter().filter_map(|index| buffers.get(*index as usize));
+    bytes.map(|buffer| buffer_bytes(*buffer)).fold(0, u64::saturating_add)
+}
+
+/// Returns the size of the data of a table `Buffer`, in bytes.
+pub(super) fn buffer_bytes(buffer: Table<'_>) -> u64 {
+    if buffer.u64(buffer::OFFSET) >= MIN_BUFFER_OFFSET {
+        buffer.u64(buffer::SIZE)
+    } else {
+        buffer.byte_vector(buffer::DATA).map_or(0, |data| data.len() as u64)
+    }
 }
 
 /// Returns the root table of a file, and its subgraph that runs.
-fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
+pub(super) fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
     let subgraphs = root.tables(model::SUBGRAPHS);
     let entry = EntryPoint::choose(root, &subgraphs).ok()?;
@@ -59,7 +62,7 @@ fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
 }
 
 /// Returns the name of the operator of a table `OperatorCode`.
-fn name(code: Table<'_>) -> String {
+pub(super) fn name(code: Table<'_>) -> String {
     let operator = BuiltinOperator::of(code);
     let custom = (operator == BuiltinOperator::CUSTOM)
         .then(|| code.string(operator_code::CUSTOM_CODE))

@@ -11,6 +11,7 @@ mod contents;
 mod entry_point;
 mod error;
 mod graph_activation;
+mod listing;
 mod metadata;
 mod model_info;
 mod operator_names;
@@ -20,10 +21,13 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod xnnpack;
 
 pub use contents::{operator_counts, weight_bytes};
 pub use error::ModelError;
 pub use graph_activation::GraphActivation;
+pub use listing::{ConstantType, ListedSignature, ListedTensor, Listing};
 pub use metadata::Normalization;
 pub use model_info::ModelInfo;
 pub use optimize::{Optimized, optimize};
+pub use xnnpack::{Partitions, RefusedOperator, xnnpack_partitions};

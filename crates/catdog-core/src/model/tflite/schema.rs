@@ -367,6 +367,7 @@ impl BuiltinOperator {
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
     pub const DEPTH_TO_SPACE: Self = Self(5);
     pub const DEQUANTIZE: Self = Self(6);
+    pub const FLOOR: Self = Self(8);
     pub const FULLY_CONNECTED: Self = Self(9);
     pub const L2_NORMALIZATION: Self = Self(11);
     pub const L2_POOL_2D: Self = Self(12);
@@ -409,24 +410,34 @@ impl BuiltinOperator {
     pub const LESS_EQUAL: Self = Self(63);
     pub const SELECT: Self = Self(64);
     pub const SLICE: Self = Self(65);
+    pub const SIN: Self = Self(66);
     pub const TRANSPOSE_CONV: Self = Self(67);
     pub const TILE: Self = Self(69);
     pub const EXPAND_DIMS: Self = Self(70);
+    pub const LOG: Self = Self(73);
     pub const SUM: Self = Self(74);
+    pub const SQRT: Self = Self(75);
+    pub const RSQRT: Self = Self(76);
     pub const REDUCE_PROD: Self = Self(81);
     pub const REDUCE_MAX: Self = Self(82);
     pub const PACK: Self = Self(83);
     pub const UNPACK: Self = Self(88);
     pub const REDUCE_MIN: Self = Self(89);
+    pub const SQUARE: Self = Self(92);
     pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(97);
     pub const LEAKY_RELU: Self = Self(98);
     pub const SQUARED_DIFFERENCE: Self = Self(99);
     pub const MIRROR_PAD: Self = Self(100);
     pub const ABS: Self = Self(101);
     pub const SPLIT_V: Self = Self(102);
+    pub const CEIL: Self = Self(104);
+    pub const COS: Self = Self(108);
+    pub const ELU: Self = Self(111);
     pub const QUANTIZE: Self = Self(114);
+    pub const ROUND: Self = Self(116);
     pub const HARD_SWISH: Self = Self(117);
     pub const BATCH_MATMUL: Self = Self(126);
+    pub const GELU: Self = Self(150);
 
     /// Returns the operation of a table `OperatorCode`.
     ///

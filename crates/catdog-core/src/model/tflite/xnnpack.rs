@@ -1,0 +1,368 @@
+//! An estimate of which operators XNNPACK runs, from the file alone.
+//!
+//! XNNPACK is a delegate of LiteRT: it takes the operators that it supports, and the others run in
+//! LiteRT's own kernels, which are several times slower for convolutions. Each change between the
+//! two ends a partition of the graph, and tensors are copied. LiteRT decides this when it compiles
+//! the graph and writes one line about it to its log; its C API has no function for it.
+//!
+//! The table below repeats the delegate's rules about operators and element types. Rules about
+//! single options (a softmax with a beta other than 1, pooling strides) and about the sizes of
+//! tensors are left out, so the result is an estimate. `tests/it/partitions.rs` compares it with
+//! LiteRT's log.
+//!
+//! Source: `tflite/delegates/xnnpack/xnnpack_delegate.cc` of LiteRT 2.3.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::contents::{graph_that_runs, name};
+use super::reader::Table;
+use super::schema::{
+    BuiltinOperator as Op, TensorType, layer_inputs, model, operator, quantization_parameters,
+    sub_graph, tensor,
+};
+
+/// Limit for the inputs of all operators together; the largest classifiers have a few thousand.
+const MAX_INPUTS: usize = 1 << 20;
+/// The largest number of inputs of a CONCATENATION that XNNPACK takes.
+const MAX_CONCATENATED: usize = 5;
+
+/// How XNNPACK divides the graph that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partitions {
+    /// Number of operators.
+    pub operators: usize,
+    /// Number of operators that XNNPACK runs.
+    pub accelerated: usize,
+    /// Number of partitions: 1 if XNNPACK runs all operators or none.
+    pub partitions: usize,
+    /// The operators that XNNPACK does not run, in the order of the graph.
+    pub refused: Vec<RefusedOperator>,
+}
+
+/// Operators that XNNPACK does not run, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedOperator {
+    /// Name of the operator.
+    pub name: String,
+    /// Number of these operators.
+    pub count: usize,
+    /// Why XNNPACK does not run them, as a clause.
+    pub reason: &'static str,
+}
+
+/// Estimates how XNNPACK divides the graph of the model `file`. Returns `None` if the file has no
+/// graph, or one of an implausible size.
+pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
+    let (root, graph) = graph_that_runs(file)?;
+    let codes = root.tables(model::OPERATOR_CODES);
+    let graph = Graph {
+        tensors: graph.tables(sub_graph::TENSORS),
+        is_constant: constant_buffers(root),
+        nodes: graph
+            .tables(sub_graph::OPERATORS)
+            .into_iter()
+            .map(|o| Node::new(o, &codes))
+            .collect(),
+    };
+    if graph.nodes.iter().map(|node| node.inputs.len()).sum::<usize>() > MAX_INPUTS {
+        return None;
+    }
+    let reasons = graph.reasons();
+    let mut refused: Vec<RefusedOperator> = Vec::new();
+    for (node, reason) in graph.nodes.iter().zip(&reasons) {
+        let Some(reason) = *reason else { continue };
+        match refused.iter_mut().find(|r| r.reason == reason && r.name == node.name) {
+            Some(known) => known.count += 1,
+            None => refused.push(RefusedOperator { name: node.name.clone(), count: 1, reason }),
+        }
+    }
+    Some(Partitions {
+        operators: graph.nodes.len(),
+        accelerated: reasons.iter().filter(|reason| reason.is_none()).count(),
+        partitions: graph.count_partitions(&reasons),
+        refused,
+    })
+}
+
+/// Returns, for each buffer, whether it has data.
+fn constant_buffers(root: Table<'_>) -> Vec<bool> {
+    let buffers = root.tables(model::BUFFERS).into_iter();
+    buffers.map(|buffer| super::contents::buffer_bytes(buffer) > 0).collect()
+}
+
+/// An operator of the graph.
+struct Node {
+    name: String,
+    op: Option<Op>,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+}
+
+impl Node {
+    fn new(table: Table<'_>, codes: &[Table<'_>]) -> Self {
+        let code = codes.get(table.u32(operator::OPCODE_INDEX) as usize);
+        Self {
+            name: code.map_or_else(String::new, |code| name(*code)),
+            op: code.map(|code| Op::of(*code)),
+            inputs: table.i32_vector(operator::INPUTS),
+            outputs: table.i32_vector(operator::OUTPUTS),
+        }
+    }
+}
+
+/// The subgraph that runs.
+struct Graph<'a> {
+    tensors: Vec<Table<'a>>,
+    /// For each buffer of the file, whether it has data.
+    is_constant: Vec<bool>,
+    nodes: Vec<Node>,
+}
+
+/// Why XNNPACK does not run an operator; `None` if it does.
+type Reason = Option<&'static str>;
+
+const UNSUPPORTED: Reason = Some("XNNPACK has no such operator");
+const TYPES: Reason = Some("XNNPACK does not have it for these element types");
+const NO_BIAS: Reason = Some("XNNPACK needs a bias");
+const HYBRID: Reason = Some("XNNPACK does not have it for float activations and int8 weights");
+const INPUTS: Reason = Some("XNNPACK takes at most five inputs");
+const REQUANTIZE: Reason = Some("XNNPACK does not convert between int8 and uint8");
+const UNPACKED: Reason = Some("it unpacks weights for an operator that XNNPACK does not run");
+
+impl Graph<'_> {
+    /// Returns, for each operator, why XNNPACK does not run it.
+    fn reasons(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.nodes.iter().map(|node| self.reason(node)).collect();
+        // XNNPACK unpacks constant weights itself, if it runs all operators that read them.
+        let mut refused_inputs: HashMap<i32, ()> = HashMap::new();
+        for (node, reason) in self.nodes.iter().zip(&reasons) {
+            if reason.is_some() {
+                refused_inputs.extend(node.inputs.iter().map(|&input| (input, ())));
+            }
+        }
+        for (node, reason) in self.nodes.iter().zip(&mut reasons) {
+            let is_read = node.outputs.iter().any(|output| refused_inputs.contains_key(output));
+            if is_read && self.unpacks_weights(node) {
+                *reason = UNPACKED;
+            }
+        }
+        reasons
+    }
+
+    /// Returns whether the operator turns constant float16 or int8 weights into float32.
+    fn unpacks_weights(&self, node: &Node) -> bool {
+        let constant =
+            node.inputs.first().and_then(|&index| self.tensor(index)).is_some_and(|t| {
+                self.is_constant.get(t.u32(tensor::BUFFER) as usize) == Some(&true)
+            });
+        node.op == Some(Op::DEQUANTIZE)
+            && constant
+            && matches!(self.input(node, 0), Kind::Float16 | Kind::Int8 { .. })
+    }
+
+    fn tensor(&self, index: i32) -> Option<Table<'_>> {
+        self.tensors.get(usize::try_from(index).ok()?).copied()
+    }
+
+    fn input(&self, node: &Node, position: usize) -> Kind {
+        self.kind(node.inputs.get(position))
+    }
+
+    fn output(&self, node: &Node) -> Kind {
+        self.kind(node.outputs.first())
+    }
+
+    fn kind(&self, index: Option<&i32>) -> Kind {
+        let Some(tensor) = index.and_then(|&index| self.tensor(index)) else { return Kind::None };
+        let scales = || {
+            let parameters = tensor.table(tensor::QUANTIZATION);
+            parameters.map_or(0, |p| p.f32_vector(quantization_parameters::SCALE).len())
+        };
+        match TensorType::of(tensor) {
+            TensorType::FLOAT32 => Kind::Float32,
+            TensorType::FLOAT16 => Kind::Float16,
+            TensorType::INT8 => Kind::Int8 { scales: scales() },
+            TensorType::UINT8 => Kind::UInt8 { scales: scales() },
+            TensorType::INT4 => Kind::Int4,
+            _ => Kind::Other,
+        }
+    }
+
+    /// Returns why XNNPACK does not run `node`, by its operator and its element types.
+    fn reason(&self, node: &Node) -> Reason {
+        let Some(op) = node.op else { return UNSUPPORTED };
+        let (input, second, output) = (self.input(node, 0), self.input(node, 1), self.output(node));
+        let unless = |holds: bool, reason: Reason| if holds { None } else { reason };
+        match op {
+            Op::ABS
+            | Op::CEIL
+            | Op::COS
+            | Op::EXP
+            | Op::FLOOR
+            | Op::GELU
+            | Op::HARD_SWISH
+            | Op::LOG
+            | Op::NEG
+            | Op::RELU
+            | Op::RELU6
+            | Op::RELU_N1_TO_1
+            | Op::ROUND
+            | Op::RSQRT
+            | Op::SIN
+            | Op::SQRT
+            | Op::SQUARE
+            | Op::SOFTMAX
+            | Op::AVERAGE_POOL_2D => unless(input.is_float() && output.is_float(), TYPES),
+            Op::DIV | Op::MAXIMUM | Op::MINIMUM | Op::PRELU | Op::SQUARED_DIFFERENCE => {
+                unless(input.is_float() && second.is_float() && output.is_float(), TYPES)
+            }
+            Op::ADD | Op::MUL | Op::SUB => unless(
+                input.is_activation() && input.same_type(second) && input.same_type(output),
+                TYPES,
+            ),
+            Op::LOGISTIC
+            | Op::TANH
+            | Op::LEAKY_RELU
+            | Op::DEPTH_TO_SPACE
+            | Op::SPACE_TO_DEPTH
+            | Op::EXPAND_DIMS
+            | Op::MAX_POOL_2D
+            | Op::MEAN
+            | Op::SUM
+            | Op::REDUCE_MAX
+            | Op::REDUCE_MIN
+            | Op::PAD
+            | Op::RESHAPE
+            | Op::RESIZE_BILINEAR
+            | Op::SLICE
+            | Op::STRIDED_SLICE
+            | Op::TRANSPOSE => unless(input.is_activation() && output.is_activation(), TYPES),
+            // The first input is the axis.
+            Op::SPLIT => unless(second.is_activation() && output.is_activation(), TYPES),
+            Op::ELU => unless(
+                input.is_activation() && output.is_activation() && !input.is_unsigned(),
+                TYPES,
+            ),
+            Op::CONCATENATION if node.inputs.len() > MAX_CONCATENATED => INPUTS,
+            Op::CONCATENATION => unless(input.is_activation() && output.is_activation(), TYPES),
+            Op::BATCH_MATMUL => unless(input.is_float() && output.is_float(), TYPES),
+            Op::DEQUANTIZE if self.unpacks_weights(node) => None,
+            Op::DEQUANTIZE => unless(input.is_quantized() && output.is_float(), TYPES),
+            Op::QUANTIZE if input.is_float() => unless(output.is_activation(), TYPES),
+            Op::QUANTIZE if !input.is_quantized() || !output.is_quantized() => TYPES,
+            Op::QUANTIZE => unless(input.same_type(output), REQUANTIZE),
+            Op::CONV_2D | Op::DEPTHWISE_CONV_2D | Op::FULLY_CONNECTED => self.layer(op, node),
+            Op::TRANSPOSE_CONV => {
+                unless(self.input(node, 2).is_activation() && output.is_activation(), TYPES)
+            }
+            _ => UNSUPPORTED,
+        }
+    }
+
+    /// As [`Self::reason`], for a layer with weights and a bias.
+    fn layer(&self, op: Op, node: &Node) -> Reason {
+        let input = self.input(node, layer_inputs::INPUT);
+        let weights = self.input(node, layer_inputs::WEIGHTS);
+        let (bias, output) = (self.input(node, layer_inputs::BIAS), self.output(node));
+        if bias == Kind::None && op != Op::FULLY_CONNECTED {
+            return NO_BIAS;
+        }
+        if !input.is_activation() || !input.same_type(output) {
+            return TYPES;
+        }
+        let hybrid = input.is_float() && matches!(weights, Kind::Int8 { .. } | Kind::Int4);
+        match op {
+            Op::DEPTHWISE_CONV_2D if hybrid => HYBRID,
+            _ if hybrid => None,
+            Op::FULLY_CONNECTED if weights == Kind::Int4 && !input.is_unsigned() => None,
+            // Weights that are unpacked from float16 are float32 here.
+            _ if input.same_type(weights) => None,
+            _ => TYPES,
+        }
+    }
+
+    /// Counts the partitions as LiteRT makes them: it takes all operators of one side whose inputs
+    /// are computed, then all of the other side, until none is left.
+    fn count_partitions(&self, reasons: &[Reason]) -> usize {
+        let mut producers = HashMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            producers.extend(node.outputs.iter().map(|&output| (output, index)));
+        }
+        let mut consumers = vec![Vec::new(); self.nodes.len()];
+        let mut missing = vec![0usize; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for &producer in node.inputs.iter().filter_map(|input| producers.get(input)) {
+                consumers[producer].push(index);
+                missing[index] += 1;
+            }
+        }
+        // The ready operators of each side: XNNPACK, and LiteRT's own kernels.
+        let mut ready = [VecDeque::new(), VecDeque::new()];
+        let side = |index: usize| usize::from(reasons[index].is_some());
+        let first = (0..self.nodes.len()).find(|&index| missing[index] == 0);
+        for index in (0..self.nodes.len()).filter(|&index| missing[index] == 0) {
+            ready[side(index)].push_back(index);
+        }
+        let Some(mut current) = first.map(side) else { return 0 };
+        let mut partitions = 0;
+        while !ready[current].is_empty() {
+            partitions += 1;
+            while let Some(done) = ready[current].pop_front() {
+                for &consumer in &consumers[done] {
+                    missing[consumer] -= 1;
+                    if missing[consumer] == 0 {
+                        ready[side(consumer)].push_back(consumer);
+                    }
+                }
+            }
+            current = 1 - current;
+        }
+        partitions
+    }
+}
+
+/// The element type of a tensor, as far as XNNPACK distinguishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// There is no tensor.
+    None,
+    Float32,
+    Float16,
+    Int8 {
+        /// Number of scales: 1 for activations, one per channel for weights.
+        scales: usize,
+    },
+    UInt8 {
+        /// Number of scales.
+        scales: usize,
+    },
+    Int4,
+    Other,
+}
+
+impl Kind {
+    fn is_float(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float16)
+    }
+
+    /// Returns whether the elements are bytes with one scale.
+    fn is_quantized(self) -> bool {
+        matches!(self, Self::Int8 { scales: 1 } | Self::UInt8 { scales: 1 })
+    }
+
+    fn is_unsigned(self) -> bool {
+        matches!(self, Self::UInt8 { .. })
+    }
+
+    /// Returns whether XNNPACK computes with activations of this type.
+    fn is_activation(self) -> bool {
+        self.is_float() || self.is_quantized()
+    }
+
+    /// Returns whether both have the same element type, whatever their scales.
+    fn same_type(self, other: Self) -> bool {
+        matches!((self, other), (Self::Int8 { .. }, Self::Int8 { .. }))
+            || matches!((self, other), (Self::UInt8 { .. }, Self::UInt8 { .. }))
+            || (self.is_float() && other.is_float())
+    }
+}
