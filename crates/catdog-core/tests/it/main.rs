@@ -5,6 +5,7 @@
 
 mod engine;
 mod optimize;
+mod partitions;
 mod test_data;
 mod thread_tuning;
 
