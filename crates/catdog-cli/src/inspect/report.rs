@@ -103,6 +103,8 @@ pub struct Xnnpack {
     pub accelerated: usize,
     /// Number of partitions.
     pub partitions: usize,
+    /// Number of partitions that XNNPACK runs.
+    pub accelerated_partitions: usize,
     /// The operators that XNNPACK does not run.
     pub refused: Vec<RefusedOperator>,
     /// How the numbers are known: `estimate`, from the file.
@@ -308,6 +310,7 @@ impl Xnnpack {
             operators: partitions.operators,
             accelerated: partitions.accelerated,
             partitions: partitions.partitions,
+            accelerated_partitions: partitions.accelerated_partitions,
             refused: refused
                 .map(|tflite::RefusedOperator { name, count, reason }| RefusedOperator {
                     name,

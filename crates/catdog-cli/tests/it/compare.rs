@@ -17,10 +17,18 @@ fn compared(
 ) -> (Vec<String>, Vec<String>, Value) {
     let path = model(model_name);
     let (picture, recorded) = (golden(picture), golden(&format!("{name}.json")));
-    let arguments =
-        ["inspect", path.to_str().unwrap(), "--json", "--image", &picture, "--compare-with", &recorded];
+    let arguments = [
+        "inspect",
+        path.to_str().unwrap(),
+        "--json",
+        "--image",
+        &picture,
+        "--compare-with",
+        &recorded,
+    ];
     let (code, stdout, stderr) = run_with_runtime(&[&arguments[..], options].concat());
-    let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{name}: {stderr}"));
+    let report: Value =
+        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{name}: {stderr}"));
     let comparison = report["comparison"].clone();
     let findings = comparison["findings"].as_array().unwrap_or_else(|| panic!("{name}: {stderr}"));
     let text = |finding: &Value, key: &str| finding[key].as_str().map(str::to_owned);
@@ -74,10 +82,7 @@ fn a_range_is_named_with_its_mean_and_standard_deviation() {
     let range = |name, set| differs(SOFTMAX, "photo.png", name, &["range"], &[set]);
     range("range_unit", "input-mean=0 input-std=255");
     range("range_pixels", "input-mean=0 input-std=1");
-    range(
-        "range_imagenet",
-        "input-mean=123.675,116.28,103.53 input-std=58.395,57.12,57.375",
-    );
+    range("range_imagenet", "input-mean=123.675,116.28,103.53 input-std=58.395,57.12,57.375");
 }
 
 #[test]

@@ -30,8 +30,7 @@ fn confidences(report: &Value) -> Vec<f64> {
 #[test]
 fn confidences_are_those_of_the_python_interpreter() {
     // same.json has the scores of the LiteRT interpreter for the picture, resized by Pillow.
-    let recorded: Value =
-        serde_json::from_slice(&fs::read(golden("same.json")).unwrap()).unwrap();
+    let recorded: Value = serde_json::from_slice(&fs::read(golden("same.json")).unwrap()).unwrap();
     let report = classified("float_softmax.tflite", &golden("photo.png"));
     let want = recorded["output"]["data"].as_array().unwrap();
     for (got, want) in confidences(&report).iter().zip(want) {
@@ -45,7 +44,10 @@ fn confidences_are_those_of_the_python_interpreter() {
 fn the_orientation_in_exif_is_applied() {
     let upright = classified("float_softmax.tflite", &golden("photo.png"));
     let turned = classified("float_softmax.tflite", &golden("turned.jpg"));
-    assert_eq!((upright["turned"].as_bool(), turned["turned"].as_bool()), (Some(false), Some(true)));
+    assert_eq!(
+        (upright["turned"].as_bool(), turned["turned"].as_bool()),
+        (Some(false), Some(true))
+    );
     assert_eq!(upright["width"], turned["width"]);
     for (upright, turned) in confidences(&upright).iter().zip(confidences(&turned)) {
         assert!((upright - turned).abs() < 0.05, "{upright} {turned}");

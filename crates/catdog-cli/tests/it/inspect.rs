@@ -105,7 +105,8 @@ fn json_is_one_object_with_the_same_facts() {
         "outputs": [probabilities],
         "operators": operators.map(|name| json!({ "name": name, "count": 1 })),
         "xnnpack": {
-            "operators": 5, "accelerated": 4, "partitions": 2, "source": "estimate",
+            "operators": 5, "accelerated": 4, "partitions": 2, "accelerated_partitions": 1,
+            "source": "estimate",
             "refused": [{
                 "name": "SOFTMAX", "count": 1,
                 "reason": "XNNPACK does not have it for these element types"
@@ -142,7 +143,8 @@ fn json_is_one_object_with_the_same_facts() {
 #[test]
 fn all_signatures_are_listed_with_the_one_that_runs() {
     let signatures = json("signature_two.tflite", &[])["signatures"].clone();
-    let runs = signatures.as_array().unwrap().iter().map(|s| (s["key"].as_str(), s["runs"].as_bool()));
+    let runs =
+        signatures.as_array().unwrap().iter().map(|s| (s["key"].as_str(), s["runs"].as_bool()));
     let runs: Vec<_> = runs.collect();
     assert_eq!(runs.len(), 2);
     assert!(runs.contains(&(Some("serving_default"), Some(true))), "{runs:?}");
@@ -151,9 +153,7 @@ fn all_signatures_are_listed_with_the_one_that_runs() {
 
 #[test]
 fn options_with_the_names_of_properties_change_the_interpretation() {
-    let options = [
-        "--input-mean", "0", "--input-std", "255", "--output-activation", "none",
-    ];
+    let options = ["--input-mean", "0", "--input-std", "255", "--output-activation", "none"];
     let report = json("float_logits.tflite", &options);
     assert_eq!(report["input_range"]["white"], json!([1.0, 1.0, 1.0]));
     assert_eq!(report["input_range"]["source"], "properties");

@@ -3,12 +3,12 @@
 //! XNNPACK is a delegate of LiteRT: it takes the operators that it supports, and the others run in
 //! LiteRT's own kernels, which are several times slower for convolutions. Each change between the
 //! two ends a partition of the graph, and tensors are copied. LiteRT decides this when it compiles
-//! the graph and writes one line about it to its log; its C API has no function for it.
+//! the graph; its C API has no function that returns the result.
 //!
 //! The table below repeats the delegate's rules about operators and element types. Rules about
 //! single options (a softmax with a beta other than 1, pooling strides) and about the sizes of
 //! tensors are left out, so the result is an estimate. `tests/it/partitions.rs` compares it with
-//! LiteRT's log.
+//! the LiteRT interpreter.
 //!
 //! Source: `tflite/delegates/xnnpack/xnnpack_delegate.cc` of LiteRT 2.3.
 
@@ -35,6 +35,8 @@ pub struct Partitions {
     pub accelerated: usize,
     /// Number of partitions: 1 if XNNPACK runs all operators or none.
     pub partitions: usize,
+    /// Number of partitions that XNNPACK runs.
+    pub accelerated_partitions: usize,
     /// The operators that XNNPACK does not run, in the order of the graph.
     pub refused: Vec<RefusedOperator>,
 }
@@ -76,10 +78,12 @@ pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
             None => refused.push(RefusedOperator { name: node.name.clone(), count: 1, reason }),
         }
     }
+    let [accelerated_partitions, other_partitions] = graph.count_partitions(&reasons);
     Some(Partitions {
         operators: graph.nodes.len(),
         accelerated: reasons.iter().filter(|reason| reason.is_none()).count(),
-        partitions: graph.count_partitions(&reasons),
+        partitions: accelerated_partitions + other_partitions,
+        accelerated_partitions,
         refused,
     })
 }
@@ -281,9 +285,9 @@ impl Graph<'_> {
         }
     }
 
-    /// Counts the partitions as LiteRT makes them: it takes all operators of one side whose inputs
+    /// Counts the partitions of XNNPACK and of LiteRT's own kernels, as LiteRT makes them: it takes all operators of one side whose inputs
     /// are computed, then all of the other side, until none is left.
-    fn count_partitions(&self, reasons: &[Reason]) -> usize {
+    fn count_partitions(&self, reasons: &[Reason]) -> [usize; 2] {
         let mut producers = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
             producers.extend(node.outputs.iter().map(|&output| (output, index)));
@@ -303,10 +307,10 @@ impl Graph<'_> {
         for index in (0..self.nodes.len()).filter(|&index| missing[index] == 0) {
             ready[side(index)].push_back(index);
         }
-        let Some(mut current) = first.map(side) else { return 0 };
-        let mut partitions = 0;
+        let Some(mut current) = first.map(side) else { return [0; 2] };
+        let mut partitions = [0; 2];
         while !ready[current].is_empty() {
-            partitions += 1;
+            partitions[current] += 1;
             while let Some(done) = ready[current].pop_front() {
                 for &consumer in &consumers[done] {
                     missing[consumer] -= 1;
