@@ -178,7 +178,8 @@ fn range_finding(theirs: &[Line; CHANNELS], ours: &[Line; CHANNELS]) -> Option<F
             let white = line.offset + 255.0 * line.slope;
             format!("{}..{}", rounded(line.offset), rounded(white))
         });
-        if ranges.iter().all(|range| *range == ranges[0]) {
+        // Small differences between the channels come from rounding.
+        if ranges_are_equal(&[lines[0]; CHANNELS], lines) {
             ranges[0].clone()
         } else {
             ranges.join(", ")

@@ -205,6 +205,15 @@ pub mod split_v_options {
     pub const NUM_SPLITS: I32Field = I32Field { id: 0, default: 0 };
 }
 
+/// Table `StridedSliceOptions`.
+pub mod strided_slice_options {
+    use super::I32Field;
+
+    pub const ELLIPSIS_MASK: I32Field = I32Field { id: 2, default: 0 };
+    pub const NEW_AXIS_MASK: I32Field = I32Field { id: 3, default: 0 };
+    pub const SHRINK_AXIS_MASK: I32Field = I32Field { id: 4, default: 0 };
+}
+
 /// Table `PackOptions`.
 pub mod pack_options {
     use super::I32Field;

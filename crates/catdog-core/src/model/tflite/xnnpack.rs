@@ -5,20 +5,20 @@
 //! two ends a partition of the graph, and tensors are copied. LiteRT decides this when it compiles
 //! the graph; its C API has no function that returns the result.
 //!
-//! The table below repeats the delegate's rules about operators and element types. Rules about
-//! single options (a softmax with a beta other than 1, pooling strides) and about the sizes of
-//! tensors are left out, so the result is an estimate. `tests/it/partitions.rs` compares it with
+//! The table below repeats the delegate's rules about operators, element types and constant
+//! parameters. Rules about most options (a softmax with a beta other than 1, pooling strides) and
+//! about the sizes of tensors are left out, so the result is an estimate. `tests/it/partitions.rs` compares it with
 //! the LiteRT interpreter.
 //!
 //! Source: `tflite/delegates/xnnpack/xnnpack_delegate.cc` of LiteRT 2.3.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::contents::{graph_that_runs, name};
+use super::contents::{buffer_bytes, graph_that_runs, name};
 use super::reader::Table;
 use super::schema::{
-    BuiltinOperator as Op, TensorType, layer_inputs, model, operator, quantization_parameters,
-    sub_graph, tensor,
+    BuiltinOperator as Op, TensorType, buffer, layer_inputs, model, operator,
+    quantization_parameters, strided_slice_options, sub_graph, tensor,
 };
 
 /// Limit for the inputs of all operators together; the largest classifiers have a few thousand.
@@ -57,14 +57,11 @@ pub struct RefusedOperator {
 pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
     let (root, graph) = graph_that_runs(file)?;
     let codes = root.tables(model::OPERATOR_CODES);
+    let nodes = graph.tables(sub_graph::OPERATORS).into_iter().map(|o| Node::new(o, &codes));
     let graph = Graph {
         tensors: graph.tables(sub_graph::TENSORS),
-        is_constant: constant_buffers(root),
-        nodes: graph
-            .tables(sub_graph::OPERATORS)
-            .into_iter()
-            .map(|o| Node::new(o, &codes))
-            .collect(),
+        buffers: root.tables(model::BUFFERS),
+        nodes: nodes.collect(),
     };
     if graph.nodes.iter().map(|node| node.inputs.len()).sum::<usize>() > MAX_INPUTS {
         return None;
@@ -88,24 +85,20 @@ pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
     })
 }
 
-/// Returns, for each buffer, whether it has data.
-fn constant_buffers(root: Table<'_>) -> Vec<bool> {
-    let buffers = root.tables(model::BUFFERS).into_iter();
-    buffers.map(|buffer| super::contents::buffer_bytes(buffer) > 0).collect()
-}
-
 /// An operator of the graph.
-struct Node {
+struct Node<'a> {
+    table: Table<'a>,
     name: String,
     op: Option<Op>,
     inputs: Vec<i32>,
     outputs: Vec<i32>,
 }
 
-impl Node {
-    fn new(table: Table<'_>, codes: &[Table<'_>]) -> Self {
+impl<'a> Node<'a> {
+    fn new(table: Table<'a>, codes: &[Table<'_>]) -> Self {
         let code = codes.get(table.u32(operator::OPCODE_INDEX) as usize);
         Self {
+            table,
             name: code.map_or_else(String::new, |code| name(*code)),
             op: code.map(|code| Op::of(*code)),
             inputs: table.i32_vector(operator::INPUTS),
@@ -117,9 +110,8 @@ impl Node {
 /// The subgraph that runs.
 struct Graph<'a> {
     tensors: Vec<Table<'a>>,
-    /// For each buffer of the file, whether it has data.
-    is_constant: Vec<bool>,
-    nodes: Vec<Node>,
+    buffers: Vec<Table<'a>>,
+    nodes: Vec<Node<'a>>,
 }
 
 /// Why XNNPACK does not run an operator; `None` if it does.
@@ -131,6 +123,8 @@ const NO_BIAS: Reason = Some("XNNPACK needs a bias");
 const HYBRID: Reason = Some("XNNPACK does not have it for float activations and int8 weights");
 const INPUTS: Reason = Some("XNNPACK takes at most five inputs");
 const REQUANTIZE: Reason = Some("XNNPACK does not convert between int8 and uint8");
+const STRIDES: Reason = Some("XNNPACK needs strides of 1 and no added or removed dimensions");
+const PARAMETERS: Reason = Some("XNNPACK needs shapes and axes that are constant");
 const UNPACKED: Reason = Some("it unpacks weights for an operator that XNNPACK does not run");
 
 impl Graph<'_> {
@@ -154,25 +148,50 @@ impl Graph<'_> {
     }
 
     /// Returns whether the operator turns constant float16 or int8 weights into float32.
-    fn unpacks_weights(&self, node: &Node) -> bool {
-        let constant =
-            node.inputs.first().and_then(|&index| self.tensor(index)).is_some_and(|t| {
-                self.is_constant.get(t.u32(tensor::BUFFER) as usize) == Some(&true)
-            });
+    fn unpacks_weights(&self, node: &Node<'_>) -> bool {
         node.op == Some(Op::DEQUANTIZE)
-            && constant
+            && self.is_constant(node, 0)
             && matches!(self.input(node, 0), Kind::Float16 | Kind::Int8 { .. })
+    }
+
+    /// Returns whether the input at `position` is part of the file.
+    fn is_constant(&self, node: &Node<'_>, position: usize) -> bool {
+        self.buffer(node, position).is_some_and(|buffer| buffer_bytes(buffer) > 0)
+    }
+
+    fn buffer(&self, node: &Node<'_>, position: usize) -> Option<Table<'_>> {
+        let tensor = self.tensor(*node.inputs.get(position)?)?;
+        self.buffers.get(tensor.u32(tensor::BUFFER) as usize).copied()
+    }
+
+    /// Returns whether a STRIDED_SLICE has strides of 1, and keeps all dimensions.
+    fn is_simple_slice(&self, node: &Node<'_>) -> bool {
+        const STRIDES: usize = 3;
+        let options = node.table.table(operator::BUILTIN_OPTIONS);
+        let keeps_dimensions = options.is_none_or(|options| {
+            [
+                strided_slice_options::ELLIPSIS_MASK,
+                strided_slice_options::NEW_AXIS_MASK,
+                strided_slice_options::SHRINK_AXIS_MASK,
+            ]
+            .into_iter()
+            .all(|mask| options.i32(mask) == 0)
+        });
+        let strides =
+            self.buffer(node, STRIDES).and_then(|buffer| buffer.byte_vector(buffer::DATA));
+        let one = 1i32.to_le_bytes();
+        keeps_dimensions && strides.is_some_and(|bytes| bytes.chunks(one.len()).all(|s| s == one))
     }
 
     fn tensor(&self, index: i32) -> Option<Table<'_>> {
         self.tensors.get(usize::try_from(index).ok()?).copied()
     }
 
-    fn input(&self, node: &Node, position: usize) -> Kind {
+    fn input(&self, node: &Node<'_>, position: usize) -> Kind {
         self.kind(node.inputs.get(position))
     }
 
-    fn output(&self, node: &Node) -> Kind {
+    fn output(&self, node: &Node<'_>) -> Kind {
         self.kind(node.outputs.first())
     }
 
@@ -193,11 +212,15 @@ impl Graph<'_> {
     }
 
     /// Returns why XNNPACK does not run `node`, by its operator and its element types.
-    fn reason(&self, node: &Node) -> Reason {
+    fn reason(&self, node: &Node<'_>) -> Reason {
         let Some(op) = node.op else { return UNSUPPORTED };
         let (input, second, output) = (self.input(node, 0), self.input(node, 1), self.output(node));
         let unless = |holds: bool, reason: Reason| if holds { None } else { reason };
+        if !parameters(op).iter().all(|&at| at >= node.inputs.len() || self.is_constant(node, at)) {
+            return PARAMETERS;
+        }
         match op {
+            Op::STRIDED_SLICE if !self.is_simple_slice(node) => STRIDES,
             Op::ABS
             | Op::CEIL
             | Op::COS
@@ -264,7 +287,7 @@ impl Graph<'_> {
     }
 
     /// As [`Self::reason`], for a layer with weights and a bias.
-    fn layer(&self, op: Op, node: &Node) -> Reason {
+    fn layer(&self, op: Op, node: &Node<'_>) -> Reason {
         let input = self.input(node, layer_inputs::INPUT);
         let weights = self.input(node, layer_inputs::WEIGHTS);
         let (bias, output) = (self.input(node, layer_inputs::BIAS), self.output(node));
@@ -285,8 +308,9 @@ impl Graph<'_> {
         }
     }
 
-    /// Counts the partitions of XNNPACK and of LiteRT's own kernels, as LiteRT makes them: it takes all operators of one side whose inputs
-    /// are computed, then all of the other side, until none is left.
+    /// Counts the partitions of XNNPACK and those of LiteRT's own kernels, as LiteRT makes them: it
+    /// takes all operators of one side whose inputs are computed, then all of the other side, until
+    /// none is left.
     fn count_partitions(&self, reasons: &[Reason]) -> [usize; 2] {
         let mut producers = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -322,6 +346,25 @@ impl Graph<'_> {
             current = 1 - current;
         }
         partitions
+    }
+}
+
+/// Returns the positions of the inputs of `op` that XNNPACK treats as parameters.
+fn parameters(op: Op) -> &'static [usize] {
+    match op {
+        Op::EXPAND_DIMS
+        | Op::MEAN
+        | Op::SUM
+        | Op::REDUCE_MAX
+        | Op::REDUCE_MIN
+        | Op::PAD
+        | Op::RESHAPE
+        | Op::RESIZE_BILINEAR
+        | Op::TRANSPOSE => &[1],
+        Op::SLICE => &[1, 2],
+        Op::STRIDED_SLICE => &[1, 2, 3],
+        Op::SPLIT | Op::TRANSPOSE_CONV => &[0],
+        _ => &[],
     }
 }
 
