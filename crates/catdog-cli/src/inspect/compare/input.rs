@@ -128,6 +128,7 @@ fn ways(picture: &Picture) -> Vec<Way> {
     let bilinear = [true, false].map(|antialias| Sampling::Bilinear { antialias });
     let others = [
         Filter::Nearest,
+        Filter::NearestLeft,
         Filter::UpperLeft,
         Filter::LegacyBilinear,
         Filter::AlignedCorners,
@@ -284,7 +285,7 @@ impl fmt::Display for Sampling {
         f.write_str(match self {
             Self::Bilinear { antialias: true } => "bilinear with antialiasing",
             Self::Bilinear { antialias: false } => "plain bilinear",
-            Self::Other(Filter::Nearest) => "nearest pixel",
+            Self::Other(Filter::Nearest | Filter::NearestLeft) => "nearest pixel",
             Self::Other(Filter::UpperLeft) => "nearest pixel (upper left)",
             Self::Other(Filter::LegacyBilinear) => "bilinear of TensorFlow 1",
             Self::Other(Filter::AlignedCorners) => "bilinear with aligned corners",

@@ -9,8 +9,11 @@ const CHANNELS: usize = 3;
 /// A filter that the element does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// The nearest pixel, with pixel centers at 0.5.
+    /// The nearest pixel, with pixel centers at 0.5; of two equally near pixels the right one.
     Nearest,
+    /// As [`Self::Nearest`], but of two equally near pixels the left one. Programs that add up
+    /// rounded steps do either.
+    NearestLeft,
     /// The pixel at the upper left, as OpenCV's `INTER_NEAREST` takes it.
     UpperLeft,
     /// Bilinear with pixel centers at 0, as TensorFlow 1 resizes.
@@ -77,11 +80,14 @@ fn taps(
         vec![(clamp(left), 1.0 - (position - left)), (clamp(left + 1.0), position - left)]
     };
     let shrink = scale.max(1.0);
+    /// Positions that are closer to the border of two pixels count as being on it.
+    const TIE: f64 = 1e-4;
     let column = |index: usize| {
         let start = from + index as f64 * scale;
         let center = start + 0.5 * scale;
         match filter {
-            Filter::Nearest => vec![(clamp(center.floor()), 1.0)],
+            Filter::Nearest => vec![(clamp((center + TIE).floor()), 1.0)],
+            Filter::NearestLeft => vec![(clamp((center - TIE).floor()), 1.0)],
             Filter::UpperLeft => vec![(clamp(start.floor()), 1.0)],
             Filter::LegacyBilinear => linear(start),
             Filter::AlignedCorners if len > 1 => {
