@@ -6,6 +6,9 @@ use image::RgbImage;
 /// Channels of a pixel.
 const CHANNELS: usize = 3;
 
+/// Positions that are closer to the border of two pixels count as being on it.
+const TIE: f64 = 1e-4;
+
 /// A filter that the element does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
@@ -80,8 +83,6 @@ fn taps(
         vec![(clamp(left), 1.0 - (position - left)), (clamp(left + 1.0), position - left)]
     };
     let shrink = scale.max(1.0);
-    /// Positions that are closer to the border of two pixels count as being on it.
-    const TIE: f64 = 1e-4;
     let column = |index: usize| {
         let start = from + index as f64 * scale;
         let center = start + 0.5 * scale;

@@ -61,6 +61,13 @@ pub(super) fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
     Some((root, entry.graph))
 }
 
+/// Returns the start of a name. Thousands of tables of a malicious file can share a name of the size
+/// of the file.
+pub(super) fn short(name: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    name.chars().take(MAX_CHARS).collect()
+}
+
 /// Returns the name of the operator of a table `OperatorCode`.
 pub(super) fn name(code: Table<'_>) -> String {
     let operator = BuiltinOperator::of(code);
@@ -68,7 +75,7 @@ pub(super) fn name(code: Table<'_>) -> String {
         .then(|| code.string(operator_code::CUSTOM_CODE))
         .flatten();
     match custom.or(operator.name()) {
-        Some(name) => name.to_owned(),
+        Some(name) => short(name),
         None => format!("operator {}", operator.code()),
     }
 }

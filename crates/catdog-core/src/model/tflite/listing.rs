@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::contents::buffer_bytes;
+use super::contents::{buffer_bytes, short};
 use super::entry_point::{EntryPoint, Port};
 use super::reader::{Flatbuffer, Table};
 use super::schema::{
@@ -19,7 +19,7 @@ use crate::tensor::Quantization;
 /// damaged file can repeat thousands of times.
 const MAX_LISTED: usize = 64;
 
-/// The parts of a model file.
+/// The parts of a model file. Names are cut at 200 characters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     /// The signatures in the order of the file, at most 64.
@@ -99,20 +99,20 @@ impl Listing {
 fn signatures(root: Table<'_>, entry: Option<&EntryPoint<'_>>) -> Vec<ListedSignature> {
     let names = |signature: Table<'_>, id| {
         let maps = signature.tables(id).into_iter().take(MAX_LISTED);
-        maps.map(|map| map.string(tensor_map::NAME).unwrap_or_default().to_owned()).collect()
+        maps.map(|map| short(map.string(tensor_map::NAME).unwrap_or_default())).collect()
     };
     let tables = root.tables(model::SIGNATURE_DEFS).into_iter().take(MAX_LISTED);
     let mut signatures: Vec<ListedSignature> = tables
         .map(|signature| ListedSignature {
-            key: signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default().to_owned(),
+            key: short(signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default()),
             inputs: names(signature, signature_def::INPUTS),
             outputs: names(signature, signature_def::OUTPUTS),
             runs: false,
         })
         .collect();
     // Two signatures can have the same key; the first one runs.
-    let key = entry.and_then(|entry| entry.key.as_deref());
-    let running = signatures.iter_mut().find(|signature| Some(&*signature.key) == key);
+    let key = entry.and_then(|entry| entry.key.as_deref()).map(short);
+    let running = signatures.iter_mut().find(|signature| Some(&signature.key) == key.as_ref());
     if let Some(signature) = running {
         signature.runs = true;
     }
@@ -122,14 +122,14 @@ fn signatures(root: Table<'_>, entry: Option<&EntryPoint<'_>>) -> Vec<ListedSign
 /// Describes the tensor of `port`. A tensor that does not exist has the type "missing".
 fn listed_tensor(tensors: &[Table<'_>], port: &Port) -> ListedTensor {
     let Some(tensor) = tensors.get(port.tensor) else {
-        let name = port.name.clone().unwrap_or_default();
+        let name = short(port.name.as_deref().unwrap_or_default());
         return ListedTensor { name, shape: Vec::new(), element: "missing", quantization: None };
     };
     let name = port.name.as_deref().or(tensor.string(tensor::NAME)).unwrap_or_default();
     let (shape, open) =
         (tensor.i32_vector(tensor::SHAPE), tensor.i32_vector(tensor::SHAPE_SIGNATURE));
     ListedTensor {
-        name: name.to_owned(),
+        name: short(name),
         // The shape has 1 where the signature of the shape has -1.
         shape: if open.len() == shape.len() { open } else { shape },
         element: TensorType::of(*tensor).name(),

@@ -12,7 +12,7 @@
 //!
 //! Source: `tflite/delegates/xnnpack/xnnpack_delegate.cc` of LiteRT 2.3.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::contents::{buffer_bytes, graph_that_runs, name};
 use super::reader::Table;
@@ -21,8 +21,13 @@ use super::schema::{
     quantization_parameters, strided_slice_options, sub_graph, tensor,
 };
 
-/// Limit for the inputs of all operators together; the largest classifiers have a few thousand.
-const MAX_INPUTS: usize = 1 << 20;
+/// Limit for the inputs, and for the outputs, of all operators together; the largest classifiers have
+/// a few thousand.
+const MAX_ENDS: usize = 1 << 20;
+/// Limit for the entries of [`Partitions::refused`].
+const MAX_LISTED: usize = 64;
+/// The largest number of dimensions of a tensor of XNNPACK.
+const MAX_DIMENSIONS: usize = 6;
 /// The largest number of inputs of a CONCATENATION that XNNPACK takes.
 const MAX_CONCATENATED: usize = 5;
 
@@ -37,7 +42,7 @@ pub struct Partitions {
     pub partitions: usize,
     /// Number of partitions that XNNPACK runs.
     pub accelerated_partitions: usize,
-    /// The operators that XNNPACK does not run, in the order of the graph.
+    /// The operators that XNNPACK does not run, in the order of the graph; at most 64 entries.
     pub refused: Vec<RefusedOperator>,
 }
 
@@ -57,24 +62,32 @@ pub struct RefusedOperator {
 pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
     let (root, graph) = graph_that_runs(file)?;
     let codes = root.tables(model::OPERATOR_CODES);
-    let nodes = graph.tables(sub_graph::OPERATORS).into_iter().map(|o| Node::new(o, &codes));
+    let operators = graph.tables(sub_graph::OPERATORS);
+    let count = |id| operators.iter().map(|o| o.i32_vector(id).len()).sum::<usize>();
+    if count(operator::INPUTS) > MAX_ENDS || count(operator::OUTPUTS) > MAX_ENDS {
+        return None;
+    }
     let graph = Graph {
         tensors: graph.tables(sub_graph::TENSORS),
         buffers: root.tables(model::BUFFERS),
-        nodes: nodes.collect(),
+        nodes: operators.into_iter().map(|operator| Node::new(operator, &codes)).collect(),
     };
-    if graph.nodes.iter().map(|node| node.inputs.len()).sum::<usize>() > MAX_INPUTS {
-        return None;
-    }
     let reasons = graph.reasons();
-    let mut refused: Vec<RefusedOperator> = Vec::new();
+    // The operators are grouped by their code, because a name can be long.
+    let mut groups: Vec<(u32, &'static str, usize)> = Vec::new();
     for (node, reason) in graph.nodes.iter().zip(&reasons) {
         let Some(reason) = *reason else { continue };
-        match refused.iter_mut().find(|r| r.reason == reason && r.name == node.name) {
-            Some(known) => known.count += 1,
-            None => refused.push(RefusedOperator { name: node.name.clone(), count: 1, reason }),
+        match groups.iter_mut().find(|group| (group.0, group.1) == (node.code, reason)) {
+            Some(group) => group.2 += 1,
+            None if groups.len() < MAX_LISTED => groups.push((node.code, reason, 1)),
+            None => {}
         }
     }
+    let refused = groups.into_iter().map(|(code, reason, count)| {
+        let name = codes.get(code as usize).map_or_else(String::new, |code| name(*code));
+        RefusedOperator { name, count, reason }
+    });
+    let refused = refused.collect();
     let [accelerated_partitions, other_partitions] = graph.count_partitions(&reasons);
     Some(Partitions {
         operators: graph.nodes.len(),
@@ -88,7 +101,8 @@ pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
 /// An operator of the graph.
 struct Node<'a> {
     table: Table<'a>,
-    name: String,
+    /// Index of its `OperatorCode`.
+    code: u32,
     op: Option<Op>,
     inputs: Vec<i32>,
     outputs: Vec<i32>,
@@ -96,11 +110,11 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn new(table: Table<'a>, codes: &[Table<'_>]) -> Self {
-        let code = codes.get(table.u32(operator::OPCODE_INDEX) as usize);
+        let code = table.u32(operator::OPCODE_INDEX);
         Self {
             table,
-            name: code.map_or_else(String::new, |code| name(*code)),
-            op: code.map(|code| Op::of(*code)),
+            code,
+            op: codes.get(code as usize).map(|code| Op::of(*code)),
             inputs: table.i32_vector(operator::INPUTS),
             outputs: table.i32_vector(operator::OUTPUTS),
         }
@@ -132,14 +146,14 @@ impl Graph<'_> {
     fn reasons(&self) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = self.nodes.iter().map(|node| self.reason(node)).collect();
         // XNNPACK unpacks constant weights itself, if it runs all operators that read them.
-        let mut refused_inputs: HashMap<i32, ()> = HashMap::new();
+        let mut refused_inputs = HashSet::new();
         for (node, reason) in self.nodes.iter().zip(&reasons) {
             if reason.is_some() {
-                refused_inputs.extend(node.inputs.iter().map(|&input| (input, ())));
+                refused_inputs.extend(node.inputs.iter().copied());
             }
         }
         for (node, reason) in self.nodes.iter().zip(&mut reasons) {
-            let is_read = node.outputs.iter().any(|output| refused_inputs.contains_key(output));
+            let is_read = node.outputs.iter().any(|output| refused_inputs.contains(output));
             if is_read && self.unpacks_weights(node) {
                 *reason = UNPACKED;
             }
@@ -180,6 +194,7 @@ impl Graph<'_> {
         let strides =
             self.buffer(node, STRIDES).and_then(|buffer| buffer.byte_vector(buffer::DATA));
         let one = 1i32.to_le_bytes();
+        let strides = strides.filter(|bytes| bytes.len() <= MAX_DIMENSIONS * one.len());
         keeps_dimensions && strides.is_some_and(|bytes| bytes.chunks(one.len()).all(|s| s == one))
     }
 
@@ -199,7 +214,10 @@ impl Graph<'_> {
         let Some(tensor) = index.and_then(|&index| self.tensor(index)) else { return Kind::None };
         let scales = || {
             let parameters = tensor.table(tensor::QUANTIZATION);
-            parameters.map_or(0, |p| p.f32_vector(quantization_parameters::SCALE).len())
+            // Read as bytes, a vector has as many bytes as it has elements, and nothing is copied.
+            parameters
+                .and_then(|parameters| parameters.byte_vector(quantization_parameters::SCALE))
+                .map_or(0, <[u8]>::len)
         };
         match TensorType::of(tensor) {
             TensorType::FLOAT32 => Kind::Float32,
