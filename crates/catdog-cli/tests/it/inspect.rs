@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use assert_cmd::cargo::cargo_bin;
 use serde_json::{Value, json};
 
-use crate::{model, run};
+use crate::{catdog, model, run};
 
 /// Returns the text that `catdog inspect` prints for a test model, with `options`.
 fn text(name: &str, options: &[&str]) -> String {
@@ -75,6 +75,17 @@ fn text_has_at_most_100_columns_and_keys_of_one_width() {
             assert!(line.chars().nth(13) == Some(' '), "{line}");
         }
     }
+}
+
+#[test]
+fn the_example_of_the_guide_is_what_the_command_prints() {
+    let root = model("../..");
+    let page = fs::read_to_string(root.join("docs/guide/inspect.md")).unwrap();
+    let (_, block) = page.split_once("```text\n$ catdog ").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let (command, want) = block.split_once('\n').unwrap();
+    let output = catdog().current_dir(root).args(command.split(' ')).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), want);
 }
 
 #[test]
