@@ -77,8 +77,8 @@ pub fn xnnpack_partitions(file: &[u8]) -> Option<Partitions> {
     let mut groups: Vec<(u32, &'static str, usize)> = Vec::new();
     for (node, reason) in graph.nodes.iter().zip(&reasons) {
         let Some(reason) = *reason else { continue };
-        match groups.iter_mut().find(|group| (group.0, group.1) == (node.code, reason)) {
-            Some(group) => group.2 += 1,
+        match groups.iter().position(|group| (group.0, group.1) == (node.code, reason)) {
+            Some(known) => groups[known].2 += 1,
             None if groups.len() < MAX_LISTED => groups.push((node.code, reason, 1)),
             None => {}
         }
