@@ -120,7 +120,8 @@ fn kernel(
     let first = (center - reach).floor().max(0.0) as usize;
     let end = ((center + reach).ceil().max(0.0) as usize).min(source);
     let weight = |index: usize| function((index as f64 + 0.5 - center) / stretch);
-    let taps: Vec<(usize, f64)> = (first..end).map(|index| (index, weight(index))).collect();
+    let taps = (first..end).map(|index| (index, weight(index))).filter(|(_, w)| *w != 0.0);
+    let taps: Vec<(usize, f64)> = taps.collect();
     let sum: f64 = taps.iter().map(|(_, weight)| weight).sum();
     taps.into_iter().map(|(index, weight)| (index, weight / sum)).collect()
 }
