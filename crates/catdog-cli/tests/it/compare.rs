@@ -138,14 +138,21 @@ fn another_picture_and_another_size_are_named() {
 #[test]
 fn without_a_runtime_the_inputs_are_compared() {
     let path = model(SOFTMAX);
-    let (picture, recorded) = (golden("photo.png"), golden("range_unit.json"));
-    let arguments =
-        ["inspect", path.to_str().unwrap(), "--image", &picture, "--compare-with", &recorded];
-    let (code, stdout, stderr) = run(&arguments);
+    let compared = |name: &str| {
+        let (picture, recorded) = (golden("photo.png"), golden(name));
+        let options = ["--image", &picture, "--compare-with", &recorded];
+        run(&[&["inspect", path.to_str().unwrap()], &options[..]].concat())
+    };
+    let (code, stdout, stderr) = compared("range_unit.json");
     assert_eq!(code, Some(1));
     assert!(stdout.contains("not compared: no usable LiteRT runtime"), "{stdout}");
     assert!(stdout.contains("\nset           input-mean=0 input-std=255\n"), "{stdout}");
     assert!(stderr.ends_with("differ in: range; set input-mean=0 input-std=255\n"), "{stderr}");
+    // Equal inputs alone do not make the same answer.
+    let (code, stdout, stderr) = compared("same.json");
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("\ndiffers       nothing in the inputs\n"), "{stdout}");
+    assert!(stderr.contains("no usable LiteRT runtime"), "{stderr}");
 }
 
 #[test]

@@ -285,7 +285,8 @@ impl Comparison {
             lines.push(("differs", finding.to_string()));
         }
         if self.findings.is_empty() {
-            lines.push(("differs", "nothing".into()));
+            let compared = if self.scores.is_some() { "nothing" } else { "nothing in the inputs" };
+            lines.push(("differs", compared.into()));
         }
         if let Some(properties) = self.properties() {
             lines.push(("set", properties));
@@ -300,10 +301,11 @@ impl Comparison {
         (!properties.is_empty()).then(|| properties.join(" "))
     }
 
-    /// Returns the differences in one line; `None` if there are none.
+    /// Returns the differences in one line, or why the scores were not compared; `None` if both
+    /// programs give the same answer.
     pub fn summary(&self) -> Option<String> {
         if self.findings.is_empty() {
-            return None;
+            return self.runtime_error.clone();
         }
         let parts: Vec<&str> = self.findings.iter().map(|finding| finding.part).collect();
         let parts = parts.join(", ");
