@@ -19,6 +19,7 @@ use catdog_core::decision::Rules;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane, Region};
 use catdog_core::model::ModelSource;
+use catdog_core::model::tflite::ModelOptions;
 use catdog_core::preprocess::ResizeMethod;
 use common::*;
 use gst::prelude::*;
@@ -74,8 +75,7 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         accelerator: Accelerator::Cpu,
         normalization: None,
         resize: resize_method.into(),
-        input_size: None,
-        output: None,
+        model_options: ModelOptions::default(),
         activation: OutputActivation::Auto,
     };
     let runtime_config = RuntimeConfig {

@@ -117,7 +117,7 @@ impl PictureProperties<'_> {
 /// # Errors
 ///
 /// [`PictureError::InputSize`] if it is not a size, or a side is out of range.
-pub fn parse_size(text: &str) -> Result<(u32, u32), PictureError> {
+pub fn parse_size(text: &str) -> Result<(usize, usize), PictureError> {
     let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
     let size = text.split_once(['x', 'X']);
     let size = size.and_then(|(width, height)| Some((side(width)?, side(height)?)));

@@ -8,7 +8,7 @@ use catdog_core::classifier::{Config, OutputActivation, RuntimeConfig};
 use catdog_core::decision::{Activation, Rules};
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::Normalization;
+use catdog_core::model::tflite::{ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
 use gst::glib;
 use gst_video::VideoOrientationMethod;
@@ -381,8 +381,10 @@ impl Settings {
                 },
                 antialias: self.antialias,
             },
-            input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
-            output: non_empty(&self.output).map(str::to_owned),
+            model_options: ModelOptions {
+                input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
+                output: non_empty(&self.output).map(str::to_owned),
+            },
             activation: match self.output_activation {
                 ActivationChoice::Auto => OutputActivation::Auto,
                 ActivationChoice::None => OutputActivation::Fixed(Activation::None),
@@ -530,10 +532,10 @@ mod tests {
     #[test]
     fn an_empty_input_size_or_output_is_none() {
         let config = Settings { input_size: Some("320x240".into()), ..with_model() }.config();
-        assert_eq!(config.unwrap().input_size, Some((320, 240)));
+        assert_eq!(config.unwrap().model_options.input_size, Some((320, 240)));
         let (input_size, output) = (Some(String::new()), Some(String::new()));
         let config = Settings { input_size, output, ..with_model() }.config().unwrap();
-        assert_eq!((config.input_size, config.output), (None, None));
+        assert_eq!(config.model_options, ModelOptions::default());
     }
 
     #[test]

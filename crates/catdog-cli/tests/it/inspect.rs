@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use assert_cmd::cargo::cargo_bin;
 use serde_json::{Value, json};
 
-use crate::{model, run};
+use crate::{catdog, model, run};
 
 /// Returns the text that `catdog inspect` prints for a test model, with `options`.
 fn text(name: &str, options: &[&str]) -> String {
@@ -24,10 +24,16 @@ fn json(name: &str, options: &[&str]) -> Value {
     serde_json::from_str(&stdout).unwrap()
 }
 
-/// Returns the value of the line `key` of `text`.
-fn line<'a>(text: &'a str, key: &str) -> &'a str {
-    let found = text.lines().find_map(|line| line.strip_prefix(key));
-    found.unwrap_or_else(|| panic!("no line {key}: {text}")).trim()
+/// Returns the value of the first line `key` of `text`, with its continuation.
+fn line(text: &str, key: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("{key} ")));
+    let first = lines.next().unwrap_or_else(|| panic!("no line {key}: {text}"));
+    let mut value = first[key.len()..].trim().to_owned();
+    for line in lines.take_while(|line| line.starts_with("              ")) {
+        value += " ";
+        value += line.trim();
+    }
+    value
 }
 
 #[test]
@@ -36,83 +42,136 @@ fn text_names_every_fact_of_a_quantized_model() {
     let path = model("dynamic_batch.tflite");
     assert_eq!(line(&text, "model"), path.to_str().unwrap());
     assert_eq!(line(&text, "name"), "dynamic_batch.tflite");
-    assert_eq!(line(&text, "size"), "2880 bytes");
-    assert_eq!(line(&text, "signature"), "serving_default");
-    assert_eq!(line(&text, "input "), "'image', uint8 [1, 8, 8, 3], not quantized");
+    assert_eq!(line(&text, "size"), "2,880 bytes");
+    assert_eq!(line(&text, "usable"), "yes");
+    assert_eq!(
+        line(&text, "signature"),
+        "'serving_default' runs, because it is the forward pass of models from Keras and SavedModel"
+    );
+    assert_eq!(line(&text, "input"), "'image', uint8 [-1, 8, 8, 3], not quantized");
+    assert_eq!(line(&text, "output"), "'output_0', float32 [-1, 1], not quantized");
     assert_eq!(line(&text, "batch size"), "dynamic, set to 1");
-    assert_eq!(line(&text, "output"), "'output_0', float32 [1, 1], not quantized");
-    assert_eq!(line(&text, "activation"), "none at the end of the graph; catdog applies sigmoid");
-    assert_eq!(line(&text, "labels"), "0, 1 (numbers, because no source has names)");
+    assert!(line(&text, "operators").contains("1 CONV_2D"), "{text}");
+    assert!(line(&text, "weights").contains("float32"), "{text}");
+    assert_eq!(
+        line(&text, "activation"),
+        "sigmoid (the graph ends without an activation, and it has one score)"
+    );
+    assert_eq!(line(&text, "labels"), "cat, dog (default of a model with one or two scores)");
     assert_eq!(
         line(&text, "input range"),
         "pixel values 0..255 become 0..255 (default, because the model does not define it)"
     );
     assert_eq!(line(&text, "optimization"), "nothing to do");
-    assert!(line(&text, "warning").contains("2 classes without names"), "{text}");
+    assert!(!text.contains("warning"), "{text}");
 }
 
 #[test]
-fn labels_inside_a_model_may_have_indices_or_be_a_dictionary() {
-    for name in ["indexed", "dictionary"].map(|form| format!("metadata_labels_{form}.tflite")) {
-        let report = json(&name, &[]);
-        assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]), "{name}");
-        assert_eq!(report["labels"]["source"], "metadata", "{name}");
-        assert_eq!(report["warnings"], json!([]), "{name}");
+fn text_has_at_most_100_columns_and_keys_of_one_width() {
+    for name in ["hybrid_dynamic_range.tflite", "large_1001.tflite", "signature_two.tflite"] {
+        let text = text(name, &[]);
+        for line in text.lines().filter(|line| !line.contains(".tflite")) {
+            assert!(line.chars().count() <= 100, "{line}");
+            assert!(line.chars().nth(13) == Some(' '), "{line}");
+        }
     }
-    // An archive without metadata.
-    let report = json("undescribed_labels.tflite", &[]);
-    assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]));
 }
 
 #[test]
-fn a_file_name_may_name_cat_and_dog() {
-    let report = json("cat_dog.tflite", &[]);
-    assert_eq!(report["labels"], json!({ "names": ["cat", "dog"], "source": "file-name" }));
-    assert_eq!(report["warnings"], json!([]));
-}
-
-#[test]
-fn a_foreign_labels_file_next_to_the_model_is_a_warning() {
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("m.tflite");
-    fs::copy(model("float_softmax.tflite"), &copy).unwrap();
-    fs::write(folder.path().join("labels.txt"), "a\nb\n").unwrap();
-    let (code, stdout, _) = run(&["inspect", "--json", copy.to_str().unwrap()]);
-    let report: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &report["labels"]["source"]), (Some(0), &json!("numbers")));
-    assert!(stdout.contains("found next to the model is not used"), "{stdout}");
-    // A user who names the file wants its names.
-    let labels = folder.path().join("labels.txt");
-    let arguments = ["inspect", copy.to_str().unwrap(), "--labels-file", labels.to_str().unwrap()];
-    assert_eq!(run(&arguments).0, Some(1));
+fn the_example_of_the_guide_is_what_the_command_prints() {
+    let root = model("../..");
+    let page = fs::read_to_string(root.join("docs/guide/inspect.md")).unwrap();
+    let (_, block) = page.split_once("```text\n$ catdog ").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let (command, want) = block.split_once('\n').unwrap();
+    let output = catdog().current_dir(root).args(command.split(' ')).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), want);
 }
 
 #[test]
 fn json_is_one_object_with_the_same_facts() {
     let got = json("int8_quant.tflite", &["--labels", "a,b,c,d,e"]);
+    let image = json!({
+        "name": "image", "shape": [1, 8, 8, 3], "type": "int8",
+        "quantization": { "scale": 0.0078125, "zero_point": 0 }
+    });
+    let probabilities = json!({
+        "name": "probabilities", "shape": [1, 5], "type": "int8",
+        "quantization": { "scale": 0.00390625, "zero_point": -128 }
+    });
+    let operators = ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN", "SOFTMAX"];
+    // conv 4x3x3x3, depthwise 1x3x3x4 and dense 5x4 in int8; their biases and the two axes of the
+    // mean in int32.
+    let (int8, int32) = (108 + 36 + 20, 4 + 4 + 5 + 2);
     let want = json!({
         "name": "int8_quant.tflite",
         "path": model("int8_quant.tflite"),
         "size": 2432,
+        "usable": true,
+        "error": null,
         "signature": null,
-        "input": {
-            "name": "image", "shape": [1, 8, 8, 3], "type": "int8",
-            "quantization": { "scale": 0.0078125, "zero_point": 0 }
+        "signatures": [],
+        "subgraphs": 1,
+        "inputs": [image],
+        "outputs": [probabilities],
+        "operators": operators.map(|name| json!({ "name": name, "count": 1 })),
+        "xnnpack": {
+            "operators": 5, "accelerated": 4, "partitions": 2, "accelerated_partitions": 1,
+            "source": "estimate",
+            "refused": [{
+                "name": "SOFTMAX", "count": 1,
+                "reason": "XNNPACK does not have it for these element types"
+            }]
         },
+        "weights": {
+            "bytes": int8 + 4 * int32, "parameters": int8 + int32,
+            "types": [
+                { "type": "int8", "tensors": 3, "parameters": int8, "bytes": int8 },
+                { "type": "int32", "tensors": 4, "parameters": int32, "bytes": 4 * int32 }
+            ]
+        },
+        "input": image,
         "dynamic_batch": false,
-        "output": {
-            "name": "probabilities", "shape": [1, 5], "type": "int8",
-            "quantization": { "scale": 0.00390625, "zero_point": -128 }
+        "output": probabilities,
+        "activation": {
+            "graph": "softmax", "applied": "none", "reason": "the graph contains the activation"
         },
-        "activation": { "graph": "softmax", "applied": "none" },
-        "labels": { "names": ["a", "b", "c", "d", "e"], "source": "labels" },
+        "labels": {
+            "names": ["a", "b", "c", "d", "e"], "source": "labels", "reason": "from labels"
+        },
         "input_range": {
-            "black": [-128.0, -128.0, -128.0], "white": [127.0, 127.0, 127.0], "source": "default"
+            "black": [-128.0, -128.0, -128.0], "white": [127.0, 127.0, 127.0],
+            "source": "default", "reason": "default, because the model does not define it"
         },
-        "optimization": { "converted_weights": 0 },
-        "warnings": []
+        "optimization": { "converted_weights": 0, "partitions": null },
+        "warnings": [],
+        "pictures": [],
+        "comparison": null
     });
     assert_eq!(got, want);
+}
+
+#[test]
+fn all_signatures_are_listed_with_the_one_that_runs() {
+    let signatures = json("signature_two.tflite", &[])["signatures"].clone();
+    let runs =
+        signatures.as_array().unwrap().iter().map(|s| (s["key"].as_str(), s["runs"].as_bool()));
+    let runs: Vec<_> = runs.collect();
+    assert_eq!(runs.len(), 2);
+    assert!(runs.contains(&(Some("serving_default"), Some(true))), "{runs:?}");
+    assert!(text("signature_two.tflite", &[]).contains("is ignored, because one signature runs"));
+}
+
+#[test]
+fn options_with_the_names_of_properties_change_the_interpretation() {
+    let options = ["--input-mean", "0", "--input-std", "255", "--output-activation", "none"];
+    let report = json("float_logits.tflite", &options);
+    assert_eq!(report["input_range"]["white"], json!([1.0, 1.0, 1.0]));
+    assert_eq!(report["input_range"]["source"], "properties");
+    assert_eq!(report["activation"]["applied"], "none");
+    assert_eq!(report["activation"]["reason"], "from output-activation");
+    let report = json("float_logits.tflite", &["--input-mean", "-1,0,1", "--input-std", "2,1,1"]);
+    assert_eq!(report["input_range"]["black"], json!([0.5, 0.0, -1.0]));
 }
 
 #[test]
@@ -192,34 +251,74 @@ fn a_modelinfo_file_defines_the_input_range() {
 fn optimization_is_reported() {
     let hybrid = json("hybrid_dynamic_range.tflite", &[]);
     assert_eq!(hybrid["optimization"]["converted_weights"], 1);
-    assert!(hybrid["warnings"].to_string().contains("input-mean"));
+    assert!(hybrid["warnings"][0].as_str().unwrap().contains("input-mean"));
+    assert_eq!(hybrid["optimization"]["partitions"], 1);
+    assert_eq!(hybrid["xnnpack"]["refused"][0]["name"], "DEPTHWISE_CONV_2D");
     assert!(
         line(&text("hybrid_dynamic_range.tflite", &[]), "optimization").starts_with("converts 1")
     );
 }
 
 #[test]
-fn an_unusable_model_is_one_line_on_stderr_and_exits_with_1() {
-    let missing = "cannot be read";
+fn an_unreadable_model_is_one_line_on_stderr_and_exits_with_1() {
+    for name in ["absent.tflite", "bad"] {
+        let path = model(name);
+        let (code, stdout, stderr) = run(&["inspect", path.to_str().unwrap(), "--json"]);
+        assert_eq!((code, &*stdout), (Some(1), ""), "{name}");
+        assert!(stderr.contains("cannot be read") && stderr.lines().count() == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_refused_model_exits_with_1_and_the_facts_of_its_file_are_printed() {
     for (name, reason) in [
-        ("absent.tflite", missing),
-        ("bad", missing),
         ("bad/empty.tflite", "the file is empty"),
         ("bad/text.tflite", "it is not a .tflite file"),
         ("bad/llm_bundle.litertlm", "a LiteRT-LM bundle"),
         ("bad/truncated.tflite", "damaged"),
         ("bad/four_outputs_detection.tflite", "4 outputs"),
-        ("bad/five_channels.tflite", "channels"),
+        ("bad/nchw.tflite", "NCHW"),
     ] {
         let path = model(name);
         let (code, stdout, stderr) = run(&["inspect", path.to_str().unwrap(), "--json"]);
-        assert_eq!((code, &*stdout), (Some(1), ""), "{name}");
-        assert!(
-            stderr.starts_with(&format!("catdog: model-file '{}'", path.display())),
-            "{stderr}"
-        );
-        assert!(stderr.contains(reason) && stderr.lines().count() == 1, "{stderr}");
+        assert_eq!(code, Some(1), "{name}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(report["usable"], false);
+        assert!(report.get("labels").is_none(), "{stdout}");
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains(reason), "{error}");
+        assert_eq!(stderr, format!("catdog: {error}\n"));
     }
+    let path = model("bad/four_outputs_detection.tflite");
+    let (code, stdout, _) = run(&["inspect", path.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("output ")).count(), 4, "{stdout}");
+    assert!(line(&stdout, "usable").starts_with("no"), "{stdout}");
+}
+
+#[test]
+fn no_damaged_model_stops_the_command() {
+    for entry in fs::read_dir(model("bad")).unwrap() {
+        let path = entry.unwrap().path();
+        let (code, stdout, stderr) = run(&["inspect", path.to_str().unwrap()]);
+        assert!(matches!(code, Some(0 | 1)), "{}: {stderr}", path.display());
+        assert!(stdout.starts_with("model "), "{}", path.display());
+        assert!(!stdout.contains(|c: char| c.is_control() && c != '\n'), "{}", path.display());
+    }
+}
+
+#[test]
+fn control_characters_of_a_name_in_a_model_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.tflite");
+    let mut file = fs::read(model("float_softmax.tflite")).unwrap();
+    let name = b"probabilities";
+    let at = file.windows(name.len()).position(|window| window == name).unwrap();
+    file[at..at + 4].copy_from_slice(b"\x1b[2J");
+    fs::write(&path, file).unwrap();
+    let (code, stdout, _) = run(&["inspect", path.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("\u{fffd}[2Jabilities"), "{stdout}");
 }
 
 #[test]
@@ -228,7 +327,8 @@ fn unusable_labels_are_one_line_on_stderr_and_exit_with_1() {
     let path = path.to_str().unwrap();
     for options in [["--labels", "only one"], ["--labels-file", "/nowhere/labels.txt"]] {
         let (code, stdout, stderr) = run(&[&["inspect", path], &options[..]].concat());
-        assert_eq!((code, &*stdout), (Some(1), ""));
+        assert_eq!(code, Some(1));
+        assert!(line(&stdout, "usable").starts_with("no"), "{stdout}");
         assert!(stderr.starts_with("catdog: ") && stderr.lines().count() == 1, "{stderr}");
     }
 }

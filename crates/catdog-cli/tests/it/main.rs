@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod compare;
+mod image;
 mod inspect;
 
 use std::path::PathBuf;
@@ -14,6 +16,32 @@ fn catdog() -> Command {
     let mut command = cargo_bin_cmd!("catdog");
     command.env("CATDOG_LITERT_LIBRARY", "/nowhere/libLiteRt.so").env("NO_COLOR", "1");
     command
+}
+
+/// Returns the command `catdog` with the LiteRT runtime of the tests, and a cache of its own.
+fn catdog_with_runtime(cache: &std::path::Path) -> Command {
+    let mut command = cargo_bin_cmd!("catdog");
+    command.env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime());
+    command.env("XDG_CACHE_HOME", cache);
+    command
+}
+
+/// Runs `catdog` with `arguments` and the runtime, and returns exit code, stdout and stderr without
+/// the line that LiteRT prints once per process.
+fn run_with_runtime(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let cache = tempfile::tempdir().unwrap();
+    let output = catdog_with_runtime(cache.path()).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let stderr = text(output.stderr);
+    let own = stderr.lines().filter(|line| !line.starts_with("INFO: Created TensorFlow Lite"));
+    let own = own.map(|line| format!("{line}\n")).collect();
+    (output.status.code(), text(output.stdout), own)
+}
+
+/// Returns the path of a file in `tests/golden/compare`.
+fn golden(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/compare");
+    folder.join(name).to_str().unwrap().to_owned()
 }
 
 /// Returns the path of a file in `tests/models`.
@@ -43,11 +71,19 @@ fn version_is_that_of_the_package() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_prints_nothing_to_stdout() {
-    let wrong: [&[&str]; 4] =
-        [&[], &["no-such-command"], &["inspect"], &["inspect", "built-in", "--no-such-option"]];
+    let wrong: [&[&str]; 8] = [
+        &[],
+        &["no-such-command"],
+        &["inspect"],
+        &["inspect", "built-in", "--no-such-option"],
+        &["inspect", "built-in", "--input-mean", "1"],
+        &["inspect", "built-in", "--input-mean", "1", "--input-std", "0"],
+        &["inspect", "built-in", "--output-activation", "relu"],
+        &["inspect", "built-in", "--compare-with", "result.json"],
+    ];
     for arguments in wrong {
         let (code, stdout, stderr) = run(arguments);
         assert_eq!((code, &*stdout), (Some(2), ""), "{arguments:?}");
-        assert!(stderr.contains("Usage: catdog"), "{stderr}");
+        assert!(stderr.contains("Usage: catdog") || stderr.contains("try '--help'"), "{stderr}");
     }
 }

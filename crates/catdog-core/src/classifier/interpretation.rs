@@ -7,11 +7,12 @@ use super::config::{Config, OutputActivation};
 use super::error::{ClassifyError, LoadError};
 use super::input_scaling::{ScalingSource, input_scaling};
 use super::probe::Probe;
-use super::scaling::Scaling;
+use super::scaling::{Scaling, tensor_target};
 use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels, is_lab_model};
 use crate::model::tflite::{GraphActivation, ModelInfo};
+use crate::preprocess::TensorTarget;
 
 /// How a classifier interprets a model.
 #[derive(Clone, Debug)]
@@ -90,6 +91,11 @@ impl Interpretation {
             multi_label,
             warnings,
         })
+    }
+
+    /// Returns what preprocessing produces for the input of the model that `info` describes.
+    pub fn tensor_target(&self, info: &ModelInfo) -> TensorTarget {
+        tensor_target(&info.input, &self.scaling)
     }
 
     /// Returns one line that describes the model: its tensors, the range of its input, its

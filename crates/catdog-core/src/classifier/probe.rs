@@ -16,6 +16,7 @@
 //! to 1.5 nats under 0..255. The answers of most others carry 0.1 to 2 nats under -1..1 and 0..1.
 //! Between these two ranges the information rarely decides: the answers are mostly the same.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};

@@ -6,6 +6,7 @@
 mod color;
 mod engine;
 mod optimize;
+mod partitions;
 mod test_data;
 mod thread_tuning;
 

@@ -6,8 +6,9 @@
 //! 1. the file that the environment variable `CATDOG_LITERT_LIBRARY` names; if it is set, no other
 //!    place is searched,
 //! 2. the folder of the shared object or program that contains this code,
-//! 3. the folder `gst-catdog` next to that folder, then the folder `gst-catdog` in the library
-//!    folder of this architecture below `/usr/local/lib` and `/usr/lib`,
+//! 3. the folder `gst-catdog` next to that folder, or for a program in `bin`, in the folder `lib`
+//!    next to it, with or without the name of this architecture; then the folder `gst-catdog` in the
+//!    library folder of this architecture below `/usr/local/lib` and `/usr/lib`,
 //! 4. the search path of the dynamic loader.
 
 use std::ffi::{CStr, OsStr};
@@ -120,14 +121,8 @@ fn candidates() -> Vec<PathBuf> {
     if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
         return vec![explicit(&path)];
     }
-    let mut paths = Vec::new();
-    if let Some(folder) = own_folder() {
-        paths.push(folder.join(FILE_NAME));
-        if let Some(libraries) = folder.parent() {
-            paths.push(libraries.join(INSTALL_FOLDER).join(FILE_NAME));
-        }
-    }
     let triplet = multiarch_triplet();
+    let mut paths = own_folder().map_or_else(Vec::new, |folder| near(&folder, &triplet));
     for prefix in ["/usr/local/lib", "/usr/lib"] {
         let path = Path::new(prefix).join(&triplet).join(INSTALL_FOLDER).join(FILE_NAME);
         if !paths.contains(&path) {
@@ -136,6 +131,19 @@ fn candidates() -> Vec<PathBuf> {
     }
     paths.push(PathBuf::from(FILE_NAME));
     paths
+}
+
+/// Returns the paths to try for a shared object or program in `folder`.
+fn near(folder: &Path, triplet: &str) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
+    if let Some(parent) = folder.parent() {
+        folders.push(parent.join(INSTALL_FOLDER));
+        if folder.ends_with("bin") {
+            folders.push(parent.join("lib").join(triplet).join(INSTALL_FOLDER));
+            folders.push(parent.join("lib").join(INSTALL_FOLDER));
+        }
+    }
+    folders.into_iter().map(|folder| folder.join(FILE_NAME)).collect()
 }
 
 /// Returns the absolute form of `path`, so that the loader does not search for it.
@@ -193,6 +201,21 @@ mod tests {
     fn a_library_without_the_abi_witness_is_refused() {
         let refusal = LiteRtLibrary::load(Path::new("libm.so.6")).expect_err("libm is not LiteRT");
         assert!(refusal.reason.contains(ffi::ABI_WITNESS), "{}", refusal.reason);
+    }
+
+    #[test]
+    fn a_program_in_bin_searches_in_lib() {
+        let of_plugin = near(Path::new("/x/lib/gstreamer-1.0"), "arm-linux-gnu");
+        let want = ["/x/lib/gstreamer-1.0/libLiteRt.so", "/x/lib/gst-catdog/libLiteRt.so"];
+        assert_eq!(of_plugin, want.map(PathBuf::from));
+        let of_program = near(Path::new("/opt/catdog/bin"), "arm-linux-gnu");
+        let want = [
+            "/opt/catdog/bin/libLiteRt.so",
+            "/opt/catdog/gst-catdog/libLiteRt.so",
+            "/opt/catdog/lib/arm-linux-gnu/gst-catdog/libLiteRt.so",
+            "/opt/catdog/lib/gst-catdog/libLiteRt.so",
+        ];
+        assert_eq!(of_program, want.map(PathBuf::from));
     }
 
     #[test]

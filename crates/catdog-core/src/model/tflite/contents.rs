@@ -40,32 +40,42 @@ pub fn weight_bytes(file: &[u8]) -> u64 {
     let buffers = root.tables(model::BUFFERS);
     let tensors = graph.tables(sub_graph::TENSORS);
     let used: BTreeSet<u32> = tensors.iter().map(|tensor| tensor.u32(tensor::BUFFER)).collect();
-    let bytes = used.iter().filter_map(|index| buffers.get(*index as usize)).map(|buffer| {
-        if buffer.u64(buffer::OFFSET) >= MIN_BUFFER_OFFSET {
-            buffer.u64(buffer::SIZE)
-        } else {
-            buffer.byte_vector(buffer::DATA).map_or(0, |data| data.len() as u64)
-        }
-    });
-    bytes.fold(0, u64::saturating_add)
+    let bytes = used.iter().filter_map(|index| buffers.get(*index as usize));
+    bytes.map(|buffer| buffer_bytes(*buffer)).fold(0, u64::saturating_add)
+}
+
+/// Returns the size of the data of a table `Buffer`, in bytes.
+pub(super) fn buffer_bytes(buffer: Table<'_>) -> u64 {
+    if buffer.u64(buffer::OFFSET) >= MIN_BUFFER_OFFSET {
+        buffer.u64(buffer::SIZE)
+    } else {
+        buffer.byte_vector(buffer::DATA).map_or(0, |data| data.len() as u64)
+    }
 }
 
 /// Returns the root table of a file, and its subgraph that runs.
-fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
+pub(super) fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
     let subgraphs = root.tables(model::SUBGRAPHS);
     let entry = EntryPoint::choose(root, &subgraphs).ok()?;
     Some((root, entry.graph))
 }
 
+/// Returns the start of a name. Thousands of tables of a malicious file can share a name of the size
+/// of the file.
+pub(super) fn short(name: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    name.chars().take(MAX_CHARS).collect()
+}
+
 /// Returns the name of the operator of a table `OperatorCode`.
-fn name(code: Table<'_>) -> String {
+pub(super) fn name(code: Table<'_>) -> String {
     let operator = BuiltinOperator::of(code);
     let custom = (operator == BuiltinOperator::CUSTOM)
         .then(|| code.string(operator_code::CUSTOM_CODE))
         .flatten();
     match custom.or(operator.name()) {
-        Some(name) => name.to_owned(),
+        Some(name) => short(name),
         None => format!("operator {}", operator.code()),
     }
 }

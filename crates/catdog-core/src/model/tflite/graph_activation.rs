@@ -8,8 +8,8 @@
 use std::fmt;
 
 use super::dataflow::{Constant, Dataflow, Operator};
-use super::graph_options::{
-    ARITHMETIC_FUSED_ACTIVATION_FUNCTION, activation_function_type, concatenation_options,
+use super::operator_options::{
+    activation_options, activation_function_type, concatenation_options,
 };
 use super::reader::Table;
 use super::operator_options::pool_2d_options;
@@ -255,7 +255,7 @@ impl<'a> Search<'a> {
     ) -> Meaning {
         use BuiltinOperator as Op;
         let field = match operator.code {
-            Op::ADD | Op::SUB | Op::MUL | Op::DIV => ARITHMETIC_FUSED_ACTIVATION_FUNCTION,
+            Op::ADD | Op::SUB | Op::MUL | Op::DIV => activation_options::FUSED_ACTIVATION_FUNCTION,
             Op::CONCATENATION => concatenation_options::FUSED_ACTIVATION_FUNCTION,
             Op::AVERAGE_POOL_2D => pool_2d_options::FUSED_ACTIVATION_FUNCTION,
             _ => return meaning,

@@ -4,7 +4,7 @@
 //! elements, up to the first operator that does anything else: usually a convolution.
 
 use super::dataflow::{Constant, Dataflow, Operator};
-use super::graph_options::{
+use super::operator_options::{
     concatenation_options, gather_options, pack_options, strided_slice_options, unpack_options,
 };
 use super::reader::{I32Field, Table};

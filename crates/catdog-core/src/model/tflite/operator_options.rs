@@ -133,10 +133,13 @@ pub mod gather_options {
 pub mod strided_slice_options {
     use super::I32Field;
 
+    /// The slice starts at the first element; `begin` does not count.
     pub const BEGIN_MASK: I32Field = I32Field { id: 0, default: 0 };
+    /// The slice ends after the last element; `end` does not count.
     pub const END_MASK: I32Field = I32Field { id: 1, default: 0 };
     pub const ELLIPSIS_MASK: I32Field = I32Field { id: 2, default: 0 };
     pub const NEW_AXIS_MASK: I32Field = I32Field { id: 3, default: 0 };
+    /// The slice has one element, and its dimension is removed.
     pub const SHRINK_AXIS_MASK: I32Field = I32Field { id: 4, default: 0 };
     pub const OFFSET: usize = 5;
 }
@@ -205,3 +208,11 @@ pub const ACTIVATION_FUNCTION_TYPES: u8 = 6;
 /// Number of values of enum `FullyConnectedOptionsWeightsFormat` (DEFAULT, SHUFFLED4x16INT8), which
 /// start at 0.
 pub const WEIGHTS_FORMATS: u8 = 2;
+
+/// Enum `ActivationFunctionType`: the activation that an operator applies to its output.
+pub mod activation_function_type {
+    pub const NONE: u8 = 0;
+    pub const RELU: u8 = 1;
+    pub const RELU_N1_TO_1: u8 = 2;
+    pub const RELU6: u8 = 3;
+}

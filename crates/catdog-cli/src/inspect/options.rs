@@ -1,0 +1,140 @@
+//! The arguments of `catdog inspect`. Those that change the interpretation of a model have the names
+//! and the values of the element's properties.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use catdog_core::classifier::{Config, OutputActivation};
+use catdog_core::decision::Activation;
+use catdog_core::engine::litert::Accelerator;
+use catdog_core::model::ModelSource;
+use catdog_core::model::tflite::Normalization;
+use catdog_core::preprocess::{self, Resize};
+use clap::ValueEnum;
+
+/// The argument that selects the built-in model.
+const BUILT_IN: &str = "built-in";
+
+/// Describes a model file, and how catdog interprets it
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A .tflite file, or `built-in` for the model that is part of catdog
+    pub model: OsString,
+    /// Class names, separated by commas; they take precedence over all other sources
+    #[arg(long, value_name = "NAMES")]
+    pub labels: Option<String>,
+    /// A file with one class name per line
+    #[arg(long, value_name = "FILE")]
+    pub labels_file: Option<PathBuf>,
+    /// Pixel value that becomes 0: one number, or three for red, green and blue
+    #[arg(long, value_name = "NUMBERS", requires = "input_std", value_parser = mean, allow_hyphen_values = true)]
+    pub input_mean: Option<Numbers>,
+    /// Pixel values per unit: one number, or three for red, green and blue
+    #[arg(long, value_name = "NUMBERS", requires = "input_mean", value_parser = std, allow_hyphen_values = true)]
+    pub input_std: Option<Numbers>,
+    /// How scores become confidences
+    #[arg(long, value_name = "ACTIVATION", default_value = "auto")]
+    pub output_activation: ActivationChoice,
+    /// How a picture is fitted to the input of the model
+    #[arg(long, value_name = "METHOD", default_value = "stretch")]
+    pub resize_method: ResizeMethod,
+    /// Antialias when downscaling; false is plain bilinear interpolation
+    #[arg(long, value_name = "BOOLEAN", default_value = "true", action = clap::ArgAction::Set)]
+    pub antialias: bool,
+    /// Classify this picture (JPEG, PNG or WebP) with the LiteRT runtime; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub image: Vec<PathBuf>,
+    /// Compare with what python/compare/record.py recorded for the same picture, and say where catdog
+    /// differs; the exit code is then 1
+    #[arg(long, value_name = "FILE", requires = "image")]
+    pub compare_with: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One number for all channels, or three for red, green and blue.
+#[derive(Clone, Debug)]
+pub struct Numbers(Vec<f32>);
+
+/// The values of `output-activation`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ActivationChoice {
+    /// None if the graph ends in an activation; otherwise sigmoid for one score, softmax for several
+    Auto,
+    /// The scores are confidences
+    None,
+    /// The logistic function of each score
+    Sigmoid,
+    /// The softmax of all scores
+    Softmax,
+}
+
+/// The values of `resize-method`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ResizeMethod {
+    /// Scale the whole picture, without keeping its aspect ratio
+    Stretch,
+    /// Cut out the middle
+    Crop,
+    /// Keep the aspect ratio, between black bars
+    Letterbox,
+}
+
+impl Arguments {
+    /// Returns the configuration of a classifier with the properties that the arguments set, and the
+    /// defaults of the others.
+    pub fn config(&self) -> Config {
+        let model = if self.model == BUILT_IN {
+            ModelSource::BuiltIn
+        } else {
+            ModelSource::File(PathBuf::from(&self.model))
+        };
+        let normalization = self.input_mean.as_ref().zip(self.input_std.as_ref());
+        Config {
+            model,
+            labels: self.labels.clone(),
+            labels_file: self.labels_file.clone(),
+            threads: 0,
+            accelerator: Accelerator::Cpu,
+            optimize: true,
+            normalization: normalization
+                .map(|(mean, std)| Normalization { mean: mean.0.clone(), std: std.0.clone() }),
+            resize: Resize {
+                method: match self.resize_method {
+                    ResizeMethod::Stretch => preprocess::ResizeMethod::Stretch,
+                    ResizeMethod::Crop => preprocess::ResizeMethod::Crop,
+                    ResizeMethod::Letterbox => preprocess::ResizeMethod::Letterbox,
+                },
+                antialias: self.antialias,
+            },
+            activation: match self.output_activation {
+                ActivationChoice::Auto => OutputActivation::Auto,
+                ActivationChoice::None => OutputActivation::Fixed(Activation::None),
+                ActivationChoice::Sigmoid => OutputActivation::Fixed(Activation::Sigmoid),
+                ActivationChoice::Softmax => OutputActivation::Fixed(Activation::Softmax),
+            },
+        }
+    }
+}
+
+/// Parses the value of `--input-mean`.
+fn mean(text: &str) -> Result<Numbers, String> {
+    numbers(text, "", |_| true)
+}
+
+/// Parses the value of `--input-std`.
+fn std(text: &str) -> Result<Numbers, String> {
+    numbers(text, " other than 0", f32::is_normal)
+}
+
+/// Parses one number, or three numbers separated by commas.
+fn numbers(text: &str, hint: &str, allowed: fn(f32) -> bool) -> Result<Numbers, String> {
+    let parsed: Option<Vec<f32>> = text
+        .split(',')
+        .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
+        .collect();
+    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).map(Numbers).ok_or_else(|| {
+        format!("write one number or three numbers{hint}, such as 127.5 or 123.7,116.3,103.5")
+    })
+}
