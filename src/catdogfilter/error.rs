@@ -46,7 +46,7 @@ macro_rules! start_error_message {
                 LoadError::Runtime(_) | LoadError::Accelerator { .. } => {
                     gst::error_msg!(gst::LibraryError::Init, ("{error}"))
                 }
-                LoadError::Model { .. } => {
+                LoadError::Model { .. } | LoadError::Probe { .. } => {
                     gst::error_msg!(gst::StreamError::WrongType, ("{error}"))
                 }
                 LoadError::Labels(_) => gst::error_msg!(gst::ResourceError::Read, ("{error}")),

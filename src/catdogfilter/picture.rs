@@ -1,6 +1,7 @@
 //! The properties that say which part of the picture is classified, and how it is turned and sized.
 
 use catdog_core::frame::{Orientation, Region};
+use catdog_core::model::tflite::MAX_SIDE;
 use gst::glib;
 use gst_video::VideoOrientationMethod;
 use thiserror::Error;
@@ -15,8 +16,6 @@ pub const DEFAULT_ORIENTATION: VideoOrientationMethod = VideoOrientationMethod::
 pub const DEFAULT_MAX_ROIS: u32 = 8;
 /// The largest value of `max-rois`. Each box takes an inference.
 const MAX_ROIS: u32 = 64;
-/// The largest side of `input-size`. The tensor of 4096x4096 pixels takes 200 MB as floats.
-const MAX_SIDE: u32 = 4096;
 /// How far a region in decimal fractions may exceed the frame: the sum of two rounded fractions,
 /// such as 0.333 and 0.667, may be a bit more than 1.
 const TOLERANCE: f64 = 0.005;

@@ -67,7 +67,10 @@ const WRONG: [(&str, &[&str]); 19] = [
     ("flex_op.tflite", &["FlexErf", "all of TensorFlow", "TFLITE_BUILTINS"]),
     ("four_outputs_detection.tflite", &["4 outputs", "detection", "choose an image classifier"]),
     ("five_channels.tflite", &["[1, 8, 8, 5]", "three channels", "export it with"]),
-    ("hash_table.tflite", &["HASHTABLE_LOOKUP", "image classifiers do not need", "choose an image"]),
+    (
+        "hash_table.tflite",
+        &["HASHTABLE_LOOKUP", "image classifiers do not need", "choose an image"],
+    ),
     ("int32_input.tflite", &["int32", "float32, uint8 and int8", "convert the model"]),
     ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
     ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),

@@ -77,7 +77,7 @@ fn run_pictures(arguments: &Arguments, file: &[u8], output: &mut Output) -> Resu
     match &arguments.compare_with {
         None => output.pictures = classify::classify(&config, &pictures)?,
         Some(recorded) => {
-            let info = ModelInfo::parse(file)?;
+            let info = ModelInfo::parse_with(file, &config.model_options)?;
             let picture = pictures.first().ok_or("--compare-with needs one --image")?;
             let comparison = compare::compare(&config, &info, picture, &read_recorded(recorded)?)?;
             let summary = comparison.summary();

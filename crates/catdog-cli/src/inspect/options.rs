@@ -8,7 +8,7 @@ use catdog_core::classifier::{Config, OutputActivation};
 use catdog_core::decision::Activation;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::Normalization;
+use catdog_core::model::tflite::{MAX_SIDE, ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
 use clap::ValueEnum;
 
@@ -32,6 +32,12 @@ pub struct Arguments {
     /// Pixel values per unit: one number, or three for red, green and blue
     #[arg(long, value_name = "NUMBERS", requires = "input_mean", value_parser = std, allow_hyphen_values = true)]
     pub input_std: Option<Numbers>,
+    /// Width and height of the input in pixels, such as 224x224, for a model without a fixed size
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub input_size: Option<(usize, usize)>,
+    /// Name or index of the output with the scores, for a model with several outputs
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub output: Option<String>,
     /// How scores become confidences
     #[arg(long, value_name = "ACTIVATION", default_value = "auto")]
     pub output_activation: ActivationChoice,
@@ -95,6 +101,10 @@ impl Arguments {
             model,
             labels: self.labels.clone(),
             labels_file: self.labels_file.clone(),
+            model_options: ModelOptions {
+                input_size: self.input_size,
+                output: self.output.clone(),
+            },
             threads: 0,
             accelerator: Accelerator::Cpu,
             optimize: true,
@@ -116,6 +126,14 @@ impl Arguments {
             },
         }
     }
+}
+
+/// Parses the value of `--input-size`.
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    let size = text.split_once(['x', 'X']);
+    let size = size.and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    size.ok_or_else(|| format!("write width and height from 1 to {MAX_SIDE}, such as 224x224"))
 }
 
 /// Parses the value of `--input-mean`.

@@ -1,10 +1,11 @@
 //! The facts about a model, read from its file.
 
 use catdog_core::classifier::{
-    Config, InputRange, Interpretation, LoadError, OutputActivation, ScalingSource,
+    ActivationSource, Config, InputRange, Interpretation, LoadError, ScalingSource,
 };
 use catdog_core::model::labels::LabelSource;
-use catdog_core::model::tflite::{self, GraphActivation, Listing, ModelInfo};
+use catdog_core::model::tflite::{self, ImageInput, Listing, ModelInfo};
+use catdog_core::preprocess::{ChannelOrder, Channels};
 use catdog_core::tensor::{self, TensorInfo};
 use serde::Serialize;
 
@@ -47,15 +48,37 @@ pub struct Report {
 /// How the element interprets a model.
 #[derive(Debug, Serialize)]
 pub struct Interpreted {
+    /// The input for one picture.
     pub input: Tensor<usize>,
-    /// The batch size is dynamic in the file, so it is set to 1.
-    pub dynamic_batch: bool,
+    pub layout: Layout,
+    /// The scores of one picture.
     pub output: Tensor<usize>,
+    /// Index of the output with the scores.
+    pub output_index: usize,
     pub activation: Activation,
     pub labels: Labels,
     pub input_range: Range,
     pub optimization: Optimization,
+    /// Why the runtime cannot be used. What only inferences tell is then assumed.
+    pub runtime_error: Option<String>,
     pub warnings: Vec<String>,
+}
+
+/// The meaning of the dimensions of the input.
+#[derive(Debug, Serialize)]
+pub struct Layout {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `rgb` or `gray`.
+    pub channels: &'static str,
+    /// `last` (NHWC) or `first` (NCHW).
+    pub channel_order: &'static str,
+    /// Pictures per inference; more than 1 if the file fixes it, and one picture is used.
+    pub batch: usize,
+    /// A dimension is open in the file, so that catdog sets it.
+    pub open: bool,
 }
 
 /// A signature of the file.
@@ -141,19 +164,22 @@ pub struct WeightType {
 /// How scores become confidences.
 #[derive(Debug, Serialize)]
 pub struct Activation {
-    /// What the graph ends in: `none`, `logistic` or `softmax`.
+    /// What the graph ends in: `none`, `logistic`, `softmax`, `log-softmax` or a description.
     pub graph: String,
-    /// What catdog applies to the scores: `none`, `sigmoid` or `softmax`.
+    /// What catdog applies to the scores: `none`, `sigmoid`, `softmax` or `exp`.
     pub applied: String,
     /// Why.
-    pub reason: &'static str,
+    pub reason: String,
+    /// The classes do not exclude each other.
+    pub multi_label: bool,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Labels {
     pub names: Vec<String>,
-    /// `labels`, `labels-file`, `metadata`, `labels.txt`, `default` or `numbers`.
-    pub source: &'static str,
+    /// `labels`, `labels-file`, `metadata`, the name of a file next to the model, `file-name`,
+    /// `default` or `numbers`.
+    pub source: String,
     /// The source in words.
     pub reason: String,
 }
@@ -163,7 +189,7 @@ pub struct Labels {
 pub struct Range {
     pub black: [f32; 3],
     pub white: [f32; 3],
-    /// `properties`, `metadata`, `modelinfo` or `default`.
+    /// `properties`, `metadata`, `modelinfo`, `graph`, `probe`, `element-type` or `default`.
     pub source: &'static str,
     /// The source in words.
     pub reason: String,
@@ -210,49 +236,78 @@ impl Report {
     }
 }
 
-/// Interprets the model, as a classifier with this configuration does.
+/// Interprets the model, as a classifier with this configuration does. Without a runtime, what only
+/// inferences tell is assumed.
 fn interpret(config: &Config, file: &[u8]) -> Result<Interpreted, LoadError> {
-    let info = ModelInfo::parse(file)
+    let info = ModelInfo::parse_with(file, &config.model_options)
         .map_err(|error| LoadError::Model { model: config.model.clone(), source: error.into() })?;
-    let interpretation = Interpretation::new(config, &info)?;
+    let (interpretation, runtime_error) = match Interpretation::load(config) {
+        Err(LoadError::Runtime(error)) => {
+            (Interpretation::new(config, &info, None)?, Some(error.to_string()))
+        }
+        interpretation => (interpretation?, None),
+    };
     let optimized = tflite::optimize(file);
-    let Interpretation { labels, scaling, scaling_source, activation, warnings } = interpretation;
+    let Interpretation { labels, scaling, scaling_source, .. } = &interpretation;
     Ok(Interpreted {
-        input: Tensor::of_model(&info.input),
-        dynamic_batch: info.dynamic_batch,
+        input: Tensor::of_model(&info.input.tensor),
+        layout: Layout::new(&info.input),
         output: Tensor::of_model(&info.output),
+        output_index: info.output_index,
         activation: Activation {
             graph: info.activation.to_string(),
-            applied: activation.to_string(),
-            reason: activation_reason(config.activation, &info),
+            applied: interpretation.activation.to_string(),
+            reason: activation_reason(interpretation.activation_source, &info),
+            multi_label: interpretation.multi_label,
         },
         labels: Labels {
-            names: labels.names,
-            source: labels_name(labels.source),
+            names: labels.names.clone(),
+            source: labels_name(&labels.source),
             reason: labels.source.to_string(),
         },
-        input_range: Range::new(scaling.range(&info.input), scaling_source),
+        input_range: Range::new(scaling.range(&info.input.tensor), scaling_source),
         optimization: Optimization {
             converted_weights: optimized.as_ref().map_or(0, |optimized| optimized.weights),
             partitions: optimized
                 .and_then(|optimized| tflite::xnnpack_partitions(&optimized.file))
                 .map(|partitions| partitions.partitions),
         },
-        warnings,
+        runtime_error,
+        warnings: interpretation.warnings,
     })
 }
 
 /// Returns why the activation is applied.
-fn activation_reason(requested: OutputActivation, info: &ModelInfo) -> &'static str {
-    match (requested, info.activation) {
-        (OutputActivation::Fixed(_), _) => "from output-activation",
-        (OutputActivation::Auto, GraphActivation::None) if info.output.len() == 1 => {
-            "the graph ends without an activation, and it has one score"
+fn activation_reason(source: ActivationSource, info: &ModelInfo) -> String {
+    match source {
+        ActivationSource::NumberOfScores if info.output.len() == 1 => {
+            "the graph ends without an activation, and it has one score".to_owned()
         }
-        (OutputActivation::Auto, GraphActivation::None) => {
-            "the graph ends without an activation, and it has several scores"
+        ActivationSource::NumberOfScores => {
+            "the graph ends without an activation, and it has several scores".to_owned()
         }
-        (OutputActivation::Auto, _) => "the graph contains the activation",
+        ActivationSource::Graph(_) => "the graph contains the activation".to_owned(),
+        ActivationSource::Property | ActivationSource::Probe => source.to_string(),
+    }
+}
+
+impl Layout {
+    fn new(input: &ImageInput) -> Self {
+        let (width, height) = input.size;
+        Self {
+            width,
+            height,
+            channels: match input.channels {
+                Channels::Rgb => "rgb",
+                Channels::Gray => "gray",
+            },
+            channel_order: match input.order {
+                ChannelOrder::Last => "last",
+                ChannelOrder::First => "first",
+            },
+            batch: input.batch(),
+            open: input.is_open,
+        }
     }
 }
 
@@ -343,11 +398,16 @@ impl Weights {
 }
 
 impl Range {
-    fn new(range: InputRange, source: ScalingSource) -> Self {
+    fn new(range: InputRange, source: &ScalingSource) -> Self {
         let name = match source {
             ScalingSource::Properties => "properties",
             ScalingSource::Metadata => "metadata",
             ScalingSource::ModelinfoFile => "modelinfo",
+            ScalingSource::Graph(_) => "graph",
+            ScalingSource::Probe => "probe",
+            ScalingSource::UnusedMetadata
+            | ScalingSource::Quantization
+            | ScalingSource::ElementType => "element-type",
             ScalingSource::Default => "default",
         };
         let InputRange { black, white } = range;
@@ -356,13 +416,15 @@ impl Range {
 }
 
 /// Returns the name of the source in JSON.
-fn labels_name(source: LabelSource) -> &'static str {
+fn labels_name(source: &LabelSource) -> String {
     match source {
         LabelSource::List => "labels",
         LabelSource::File => "labels-file",
         LabelSource::Metadata => "metadata",
-        LabelSource::BesideModel => "labels.txt",
-        LabelSource::CatAndDog => "default",
+        LabelSource::BesideModel(file) => file,
+        LabelSource::FileName => "file-name",
+        LabelSource::LabModel => "default",
         LabelSource::Numbers => "numbers",
     }
+    .to_owned()
 }

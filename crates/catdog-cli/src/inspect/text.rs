@@ -5,7 +5,7 @@ use std::fmt;
 use super::Output;
 use super::classify::PictureReport;
 use super::report::{
-    Activation, Interpreted, Labels, Optimization, Quantization, RefusedOperator, Report,
+    Activation, Interpreted, Labels, Layout, Optimization, Quantization, RefusedOperator, Report,
     Signature, Tensor, Weights, Xnnpack,
 };
 use crate::output::printable;
@@ -80,9 +80,7 @@ fn write_model(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 fn write_interpreted(f: &mut fmt::Formatter<'_>, interpreted: &Interpreted) -> fmt::Result {
-    if interpreted.dynamic_batch {
-        line(f, "batch size", &"dynamic, set to 1")?;
-    }
+    line(f, "picture size", &interpreted.layout)?;
     line(f, "activation", &interpreted.activation)?;
     line(f, "labels", &interpreted.labels)?;
     let range = &interpreted.input_range;
@@ -90,6 +88,13 @@ fn write_interpreted(f: &mut fmt::Formatter<'_>, interpreted: &Interpreted) -> f
         format_args!("pixel values 0..255 become {} ({})", range.range, range.reason).to_string();
     line(f, "input range", &range)?;
     line(f, "optimization", &interpreted.optimization)?;
+    if let Some(error) = &interpreted.runtime_error {
+        line(
+            f,
+            "runtime",
+            &format_args!("not used, so the input range is not tried out: {error}"),
+        )?;
+    }
     for warning in &interpreted.warnings {
         line(f, "warning", warning)?;
     }
@@ -182,6 +187,26 @@ impl fmt::Display for Activation {
         }
         if self.graph != "none" {
             write!(f, "; the graph ends in {}", self.graph)?;
+        }
+        if self.multi_label {
+            f.write_str("; multi-label, because the classes do not exclude each other")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { width, height, channels, channel_order, batch, open } = self;
+        write!(f, "{width} x {height}, {channels}")?;
+        if *channel_order == "first" {
+            f.write_str(", channels first (NCHW)")?;
+        }
+        if *batch > 1 {
+            write!(f, ", the first of a batch of {batch}")?;
+        }
+        if *open {
+            f.write_str("; open dimensions of the file are set to this")?;
         }
         Ok(())
     }

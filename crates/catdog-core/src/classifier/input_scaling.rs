@@ -131,7 +131,8 @@ fn clipped_range(element: ElementType, quantization: Quantization) -> Option<Exp
     if ranges.iter().filter_map(share).any(|share| share >= UNCLIPPED) {
         return None;
     }
-    let clipped = ranges.iter().find(|range| share(range).is_some_and(|share| share >= MIN_CLIPPED));
+    let clipped =
+        ranges.iter().find(|range| share(range).is_some_and(|share| share >= MIN_CLIPPED));
     clipped.map(|(range, ..)| *range)
 }
 

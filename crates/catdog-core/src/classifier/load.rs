@@ -28,15 +28,7 @@ impl Classifier {
         }
         let (shared, threads) = load_model(config)?;
         let info = shared.info();
-        let in_graph = match info.activation {
-            GraphActivation::None if info.output.len() == 1 => Activation::Sigmoid,
-            GraphActivation::None => Activation::Softmax,
-            GraphActivation::LogSoftmax => Activation::Exp,
-            _ => Activation::None,
-        };
-        let probe = Probe::new(shared.pool(), &info.input, in_graph, shared.inference_time())
-            .cached(shared.file(), &config.model_options);
-        let interpretation = Interpretation::new(config, info, Some(&probe))?;
+        let interpretation = interpret(config, &shared)?;
         let summary = interpretation.summary(info);
         let target = tensor_target(&info.input, &interpretation.scaling);
         let Interpretation { labels, activation, multi_label, warnings, .. } = interpretation;
@@ -61,6 +53,32 @@ impl Classifier {
         };
         Ok(Self::from_parts(parts, runtime))
     }
+}
+
+impl Interpretation {
+    /// Loads runtime and model, and interprets the model as [`Classifier::load`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Classifier::load`].
+    pub fn load(config: &Config) -> Result<Self, LoadError> {
+        let (shared, _) = load_model(config)?;
+        interpret(config, &shared)
+    }
+}
+
+/// Interprets a loaded model, with the probe.
+fn interpret(config: &Config, shared: &SharedModel) -> Result<Interpretation, LoadError> {
+    let info = shared.info();
+    let left_to_catdog = match info.activation {
+        GraphActivation::None if info.output.len() == 1 => Activation::Sigmoid,
+        GraphActivation::None => Activation::Softmax,
+        GraphActivation::LogSoftmax => Activation::Exp,
+        _ => Activation::None,
+    };
+    let probe = Probe::new(shared.pool(), &info.input, left_to_catdog, shared.inference_time())
+        .cached(shared.file(), &config.model_options);
+    Interpretation::new(config, info, Some(&probe))
 }
 
 /// Loads the model and returns it with its number of threads.

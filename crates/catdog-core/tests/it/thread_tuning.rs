@@ -57,7 +57,8 @@ fn the_choice_is_cached() {
     assert_eq!(chosen(cache), other);
 
     // A cached number that is not a candidate on this machine is ignored.
-    let impossible: BTreeMap<String, String> = changed.into_keys().map(|key| (key, "77".to_owned())).collect();
+    let impossible: BTreeMap<String, String> =
+        changed.into_keys().map(|key| (key, "77".to_owned())).collect();
     std::fs::write(&file, serde_json::to_vec(&impossible).unwrap()).unwrap();
     assert!([1, 2].contains(&chosen(cache)));
     assert!(entries().into_values().all(|threads| ["1", "2"].contains(&&*threads)));

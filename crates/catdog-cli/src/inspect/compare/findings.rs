@@ -84,9 +84,9 @@ pub fn unexplained_shape(
 
 /// Returns the elements of the element's input for black and white, as real numbers.
 pub fn range_of(interpretation: &Interpretation, info: &ModelInfo) -> [Line; CHANNELS] {
-    let InputRange { black, white } = interpretation.scaling.range(&info.input);
+    let InputRange { black, white } = interpretation.scaling.range(&info.input.tensor);
     let real = |stored: f32| {
-        let quantization = info.input.quantization;
+        let quantization = info.input.tensor.quantization;
         quantization.map_or(stored, |q| q.scale * (stored - q.zero_point as f32))
     };
     std::array::from_fn(|channel| {

@@ -8,7 +8,8 @@ use std::fmt;
 
 use catdog_core::frame::FrameView;
 use catdog_core::preprocess::{
-    PreprocessError, Preprocessor, Resize, ResizeMethod, TensorTarget, ValueMap,
+    ChannelOrder, Channels, PreprocessError, Preprocessor, Resize, ResizeMethod, TensorTarget,
+    ValueMap,
 };
 use catdog_core::tensor::{ElementType, TensorMut};
 use image::RgbImage;
@@ -203,8 +204,14 @@ fn as_the_element(
 ) -> Result<Vec<f32>, PreprocessError> {
     let spec = frame_spec(pixels);
     let pixel_values = ValueMap::Normalized { mean: 0.0, std: 1.0 };
-    let target =
-        TensorTarget { width, height, element: ElementType::F32, values: [pixel_values; CHANNELS] };
+    let target = TensorTarget {
+        width,
+        height,
+        channels: Channels::Rgb,
+        order: ChannelOrder::Last,
+        element: ElementType::F32,
+        values: [pixel_values; CHANNELS],
+    };
     let mut resized = vec![0.0; width * height * CHANNELS];
     // The plane is made from the pixels, so it fits.
     if let Ok(frame) = FrameView::new(&spec, &[plane(pixels)]) {

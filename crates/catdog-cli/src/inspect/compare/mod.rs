@@ -10,14 +10,14 @@ mod recorded;
 mod resample;
 mod scores;
 
-use catdog_core::classifier::{Config, Interpretation};
+use catdog_core::classifier::{Config, Interpretation, LoadError};
 use catdog_core::decision::Activation;
-use catdog_core::engine::litert::{LiteRtEngine, LiteRtOptions};
+use catdog_core::engine::litert::{LiteRtEngine, LiteRtModel, LiteRtOptions};
 use catdog_core::engine::{self, Engine};
 use catdog_core::frame::FrameView;
 use catdog_core::model::tflite::ModelInfo;
 use catdog_core::preprocess::Preprocessor;
-use catdog_core::tensor::{Quantization, TensorMut};
+use catdog_core::tensor::{Quantization, TensorMut, f16};
 use serde::Serialize;
 
 use super::classify::{frame_spec, plane};
@@ -96,8 +96,11 @@ pub fn compare(
     picture: &Picture,
     recorded: &Recorded,
 ) -> Result<Comparison, Failure> {
-    let interpretation = Interpretation::new(config, info)?;
-    let image = recorded.input.image(info.input.quantization);
+    let interpretation = match Interpretation::load(config) {
+        Err(LoadError::Runtime(_)) => Interpretation::new(config, info, None)?,
+        interpretation => interpretation?,
+    };
+    let image = recorded.input.image(info.input.tensor.quantization);
     let target = interpretation.tensor_target(info);
     let fits =
         |image: &&RecordedImage| (image.width, image.height) == (target.width, target.height);
@@ -154,7 +157,8 @@ fn run(
 ) -> Result<Run, Failure> {
     let file = config.model.read()?;
     let options = LiteRtOptions { threads: 1, accelerator: config.accelerator };
-    let mut engine = LiteRtEngine::new(&file, &options)?;
+    let model = LiteRtModel::with_model_options(&file, &options, &config.model_options)?;
+    let mut engine = model.engine()?;
     let spec = frame_spec(&picture.upright);
     let target = interpretation.tensor_target(info);
     let frame = FrameView::new(&spec, &[plane(&picture.upright)])?;
@@ -164,7 +168,7 @@ fn run(
     let recorded = match image {
         None => None,
         Some(image) => {
-            store(&image.values, info.input.quantization, engine.input_mut());
+            store(&image.values, info.input.tensor.quantization, engine.input_mut());
             engine::run(&mut engine)?;
             Some((scores_of(&engine, info.output.quantization), scores_of(&engine, None)))
         }
@@ -185,6 +189,10 @@ fn store(values: &[f32], quantization: Option<Quantization>, input: TensorMut<'_
     };
     match input {
         TensorMut::F32(input) => input.copy_from_slice(values),
+        TensorMut::F16(elements) => elements
+            .iter_mut()
+            .zip(values)
+            .for_each(|(element, value)| *element = f16::from_f32(*value)),
         TensorMut::U8(input) => {
             input.iter_mut().zip(values).for_each(|(to, value)| *to = stored(value) as u8);
         }

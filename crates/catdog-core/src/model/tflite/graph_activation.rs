@@ -8,11 +8,11 @@
 use std::fmt;
 
 use super::dataflow::{Constant, Dataflow, Operator};
+use super::operator_options::pool_2d_options;
 use super::operator_options::{
-    activation_options, activation_function_type, concatenation_options,
+    activation_function_type, activation_options, concatenation_options,
 };
 use super::reader::Table;
-use super::operator_options::pool_2d_options;
 use super::schema::BuiltinOperator;
 
 /// The activation that a graph applies to its scores.

@@ -9,7 +9,7 @@ use crate::tensor::TensorInfo;
 
 /// Limit for the height and width of an input, in pixels: several times the input of the largest
 /// published image classifiers. A damaged file can contain any number.
-const MAX_SIDE: usize = 4096;
+pub const MAX_SIDE: usize = 4096;
 /// Limit for a batch size that is fixed in the file; exporters write at most some dozens.
 const MAX_BATCH: usize = 256;
 /// Height and width of an input without a fixed size: the size of ImageNet classifiers.

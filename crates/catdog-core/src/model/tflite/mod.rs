@@ -40,7 +40,7 @@ pub use error::ModelError;
 pub use expected_range::ExpectedRange;
 pub use graph_activation::GraphActivation;
 pub use graph_range::{Evidence, GraphRange};
-pub use image_input::ImageInput;
+pub use image_input::{ImageInput, MAX_SIDE};
 pub use listing::{ConstantType, ListedSignature, ListedTensor, Listing};
 pub use metadata::{LabelsEntry, Normalization};
 pub use model_info::ModelInfo;

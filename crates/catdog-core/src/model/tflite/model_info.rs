@@ -73,7 +73,8 @@ impl ModelInfo {
         // verified afterwards.
         let described = Self::describe(file, root, &entry, options)?;
         let is_open = described.input.is_open;
-        let shape = described.input.runtime_shape.iter().map(|&d| i32::try_from(d).unwrap_or(i32::MAX));
+        let shape =
+            described.input.runtime_shape.iter().map(|&d| i32::try_from(d).unwrap_or(i32::MAX));
         let input = InputShape { subgraph: entry.subgraph, shape: shape.collect() };
         verify(file, root, &subgraphs, Some(&input).filter(|_| is_open))?;
         Ok(described)

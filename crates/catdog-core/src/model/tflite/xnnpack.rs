@@ -15,8 +15,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::contents::{buffer_bytes, graph_that_runs, name};
-use super::reader::Table;
 use super::operator_options::strided_slice_options;
+use super::reader::Table;
 use super::schema::{
     BuiltinOperator as Op, TensorType, buffer, layer_inputs, model, operator,
     quantization_parameters, sub_graph, tensor,
