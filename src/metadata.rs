@@ -215,14 +215,12 @@ impl MetadataWriter {
     ) -> Result<(), glib::BoolError> {
         let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
         self.fill(meta.mut_structure(), entry);
-        match entry.rois {
-            // The boxes are results of their own, and a reader would take that of the frame for one.
-            Some(rois) => crate::roi::attach(buffer, rois, self)?,
-            None => {
-                #[cfg(feature = "analytics")]
-                self.attach_analytics(buffer, &entry.classification, object)?;
-            }
+        if let Some(rois) = entry.rois {
+            // The result of the frame is that of a box, so it is attached to the box only.
+            return crate::roi::attach(buffer, rois, self);
         }
+        #[cfg(feature = "analytics")]
+        self.attach_analytics(buffer, &entry.classification, object)?;
         Ok(())
     }
 

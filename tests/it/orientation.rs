@@ -126,6 +126,7 @@ fn another_stream_starts_without_an_orientation() {
             .property("region", "0,0,0.375,0.375")
             .property("smoothing", 0_u32)
             .property("hold", 0_u32)
+            .property_from_str("mode", "sync")
             .build()
             .unwrap();
         gst_check::Harness::with_element(&filter, Some("sink"), Some("src"))

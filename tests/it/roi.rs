@@ -57,7 +57,7 @@ fn green() -> Option<(String, i32, f64)> {
 
 #[test]
 fn each_box_gets_a_classification_and_the_frame_gets_the_best_one() {
-    let pipeline = play("roi-each", Duration::ZERO, "name=watcher post-messages=every");
+    let pipeline = play("roi-each", Duration::ZERO, "post-messages=every");
     let buffer = through(&pipeline, halves(0, &[LEFT, RIGHT]));
     assert_eq!(parameters(&buffer), [red(), green()]);
     let parameter = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
@@ -65,13 +65,13 @@ fn each_box_gets_a_classification_and_the_frame_gets_the_best_one() {
     let fields: Vec<&str> = parameter.fields().map(|name| name.as_str()).collect();
     assert_eq!(fields, ["label", "confidence", "label_id", "model_name", "element"]);
     assert_eq!(parameter.get("model_name"), Ok("fake"));
-    assert_eq!(parameter.get("element"), Ok("watcher"));
+    assert_eq!(parameter.get("element"), Ok("filter"));
 
     let meta = meta(&buffer);
     meta.assert_is(("green", 1.0), 0.01);
     assert!(meta.fresh && meta.inference_pts == Some(0));
     end(&pipeline);
-    let message = results(&pipeline.wait_for_eos(), "watcher").remove(0);
+    let message = results(&pipeline.wait_for_eos(), "filter").remove(0);
     let rois = message.get::<gst::Array>("rois").unwrap();
     let rois: Vec<gst::Structure> = rois.iter().map(|roi| roi.get().unwrap()).collect();
     let facts = |roi: &gst::Structure| {
