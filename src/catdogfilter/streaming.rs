@@ -1,8 +1,9 @@
 //! The path of a frame through the element.
 //!
 //! [`Streaming`] processes one frame at a time, each step once: apply changes -> collect finished
-//! results -> infer or skip the frame, or its boxes -> decide its classification -> attach it -> note the events
-//! for the application. The element posts the [`Events`] after the frame, with no lock held.
+//! results -> infer or skip the frame, or its boxes -> decide its classification -> attach it ->
+//! note the events for the application. The element posts the [`Events`] after the frame, with no
+//! lock held.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
