@@ -81,7 +81,7 @@ def hash_table() -> Model:
 
 def bad_models() -> dict[str, bytes]:
     """Returns the files by name."""
-    softmax = float_net(1, 3, "softmax").pack()
+    softmax = float_net(1, 3, "softmax", input_name="image").pack()
     no_subgraph = Model()
     files = {
         "two_inputs.tflite": single_op((1, 8, 8, 3), Kind.FLOAT32, [(1, 3)], inputs=2).pack(),

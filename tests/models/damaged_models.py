@@ -199,7 +199,7 @@ def buffer_of(name: str, values: Sequence[int]) -> Change:
 
 def plain() -> Model:
     """Returns the model that most cases damage."""
-    return float_net(1, 3, "softmax")
+    return float_net(1, 3, "softmax", input_name="image")
 
 
 def operator_model(name: str) -> Callable[[], Model]:
@@ -339,7 +339,7 @@ def damaged_models() -> dict[str, bytes]:
         "hybrid_depthwise_without_bias": (without_bias(Op.DEPTHWISE_CONV_2D), hybrid_dynamic_range),
         "op_writes_its_input": (
             lambda _m, g: setattr(g.operators[3], "outputs", g.operators[3].inputs[:1]),
-            lambda: float_net(3, 1, "logistic"),
+            lambda: float_net(3, 1, "logistic", input_name="image"),
         ),
         "signature_names_a_weight": (
             set_field(lambda m, _g: (m.signatureDefs[0].inputs[0], "tensorIndex"), 2),

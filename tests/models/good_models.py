@@ -16,6 +16,7 @@ def float_net(
     last: str | None = None,
     shape: tuple[int, int, int, int] = (1, 8, 8, 3),
     metadata: bytes | None = None,
+    input_name: str = "input",
 ) -> Model:
     """float: conv 3x3 stride 2, relu6 -> flatten -> dense -> `last` ("softmax", "logistic" or None); input -1..1."""
     _, height, width, _ = shape
@@ -24,7 +25,7 @@ def float_net(
     rng = Lcg(seed)
     model = Model()
     g = model.graph()
-    x = g.input("image", shape)
+    x = g.input(input_name, shape)
     w = g.const("conv/w", rng.float32((4, 3, 3, 3), 0.5))
     b = g.const("conv/b", rng.float32((4,), 0.5) + np.float32(0.5))
     y = g.conv(x, w, b, g.tensor("conv", (1, rows, columns, 4)), stride=2)
@@ -144,7 +145,7 @@ def hybrid_dynamic_range(float_depthwise: bool = False) -> Model:
     scales = np.arange(4, 12, dtype=np.float32) / np.float32(1024)
     model = Model()
     g = model.graph()
-    x = g.input("image", (1, 8, 8, 3))
+    x = g.input("input", (1, 8, 8, 3))
     w = g.const("conv/w", rng.int8((8, 3, 3, 3)), quantization(scales, [0] * 8, 0))
     b = g.const("conv/b", rng.float32((8,), 0.5) + np.float32(0.5))
     y = g.conv(x, w, b, g.tensor("conv", (1, 4, 4, 8)), stride=2, version=5)

@@ -80,7 +80,7 @@ fn write_model(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 fn write_interpreted(f: &mut fmt::Formatter<'_>, interpreted: &Interpreted) -> fmt::Result {
-    line(f, "picture size", &interpreted.layout)?;
+    line(f, "layout", &interpreted.layout)?;
     line(f, "activation", &interpreted.activation)?;
     line(f, "labels", &interpreted.labels)?;
     let range = &interpreted.input_range;

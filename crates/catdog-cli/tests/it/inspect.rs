@@ -50,20 +50,21 @@ fn text_names_every_fact_of_a_quantized_model() {
     );
     assert_eq!(line(&text, "input"), "'image', uint8 [-1, 8, 8, 3], not quantized");
     assert_eq!(line(&text, "output"), "'output_0', float32 [-1, 1], not quantized");
-    assert_eq!(line(&text, "batch size"), "dynamic, set to 1");
+    assert_eq!(line(&text, "layout"), "8 x 8, rgb; open dimensions of the file are set to this");
     assert!(line(&text, "operators").contains("1 CONV_2D"), "{text}");
     assert!(line(&text, "weights").contains("float32"), "{text}");
     assert_eq!(
         line(&text, "activation"),
         "sigmoid (the graph ends without an activation, and it has one score)"
     );
-    assert_eq!(line(&text, "labels"), "cat, dog (default of a model with one or two scores)");
+    assert_eq!(line(&text, "labels"), "0, 1 (numbers, because no source has names)");
     assert_eq!(
         line(&text, "input range"),
-        "pixel values 0..255 become 0..255 (default, because the model does not define it)"
+        "pixel values 0..255 become 0..255 (as stored, because the input has 8-bit elements)"
     );
     assert_eq!(line(&text, "optimization"), "nothing to do");
-    assert!(!text.contains("warning"), "{text}");
+    assert!(line(&text, "warning").contains("2 classes without names"), "{text}");
+    assert!(line(&text, "runtime").starts_with("not used, so the input range is not tried out"));
 }
 
 #[test]
@@ -84,7 +85,9 @@ fn the_example_of_the_guide_is_what_the_command_prints() {
     let (_, block) = page.split_once("```text\n$ catdog ").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     let (command, want) = block.split_once('\n').unwrap();
-    let output = catdog().current_dir(root).args(command.split(' ')).output().unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let mut catdog = catdog_with_runtime(cache.path());
+    let output = catdog.current_dir(root).args(command.split(' ')).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), want);
 }
 
@@ -131,24 +134,80 @@ fn json_is_one_object_with_the_same_facts() {
             ]
         },
         "input": image,
-        "dynamic_batch": false,
+        "layout": {
+            "width": 8, "height": 8, "channels": "rgb", "channel_order": "last", "batch": 1,
+            "open": false
+        },
         "output": probabilities,
+        "output_index": 0,
         "activation": {
-            "graph": "softmax", "applied": "none", "reason": "the graph contains the activation"
+            "graph": "softmax", "applied": "none", "reason": "the graph contains the activation",
+            "multi_label": false
         },
         "labels": {
             "names": ["a", "b", "c", "d", "e"], "source": "labels", "reason": "from labels"
         },
         "input_range": {
             "black": [-128.0, -128.0, -128.0], "white": [127.0, 127.0, 127.0],
-            "source": "default", "reason": "default, because the model does not define it"
+            "source": "element-type",
+            "reason": "as stored, because the input has 8-bit elements"
         },
         "optimization": { "converted_weights": 0, "partitions": null },
+        "runtime_error": got["runtime_error"],
         "warnings": [],
         "pictures": [],
         "comparison": null
     });
     assert_eq!(got, want);
+}
+
+#[test]
+fn labels_inside_a_model_may_have_indices_or_be_a_dictionary() {
+    for name in ["indexed", "dictionary"].map(|form| format!("metadata_labels_{form}.tflite")) {
+        let report = json(&name, &[]);
+        assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]), "{name}");
+        assert_eq!(report["labels"]["source"], "metadata", "{name}");
+        assert_eq!(report["warnings"], json!([]), "{name}");
+    }
+    // An archive without metadata.
+    let report = json("undescribed_labels.tflite", &[]);
+    assert_eq!(report["labels"]["names"], json!(["heron", "otter", "newt"]));
+}
+
+#[test]
+fn a_file_name_may_name_cat_and_dog() {
+    let report = json("cat_dog.tflite", &[]);
+    assert_eq!(report["labels"]["names"], json!(["cat", "dog"]));
+    assert_eq!(report["labels"]["source"], "file-name");
+    assert_eq!(report["warnings"], json!([]));
+}
+
+#[test]
+fn a_foreign_labels_file_next_to_the_model_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("m.tflite");
+    fs::copy(model("float_softmax.tflite"), &copy).unwrap();
+    fs::write(folder.path().join("labels.txt"), "a\nb\n").unwrap();
+    let (code, stdout, _) = run(&["inspect", "--json", copy.to_str().unwrap()]);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &report["labels"]["source"]), (Some(0), &json!("numbers")));
+    assert!(stdout.contains("found next to the model is not used"), "{stdout}");
+    // A user who names the file wants its names.
+    let labels = folder.path().join("labels.txt");
+    let arguments = ["inspect", copy.to_str().unwrap(), "--labels-file", labels.to_str().unwrap()];
+    assert_eq!(run(&arguments).0, Some(1));
+}
+
+#[test]
+fn the_layout_of_other_inputs_is_reported() {
+    let layout = |name: &str| line(&text(&format!("color/{name}.tflite"), &[]), "layout");
+    assert_eq!(layout("nchw"), "8 x 8, rgb, channels first (NCHW)");
+    assert_eq!(layout("gray"), "8 x 8, gray");
+    assert_eq!(layout("batch_4"), "8 x 8, rgb, the first of a batch of 4");
+    let open = text("color/open_size.tflite", &["--input-size", "32x16"]);
+    assert!(line(&open, "layout").starts_with("32 x 16, rgb; open dimensions"), "{open}");
+    let report = json("color/two_outputs.tflite", &["--output", "scores"]);
+    assert_eq!((&report["output"]["name"], &report["output_index"]), (&json!("scores"), &json!(1)));
 }
 
 #[test]
@@ -343,6 +402,7 @@ fn control_characters_of_a_file_name_do_not_reach_the_terminal() {
 /// Runs `catdog inspect built-in` with `stdout` and returns exit code and stderr.
 fn inspect_into(stdout: impl Into<Stdio>) -> (Option<i32>, String) {
     let mut command = Command::new(cargo_bin!("catdog"));
+    command.env("CATDOG_LITERT_LIBRARY", "/nowhere/libLiteRt.so");
     let output = command.args(["inspect", "built-in"]).stdout(stdout).stderr(Stdio::piped());
     let output = output.spawn().unwrap().wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())

@@ -71,7 +71,13 @@ impl ModelInfo {
         let entry = EntryPoint::choose(root, &subgraphs)?;
         // A sound model that is no image classifier is described as what it is, so the graph is
         // verified afterwards.
-        let described = Self::describe(file, root, &entry, options)?;
+        let described = match Self::describe(file, root, &entry, options) {
+            // A truncated file looks like one without inputs.
+            Err(error @ (ModelError::Inputs(0) | ModelError::Outputs(0))) => {
+                return verify(file, root, &subgraphs, None).and(Err(error));
+            }
+            described => described?,
+        };
         let is_open = described.input.is_open;
         let shape =
             described.input.runtime_shape.iter().map(|&d| i32::try_from(d).unwrap_or(i32::MAX));

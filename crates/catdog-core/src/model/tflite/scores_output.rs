@@ -40,6 +40,11 @@ pub(super) fn choose(
     if let [only] = outputs {
         return Ok((0, row_of_scores(only, batch)?));
     }
+    // The boxes of a detector have four coordinates.
+    let is_boxes = |output: &TensorDescription| matches!(output.shape[..], [_, _, 4]);
+    if outputs.iter().any(is_boxes) {
+        return Err(ModelError::Outputs(outputs.len()));
+    }
     let rows: Vec<(usize, TensorInfo)> = outputs
         .iter()
         .enumerate()
