@@ -86,7 +86,7 @@ fn the_example_of_the_guide_is_what_the_command_prints() {
     let (block, _) = block.split_once("```").unwrap();
     let (command, want) = block.split_once('\n').unwrap();
     let cache = tempfile::tempdir().unwrap();
-    let mut catdog = catdog_with_runtime(cache.path());
+    let mut catdog = crate::catdog_with_runtime(cache.path());
     let output = catdog.current_dir(root).args(command.split(' ')).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), want);
 }
