@@ -32,7 +32,7 @@ def run_model(entry: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:
     pictures = [str(folder / "pictures" / entry["task"] / f"{number:02d}.png") for number in entry["pictures"]]
     environment = os.environ | {"GST_DEBUG": "catdogfilter:6", "GST_DEBUG_NO_COLOR": "1"}
     command = [PYTHON, str(ELEMENT), str(folder / entry["file"]), *pictures]
-    failed = {"results": [], "warnings": [], "range": None, "crashed": True}
+    failed: dict[str, Any] = {"results": [], "warnings": [], "range": None, "crashed": True}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
     except subprocess.TimeoutExpired:

@@ -69,15 +69,15 @@ def is_right(spec: Spec, entry: Mapping[str, Any], result: Mapping[str, Any], to
 
 def expected_elements(entry: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Returns what black and white become in the input of a correct caller, for each channel."""
-    mean, std = FED[entry["range"]]
+    means, stds = FED[entry["range"]]
     scale, zero_point = entry["input"]["quantization"]
-    channels = 1 if entry["task"] == "gray" else 3
-    if channels == 1:
-        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    normalization = list(zip(means, stds))
+    if entry["task"] == "gray":
+        normalization = [(sum(means) / 3, sum(stds) / 3)]
     limits = {"int8": (-128, 127), "uint8": (0, 255)}.get(entry["input"]["type"])
     pairs = []
-    for m, s in zip(mean, std):
-        values = [(pixel - m) / s for pixel in (0, 255)]
+    for mean, std in normalization:
+        values = [(pixel - mean) / std for pixel in (0, 255)]
         if limits:
             values = [min(max(round(v / scale) + zero_point, limits[0]), limits[1]) for v in values]
         pairs.append((values[0], values[1]))
