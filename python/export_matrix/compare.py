@@ -39,7 +39,8 @@ def run_model(entry: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:
         return failed | {"error": f"no end after {RUN_SECONDS} s"}
     if done.returncode != 0:
         return failed | {"error": f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"}
-    output: dict[str, Any] = json.loads(done.stdout)
+    # The names of folders contain the words by which messages are recognized.
+    output: dict[str, Any] = json.loads(done.stdout.replace(f"{(folder / entry['file']).parent}/", ""))
     chosen = RANGE.search(done.stderr)
     return output | {"range": chosen.group(1) if chosen else None}
 

@@ -1,7 +1,8 @@
 """The models of the matrix: what varies, which combinations exist, and which of them are built.
 
-The set is not the full product. Every pair of values of two factors occurs in at least one model, the product of range
-and type is complete, and further models cover metadata, labels files and published architectures.
+The set is not the full product. Every pair of values of two factors occurs in at least one model, the products of range
+and type and of range and layout are complete, and further models cover metadata, labels files and published
+architectures.
 """
 
 import dataclasses
@@ -189,6 +190,12 @@ def core() -> Iterator[Spec]:
         yield Spec(range=range_, type=type_, architecture=SMALL[number % len(SMALL)])
 
 
+def layouts() -> Iterator[Spec]:
+    """Yields the product of layout and range, with a softmax and float32."""
+    for layout, range_ in itertools.product(LAYOUTS, RANGES):
+        yield Spec(layout=layout, range=range_, architecture="normalized")
+
+
 def published() -> Iterator[Spec]:
     """Yields the published architectures. The scores of every second model are logits."""
     for architecture, (range_, types) in PUBLISHED.items():
@@ -223,7 +230,7 @@ def with_labels() -> Iterator[Spec]:
 
 def matrix() -> list[Spec]:
     """Returns all models, each once, in the order in which they are built."""
-    every: Iterable[Spec] = itertools.chain(core(), with_metadata(), with_labels(), pairwise(), published())
+    every: Iterable[Spec] = itertools.chain(core(), with_metadata(), with_labels(), pairwise(), layouts(), published())
     unique = list(dict.fromkeys(every))
     assert all(spec.exists for spec in unique)
     assert len({spec.name for spec in unique}) == len(unique)

@@ -75,7 +75,7 @@ def refusals(rows: Sequence[Row]) -> Iterable[str]:
     """Yields the models that are refused, or whose process crashes."""
     for one in rows:
         if one["verdict"] in ("refused", "crashed", "refused as expected"):
-            yield f"- `{one['name']}` ({one['verdict']}): {without_path(one['error'])}"
+            yield f"- `{one['name']}` ({one['verdict']}): {one['error']}"
 
 
 def disagreements(rows: Sequence[Row]) -> Iterable[str]:
@@ -98,11 +98,6 @@ def off_confidences(rows: Sequence[Row]) -> Iterable[str]:
     for one in rows:
         if one["confidence_error"] > verdicts.CONFIDENCE_TOLERANCE:
             yield f"- `{one['name']}`: differs by up to {one['confidence_error']:.2f}"
-
-
-def without_path(text: str) -> str:
-    """Returns a message with the file name of a model instead of its path."""
-    return " ".join(word.rpartition("/")[2] if "/" in word and ".tflite" in word else word for word in text.split())
 
 
 def page(result: Mapping[str, Any]) -> str:

@@ -44,8 +44,9 @@ class Verdict(NamedTuple):
 def tolerated(spec: Spec) -> dict[str, str]:
     """Returns what may end the run of a model without a right answer: "warning" or "error", and a part of its text.
 
-    These are facts that no file contains: the normalization of ImageNet outside of the graph, and the size of the
-    pictures for an open input. A fixed batch of several pictures, and several outputs, may be refused.
+    These are facts that no file contains: the normalization of ImageNet outside of the graph, the size of the pictures
+    for an open input, and which of two outputs is the row of scores if neither an activation nor a label tells it. A
+    fixed batch of several pictures may be refused.
     """
     allowed = {}
     if spec.range == "imagenet" and spec.metadata == "none":
@@ -54,8 +55,8 @@ def tolerated(spec: Spec) -> dict[str, str]:
         allowed |= {"warning": r"height|width|size", "error": r"height|width|size"}
     if spec.layout == "batch4":
         allowed["error"] = r"batch"
-    if spec.layout == "features-too":
-        allowed["error"] = r"outputs"
+    if spec.layout == "features-too" and spec.kind.startswith("logit") and spec.labels == "none":
+        allowed["error"] = r"\d outputs"
     return allowed
 
 
