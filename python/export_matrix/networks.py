@@ -50,6 +50,7 @@ class Architecture(NamedTuple):
     body: Callable[[Any], Any]
     epochs: int = 8
     examples: int = 900
+    batch: int = 32
     rate: float = 3e-3
     # A network below this share of right test pictures is not exported.
     minimum: float = 0.7
@@ -110,7 +111,7 @@ def application(name: str, **options: Any) -> Callable[[Any], Any]:
 
 def published(name: str, **options: Any) -> Architecture:
     """Returns a network of keras.applications with a short training: its answers count, not its accuracy."""
-    return Architecture(96, application(name, **options), epochs=4, examples=320, minimum=0.4)
+    return Architecture(96, application(name, **options), epochs=5, examples=320, batch=8, rate=1e-3, minimum=0.4)
 
 
 ARCHITECTURES = {
@@ -186,13 +187,13 @@ def train(base: Base, examples: pictures.Pictures) -> keras.Model:
     }
     count = architecture.examples
     pixels = pictures.resized(examples.images[:count], architecture.size, base.channels == 1)
-    steps = architecture.epochs * -(-count // 32)
+    steps = architecture.epochs * -(-count // architecture.batch)
     rate = keras.optimizers.schedules.CosineDecay(architecture.rate, steps)
     trained.compile(keras.optimizers.Adam(rate), losses, loss_weights={"classes": 1.0, "labels": 4.0, "binary": 1.0})
     trained.fit(
         scale_pixels(pixels, base.scale),
         targets(examples.classes[:count], base.task),
-        batch_size=32,
+        batch_size=architecture.batch,
         epochs=architecture.epochs,
         verbose=0,
     )
