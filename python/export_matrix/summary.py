@@ -94,9 +94,9 @@ def false_ranges(rows: Sequence[Row]) -> Iterable[str]:
 
 
 def off_confidences(rows: Sequence[Row]) -> Iterable[str]:
-    """Yields the models whose class is right and whose confidence is not."""
+    """Yields the models whose classes are right and whose confidences are not."""
     for one in rows:
-        if one["confidence_error"] > verdicts.CONFIDENCE_TOLERANCE:
+        if one["verdict"] == "right" and one["confidence_error"] > verdicts.CONFIDENCE_TOLERANCE:
             yield f"- `{one['name']}`: differs by up to {one['confidence_error']:.2f}"
 
 
@@ -108,7 +108,7 @@ def page(result: Mapping[str, Any]) -> str:
         ("Refused models", refusals(rows)),
         ("Wrong classes", disagreements(rows)),
         ("False choices of the input range", false_ranges(rows)),
-        ("Confidences that differ although the class is right", off_confidences(rows)),
+        ("Confidences that differ although every class is right", off_confidences(rows)),
         ("Combinations that the converter does not export", unexported),
     )
     lines = [
