@@ -24,7 +24,7 @@ PYTHON = "/usr/bin/python3"
 RUN_SECONDS = 120
 # The line in which catdogfilter logs how it interprets a model, for example
 # "pixel values 0..255 become -1..1 (from the metadata of the model); output ...".
-RANGE = re.compile(r"pixel values 0\.\.255 become (.*?\((?:from|default)[^)]*\))")
+RANGE = re.compile(r"pixel values 0\.\.255 become (.*?); output ")
 
 
 def run_model(entry: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:

@@ -90,7 +90,9 @@ def false_range(entry: Mapping[str, Any], chosen: str | None) -> str:
     if not chosen:
         return ""
     number = r"(-?[0-9.]+?(?:e-?[0-9]+)?)"
-    found = [(float(a), float(b)) for a, b in re.findall(rf"{number}\.\.{number}(?=[ ,]|$)", chosen.split(" (from")[0])]
+    # The reason follows in parentheses, as do the names of three channels.
+    ranges = re.split(r" \((?!red|green|blue)", chosen)[0]
+    found = [(float(a), float(b)) for a, b in re.findall(rf"{number}\.\.{number}(?=[ ,]|$)", ranges)]
     expected = expected_elements(entry)
     if not found:
         return f"chosen {chosen}: not understood"
