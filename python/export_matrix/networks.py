@@ -119,7 +119,6 @@ ARCHITECTURES = {
     "plain": Architecture(32, plain_body, epochs=14),
     "normalized": Architecture(48, normalized_body, epochs=14),
     "depthwise": Architecture(64, depthwise_body),
-    "mobilenet": published("MobileNet", alpha=0.25),
     "mobilenetv2": published("MobileNetV2", alpha=0.35),
     "mobilenetv3": published("MobileNetV3Small", include_preprocessing=True),
     "efficientnet": published("EfficientNetB0"),

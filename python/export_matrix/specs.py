@@ -46,7 +46,6 @@ SIGNATURES = ("with", "without", "stale")
 SMALL = ("plain", "normalized", "depthwise")
 # Published architectures, with the range that their documentation names and the type of file that they are built as.
 PUBLISHED = {
-    "mobilenet": ("centered", ("float32", "dynamic", "uint8")),
     "mobilenetv2": ("centered", ("float32", "float16", "dynamic", "int8-inside", "int8", "uint8")),
     "mobilenetv3": ("raw", ("float32", "float16", "dynamic", "int8")),
     "efficientnet": ("raw", ("float16", "int8")),
