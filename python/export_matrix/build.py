@@ -30,7 +30,8 @@ from export_matrix.specs import Spec  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 TRAINING_CODE = ("pictures.py", "networks.py")
-EXPORT_CODE = (*TRAINING_CODE, "graphs.py", "convert.py", "truth.py")
+EXPORT_CODE = (*TRAINING_CODE, "graphs.py", "convert.py")
+ANSWERS_CODE = ("truth.py",)
 MOST_EXAMPLES = max(architecture.examples for architecture in networks.ARCHITECTURES.values())
 
 
@@ -70,6 +71,7 @@ class Builder:
         self.folder = folder
         self.networks = folder / f"networks-{digest(TRAINING_CODE)}"
         self.models = folder / f"models-{digest(EXPORT_CODE)}"
+        self.answers_code = digest(ANSWERS_CODE)
         self.tasks = {name: Task(name, folder) for name in ("color", "gray")}
         self.trained: dict[networks.Base, tuple[keras.Model, float]] = {}
         self.pixels: dict[tuple[str, int, bool], np.ndarray] = {}
@@ -95,43 +97,53 @@ class Builder:
         """Returns the description of a model, which is built if it does not exist."""
         folder = self.models / spec.name
         stored = folder / "entry.json"
+        entry: dict[str, Any] = {}
         if stored.exists():
-            entry: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
-            return entry
-        shutil.rmtree(folder, ignore_errors=True)
-        entry = self.built(spec, folder)
+            entry = json.loads(stored.read_text(encoding="utf-8"))
+            if entry.get("answers_code") == self.answers_code:
+                return entry
+        if "file" not in entry:
+            shutil.rmtree(folder, ignore_errors=True)
+            entry = self.exported(spec, folder)
+        entry = self.answered(spec, entry)
         folder.mkdir(parents=True, exist_ok=True)
         stored.write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return entry
 
-    def built(self, spec: Spec, folder: pathlib.Path) -> dict[str, Any]:
-        """Builds a model and returns its description."""
+    def exported(self, spec: Spec, folder: pathlib.Path) -> dict[str, Any]:
+        """Exports a model and returns its description without the answers."""
         base = graphs.base_of(spec)
         values = {field: getattr(spec, field) for field in Spec.__dataclass_fields__}
         entry: dict[str, Any] = {"name": spec.name, "values": values, "task": base.task}
         network, accuracy = self.network(base)
         if accuracy < networks.ARCHITECTURES[base.architecture].minimum:
             return entry | {"not_exported": f"the network {base.name} is right on {accuracy:.0%} of the pictures only"}
-        classes = self.tasks[base.task].tests.classes
-        order = graphs.class_order(spec.kind, len(pictures.classes_of(base.task)))
-        shown = pictures.BINARY[base.task] if spec.one_score else order
-        used = [number for number, cls in enumerate(classes) if cls in shown]
         try:
             path = write(spec, network, self.resized(base, calibration=True), folder)
-            answers = truth.describe(spec, path, self.resized(base, calibration=False)[used], len(order))
-        except Exception as error:  # the converter and the interpreter raise many types
+        except Exception as error:  # the converter raises many types
             return entry | {"not_exported": " ".join(str(error).split())[:300]}
-        drawn = [list(shown).index(classes[number]) for number in used]
-        right = float(np.mean([a == b for a, b in zip(answers["top"], drawn)]).round(3))
         return entry | {
             "file": str(path.relative_to(self.folder)),
             "bytes": path.stat().st_size,
             "range": spec.range if spec.range in specs.OUTSIDE else "raw",
             "classes": graphs.class_names(spec),
-            "pictures": used,
-            "accuracy": right,
-            **answers,
         }
+
+    def answered(self, spec: Spec, entry: dict[str, Any]) -> dict[str, Any]:
+        """Returns the description of an exported model with the answers of the interpreter."""
+        entry = entry | {"answers_code": self.answers_code}
+        if "file" not in entry:
+            return entry
+        base = graphs.base_of(spec)
+        classes = self.tasks[base.task].tests.classes
+        order = graphs.class_order(spec.kind, len(pictures.classes_of(base.task)))
+        shown = pictures.BINARY[base.task] if spec.one_score else order
+        used = [number for number, cls in enumerate(classes) if cls in shown]
+        pixels = self.resized(base, calibration=False)[used]
+        answers = truth.describe(spec, self.folder / entry["file"], pixels, len(order))
+        drawn = [list(shown).index(classes[number]) for number in used]
+        right = float(np.mean([a == b for a, b in zip(answers["top"], drawn)]).round(3))
+        return entry | {"pictures": used, "accuracy": right, **answers}
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from export_matrix import convert, networks
 from export_matrix.specs import Spec
 
-# A picture whose two best classes are closer than this is not compared: another resize may exchange them.
+# A picture whose two best classes are closer than this is not compared: another resize may exchange them. Nor is a
+# picture whose class changes if every pixel value changes by up to 1: so much differs between correct resizes.
 MINIMUM_MARGIN = 0.05
 # The ranges that a wrong caller may feed to a float input.
 WRONG_CALLERS = ("centered", "unit", "raw")
@@ -80,6 +81,9 @@ def describe(spec: Spec, path: pathlib.Path, pixels: np.ndarray, classes: int) -
     model = Model(spec, path, pixels.shape[1], classes)
     answers = model.answers([convert.fed_range(spec, one) for one in pixels])
     ranked = np.sort(answers, axis=1)
+    steps = np.random.default_rng(5).integers(-1, 2, pixels.shape)
+    near = np.clip(pixels.astype(np.int16) + steps, 0, 255).astype(np.uint8)
+    stable = model.answers([convert.fed_range(spec, one) for one in near]).argmax(1) == answers.argmax(1)
     result: dict[str, Any] = {
         "input": {
             "shape": [int(n) for n in model.source["shape_signature"]],
@@ -88,7 +92,7 @@ def describe(spec: Spec, path: pathlib.Path, pixels: np.ndarray, classes: int) -
         },
         "top": [int(n) for n in answers.argmax(1)],
         "confidence": [round(float(c), 4) for c in ranked[:, -1]],
-        "decided": [bool(d) for d in ranked[:, -1] - ranked[:, -2] >= MINIMUM_MARGIN],
+        "decided": [bool(d) for d in (ranked[:, -1] - ranked[:, -2] >= MINIMUM_MARGIN) & stable],
     }
     if not spec.integer_input and pixels.shape[1] <= 64:
         result["same_with"] = {
