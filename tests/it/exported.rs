@@ -17,9 +17,9 @@ struct Answers {
     models: BTreeMap<String, Vec<(String, f64)>>,
 }
 
-/// The resize and the arithmetic of the float kernels differ a little from the reference. The least
-/// sure answer has 0.65.
-const TOLERANCE: f64 = 0.05;
+/// The resize differs from the reference by up to one step of a pixel value, which changes a
+/// confidence of the int8 models by up to 0.07. The least sure answer has 0.65.
+const TOLERANCE: f64 = 0.1;
 
 /// Returns the metadata of `pictures`, classified by the model `file`.
 fn classified(file: &str, size: (u32, u32), pictures: &[&[u8]]) -> Vec<Meta> {
