@@ -51,7 +51,9 @@ fn exported_models_run_with_no_property_set() {
         for (number, ((label, confidence), meta)) in expected.iter().zip(&seen).enumerate() {
             if meta.label != *label || (meta.confidence - confidence).abs() > TOLERANCE {
                 let got = format!("{} {:.3}", meta.label, meta.confidence);
-                wrong.push(format!("{file}, picture {number}: {got}; expected {label} {confidence}"));
+                wrong.push(format!(
+                    "{file}, picture {number}: {got}; expected {label} {confidence}"
+                ));
             }
         }
     }
