@@ -127,6 +127,19 @@ make_venv() {
   cp "$requirements" "$venv/installed.txt"
 }
 
+# Prints a Python interpreter for which TensorFlow has packages. $PYTHON, if set, is the only candidate.
+find_tensorflow_python() {
+  local python version candidates=("$CATDOG_PYTHON" python3 python3.1{3,2,1,0})
+  [ -z "${PYTHON:-}" ] || candidates=("$PYTHON")
+  for python in "${candidates[@]}"; do
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
+    case $version in
+      3.1[0-3]) echo "$python"; return 0 ;;
+    esac
+  done
+  return 1
+}
+
 # --- Rust ------------------------------------------------------------------------------------
 
 # version_at_least VERSION MINIMUM : true if VERSION is MINIMUM or newer.

@@ -11,6 +11,7 @@ mod built_in;
 mod common;
 mod element;
 mod element_running;
+mod exported;
 mod heldout;
 mod hysteresis;
 mod live;

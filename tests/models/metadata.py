@@ -46,13 +46,16 @@ def floats(builder: flatbuffers.Builder, values: Sequence[float]) -> int:
     return builder.EndVector()
 
 
-def tflite_metadata(mean: Sequence[float], std: Sequence[float], label_file: str = "labels.txt") -> bytes:
-    """Returns ModelMetadata: an RGB input normalized by (x - mean) / std, and an output with labels in `label_file`."""
+def tflite_metadata(
+    mean: Sequence[float], std: Sequence[float], label_file: str = "labels.txt", side: int = 8
+) -> bytes:
+    """Returns ModelMetadata: an RGB input of side x side pixels, normalized by (x - mean) / std, and an output with
+    labels in `label_file`."""
     b = flatbuffers.Builder(512)
     normalization = table(b, 2, {0: ("offset", floats(b, mean)), 1: ("offset", floats(b, std))})
     unit = table(b, 2, {0: ("u8", 1), 1: ("offset", normalization)})  # ProcessUnitOptions.NormalizationOptions
     units = offsets(b, [unit])
-    size = table(b, 2, {0: ("u32", 8), 1: ("u32", 8)})
+    size = table(b, 2, {0: ("u32", side), 1: ("u32", side)})
     image = table(b, 2, {0: ("i8", 1), 1: ("offset", size)})  # ColorSpaceType.RGB
     content = table(b, 3, {0: ("u8", 2), 1: ("offset", image)})  # ContentProperties.ImageProperties
     name = b.CreateString("image")

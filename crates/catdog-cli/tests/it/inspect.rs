@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use assert_cmd::cargo::cargo_bin;
 use serde_json::{Value, json};
 
-use crate::{catdog, model, run};
+use crate::{model, run};
 
 /// Returns the text that `catdog inspect` prints for a test model, with `options`.
 fn text(name: &str, options: &[&str]) -> String {
@@ -336,7 +336,7 @@ fn a_refused_model_exits_with_1_and_the_facts_of_its_file_are_printed() {
         ("bad/llm_bundle.litertlm", "a LiteRT-LM bundle"),
         ("bad/truncated.tflite", "damaged"),
         ("bad/four_outputs_detection.tflite", "4 outputs"),
-        ("bad/nchw.tflite", "NCHW"),
+        ("bad/five_channels.tflite", "three channels"),
     ] {
         let path = model(name);
         let (code, stdout, stderr) = run(&["inspect", path.to_str().unwrap(), "--json"]);

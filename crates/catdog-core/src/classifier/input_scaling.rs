@@ -50,7 +50,7 @@ impl fmt::Display for ScalingSource {
             Self::Probe => {
                 "because the answers to the pictures of the probe hardly differ under other ranges"
             }
-            Self::Quantization => "because the scale of the input leaves out the end of this range",
+            Self::Quantization => "because the scale of the input stores this range or a part of it",
             Self::ElementType => "as stored, because the input has 8-bit elements",
             Self::Default => "default, because the model does not define it",
         })
@@ -71,7 +71,7 @@ pub(super) fn input_scaling(
     probe: Option<&Probe<'_>>,
     warnings: &mut Vec<String>,
 ) -> Result<(Scaling, ScalingSource), ClassifyError> {
-    let input = &info.input.tensor;
+    let (input, channels) = (&info.input.tensor, info.input.channels);
     if let Some(normalization) = &config.normalization {
         // Integers without a scale represent no real numbers.
         let stored = !input.element.is_float() && input.quantization.is_none();
@@ -93,13 +93,15 @@ pub(super) fn input_scaling(
         Err(reason) => warnings.push(reason),
     }
     if !input.element.is_float() {
-        return Ok(match input.quantization.and_then(|q| clipped_range(input.element, q)) {
-            Some(range) => (Scaling::Real(range.normalization()), ScalingSource::Quantization),
+        return Ok(match input.quantization.and_then(|q| stored_range(input.element, q)) {
+            Some(range) => {
+                (Scaling::Real(range.normalization(channels)), ScalingSource::Quantization)
+            }
             None => (Scaling::Levels, ScalingSource::ElementType),
         });
     }
     let (range, source) = float_range(config, info, probe, warnings)?;
-    Ok((Scaling::Real(range.normalization()), source))
+    Ok((Scaling::Real(range.normalization(channels)), source))
 }
 
 /// An 8-bit input whose stored values cover less of a usual range is clipped.
@@ -107,15 +109,20 @@ const UNCLIPPED: f32 = 0.97;
 /// An 8-bit input whose stored values cover less of a usual range expects another one.
 const MIN_CLIPPED: f32 = 0.5;
 
-/// Returns the usual range of which an 8-bit input stores a part only; `None` if it stores a whole
-/// range, so that its elements are the pixel values, or none of the usual ones.
+/// Returns the usual range that an 8-bit input stores, if its elements are not the pixel values: a
+/// part of a range, or values that are normalized with mean and standard deviation of ImageNet.
+/// `None` if it stores a whole range, so that its elements are the pixel values, or none of the
+/// usual ones.
 ///
 /// The scale comes from the smallest and the largest value in the pictures of the calibration. If
 /// none of them contained white, the input saturates before white (Edge Impulse exports).
-fn clipped_range(element: ElementType, quantization: Quantization) -> Option<ExpectedRange> {
+fn stored_range(element: ElementType, quantization: Quantization) -> Option<ExpectedRange> {
     let lowest = if element == ElementType::I8 { -128 } else { 0 };
     let real = |stored: i32| quantization.scale * (stored - quantization.zero_point) as f32;
     let (low, high) = (real(lowest), real(lowest + 255));
+    if ExpectedRange::is_imagenet(low.into(), high.into()) {
+        return Some(ExpectedRange::ImageNet);
+    }
     let ranges = [
         (ExpectedRange::Unit, 0.0, 1.0),
         (ExpectedRange::Centered, -1.0, 1.0),
@@ -154,24 +161,23 @@ fn float_range(
     // The kind of a padded MobileNet is certain enough, so the inferences are saved.
     let probe = probe.filter(|_| info.range_convention != RangeConvention::PaddedMobileNet);
     let verdict = probe.map(Probe::range).transpose()?;
-    let hint = found.map(|(range, _)| range);
-    match (verdict, hint) {
-        (Some(RangeVerdict::Only(range)), hint) if hint != Some(range) => {
-            return Ok((range, ScalingSource::Probe));
+    let only_pixels = verdict == Some(RangeVerdict::Only(ExpectedRange::Pixels));
+    // A model may answer the same for all pictures of the probe, because they show nothing that it
+    // knows, so an undecided probe does not contradict the graph.
+    let is_undecided = matches!(verdict, None | Some(RangeVerdict::Undecided));
+    match found {
+        Some((range, found)) if (range == ExpectedRange::Pixels) == only_pixels || is_undecided => {
+            return Ok((range, ScalingSource::Graph(found.clone())));
         }
-        // A model may answer the same for all pictures of the probe, because they show nothing that
-        // it knows, so an undecided probe does not contradict the graph.
-        (Some(RangeVerdict::CenteredOrUnit), Some(ExpectedRange::Pixels)) => {}
-        (_, Some(range)) => {
-            let source = found.map(|(_, found)| ScalingSource::Graph(found.clone()));
-            return Ok((range, source.unwrap_or(ScalingSource::Default)));
-        }
+        _ if only_pixels => return Ok((ExpectedRange::Pixels, ScalingSource::Probe)),
         _ => {}
     }
-    let assumed = match info.input.channels {
-        Channels::Rgb => info.range_convention.range(),
+    let assumed = match (info.input.channels, verdict) {
+        // Another range near this one can be right as well, such as that of ImageNet.
+        (_, Some(RangeVerdict::Only(range))) => range,
+        (Channels::Rgb, _) => info.range_convention.range(),
         // The range of the tutorials for handwritten digits and of Edge Impulse.
-        Channels::Gray => ExpectedRange::Unit,
+        (Channels::Gray, _) => ExpectedRange::Unit,
     };
     warnings.push(assumed_range(config, info, assumed, verdict));
     Ok((assumed, ScalingSource::Default))
@@ -191,6 +197,9 @@ fn assumed_range(
     };
     let why = match (verdict, &info.input_range) {
         (_, Some(GraphRange { range: None, reason, .. })) => format!(" ({reason})"),
+        (Some(RangeVerdict::Only(_)), _) => {
+            format!(" (its answers hardly depend on the picture under {other} or 0..255)")
+        }
         (Some(RangeVerdict::Undecided), _) => {
             " (its answers hardly depend on the picture under any range)".to_owned()
         }
@@ -208,19 +217,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_8_bit_input_that_saturates_before_white_is_recognized() {
+    fn an_8_bit_input_whose_elements_are_not_pixel_values_is_recognized() {
         let of =
-            |element, scale, zero_point| clipped_range(element, Quantization { scale, zero_point });
+            |element, scale, zero_point| stored_range(element, Quantization { scale, zero_point });
         assert_eq!(of(ElementType::I8, 0.003_118, -128), Some(ExpectedRange::Unit));
         assert_eq!(of(ElementType::U8, 0.7, 0), Some(ExpectedRange::Pixels));
         assert_eq!(of(ElementType::I8, 0.007, 14), Some(ExpectedRange::Centered));
+        assert_eq!(of(ElementType::U8, 0.018_66, 114), Some(ExpectedRange::ImageNet));
+        assert_eq!(of(ElementType::I8, 0.0186, -14), Some(ExpectedRange::ImageNet));
         for (element, scale, zero_point) in [
             (ElementType::U8, 1.0 / 255.0, 0),
             (ElementType::U8, 1.0 / 256.0, 0),
             (ElementType::U8, 0.007_874_02, 128),
             (ElementType::I8, 1.0 / 127.5, -1),
             (ElementType::U8, 1.0, 0),
-            (ElementType::U8, 0.018_66, 114),
         ] {
             assert_eq!(of(element, scale, zero_point), None, "{scale}, {zero_point}");
         }

@@ -195,7 +195,7 @@ impl<'a> Probe<'a> {
     /// Measures how much the answers depend on the picture if the pixel values are scaled to
     /// `range`. They do not if a score is not finite.
     fn measure(&self, range: ExpectedRange) -> Result<Dependence, ClassifyError> {
-        let scaling = Scaling::Real(range.normalization());
+        let scaling = Scaling::Real(range.normalization(self.input.channels));
         let mut mean: Vec<f32> = Vec::new();
         let mut entropies = 0.0;
         let mut best = BTreeSet::new();

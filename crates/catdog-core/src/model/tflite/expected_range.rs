@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::metadata::Normalization;
+use crate::preprocess::Channels;
 
 /// Mean of the red, green and blue values (0..1) of the images in ImageNet, which most networks of
 /// torchvision and timm subtract. Source: the documentation of the pretrained models of
@@ -39,18 +40,29 @@ impl fmt::Display for ExpectedRange {
 }
 
 impl ExpectedRange {
-    /// Returns the normalization that turns pixel values 0..255 into this range.
-    pub fn normalization(self) -> Normalization {
+    /// Returns the normalization that turns pixel values 0..255 into this range. For ImageNet and
+    /// gray, it is the average over the channels, as networks for gray pictures use it.
+    pub fn normalization(self, channels: Channels) -> Normalization {
         let (mean, std) = match self {
             Self::Pixels => (vec![0.0], vec![1.0]),
             Self::Unit => (vec![0.0], vec![255.0]),
             Self::Centered => (vec![127.5], vec![127.5]),
             Self::ImageNet => {
-                let pixel_values = |values: [f64; 3]| values.map(|value| (value * 255.0) as f32);
-                (pixel_values(IMAGENET_MEAN).to_vec(), pixel_values(IMAGENET_STD).to_vec())
+                let pixel_values = |values: [f64; 3]| match channels {
+                    Channels::Rgb => values.map(|value| (value * 255.0) as f32).to_vec(),
+                    Channels::Gray => vec![(values.iter().sum::<f64>() * 255.0 / 3.0) as f32],
+                };
+                (pixel_values(IMAGENET_MEAN), pixel_values(IMAGENET_STD))
             }
         };
         Normalization { mean, std }
+    }
+
+    /// Returns whether tensors whose values are between `low` and `high` hold pictures that are
+    /// normalized with mean and standard deviation of ImageNet, -2.12 to 2.64, or a bit less if the
+    /// pictures of the calibration had no white.
+    pub fn is_imagenet(low: f64, high: f64) -> bool {
+        (-2.25..=-1.7).contains(&low) && (1.8..=2.75).contains(&high)
     }
 
     /// Returns the values for black and white; `None` if they differ by channel.

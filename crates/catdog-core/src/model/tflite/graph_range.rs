@@ -184,7 +184,7 @@ fn from_quantization(view: &InputView) -> Option<GraphRange> {
         Some(ExpectedRange::Unit)
     } else if is(-1.02..=-0.5, 0.4..=1.02) {
         Some(ExpectedRange::Centered)
-    } else if is(-2.2..=-1.7, 1.8..=2.7) {
+    } else if ExpectedRange::is_imagenet(low, high) {
         Some(ExpectedRange::ImageNet)
     } else {
         None
