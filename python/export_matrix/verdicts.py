@@ -44,18 +44,19 @@ class Verdict(NamedTuple):
 def tolerated(spec: Spec) -> dict[str, str]:
     """Returns what may end the run of a model without a right answer: "warning" or "error", and a part of its text.
 
-    These are facts that no file contains: the normalization of ImageNet outside of the graph, the size of the pictures
-    for an open input, and which of two outputs is the row of scores if neither an activation nor a label tells it. A
-    fixed batch of several pictures may be refused.
+    These are facts that no file contains: whether a float input takes -1..1 or 0..1 or is normalized with mean and
+    standard deviation of ImageNet, the size of the pictures for an open input, and which of two outputs is the row of
+    scores if no activation tells it. A fixed batch of several pictures may be refused.
     """
     allowed = {}
-    if spec.range == "imagenet" and spec.metadata == "none":
-        allowed["warning"] = r"input-mean|range|normaliz"
+    if spec.range in ("centered", "unit", "imagenet") and spec.metadata == "none":
+        allowed["warning"] = r"does not define the range of its float input"
     if spec.layout == "open-size":
-        allowed |= {"warning": r"height|width|size", "error": r"height|width|size"}
+        sizes = allowed.get("warning", "") and "|" + allowed["warning"]
+        allowed |= {"warning": r"has no fixed size" + sizes, "error": r"height|width|size"}
     if spec.layout == "batch4":
         allowed["error"] = r"batch"
-    if spec.layout == "features-too" and spec.kind.startswith("logit") and spec.labels == "none":
+    if spec.layout == "features-too" and spec.kind.startswith("logit"):
         allowed["error"] = r"(\d|several) outputs"
     return allowed
 

@@ -71,7 +71,7 @@ const WRONG: [(&str, &[&str]); 18] = [
         "hash_table.tflite",
         &["HASHTABLE_LOOKUP", "image classifiers do not need", "choose an image"],
     ),
-    ("int32_input.tflite", &["int32", "float32, uint8 and int8", "convert the model"]),
+    ("int32_input.tflite", &["int32", "float16, uint8 and int8", "convert the model"]),
     ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
     ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),
     ("output_rank_4.tflite", &["[1, 8, 8, 2]", "segmenter", "export it with one row of scores"]),
@@ -176,9 +176,9 @@ fn unusable_labels_are_one_error() {
     let files: [(String, &[&str]); 13] = [
         (folder.path().join("none.txt").to_str().unwrap().into(), &["No such file", "check"]),
         (folder.path().to_str().unwrap().into(), &["cannot be read", "check labels-file"]),
-        (file("empty", b""), &["line 1", "expected one class name per line"]),
-        (file("blank", b"\n\n\n"), &["line 1", "expected one class name per line"]),
-        (file("gap", b"a\n\nc\n"), &["line 2", "expected one class name per line"]),
+        (file("empty", b""), &["is empty", "expected one class name per line"]),
+        (file("blank", b"\n\n\n"), &["is empty", "expected one class name per line"]),
+        (file("gap", b"a\n\nc\n"), &["2 labels", "3 scores"]),
         (file("latin1", b"caf\xe9\nb\nc\n"), &["not UTF-8", "byte 3", "save it as UTF-8"]),
         (file("utf16", b"\xff\xfea\0\x00\xd8\n\0"), &["not UTF-8", "byte 4", "save it as UTF-8"]),
         (file("dictionary", b"{'0': 'a', '1'"), &["byte 14", "one class name per line"]),
@@ -394,14 +394,25 @@ fn every_failed_start_reports_the_error() {
 }
 
 #[test]
+fn a_range_that_nothing_tells_is_a_warning() {
+    let path = model("exported/softmax_float32_centered_nhwc.tflite");
+    let pipeline = pipeline_with(&[("model-file", path.to_str().unwrap())]);
+    let found = warnings(&pipeline.run());
+    assert_eq!(found.len(), 1, "{found:?}");
+    let text = &found[0].1;
+    assert!(text.contains("0..255 become 0..1 (-1..1 is possible, too)"), "{text}");
+    assert!(text.contains("set input-mean and input-std"), "{text}");
+}
+
+#[test]
 fn each_missing_fact_about_a_model_is_one_warning() {
     let pipeline =
         pipeline_with(&[("model-file", model("float_softmax.tflite").to_str().unwrap())]);
     let found = warnings(&pipeline.run());
     assert_eq!(found.len(), 2, "{found:?}");
-    assert_contains(&found[0].1, &["3 classes", "numbers", "set labels or labels-file"], "labels");
+    assert_contains(&found[1].1, &["3 classes", "numbers", "set labels or labels-file"], "labels");
     assert_contains(
-        &found[1].1,
+        &found[0].1,
         &["range of its float input", "set input-mean and input-std"],
         "normalization",
     );

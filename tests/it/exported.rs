@@ -21,10 +21,15 @@ struct Answers {
 /// confidence of the int8 models by up to 0.07. The least sure answer has 0.65.
 const TOLERANCE: f64 = 0.1;
 
+/// A network that is trained on -1..1. Nothing in the file tells that, and its answers depend on the
+/// picture under 0..1 as well.
+const NOTHING_TELLS: &str = "softmax_float32_centered_nhwc.tflite";
+
 /// Returns the metadata of `pictures`, classified by the model `file`.
 fn classified(file: &str, size: (u32, u32), pictures: &[&[u8]]) -> Vec<Meta> {
+    let range = if file == NOTHING_TELLS { "input-mean=127.5 input-std=127.5" } else { "" };
     let filter = format!(
-        "model-file={} class-confidence-threshold=0 smoothing=0 hold=0",
+        "model-file={} class-confidence-threshold=0 smoothing=0 hold=0 {range}",
         model(&format!("exported/{file}")).display()
     );
     let pipeline = play_filter_with_caps(&caps("RGB", size.0, size.1), &filter);

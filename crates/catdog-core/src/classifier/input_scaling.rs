@@ -173,11 +173,12 @@ fn float_range(
         _ => {}
     }
     let assumed = match (info.input.channels, verdict) {
-        // Another range near this one can be right as well, such as that of ImageNet.
-        (_, Some(RangeVerdict::Only(range))) => range,
-        (Channels::Rgb, _) => info.range_convention.range(),
-        // The range of the tutorials for handwritten digits and of Edge Impulse.
+        // The range of the tutorials for handwritten digits and of Edge Impulse. To a network that
+        // knows digits only, the pictures of the probe do not tell it.
         (Channels::Gray, _) => ExpectedRange::Unit,
+        // Another range near this one can be right as well, such as that of ImageNet.
+        (Channels::Rgb, Some(RangeVerdict::Only(range))) => range,
+        (Channels::Rgb, _) => info.range_convention.range(),
     };
     warnings.push(assumed_range(config, info, assumed, verdict));
     Ok((assumed, ScalingSource::Default))
