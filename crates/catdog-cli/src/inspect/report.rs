@@ -313,7 +313,9 @@ impl Layout {
 
 /// Returns the signatures with the reason why one runs.
 fn signatures(listing: &Listing) -> Vec<Signature> {
+    let none_runs = listing.signatures.iter().all(|signature| !signature.runs);
     let reason = |runs: bool, key: &str| match (runs, key) {
+        _ if none_runs => "a signature names tensors that are not those of the graph",
         (true, "serving_default") => "it is the forward pass of models from Keras and SavedModel",
         (true, _) => "it is the first one, and none is named serving_default",
         (false, _) => "one signature runs",

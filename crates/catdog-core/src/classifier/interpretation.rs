@@ -104,8 +104,13 @@ impl Interpretation {
         let Self { labels, scaling, scaling_source, activation, activation_source, .. } = self;
         let (input, output) = (&info.input.tensor, &info.output);
         format!(
-            "input {input}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
+            "{}input {input}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
              activation {activation} ({activation_source}){}; labels {} ({})",
+            if info.ignores_signatures {
+                "the signatures do not fit the graph and are ignored; "
+            } else {
+                ""
+            },
             scaling.range(input),
             if self.multi_label { "; multi-label" } else { "" },
             labels.names.join(", "),

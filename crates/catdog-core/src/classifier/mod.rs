@@ -153,7 +153,8 @@ impl Classifier {
         let output = pool.output_info();
         let scores = output.len();
         let rules = runtime.rules.clone();
-        let decider = Decider::new(scores, labels.len(), activation, output.quantization, rules);
+        let decider = Decider::new(scores, labels.len(), activation, output.quantization, rules)
+            .with_multi_label(description.multi_label);
         let mut box_decider = decider.clone();
         box_decider.set_rules(rules_of_boxes(&runtime.rules));
         let ranked = Vec::with_capacity(labels.len().max(scores));

@@ -24,7 +24,7 @@ pub use ranked_class::RankedClass;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranking<'a> {
     /// The best classes, best first, among equals the lower index first; at least one and at most
-    /// `max_results`.
+    /// `max_results`, but for a multi-label model all that reach the threshold.
     pub ranked: &'a [RankedClass],
     /// The accepted class; `None` if every class is rejected. Until a new class has led for `hold`,
     /// this is the previous class, which need not be the first of `ranked`.
@@ -71,6 +71,9 @@ pub struct Decider {
     /// The model has one score for two classes: its confidence c is that of class 1, and 1 - c is
     /// that of class 0.
     binary: bool,
+    /// The classes do not exclude each other: each one that reaches the threshold is listed, and the
+    /// margin does not count.
+    multi_label: bool,
     /// The classes of the current output.
     classes: Vec<RankedClass>,
     smoothing: Smoothing,
@@ -93,10 +96,16 @@ impl Decider {
             quantization,
             rules,
             binary: scores == 1 && classes == 2,
+            multi_label: false,
             classes: Vec::with_capacity(capacity),
             smoothing: Smoothing::new(capacity),
             hysteresis: Hysteresis::default(),
         }
+    }
+
+    /// Sets whether the classes do not exclude each other; at first they do.
+    pub fn with_multi_label(self, multi_label: bool) -> Self {
+        Self { multi_label, ..self }
     }
 
     /// Replaces the rules for all later decisions.
@@ -121,7 +130,11 @@ impl Decider {
         }
         self.smoothing.apply(&mut self.classes, at, self.rules.smoothing);
         let count = self.classes.len();
-        let results = self.rules.max_results.max(1).min(count);
+        let mut results = self.rules.max_results.max(1).min(count);
+        if self.multi_label {
+            let reaches = |class: &&RankedClass| class.confidence >= self.rules.threshold;
+            results = results.max(self.classes.iter().filter(reaches).count());
+        }
         // The margin needs the second best class, even if only one is listed.
         rank(&mut self.classes, results.max(2).min(count));
         let displayed = self.hysteresis.continuing(at, self.rules.hold);
@@ -130,7 +143,8 @@ impl Decider {
                 return best.confidence >= self.rules.threshold * STAY_SHARE;
             }
             let second = self.classes.get(1).map_or(0.0, |second| second.confidence);
-            best.confidence >= self.rules.threshold && best.confidence - second >= self.rules.margin
+            let leads = self.multi_label || best.confidence - second >= self.rules.margin;
+            best.confidence >= self.rules.threshold && leads
         });
         let leader = leader.map(|best| best.class);
         let accepted = self.hysteresis.update(leader, at, self.rules.hold);
@@ -254,6 +268,18 @@ mod tests {
         let mut decider = with_rules(4, 4, Activation::None, rules(0.5, 2));
         let decision = decider.decide(TensorRef::F32(&[0.1, 0.4, 0.2, 0.3]), Duration::ZERO);
         assert_eq!(decision.ranked.iter().map(|s| s.class).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn every_class_of_a_multi_label_model_that_reaches_the_threshold_is_listed() {
+        let rules = Rules { margin: 0.3, ..rules(0.5, 1) };
+        let mut decider = with_rules(4, 4, Activation::None, rules).with_multi_label(true);
+        let decision = decider.decide(TensorRef::F32(&[0.8, 0.2, 0.9, 0.5]), Duration::ZERO);
+        assert_eq!(decision.ranked.iter().map(|s| s.class).collect::<Vec<_>>(), [2, 0, 3]);
+        // The lead over the second class does not count.
+        assert_eq!(decision.accepted.map(|accepted| accepted.class), Some(2));
+        let none = decider.decide(TensorRef::F32(&[0.1, 0.2, 0.3, 0.4]), Duration::ZERO);
+        assert_eq!((none.ranked.len(), none.accepted), (1, None));
     }
 
     #[test]
