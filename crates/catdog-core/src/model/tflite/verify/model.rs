@@ -51,8 +51,8 @@ pub fn verify<'a>(
     // those that call each other in a circle.
     let called = called(subgraphs);
     for is_first_round in [true, false] {
-        for index in 0..subgraphs.len() {
-            if (is_first_round && called[index]) || verifier.is_verified(index) {
+        for (index, &is_called) in called.iter().enumerate() {
+            if (is_first_round && is_called) || verifier.is_verified(index) {
                 continue;
             }
             let shape = input.filter(|input| input.subgraph == index);
