@@ -65,7 +65,7 @@ const WRONG: [(&str, &[&str]); 18] = [
     ("edge_tpu.tflite", &["edgetpu-custom-op", "Edge TPU", "without _edgetpu"]),
     ("empty.tflite", &["empty", "copy the model again"]),
     ("flex_op.tflite", &["FlexErf", "all of TensorFlow", "TFLITE_BUILTINS"]),
-    ("four_outputs_detection.tflite", &["4 outputs", "detection", "choose an image classifier"]),
+    ("four_outputs_detection.tflite", &["boxes", "detector", "choose an image classifier"]),
     ("five_channels.tflite", &["[1, 8, 8, 5]", "three channels", "export it with"]),
     (
         "hash_table.tflite",
@@ -75,7 +75,7 @@ const WRONG: [(&str, &[&str]); 18] = [
     ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
     ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),
     ("output_rank_4.tflite", &["[1, 8, 8, 2]", "segmenter", "export it with one row of scores"]),
-    ("rank_2.tflite", &["[1, 192]", "four dimensions", "export it with"]),
+    ("rank_2.tflite", &["[1, 192]", "not those of a picture", "export it with"]),
     ("text.tflite", &["not a .tflite file", "check the path"]),
     ("truncated.tflite", &["damaged", "copy or export the model again"]),
     ("two_inputs.tflite", &["2 inputs", "choose an image classifier"]),

@@ -99,19 +99,19 @@ def two_outputs(activated: bool) -> Model:
     """float, -1..1: the averages of the channels and the scores.
 
     With `activated` the scores end in a SOFTMAX and the averages do not. The signature lists the outputs in another
-    order than the subgraph.
+    order than the subgraph, and so does the alphabet.
     """
     model = Model()
     g = model.graph()
     x = g.input("input", (1, SIDE, SIDE, 3))
-    averages = mean(g, x, g.tensor("averages", (1, 3)), [1, 2])
+    averages = mean(g, x, g.tensor("sums", (1, 3)), [1, 2])
     if activated:
         y = head(g, averages)
     else:
         w = g.const("dense/w", GAIN * np.eye(4, 3, dtype=np.float32))
         y = g.dense(averages, w, g.const("dense/b", np.zeros(4, np.float32)), g.tensor("scores", (1, 4)))
     g.t.outputs = [averages, y]
-    model.signature("serving_default", 0, [("image", x)], [("scores", y), ("averages", averages)])
+    model.signature("serving_default", 0, [("image", x)], [("scores", y), ("sums", averages)])
     return model
 
 

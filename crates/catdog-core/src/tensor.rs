@@ -63,7 +63,7 @@ pub struct Quantization {
 pub struct TensorInfo {
     /// Name in the signature, or in the graph if the model has no signatures.
     pub name: String,
-    /// Dimensions. A dynamic batch is 1.
+    /// Dimensions for one picture.
     pub shape: Vec<usize>,
     /// Type of the elements.
     pub element: ElementType,

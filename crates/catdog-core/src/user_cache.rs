@@ -10,7 +10,7 @@ use crate::files;
 /// The folder below the user's cache folder.
 const FOLDER: &str = "catdog";
 /// Size limit of a cache file, in bytes, far more than the models of one user need.
-const MAX_BYTES: u64 = 64 << 10;
+const MAX_BYTES: u64 = 256 << 10;
 /// Number of entries at which a cache is emptied.
 const MAX_ENTRIES: usize = 500;
 

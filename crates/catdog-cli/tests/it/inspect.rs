@@ -335,7 +335,7 @@ fn a_refused_model_exits_with_1_and_the_facts_of_its_file_are_printed() {
         ("bad/text.tflite", "it is not a .tflite file"),
         ("bad/llm_bundle.litertlm", "a LiteRT-LM bundle"),
         ("bad/truncated.tflite", "damaged"),
-        ("bad/four_outputs_detection.tflite", "4 outputs"),
+        ("bad/four_outputs_detection.tflite", "an output for boxes"),
         ("bad/five_channels.tflite", "three channels"),
     ] {
         let path = model(name);

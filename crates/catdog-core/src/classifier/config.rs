@@ -13,9 +13,9 @@ use crate::preprocess::Resize;
 /// How the activation is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputActivation {
-    /// No activation if the graph computes probabilities, such as with LOGISTIC or SOFTMAX, and the
-    /// exponential if it computes their logarithms; otherwise sigmoid for one score and softmax for
-    /// several.
+    /// No activation if the graph computes probabilities, such as with LOGISTIC or SOFTMAX, or the
+    /// scores of the probe are probabilities; the exponential if the graph computes their logarithms;
+    /// otherwise sigmoid for one score and softmax for several.
     #[default]
     Auto,
     /// This activation, for every graph.
@@ -31,7 +31,7 @@ pub struct Config {
     pub labels: Option<String>,
     /// A file with one class name per line.
     pub labels_file: Option<PathBuf>,
-    /// Choices for a model that leaves some: the size of its input, and the output with the scores.
+    /// The size of an open input, and the output with the scores.
     pub model_options: ModelOptions,
     /// CPU threads per inference; with 0, thread tuning chooses the number.
     pub threads: u32,

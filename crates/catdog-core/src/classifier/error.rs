@@ -45,7 +45,9 @@ pub enum LoadError {
         source: ModelLoadError,
     },
     /// The model cannot be run on the pictures of the probe.
-    #[error("{model} cannot be tried out: {source}; set input-mean and input-std")]
+    #[error(
+        "{model} cannot be tried out: {source}; set input-mean and input-std, or export it again"
+    )]
     Probe {
         /// The model.
         model: ModelSource,

@@ -173,8 +173,8 @@ fn float_range(
         _ => {}
     }
     let assumed = match (info.input.channels, verdict) {
-        // The range of the tutorials for handwritten digits and of Edge Impulse. To a network that
-        // knows digits only, the pictures of the probe do not tell it.
+        // The range of the tutorials for handwritten digits and of Edge Impulse. The pictures of the
+        // probe show no digits, so that the answers to them do not tell the range of such a network.
         (Channels::Gray, _) => ExpectedRange::Unit,
         // Another range near this one can be right as well, such as that of ImageNet.
         (Channels::Rgb, Some(RangeVerdict::Only(range))) => range,
@@ -198,11 +198,11 @@ fn assumed_range(
     };
     let why = match (verdict, &info.input_range) {
         (_, Some(GraphRange { range: None, reason, .. })) => format!(" ({reason})"),
-        (Some(RangeVerdict::Only(_)), _) => {
-            format!(" (its answers hardly depend on the picture under {other} or 0..255)")
+        (Some(RangeVerdict::Only(range)), _) if range == assumed => {
+            format!(" (its answers hardly depend on the picture under {other})")
         }
         (Some(RangeVerdict::Undecided), _) => {
-            " (its answers hardly depend on the picture under any range)".to_owned()
+            format!(" (its answers to a few pictures do not decide; {other} is possible, too)")
         }
         _ => format!(" ({other} is possible, too)"),
     };

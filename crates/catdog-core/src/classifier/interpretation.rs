@@ -138,25 +138,37 @@ fn resolve_activation(
     probabilities: impl FnOnce() -> Result<bool, ClassifyError>,
 ) -> Result<(Activation, ActivationSource), LoadError> {
     let scores = info.output.len();
-    let in_graph = ActivationSource::Graph(info.activation);
-    Ok(match (requested, info.activation) {
-        (OutputActivation::Fixed(Activation::Softmax), _) if scores == 1 => {
+    let activation = activation_after(info);
+    Ok(match requested {
+        OutputActivation::Fixed(Activation::Softmax) if scores == 1 => {
             return Err(LoadError::SoftmaxOfOneScore { model: model.clone() });
         }
-        (OutputActivation::Fixed(activation), _) => (activation, ActivationSource::Property),
-        (OutputActivation::Auto, GraphActivation::LogSoftmax) => (Activation::Exp, in_graph),
-        (OutputActivation::Auto, GraphActivation::None) if scores == 1 => {
-            (Activation::Sigmoid, ActivationSource::NumberOfScores)
+        OutputActivation::Fixed(activation) => (activation, ActivationSource::Property),
+        OutputActivation::Auto if info.activation != GraphActivation::None => {
+            (activation, ActivationSource::Graph(info.activation))
         }
-        (OutputActivation::Auto, GraphActivation::None) => {
+        OutputActivation::Auto => {
             let in_probe = |source| LoadError::Probe { model: model.clone(), source };
-            match probabilities().map_err(in_probe)? {
+            match scores > 1 && probabilities().map_err(in_probe)? {
                 true => (Activation::None, ActivationSource::Probe),
-                false => (Activation::Softmax, ActivationSource::NumberOfScores),
+                false => (activation, ActivationSource::NumberOfScores),
             }
         }
-        (OutputActivation::Auto, _) => (Activation::None, in_graph),
     })
+}
+
+/// Returns the activation that turns the output of the graph into confidences, as far as the graph
+/// tells it.
+pub(super) fn activation_after(info: &ModelInfo) -> Activation {
+    match info.activation {
+        GraphActivation::None if info.output.len() == 1 => Activation::Sigmoid,
+        GraphActivation::None => Activation::Softmax,
+        GraphActivation::LogSoftmax => Activation::Exp,
+        GraphActivation::Logistic
+        | GraphActivation::Softmax
+        | GraphActivation::SeveralSoftmax
+        | GraphActivation::Unclear(_) => Activation::None,
+    }
 }
 
 /// Returns whether the classes do not exclude each other: several scores end in a LOGISTIC and their

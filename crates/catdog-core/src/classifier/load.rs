@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use super::config::{Config, RuntimeConfig};
 use super::error::LoadError;
-use super::interpretation::Interpretation;
+use super::interpretation::{Interpretation, activation_after};
 use super::probe::Probe;
 use super::scaling::tensor_target;
 use super::{Classifier, Description, Parts};
-use crate::decision::Activation;
 use crate::engine::litert::{Accelerator, LiteRtOptions};
 use crate::engine::shared_model::SharedModel;
 use crate::engine::{ModelLoadError, thread_tuning};
-use crate::model::tflite::GraphActivation;
 
 impl Classifier {
     /// Loads runtime, model and labels.
@@ -70,15 +68,10 @@ impl Interpretation {
 /// Interprets a loaded model, with the probe.
 fn interpret(config: &Config, shared: &SharedModel) -> Result<Interpretation, LoadError> {
     let info = shared.info();
-    let left_to_catdog = match info.activation {
-        GraphActivation::None if info.output.len() == 1 => Activation::Sigmoid,
-        GraphActivation::None => Activation::Softmax,
-        GraphActivation::LogSoftmax => Activation::Exp,
-        _ => Activation::None,
-    };
-    let probe = Probe::new(shared.pool(), &info.input, left_to_catdog, shared.inference_time())
-        .cached(shared.file(), &config.model_options);
-    Interpretation::new(config, info, Some(&probe))
+    let activation = activation_after(info);
+    let probe = Probe::new(shared.pool(), &info.input, activation, shared.inference_time())
+        .map(|probe| probe.cached(shared.file(), &config.model_options, config.accelerator));
+    Interpretation::new(config, info, probe.as_ref())
 }
 
 /// Loads the model and returns it with its number of threads.

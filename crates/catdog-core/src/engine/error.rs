@@ -42,8 +42,8 @@ pub enum EngineError {
     },
     /// A score is NaN or infinite. The weights of the model or the range of its input cause this.
     #[error(
-        "score {score} of the model is not a finite number; check input-mean and input-std, and \
-         that the model gives finite scores elsewhere"
+        "score {score} of the model is not a finite number; check input-mean and input-std; \
+         if they are right, the model itself is faulty"
     )]
     NotFinite {
         /// Index of the score.

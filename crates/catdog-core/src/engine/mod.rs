@@ -20,7 +20,7 @@ use crate::tensor::{TensorInfo, TensorMut, TensorRef};
 
 pub use error::{EngineError, ModelLoadError};
 
-/// A loaded model that is ready to run: input `[1, height, width, 3]`, output of n scores.
+/// A loaded model that is ready to run: input: one picture, output: its scores.
 ///
 /// `run` takes `&mut self` because the tensors live in the engine: filling the input, running and
 /// reading the output must not overlap. An engine can move between threads, but threads cannot

@@ -129,10 +129,8 @@ impl CompiledModel {
                 true,
             )
         })?;
-        if let Some(scores) = layouts.get(info.output_index) {
-            let described = &info.outputs[info.output_index];
-            check_elements(scores, &described.name, described.elements())?;
-        }
+        let described = &info.outputs[info.output_index];
+        check_elements(&layouts[info.output_index], &described.name, described.elements())?;
         let describe = layouts.into_iter().zip(&info.outputs).enumerate();
         describe
             .map(|(index, (layout, output))| {

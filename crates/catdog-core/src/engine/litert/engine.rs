@@ -48,12 +48,15 @@ impl LiteRtModel {
         options: &LiteRtOptions,
         model_options: &ModelOptions,
     ) -> Result<Self, ModelLoadError> {
-        let info = ModelInfo::parse_with(file, model_options)?;
-        let environment = Environment::shared(options.accelerator)?;
         let mut file = AlignedBytes::copy_of(file);
+        let mut info = ModelInfo::parse_with(file.as_slice(), model_options)?;
         if info.ignores_signatures {
+            // LiteRT gets the changed file, so that is the one to verify.
             strip_signatures(file.as_mut_slice());
+            info = ModelInfo::parse_with(file.as_slice(), model_options)?;
+            info.ignores_signatures = true;
         }
+        let environment = Environment::shared(options.accelerator)?;
         let model = Model::new(environment, file)?;
         let signature = model.signature_index(info.signature.as_deref())?;
         Ok(Self {

@@ -2,12 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::error::ModelError;
+use super::error::{ModelError, require};
 use super::reader::Table;
 use super::schema::{model, signature_def, sub_graph, tensor_map};
 
 /// The key of the forward pass in models that are exported from Keras or from a SavedModel.
 const DEFAULT_SIGNATURE: &str = "serving_default";
+
+/// Limit for the number of signatures. All signatures of a malicious file can share their parts, so
+/// that the size of the file does not limit the work of reading them.
+const MAX_SIGNATURES: usize = 64;
+/// Limit for the inputs or outputs of a signature.
+const MAX_PORTS: usize = 64;
+/// Limit for a key or a name, in bytes.
+const MAX_NAME_BYTES: usize = 200;
 
 /// The subgraph to run, with its inputs and outputs.
 pub struct EntryPoint<'a> {
@@ -39,7 +47,8 @@ impl<'a> EntryPoint<'a> {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Damaged`] if there is no subgraph.
+    /// [`ModelError::Damaged`] if there is no subgraph, or the chosen signature is of another one than
+    /// the first and cannot be used.
     pub fn choose(root: Table<'a>, subgraphs: &[Table<'a>]) -> Result<Self, ModelError> {
         let signatures = root.tables(model::SIGNATURE_DEFS);
         let is_default = |signature: &&Table<'_>| {
@@ -49,7 +58,13 @@ impl<'a> EntryPoint<'a> {
         let chosen = signatures.iter().find(is_default).or(signatures.first());
         match chosen.filter(|_| fit).and_then(|chosen| Self::of_signature(*chosen, subgraphs)) {
             Some(entry) => Ok(entry),
-            None => Self::of_first_subgraph(subgraphs, !signatures.is_empty()),
+            None => {
+                // Without signatures, LiteRT runs the first subgraph.
+                let subgraph = chosen.map_or(0, |chosen| chosen.u32(signature_def::SUBGRAPH_INDEX));
+                let runs_first = subgraph == 0 || subgraphs.get(subgraph as usize).is_none();
+                require(runs_first, "a signature's inputs or outputs")?;
+                Self::of_first_subgraph(subgraphs, !signatures.is_empty())
+            }
         }
     }
 
@@ -113,25 +128,34 @@ fn port_tensor(map: Table<'_>) -> usize {
 /// it uses the inputs and outputs of the subgraph.
 fn signatures_fit(signatures: &[Table<'_>], subgraphs: &[Table<'_>]) -> bool {
     let mut keys = HashSet::new();
-    signatures.iter().all(|signature| {
-        let key = signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default();
-        let graph = subgraphs.get(signature.u32(signature_def::SUBGRAPH_INDEX) as usize);
-        graph.is_some_and(|graph| {
-            let fit = |ports_id, tensors_id| {
-                ports_fit(&signature.tables(ports_id), graph_ports(*graph, tensors_id))
-            };
-            !key.is_empty()
-                && keys.insert(key)
-                && fit(signature_def::INPUTS, sub_graph::INPUTS)
-                && fit(signature_def::OUTPUTS, sub_graph::OUTPUTS)
+    signatures.len() <= MAX_SIGNATURES
+        && signatures.iter().all(|signature| {
+            let key = signature.string(signature_def::SIGNATURE_KEY).unwrap_or_default();
+            let graph = subgraphs.get(signature.u32(signature_def::SUBGRAPH_INDEX) as usize);
+            graph.is_some_and(|graph| {
+                let fit = |ports_id, tensors_id| {
+                    ports_fit(&signature.tables(ports_id), graph_ports(*graph, tensors_id))
+                };
+                is_name(key)
+                    && keys.insert(key)
+                    && fit(signature_def::INPUTS, sub_graph::INPUTS)
+                    && fit(signature_def::OUTPUTS, sub_graph::OUTPUTS)
+            })
         })
-    })
+}
+
+/// Returns whether `name` is neither empty nor longer than any exporter writes it.
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
 }
 
 /// Returns whether `maps` give each of `tensors` one unique name.
 fn ports_fit(maps: &[Table<'_>], mut tensors: Vec<usize>) -> bool {
+    if maps.len() > MAX_PORTS {
+        return false;
+    }
     let names = maps.iter().filter_map(|map| map.string(tensor_map::NAME));
-    let names: HashSet<&str> = names.filter(|name| !name.is_empty()).collect();
+    let names: HashSet<&str> = names.filter(|name| is_name(name)).collect();
     let mut named: Vec<usize> = maps.iter().map(|map| port_tensor(*map)).collect();
     named.sort_unstable();
     tensors.sort_unstable();

@@ -114,10 +114,27 @@ pub enum ModelError {
     Inputs(usize),
     /// The model has several outputs, and none of them can be a row of scores.
     #[error(
-        "it has {0} outputs, none of which is a row of scores (detection models have four); choose \
-         an image classifier, which has one row of scores"
+        "it has {0} outputs, none of which is a row of scores; choose an image classifier, which has \
+         one row of scores"
     )]
     Outputs(usize),
+    /// One of several outputs has boxes, as that of a detector.
+    #[error(
+        "it has an output for boxes, so it may be a detector; choose an image classifier, or if one of \
+         its outputs is a row of scores, set output to it: {outputs}"
+    )]
+    Boxes {
+        /// Index, name and shape of all outputs, separated by commas.
+        outputs: String,
+    },
+    /// The model has too many outputs.
+    #[error("it has {count} outputs, but {limit} are the limit; export it with one row of scores")]
+    TooManyOutputs {
+        /// The number of outputs.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The model has several outputs that can be a row of scores.
     #[error("it has several outputs that can be scores: {outputs}; set output to one of them")]
     SeveralOutputs {
@@ -152,6 +169,17 @@ pub enum ModelError {
         shape: Vec<i32>,
         /// What is wrong with them, as a clause.
         reason: &'static str,
+    },
+    /// The user has chosen another size than the one that the file fixes.
+    #[error(
+        "its input has {}x{} pixels, and input-size is {}x{}; unset input-size", .fixed.0, .fixed.1,
+        .chosen.0, .chosen.1
+    )]
+    InputSize {
+        /// Width and height in the file; the chosen ones where the file leaves them open.
+        fixed: (usize, usize),
+        /// Width and height that the user has chosen.
+        chosen: (usize, usize),
     },
     /// The output is not a row of scores.
     #[error("its output has shape {shape:?}: {reason}; export it with one row of scores")]

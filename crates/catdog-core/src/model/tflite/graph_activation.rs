@@ -57,15 +57,16 @@ const MIXED: &str = "a mixture of softmax and logistic";
 const CHANGED: &str = "probabilities that another operator changes";
 
 impl GraphActivation {
-    /// Finds the activation of the tensor `output` of `graph`.
-    pub(super) fn find(root: Table<'_>, graph: Table<'_>, output: usize) -> Self {
+    /// Finds the activation of the tensor `output` of `graph`, which has the scores of `batch`
+    /// pictures.
+    pub(super) fn find(root: Table<'_>, graph: Table<'_>, output: usize, batch: usize) -> Self {
         let Some(flow) = Dataflow::new(root, graph) else { return Self::None };
         let mut search = Search::new(&flow);
         for operator in &flow.operators {
             search.visit(operator);
         }
         match search.meanings.get(output) {
-            Some(Meaning::Scores(scores)) => scores.activation(),
+            Some(Meaning::Scores(scores)) => scores.scaled_sum(1.0 / batch as f64).activation(),
             Some(Meaning::Complement(_)) => Self::Logistic,
             Some(Meaning::Unclear(clause)) => Self::Unclear(clause),
             Some(Meaning::Exponentials | Meaning::Other) | None => Self::None,
@@ -130,6 +131,10 @@ impl Scores {
             }
             Function::Softmax => GraphActivation::Softmax,
         }
+    }
+
+    fn scaled_sum(self, factor: f64) -> Self {
+        Self { sum: self.sum.map(|sum| sum * factor), ..self }
     }
 
     fn scaled(self, factor: f64) -> Self {

@@ -71,7 +71,7 @@ impl ImageInput {
         let is_flat = described.shape.len() <= 2 && reshaped.is_some();
         let shape = reshaped.filter(|_| is_flat).unwrap_or(&described.shape);
         let dimensions = Dimensions::of(shape).map_err(wrong)?;
-        let (size, size_is_default) = dimensions.size(options).map_err(wrong)?;
+        let (size, size_is_default) = dimensions.size(options)?;
         if [size.0, size.1].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
             return Err(wrong("its height or width is not between 1 and 4096"));
         }
@@ -141,13 +141,14 @@ impl Dimensions {
             [batch, 3, h, w] => of(&[Batch, C, Height, Width], batch, h, w, Channels::Rgb),
             [batch, h, w, 1] => of(&[Batch, Height, Width, C], batch, h, w, Channels::Gray),
             [batch, 1, h, w] => of(&[Batch, C, Height, Width], batch, h, w, Channels::Gray),
+            [1, _, 3 | 1] => Err("its height is 1"),
             [h, w, 3] => of(&[Height, Width, C], 1, h, w, Channels::Rgb),
             [3, h, w] => of(&[C, Height, Width], 1, h, w, Channels::Rgb),
             [h, w, 1] => of(&[Height, Width, C], 1, h, w, Channels::Gray),
             [batch @ (1 | OPEN), h, w] => of(&[Batch, Height, Width], batch, h, w, Channels::Gray),
-            [_, _, _, OPEN] | [_, OPEN, _, _] => Err("its number of channels is not fixed"),
+            [_, _, _, OPEN] => Err("its number of channels is not fixed"),
             [_, _, _, _] => Err("it has neither the three channels of RGB nor one channel of gray"),
-            _ => Err("it does not have four dimensions"),
+            _ => Err("its dimensions are not those of a picture"),
         }
     }
 
@@ -184,16 +185,15 @@ impl Dimensions {
     ///
     /// # Errors
     ///
-    /// The reason, as a clause, if the size that the user has chosen is not that of the file.
-    fn size(&self, options: &ModelOptions) -> Result<((usize, usize), bool), &'static str> {
+    /// [`ModelError::InputSize`] if the user has chosen another size than that of the file.
+    fn size(&self, options: &ModelOptions) -> Result<((usize, usize), bool), ModelError> {
         let fixed = |dimension: i32| usize::try_from(dimension).ok();
         let (width, height) = (fixed(self.width), fixed(self.height));
         if let Some(chosen) = options.input_size {
-            let fits = width.is_none_or(|width| width == chosen.0)
-                && height.is_none_or(|height| height == chosen.1);
-            return match fits {
+            let fixed = (width.unwrap_or(chosen.0), height.unwrap_or(chosen.1));
+            return match fixed == chosen {
                 true => Ok((chosen, false)),
-                false => Err("its size is fixed, and input-size is another one"),
+                false => Err(ModelError::InputSize { fixed, chosen }),
             };
         }
         let size = (width.unwrap_or(DEFAULT_SIDE), height.unwrap_or(DEFAULT_SIDE));

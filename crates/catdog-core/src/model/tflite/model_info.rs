@@ -15,7 +15,7 @@ use super::model_options::ModelOptions;
 use super::range_convention::RangeConvention;
 use super::reader::{Flatbuffer, Table};
 use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
-use super::scores_output;
+use super::scores_output::{self, MAX_OUTPUTS};
 use super::tensor_description::TensorDescription;
 use super::verify::{InputShape, verify};
 use crate::tensor::TensorInfo;
@@ -99,12 +99,20 @@ impl ModelInfo {
         let input = TensorDescription::read(&tensors, input_port)?;
         let reshaped = reshape_of(root, entry.graph, &tensors, input_port.tensor);
         let input = ImageInput::new(&input, reshaped.as_deref(), options)?;
+        if entry.outputs.len() > MAX_OUTPUTS {
+            return Err(ModelError::TooManyOutputs {
+                count: entry.outputs.len(),
+                limit: MAX_OUTPUTS,
+            });
+        }
         let outputs = entry.outputs.iter().map(|port| TensorDescription::read(&tensors, port));
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
-        let activation =
-            |index: usize| GraphActivation::find(root, entry.graph, entry.outputs[index].tensor);
+        let batch = input.batch();
+        let activation = |index: usize| {
+            GraphActivation::find(root, entry.graph, entry.outputs[index].tensor, batch)
+        };
         let (output_index, output) =
-            scores_output::choose(&outputs, input.batch(), options.output.as_deref(), |index| {
+            scores_output::choose(&outputs, batch, options.output.as_deref(), |index| {
                 activation(index) != GraphActivation::None
             })?;
         let metadata = Metadata::read(file, root);

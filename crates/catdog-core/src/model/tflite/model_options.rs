@@ -1,6 +1,6 @@
-//! What the user chooses about a model that leaves a choice.
+//! Options for models whose input size is open or that have several outputs.
 
-/// The choices for a model whose file leaves them open. The default chooses nothing.
+/// Options for models whose input size is open or that have several outputs. The default sets none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModelOptions {
     /// Width and height of the input in pixels, for a model whose input has no fixed size.

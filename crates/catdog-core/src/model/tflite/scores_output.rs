@@ -8,8 +8,8 @@ use crate::tensor::TensorInfo;
 /// Limit for the number of scores; ImageNet-21k has 21,843 classes.
 const MAX_SCORES: usize = 1 << 20;
 
-/// Limit for the number of outputs; the detectors with the most outputs have a dozen.
-pub const MAX_OUTPUTS: usize = 32;
+/// Limit for the number of outputs. Classifiers of many attributes have one for each, CelebA 40.
+pub const MAX_OUTPUTS: usize = 64;
 
 /// Returns the index of the output with the scores, and the row of scores of one picture.
 ///
@@ -25,9 +25,6 @@ pub(super) fn choose(
     chosen: Option<&str>,
     has_activation: impl Fn(usize) -> bool,
 ) -> Result<(usize, TensorInfo), ModelError> {
-    if outputs.len() > MAX_OUTPUTS {
-        return Err(ModelError::Outputs(outputs.len()));
-    }
     if let Some(chosen) = chosen {
         let by_name = outputs.iter().position(|output| output.name == chosen);
         let by_index = || chosen.parse().ok().filter(|index| *index < outputs.len());
@@ -43,7 +40,7 @@ pub(super) fn choose(
     // The boxes of a detector have four coordinates.
     let is_boxes = |output: &TensorDescription| matches!(output.shape[..], [_, _, 4]);
     if outputs.iter().any(is_boxes) {
-        return Err(ModelError::Outputs(outputs.len()));
+        return Err(ModelError::Boxes { outputs: list(outputs, 0..outputs.len()) });
     }
     let rows: Vec<(usize, TensorInfo)> = outputs
         .iter()

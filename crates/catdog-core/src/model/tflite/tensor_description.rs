@@ -1,9 +1,14 @@
 //! The description of a tensor in a file.
 
+use std::ops::RangeInclusive;
+
+use super::contents::short;
 use super::entry_point::Port;
 use super::error::ModelError;
 use super::reader::Table;
-use super::schema::{DYNAMIC_DIMENSION, TensorType, quantization_parameters, tensor};
+use super::schema::{
+    DYNAMIC_DIMENSION, TensorType, quantization_details, quantization_parameters, tensor,
+};
 use crate::tensor::{ElementType, Quantization};
 
 /// The description of an input or output, as it is stored in the file.
@@ -39,11 +44,12 @@ impl TensorDescription {
         };
         let stored_name = table.string(tensor::NAME);
         let quantization = match element {
-            Some(ElementType::U8 | ElementType::I8) => quantization(*table),
+            Some(ElementType::U8) => quantization(*table, 0..=255),
+            Some(ElementType::I8) => quantization(*table, -128..=127),
             _ => None,
         };
         Ok(Self {
-            name: port.name.as_deref().or(stored_name).unwrap_or_default().to_owned(),
+            name: short(port.name.as_deref().or(stored_name).unwrap_or_default()),
             shape: open_shape(*table),
             tensor_type,
             element,
@@ -80,11 +86,16 @@ fn open_shape(table: Table<'_>) -> Vec<i32> {
     shape
 }
 
-/// Returns the per-tensor quantization; `None` if there is none, or it cannot be used.
-fn quantization(table: Table<'_>) -> Option<Quantization> {
+/// Returns the per-tensor quantization; `None` if there is none, or it cannot be used. `range` are
+/// the stored values, of which the zero point is one.
+fn quantization(table: Table<'_>, range: RangeInclusive<i32>) -> Option<Quantization> {
     let parameters = table.table(tensor::QUANTIZATION)?;
+    if parameters.u8(quantization_parameters::DETAILS_TYPE) != quantization_details::NONE {
+        return None;
+    }
     let scale = *parameters.f32_vector(quantization_parameters::SCALE).first()?;
     let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
     let zero_point = i32::try_from(zero_points.first().copied().unwrap_or(0)).ok()?;
-    (scale.is_finite() && scale > 0.0).then_some(Quantization { scale, zero_point })
+    let is_usable = scale.is_normal() && scale > 0.0 && range.contains(&zero_point);
+    is_usable.then_some(Quantization { scale, zero_point })
 }
