@@ -71,7 +71,7 @@ const WRONG: [(&str, &[&str]); 18] = [
         "hash_table.tflite",
         &["HASHTABLE_LOOKUP", "image classifiers do not need", "choose an image"],
     ),
-    ("int32_input.tflite", &["int32", "float16, uint8 and int8", "convert the model"]),
+    ("int32_input.tflite", &["int32", "float16, uint8 and int8", "convert it"]),
     ("llm_bundle.litertlm", &["LiteRT-LM", "export the classifier to .tflite"]),
     ("no_subgraph.tflite", &["damaged", "copy or export the model again"]),
     ("output_rank_4.tflite", &["[1, 8, 8, 2]", "segmenter", "export it with one row of scores"]),

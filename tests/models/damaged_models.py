@@ -18,6 +18,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
 from builder import Buffer, Kind, Model, Op, quantization
+from color_models import two_outputs
 from good_models import dynamic_batch, float_net, hybrid_dynamic_range, int8_quant, uint8_edges_int8_inside, uint8_quant
 from operator_models import operator_builders
 
@@ -30,6 +31,27 @@ def damaged(change: Change, make: Callable[[], Model]) -> bytes:
     model = make()
     change(model.t, model.t.subgraphs[0])
     return model.pack()
+
+
+def equal_output_names(model: Any, graph: Any) -> None:
+    """Gives all outputs the same name; without signatures, LiteRT uses the names of the tensors."""
+    model.signatureDefs = None
+    for index in graph.outputs:
+        graph.tensors[index].name = "output"
+
+
+def large_kernels() -> Model:
+    """Returns convolutions of 16x16 on 1024x1024 pixels, whose pointers take gigabytes in XNNPACK."""
+    model = Model()
+    g = model.graph()
+    shape = (1, 1024, 1024, 3)
+    y = g.input("image", shape)
+    w = g.const("conv/w", np.full((3, 16, 16, 3), 1 / 1024, np.float32))
+    b = g.const("conv/b", np.zeros(3, np.float32))
+    for index in range(2):
+        y = g.conv(y, w, b, g.tensor(f"conv{index}", shape))
+    g.t.outputs = [g.mean(y, g.tensor("mean", (1, 3)))]
+    return model
 
 
 def op_of(model: Any, graph: Any, code: int) -> Any:
@@ -372,6 +394,8 @@ def damaged_models() -> dict[str, bytes]:
         "output_shape_small": (graph_output_shape(1, 2), operator_model("integer_math")),
         "constant_scale_zero": (quant_field("other", "scale", [0.0]), operator_model("sub_int8")),
         "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
+        "kernels_huge": (lambda _m, _g: None, large_kernels),
+        "output_names_equal": (equal_output_names, lambda: two_outputs(activated=True)),
         "gather_index_out_of_range": (first_ints(1, 8), operator_model("gather")),
         "signature_tensor_out_of_range": (bad_signature, dynamic_batch),
         "signature_graph_out_of_range": (bad_signature_graph, dynamic_batch),

@@ -43,9 +43,11 @@ impl Picture {
         })?;
         let undecodable = |error: image::ImageError| {
             format!(
-                "image '{}' cannot be decoded: {error}; use a JPEG, PNG or WebP file of at most \
-                 {MAX_SIDE} x {MAX_SIDE} pixels and 170 megapixels",
-                path.display()
+                "image '{}' cannot be decoded: {}; use a JPEG, PNG or WebP file of at most {MAX_SIDE} \
+                 x {MAX_SIDE} pixels and {} MiB of pixels",
+                path.display(),
+                error.to_string().trim(),
+                MAX_DECODED_BYTES >> 20
             )
         };
         let (stored, orientation) = decode(&bytes).map_err(undecodable)?;
@@ -83,10 +85,15 @@ fn decode(bytes: &[u8]) -> image::ImageResult<(RgbImage, Orientation)> {
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     limits.check_dimensions(width, height)?;
+    // The decoded pixels are converted to RGB, whatever the file stores.
+    limits.reserve(u64::from(width) * u64::from(height) * RGB_BYTES)?;
     limits.reserve(decoder.total_bytes())?;
     let orientation = decoder.orientation()?;
     Ok((DynamicImage::from_decoder(decoder)?.into_rgb8(), orientation))
 }
+
+/// Bytes of an RGB pixel.
+const RGB_BYTES: u64 = 3;
 
 /// Returns the CRC-32 of `bytes`, as Python's `zlib.crc32` computes it.
 fn crc32(bytes: &[u8]) -> u32 {

@@ -7,7 +7,9 @@ use super::error::ClassifyError;
 use super::probe::{Probe, RangeVerdict};
 use super::scaling::Scaling;
 use crate::model::modelinfo_file;
-use crate::model::tflite::{Evidence, ExpectedRange, GraphRange, ModelInfo, RangeConvention};
+use crate::model::tflite::{
+    Evidence, ExpectedRange, GraphRange, ModelInfo, RangeConvention, UnusableNormalization,
+};
 use crate::preprocess::Channels;
 use crate::tensor::{ElementType, Quantization};
 
@@ -78,7 +80,14 @@ pub(super) fn input_scaling(
         let scaling = if stored { Scaling::Stored } else { Scaling::Real };
         return Ok((scaling(normalization.clone()), ScalingSource::Properties));
     }
-    if let Some(normalization) = &info.normalization {
+    if let Some(Err(UnusableNormalization)) = info.normalization {
+        warnings.push(
+            "the normalization in the model's metadata is not used: it needs one or three finite means \
+             and positive standard deviations; set input-mean and input-std"
+                .to_owned(),
+        );
+    }
+    if let Some(Ok(normalization)) = &info.normalization {
         let scaling = Scaling::Real(normalization.clone());
         return Ok(match scaling.covers_stored_range(input) {
             true => (scaling, ScalingSource::Metadata),

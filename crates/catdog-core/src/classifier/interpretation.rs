@@ -215,6 +215,12 @@ fn assumptions(
              size of 1 to save time"
         ));
     }
+    if info.activation == GraphActivation::Softmax && info.output.len() == 1 {
+        warnings.push(format!(
+            "{model} ends in a softmax over one score, which is always 1; train it with a sigmoid, or \
+             with two classes"
+        ));
+    }
     let unclear = match activation {
         ActivationSource::Graph(GraphActivation::SeveralSoftmax) => {
             Some("several distributions, one after the other")

@@ -45,9 +45,10 @@ static PICTURES: &[u8] = include_bytes!("probe_pictures.rgb");
 
 /// The smallest number of pictures that tell something.
 const MIN_PICTURES: usize = 6;
-/// Limit for the time of the inferences under one range. A slow model is run on fewer pictures, and
-/// one that cannot run on [`MIN_PICTURES`] in this time is not tried out.
-const TIME_PER_RANGE: Duration = Duration::from_millis(700);
+/// A model whose inference takes longer is run on [`MIN_PICTURES`] only.
+const SLOW_INFERENCE: Duration = Duration::from_millis(60);
+/// A model whose inference takes longer is not tried out: it would start seconds later.
+pub const TOO_SLOW_INFERENCE: Duration = Duration::from_millis(500);
 
 /// Answers that carry less information, in nats, hardly depend on the picture.
 const LITTLE_INFORMATION: f32 = 0.15;
@@ -112,10 +113,10 @@ impl<'a> Probe<'a> {
         activation: Activation,
         inference_time: Duration,
     ) -> Option<Self> {
-        let in_time = TIME_PER_RANGE.as_nanos() / inference_time.as_nanos().max(1);
         let all = PICTURES.len() / PICTURE_BYTES;
-        let pictures = usize::try_from(in_time).unwrap_or(all).min(all);
-        (pictures >= MIN_PICTURES).then_some(Self { pool, input, activation, pictures, key: None })
+        let pictures = if inference_time > SLOW_INFERENCE { MIN_PICTURES } else { all };
+        let is_fast_enough = inference_time <= TOO_SLOW_INFERENCE;
+        is_fast_enough.then_some(Self { pool, input, activation, pictures, key: None })
     }
 
     /// Uses the answers of earlier runs of the same `file` with the same `options` on the same
@@ -123,7 +124,7 @@ impl<'a> Probe<'a> {
     pub fn cached(mut self, file: &[u8], options: &ModelOptions, accelerator: Accelerator) -> Self {
         let version = (RULE_VERSION, env!("CARGO_PKG_VERSION"));
         let mut hasher = DefaultHasher::new();
-        (file, options, accelerator.name(), self.pictures, version).hash(&mut hasher);
+        (file, options, accelerator.name(), version).hash(&mut hasher);
         self.key = Some(format!("{:016x}", hasher.finish()));
         self
     }
@@ -194,10 +195,11 @@ impl<'a> Probe<'a> {
         if let Some(answer) = known() {
             return Ok(answer);
         }
-        // The lock is held during the inferences, so that elements that start at the same time run
-        // the probe once.
-        static PROBING: Mutex<()> = Mutex::new(());
-        let _probing = lock(&PROBING);
+        // The lock of the question is held during the inferences, so that elements that start at the
+        // same time run the probe once.
+        static PROBING: Mutex<BTreeMap<String, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+        let probing = Arc::clone(lock(&PROBING).entry(key.clone()).or_default());
+        let _probing = lock(&probing);
         if let Some(answer) = known() {
             return Ok(answer);
         }

@@ -192,7 +192,7 @@ fn labels_and_normalization_are_read_from_the_metadata() {
         let info = info(name);
         let labels = info.labels.clone().unwrap().unwrap();
         assert_eq!((&*labels.name, &*labels.bytes), ("labels.txt", &b"heron\notter\nnewt\n"[..]));
-        let normalization = info.normalization.unwrap();
+        let normalization = info.normalization.unwrap().unwrap();
         assert_eq!((&*normalization.mean, &*normalization.std), (&[127.5][..], &[127.5][..]));
         load(name);
     }

@@ -91,7 +91,7 @@ fn check(names: &[String], source_name: &str) -> Result<(), LabelsError> {
         if name.is_empty() {
             return Err(LabelsError::EmptyName { source_name: source_name(), index });
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(is_unprintable) {
             return Err(LabelsError::Unprintable { source_name: source_name(), index });
         }
         let (bytes, limit) = (name.len(), MAX_NAME_BYTES);
@@ -100,4 +100,11 @@ fn check(names: &[String], source_name: &str) -> Result<(), LabelsError> {
         }
     }
     Ok(())
+}
+
+/// Returns whether a line of text cannot show `c`: control characters, line and paragraph separators,
+/// and the controls of bidirectional text, which would reverse the text around the name.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -162,6 +162,8 @@ fn a_file_next_to_the_model_that_does_not_fit_is_a_warning() {
         ("a\nb\u{7}\nc", "control character"),
         (&long, "1001 bytes"),
         ("{'a'", "not a dictionary"),
+        ("[\"a\", \"b\", \"c\"", "not a dictionary"),
+        ("a\nb\u{202e}\nc", "control character"),
     ] {
         let labels = beside_model("m.tflite", 3, &[("labels.txt", content)]);
         assert_eq!(

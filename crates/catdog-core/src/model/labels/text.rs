@@ -60,7 +60,7 @@ pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> 
                 return Err(LabelsError::NotNames { source_name: source_name() });
             }
         }
-        Err(position) if text.trim_start().starts_with('{') => {
+        Err(position) if starts_like_literal(text) => {
             return Err(LabelsError::Syntax { source_name: source_name(), position });
         }
         _ => {}
@@ -73,6 +73,14 @@ pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> 
         return Err(LabelsError::Empty { source_name: source_name() });
     }
     Ok(indexed::names(&lines))
+}
+
+/// Returns whether `text` is meant to be a dictionary or a list. A file of lines may have a bracket
+/// before each name.
+fn starts_like_literal(text: &str) -> bool {
+    let text = text.trim_start();
+    let is_list = text.starts_with(['[', '(']) && (text.lines().count() == 1 || text.contains('"'));
+    text.starts_with('{') || is_list
 }
 
 /// Returns the names that `literal` contains: a list of names or records, a dictionary from index to

@@ -65,7 +65,8 @@ pub(super) fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
 /// of the file.
 pub(super) fn short(name: &str) -> String {
     const MAX_CHARS: usize = 200;
-    name.chars().take(MAX_CHARS).collect()
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    name.chars().take(MAX_CHARS).map(printable).collect()
 }
 
 /// Returns the name of the operator of a table `OperatorCode`.

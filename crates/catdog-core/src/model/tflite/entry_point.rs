@@ -144,9 +144,10 @@ fn signatures_fit(signatures: &[Table<'_>], subgraphs: &[Table<'_>]) -> bool {
         })
 }
 
-/// Returns whether `name` is neither empty nor longer than any exporter writes it.
+/// Returns whether `name` is neither empty nor longer than any exporter writes it, and LiteRT reads
+/// all of it: its names end at NUL.
 fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len())
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains('\0')
 }
 
 /// Returns whether `maps` give each of `tensors` one unique name.

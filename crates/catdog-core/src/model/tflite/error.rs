@@ -127,6 +127,12 @@ pub enum ModelError {
         /// Index, name and shape of all outputs, separated by commas.
         outputs: String,
     },
+    /// Two outputs have the same name.
+    #[error("two of its outputs have the name '{name}'; export it with different names")]
+    EqualNames {
+        /// The name.
+        name: String,
+    },
     /// The model has too many outputs.
     #[error("it has {count} outputs, but {limit} are the limit; export it with one row of scores")]
     TooManyOutputs {

@@ -32,13 +32,18 @@ pub struct LabelsEntry {
     pub bytes: Vec<u8>,
 }
 
+/// The normalization in the metadata is not one or three finite means and positive standard
+/// deviations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusableNormalization;
+
 /// The metadata that catdog uses. Both parts are optional.
 #[derive(Default)]
 pub struct Metadata {
     /// The labels file of the first output, or the reason why it cannot be read.
     pub labels: Option<Result<LabelsEntry, ModelError>>,
-    /// The normalization of the first input.
-    pub normalization: Option<Normalization>,
+    /// The normalization of the first input; `Err` if its values cannot be used.
+    pub normalization: Option<Result<Normalization, UnusableNormalization>>,
 }
 
 /// Size limit of an unpacked labels file: 1 MiB holds the 21,843 names of ImageNet-21k twice. It
@@ -88,8 +93,8 @@ fn metadata_buffer(root: Table<'_>) -> Option<&[u8]> {
     buffers.get(entry.u32(metadata::BUFFER) as usize)?.byte_vector(buffer::DATA)
 }
 
-/// Returns the normalization in a table `TensorMetadata`; `None` if its values cannot be used.
-fn normalization(tensor: Table<'_>) -> Option<Normalization> {
+/// Returns the normalization in a table `TensorMetadata`; `None` if it has none.
+fn normalization(tensor: Table<'_>) -> Option<Result<Normalization, UnusableNormalization>> {
     let units = tensor.tables(tensor_metadata::PROCESS_UNITS);
     let unit = units.iter().find(|unit| {
         unit.u8(process_unit::OPTIONS_TYPE) == process_unit_options::NORMALIZATION_OPTIONS
@@ -100,7 +105,12 @@ fn normalization(tensor: Table<'_>) -> Option<Normalization> {
     let sane = [&mean, &std].iter().all(|values| {
         matches!(values.len(), 1 | 3) && values.iter().all(|value| value.is_finite())
     });
-    (sane && std.iter().all(|std| std.is_normal())).then_some(Normalization { mean, std })
+    // Values so large that black and white become the same number cannot be meant.
+    let separates = |(mean, std): (&f32, &f32)| (0.0 - mean) / std != (255.0 - mean) / std;
+    let usable = sane
+        && std.iter().all(|std| std.is_normal() && *std > 0.0)
+        && mean.iter().zip(std.iter().cycle()).all(separates);
+    Some(if usable { Ok(Normalization { mean, std }) } else { Err(UnusableNormalization) })
 }
 
 /// Returns the name of the labels file in a table `TensorMetadata`.

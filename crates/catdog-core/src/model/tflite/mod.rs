@@ -42,7 +42,7 @@ pub use graph_activation::GraphActivation;
 pub use graph_range::{Evidence, GraphRange};
 pub use image_input::{ImageInput, MAX_SIDE};
 pub use listing::{ConstantType, ListedSignature, ListedTensor, Listing};
-pub use metadata::{LabelsEntry, Normalization};
+pub use metadata::{LabelsEntry, Normalization, UnusableNormalization};
 pub use model_info::ModelInfo;
 pub use model_options::ModelOptions;
 pub use optimize::{Optimized, optimize};

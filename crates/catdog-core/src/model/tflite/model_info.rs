@@ -5,12 +5,14 @@
 //! file first, so that one error says what is wrong with the model; LiteRT returns a status code
 //! only.
 
+use std::collections::HashSet;
+
 use super::entry_point::EntryPoint;
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
 use super::graph_range::GraphRange;
 use super::image_input::ImageInput;
-use super::metadata::{LabelsEntry, Metadata, Normalization};
+use super::metadata::{LabelsEntry, Metadata, Normalization, UnusableNormalization};
 use super::model_options::ModelOptions;
 use super::range_convention::RangeConvention;
 use super::reader::{Flatbuffer, Table};
@@ -44,8 +46,8 @@ pub struct ModelInfo {
     /// The labels file in the metadata of the file, or the reason why it cannot be read. Unreadable
     /// labels are no error of the model, because other sources can define them.
     pub labels: Option<Result<LabelsEntry, ModelError>>,
-    /// The normalization in the metadata of the file.
-    pub normalization: Option<Normalization>,
+    /// The normalization in the metadata of the file; `Err` if its values cannot be used.
+    pub normalization: Option<Result<Normalization, UnusableNormalization>>,
 }
 
 impl ModelInfo {
@@ -107,6 +109,7 @@ impl ModelInfo {
         }
         let outputs = entry.outputs.iter().map(|port| TensorDescription::read(&tensors, port));
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
+        refuse_equal_names(&outputs)?;
         let batch = input.batch();
         let activation = |index: usize| {
             GraphActivation::find(root, entry.graph, entry.outputs[index].tensor, batch)
@@ -168,6 +171,18 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
         return Err(ModelError::NotTflite);
     }
     Ok(())
+}
+
+/// Refuses outputs of the same name: LiteRT finds outputs by name, and aborts the process if it does
+/// not find as many as the graph has.
+fn refuse_equal_names(outputs: &[TensorDescription]) -> Result<(), ModelError> {
+    // LiteRT's names end at NUL, which the description replaces.
+    let end = |name: &str| name.split(char::REPLACEMENT_CHARACTER).next().map(str::to_owned);
+    let mut names = HashSet::new();
+    match outputs.iter().find(|output| !names.insert(end(&output.name))) {
+        Some(output) => Err(ModelError::EqualNames { name: output.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Returns the shape that a RESHAPE gives to the tensor `input`; `None` if no RESHAPE reads it

@@ -93,7 +93,7 @@ fn quantization(table: Table<'_>, range: RangeInclusive<i32>) -> Option<Quantiza
     if parameters.u8(quantization_parameters::DETAILS_TYPE) != quantization_details::NONE {
         return None;
     }
-    let scale = *parameters.f32_vector(quantization_parameters::SCALE).first()?;
+    let [scale] = parameters.f32_vector(quantization_parameters::SCALE)[..] else { return None };
     let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
     let zero_point = i32::try_from(zero_points.first().copied().unwrap_or(0)).ok()?;
     let is_usable = scale.is_normal() && scale > 0.0 && range.contains(&zero_point);

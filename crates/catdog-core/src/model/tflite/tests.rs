@@ -219,11 +219,18 @@ fn an_operator_outside_the_table_is_refused_by_name() {
 
 #[test]
 fn a_result_that_the_file_and_its_input_do_not_explain_is_refused() {
-    for file in ["resize_huge", "tile_huge", "pad_huge", "fill_huge", "range_huge"] {
+    let files = ["resize_huge", "tile_huge", "pad_huge", "fill_huge", "range_huge", "kernels_huge"];
+    for file in files {
         let error = refusal(&format!("graph_{file}.tflite"));
         let is_limit = matches!(error, ModelError::TooLarge { .. } | ModelError::TooSlow { .. });
         assert!(is_limit, "{file}: {error}");
     }
+}
+
+#[test]
+fn outputs_of_the_same_name_are_refused() {
+    let error = refusal("graph_output_names_equal.tflite");
+    assert_eq!(error, ModelError::EqualNames { name: "output".into() });
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::tensor::Tensor;
 use crate::model::tflite::operator_options::{
     local_response_normalization_options, pool_2d_options,
 };
+use crate::model::tflite::reader::I32Field;
 use crate::model::tflite::schema::BuiltinOperator;
 use crate::model::tflite::schema::layer_inputs::WEIGHTS;
 
@@ -33,6 +34,11 @@ const WORK_PER_ELEMENT: u64 = 1 << 17;
 const MIN_POSITIONS: u64 = 224 * 224;
 /// Weights in a byte of the file, at most (int4).
 const WEIGHTS_PER_BYTE: u64 = 2;
+/// Limit for the multiplications; ViT-L at 384x384 needs 2^37.5.
+const MAX_WORK: u64 = 1 << 38;
+/// Bytes that XNNPACK keeps for each element of the kernel at each position of its result: a pointer
+/// to a pixel (`indirection_buffer`). A kernel of 1x1 needs none.
+const INDIRECTION_BYTES: u64 = 8;
 /// Multiplications that take as long as one element of an operator without multiplications.
 const WORK_OF_ELEMENT: u64 = 16;
 
@@ -40,23 +46,41 @@ const WORK_OF_ELEMENT: u64 = 16;
 pub struct Budget {
     memory: u64,
     work: u64,
+    /// Memory that the operators so far keep between inferences, in bytes.
+    kept: u64,
 }
 
 impl Budget {
-    /// Returns the budget of a file of `file_bytes` bytes, whose input has `elements` elements.
-    pub fn new(file_bytes: u64, elements: u64) -> Self {
+    /// Returns the budget of a model whose tensors have `stored_bytes` bytes in the file, and whose
+    /// input has `elements` elements.
+    pub fn new(stored_bytes: u64, elements: u64) -> Self {
         let memory = elements.saturating_mul(MEMORY_PER_ELEMENT).saturating_add(BASE_MEMORY);
-        let weights = file_bytes.saturating_mul(WEIGHTS_PER_BYTE);
+        let weights = stored_bytes.saturating_mul(WEIGHTS_PER_BYTE);
         let work = elements
             .saturating_mul(WORK_PER_ELEMENT)
             .saturating_add(weights.saturating_mul(MIN_POSITIONS.max(elements)))
             .saturating_add(BASE_WORK);
-        Self { memory: memory.min(MAX_MEMORY), work }
+        Self { memory: memory.min(MAX_MEMORY), work: work.min(MAX_WORK), kept: 0 }
     }
 
-    /// Checks the memory that is in use at the same time, in bytes.
+    /// Checks the memory that is in use at the same time, in bytes, with what the operators keep.
     pub fn hold(&self, bytes: u64) -> Result<(), Fault> {
+        let bytes = bytes.saturating_add(self.kept);
         if bytes <= self.memory { Ok(()) } else { Err(Fault::TooLarge(bytes)) }
+    }
+
+    /// Adds the memory that an operator keeps. Its outputs must have their computed shapes.
+    pub fn keep(&mut self, args: Args<'_, '_>) -> Result<(), Fault> {
+        let kernel = kernel_elements(args)?;
+        let positions = args.operator.output(args.tensors).map_or(1, |output| {
+            let sides = output.shape.iter().skip(1).take(2);
+            sides.fold(1, |size: u64, &side| size.saturating_mul(side.unsigned_abs().into()))
+        });
+        if kernel > 1 {
+            let bytes = positions.saturating_mul(kernel).saturating_mul(INDIRECTION_BYTES);
+            self.kept = self.kept.saturating_add(bytes);
+        }
+        Ok(())
     }
 
     /// Takes the time of an operator from the budget. Its outputs must have their computed shapes.
@@ -65,6 +89,28 @@ impl Budget {
         self.work = left.ok_or(Fault::TooSlow)?;
         Ok(())
     }
+}
+
+/// Returns the number of elements of the kernel or window that moves over the image; 1 for operators
+/// without one.
+fn kernel_elements(args: Args<'_, '_>) -> Result<u64, Fault> {
+    let sides: Vec<u64> = match args.operator.rule.shape {
+        Rule::Conv | Rule::DepthwiseConv => {
+            args.dims(WEIGHTS)?.iter().skip(1).take(2).map(|&d| d.unsigned_abs()).collect()
+        }
+        Rule::Pool => {
+            let window = [pool_2d_options::FILTER_HEIGHT, pool_2d_options::FILTER_WIDTH];
+            let image = args.dims(0)?;
+            let sides = window.iter().zip(image.iter().skip(1));
+            let side = |(field, &side): (&I32Field, &i64)| {
+                let window: u64 = args.operator.integer(*field).unsigned_abs().into();
+                window.min(side.unsigned_abs())
+            };
+            sides.map(side).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(sides.into_iter().fold(1, u64::saturating_mul))
 }
 
 /// Returns the number of multiplications of an operator, or the time of the others in this unit.

@@ -204,6 +204,7 @@ impl<'a> GraphVerifier<'a> {
         let results = state.bytes_of(&operator.outputs);
         state.live_bytes = state.live_bytes.saturating_add(results);
         let bytes = state.live_bytes.saturating_add(self.called_bytes);
+        self.budget.keep(Args { operator, tensors: &state.tensors }).map_err(fault)?;
         self.budget.hold(bytes).map_err(fault)?;
         self.budget.spend(Args { operator, tensors: &state.tensors }).map_err(fault)?;
         state.release(operator, number);

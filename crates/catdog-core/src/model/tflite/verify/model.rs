@@ -1,4 +1,6 @@
-//! The checks of a whole model: operator codes, buffers, subgraphs, signatures, metadata entries.
+//! The checks of a whole model: operator codes, buffers, subgraphs, metadata entries.
+
+use std::collections::BTreeSet;
 
 use super::budget::Budget;
 use super::codes::Code;
@@ -9,7 +11,7 @@ use crate::model::tflite::operator_options::stablehlo_composite_options;
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{
     MIN_BUFFER_OFFSET, MODEL_VERSION, buffer, builtin_options_2, metadata, model, operator,
-    sub_graph,
+    sub_graph, tensor,
 };
 
 /// The shape that the runtime gives to the input of a subgraph.
@@ -45,7 +47,8 @@ pub fn verify<'a>(
     let chosen = input.map_or(0, |input| {
         input.shape.iter().map(|&dimension| u64::try_from(dimension).unwrap_or(0)).product()
     });
-    let budget = Budget::new(file.len() as u64, input_elements(subgraphs, &buffers).max(chosen));
+    let stored = stored_bytes(subgraphs, &buffers);
+    let budget = Budget::new(stored, input_elements(subgraphs, &buffers).max(chosen));
     let mut verifier = GraphVerifier::new(subgraphs, Code::all(root)?, buffers, budget);
     // A subgraph that others call is verified with the shapes of the call. The second round is for
     // those that call each other in a circle.
@@ -61,6 +64,13 @@ pub fn verify<'a>(
         }
     }
     Ok(())
+}
+
+/// Returns the size of all buffers that a tensor uses, in bytes. A malicious file can have others.
+fn stored_bytes(subgraphs: &[Table<'_>], buffers: &[&[u8]]) -> u64 {
+    let tensors = subgraphs.iter().flat_map(|graph| graph.tables(sub_graph::TENSORS));
+    let used: BTreeSet<u32> = tensors.map(|table| table.u32(tensor::BUFFER)).collect();
+    used.iter().filter_map(|&index| buffers.get(index as usize)).map(|data| data.len() as u64).sum()
 }
 
 /// Returns the number of elements of the largest input of a subgraph.
