@@ -77,10 +77,11 @@ class Judgement(unittest.TestCase):
         self.assertEqual((judged.verdict, judged.right, judged.compared), ("right", 1, 1))
 
     def test_a_warning_excuses_only_what_no_file_contains(self) -> None:
-        wrong = run(["blue disc", "blue disc"], warnings=["set input-mean and input-std"])
+        wrong = run(["blue disc", "blue disc"], warnings=["m does not define the range of its float input"])
         self.assertEqual(verdict(Spec(range="imagenet"), wrong), "warned")
         self.assertEqual(verdict(Spec(range="imagenet", metadata="true"), wrong), "wrong")
-        self.assertEqual(verdict(Spec(range="unit"), wrong), "wrong")
+        self.assertEqual(verdict(Spec(range="unit"), wrong), "warned")
+        self.assertEqual(verdict(Spec(range="rescale255"), wrong), "wrong")
 
     def test_a_refusal_has_to_name_its_reason(self) -> None:
         refused = run([], error="its batch size is fixed")
