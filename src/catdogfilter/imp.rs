@@ -27,7 +27,6 @@ use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
 use super::events::{Events, warn_of_kept_model};
-use super::orientation::is_turned_upstream;
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
     AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
@@ -414,9 +413,9 @@ impl BaseTransformImpl for CatdogFilter {
             gst::EventView::StreamStart(_) => {
                 let mut state = lock(&self.state);
                 state.reset_stream();
-                state.orientation_tags.reset();
+                state.record_tags(None);
             }
-            gst::EventView::Tag(tag) => self.record_orientation(tag.tag()),
+            gst::EventView::Tag(tag) => lock(&self.state).record_tags(Some(tag.tag())),
             gst::EventView::Eos(_) => self.drain(),
             _ => {}
         }
@@ -463,7 +462,9 @@ impl BaseTransformImpl for CatdogFilter {
             relinked: start.relinked,
             upstream_is_live: start.upstream_is_live.unwrap_or_else(|| self.ask_upstream()),
             tag_orientation: start.tag_orientation,
+            tags_changed: start.tags_changed,
             is_late: &|| lock(&self.state).lateness.is_late(pts),
+            sink_pad: element.sink_pad(),
             src_pad: element.src_pad(),
             interrupted: &|| lock(&self.state).interrupted,
         };
@@ -598,14 +599,6 @@ impl CatdogFilter {
         events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
-        }
-    }
-
-    /// Records the orientation in `tags`, unless an element upstream has turned the frames already.
-    fn record_orientation(&self, tags: &gst::TagListRef) {
-        let has_orientation = VideoOrientationMethod::from_tag(tags).is_some();
-        if has_orientation && !is_turned_upstream(self.obj().sink_pad()) {
-            lock(&self.state).orientation_tags.record(tags);
         }
     }
 

@@ -19,18 +19,19 @@ use super::error::ProcessError;
 use super::events::{Events, Warning};
 use super::frame_map;
 use super::latency::LatencyTracker;
+use super::orientation::is_turned_upstream;
 use super::outline::Outline;
 use super::output::{Displayed, Output, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
-use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings};
+use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings, SettingsError};
 use crate::metadata::Entry;
 use crate::overlay::{OverlayWriter, Overlays};
 use crate::roi::Roi;
 
-/// Number of frames after which overlays are searched again without a link event: one or two
-/// seconds. A search takes a few microseconds.
-const OVERLAY_SEARCH_INTERVAL: u32 = 48;
+/// Number of frames after which other elements of the pipeline are searched again without an event:
+/// one or two seconds. A search takes a few microseconds.
+const SEARCH_INTERVAL: u32 = 48;
 
 /// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
 /// stop or a flush can end the wait. The handover costs some microseconds.
@@ -51,8 +52,12 @@ pub struct FrameContext<'a> {
     pub upstream_is_live: bool,
     /// The orientation that the tags of the stream define.
     pub tag_orientation: Orientation,
+    /// A tag has arrived, or another stream has started.
+    pub tags_changed: bool,
     /// Returns whether downstream reports that this frame is late.
     pub is_late: &'a dyn Fn() -> bool,
+    /// The sink pad of the element.
+    pub sink_pad: &'a gst::Pad,
     /// The source pad of the element.
     pub src_pad: &'a gst::Pad,
     /// Returns whether a flush or a stop is in progress.
@@ -82,6 +87,8 @@ pub struct Streaming {
     /// `None` until the caps arrive.
     format: Option<(VideoInfo, FrameSpec)>,
     orientation: Orientation,
+    /// An element upstream turns the frames as the tags say.
+    turned_upstream: bool,
     /// The boxes of the current frame, with `roi=each`.
     rois: Vec<Roi>,
     roi_budget: TimeBudget,
@@ -97,7 +104,9 @@ pub struct Streaming {
     reverse: bool,
     /// The first failed inference was reported.
     failure_reported: bool,
-    frames_since_overlay_search: u32,
+    frames_since_search: u32,
+    /// The settings that the application was warned of, until they are valid.
+    invalid_settings: Vec<SettingsError>,
 }
 
 impl Streaming {
@@ -116,6 +125,7 @@ impl Streaming {
             output,
             format: None,
             orientation: Orientation::default(),
+            turned_upstream: false,
             rois: Vec::new(),
             roi_budget: TimeBudget::default(),
             outline: None,
@@ -125,7 +135,8 @@ impl Streaming {
             frames_wait: true,
             reverse: false,
             failure_reported: false,
-            frames_since_overlay_search: 0,
+            frames_since_search: 0,
+            invalid_settings: Vec::new(),
         }
     }
 
@@ -181,6 +192,7 @@ impl Streaming {
     /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         self.classifier.reset();
+        self.roi_budget = TimeBudget::default();
     }
 
     /// Discards running inferences, and waits at most `limit` for them to end.
@@ -201,9 +213,9 @@ impl Streaming {
         events: &mut Events,
     ) -> Result<(), Stop> {
         self.apply_settings(&mut context, events);
+        self.search_elements(&context, events);
         self.apply_orientation(context.tag_orientation).map_err(ProcessError::from)?;
         self.apply_model(&mut context, events);
-        self.search_overlays(&context, events);
         if !self.settings.active {
             return Ok(());
         }
@@ -311,36 +323,39 @@ impl Streaming {
         let Some((info, spec)) = &self.format else {
             return Err(ProcessError::from(ClassifyError::NoFormat).into());
         };
-        self.roi_budget.begin_frame(spec);
+        self.roi_budget.begin_frame(spec, start);
         if skips {
             return Ok(());
         }
-        let picture = &self.settings.picture;
-        let mut rois = rois::find(buffer, spec, picture.region, picture.max_rois);
+        let (picture, rois) = (&self.settings.picture, &mut self.rois);
+        rois::find(buffer, spec, picture.region, picture.max_rois, rois);
+        if rois.is_empty() {
+            self.classifier.set_no_boxes(time);
+            self.note_result(buffer.pts(), true, events);
+            return Ok(());
+        }
         let waits = self.settings.mode.waits_for_result(context.upstream_is_live);
-        if !rois.is_empty() && !waits && !self.roi_budget.allows_inference() {
+        if !waits && !self.roi_budget.allows_inference() {
             self.output.displayed.skip_reason = Some("out of time");
             self.classifier.skip(time);
             return Ok(());
         }
         let classifier = &mut self.classifier;
-        classifier.begin_boxes(time);
-        let inferred = if rois.is_empty() {
-            Ok(true)
-        } else {
-            let budget = (!waits).then_some(&mut self.roi_budget);
-            frame_map::with_frame(buffer, info, spec, |frame| {
-                rois::infer(&mut rois, classifier, frame, time, budget, context.interrupted)
-            })
-        };
-        classifier.end_boxes(start.elapsed());
-        self.rois = rois;
+        let budget = (!waits).then_some(&mut self.roi_budget);
+        let inferred = frame_map::with_frame(buffer, info, spec, |frame| {
+            rois::infer(rois, classifier, frame, time, budget, context.interrupted)
+        });
         match inferred {
             Ok(true) => {}
             Ok(false) => return Err(Stop::Interrupted),
             Err(error) => self.tolerate(error, events)?,
         }
-        self.note_result(buffer.pts(), true, events);
+        if self.rois.iter().any(|roi| roi.result.is_some()) {
+            self.classifier.end_boxes(start.elapsed());
+            self.note_result(buffer.pts(), true, events);
+        } else {
+            self.classifier.skip(time);
+        }
         Ok(())
     }
 
@@ -442,7 +457,10 @@ impl Streaming {
     /// Applies changed settings. A property whose value cannot be used keeps its current value.
     fn apply_settings(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
         let Some(settings) = context.changed_settings.take() else { return };
-        let (runtime, error) = settings.runtime_or(&self.settings);
+        let (runtime, errors) = settings.runtime_or(&self.settings);
+        if runtime.picture.roi != self.settings.picture.roi {
+            self.classifier.change_view();
+        }
         self.classifier.set_runtime(runtime.classifier.clone());
         self.output.metadata.unknown_label.clone_from(&runtime.unknown_label);
         self.output.metadata.region.clone_from(&runtime.picture.region_text);
@@ -453,14 +471,18 @@ impl Streaming {
             |settings: &RuntimeSettings| (settings.mode, settings.active, settings.picture.roi);
         events.latency_changed =
             context.upstream_is_live && latency_inputs(&runtime) != latency_inputs(&self.settings);
-        events.warnings.extend(error.map(Warning::Settings));
+        let new = errors.iter().filter(|error| !self.invalid_settings.contains(error));
+        events.warnings.extend(new.cloned().map(Warning::Settings));
+        self.invalid_settings = errors;
         self.settings = runtime;
     }
 
-    /// Applies the orientation, from the property or from the tags, which are `tag_orientation`. If
-    /// it changes, the frame is due for an inference.
+    /// Applies the orientation, from the property or from the tags, which say `tag_orientation`,
+    /// unless an element upstream turns the frames as they say. If it changes, the frame is due for
+    /// an inference.
     fn apply_orientation(&mut self, tag_orientation: Orientation) -> Result<(), ClassifyError> {
-        let orientation = self.settings.picture.orientation.unwrap_or(tag_orientation);
+        let of_tags = if self.turned_upstream { Orientation::Identity } else { tag_orientation };
+        let orientation = self.settings.picture.orientation.unwrap_or(of_tags);
         if orientation != std::mem::replace(&mut self.orientation, orientation)
             && let Some((_, spec)) = &mut self.format
         {
@@ -484,20 +506,28 @@ impl Streaming {
         }
         next.set_reverse(self.reverse);
         next.continue_counters(&self.classifier);
+        self.roi_budget = TimeBudget::default();
         self.output.metadata = metadata_writer(&next, &self.settings, &self.element_name);
         self.latency.set_model(&next);
         events.model_changed = true;
         events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
     }
 
-    /// Searches for overlays after a link event, and every [`OVERLAY_SEARCH_INTERVAL`] frames: a
-    /// flushing pad drops events, so some changes downstream cause no event here.
-    fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
-        self.frames_since_overlay_search += 1;
-        if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {
+    /// Searches for overlays downstream after a link event, and for an element upstream that turns
+    /// the frames after a tag. It searches for both every [`SEARCH_INTERVAL`] frames, because some
+    /// changes cause no event here: a flushing pad drops events, and a property of an element
+    /// upstream sends none.
+    fn search_elements(&mut self, context: &FrameContext<'_>, events: &mut Events) {
+        self.frames_since_search += 1;
+        let again = context.relinked || self.frames_since_search >= SEARCH_INTERVAL;
+        if again || context.tags_changed {
+            self.turned_upstream = context.tag_orientation != Orientation::Identity
+                && is_turned_upstream(context.sink_pad);
+        }
+        if !again {
             return;
         }
-        self.frames_since_overlay_search = 0;
+        self.frames_since_search = 0;
         match self.settings.overlay {
             OverlayMode::None => self.overlays.clear(),
             OverlayMode::Auto => {

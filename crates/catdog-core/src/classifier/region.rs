@@ -1,4 +1,5 @@
-//! The part of the frame that is classified, and its change between two frames.
+//! The view: the part of the frame that is classified and how it is turned, and its change between
+//! two frames.
 
 use std::time::Duration;
 
@@ -7,20 +8,25 @@ use super::{Classifier, RuntimeConfig};
 use crate::frame::{FrameSpec, FrameTime, Region};
 use crate::preprocess::{Framing, Preprocessor, Resize, TensorTarget};
 
-/// A change of the region, until the first result of the new one.
+/// A change of the view, until the first result of the new one.
 ///
-/// Smoothing and hysteresis are reset between the last result of the old region and the first one of
-/// the new region. Results of the old region may still arrive after the change, because worker
+/// Smoothing and hysteresis are reset between the last result of the old view and the first one of
+/// the new view. Results of the old view may still arrive after the change, because worker
 /// inferences of earlier frames end later.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RegionChange {
-    /// The region has changed since the last inferred frame.
+pub(super) struct ViewChange {
+    /// The view has changed since the last inferred frame.
     pending: bool,
-    /// Time of the first frame of the new region, until its result is decided on.
+    /// Time of the first frame of the new view, until its result is decided on.
     first: Option<Duration>,
 }
 
-impl RegionChange {
+impl ViewChange {
+    /// Records that the frames from the next one on show another view.
+    pub fn begin(&mut self) {
+        self.pending = true;
+    }
+
     /// Records that the frame at `time` is inferred.
     pub fn infer(&mut self, time: FrameTime) {
         if std::mem::take(&mut self.pending) {
@@ -28,7 +34,7 @@ impl RegionChange {
         }
     }
 
-    /// Returns whether the result of the frame at `time` is the first one of another region.
+    /// Returns whether the result of the frame at `time` is the first one of another view.
     pub fn is_first_result(&mut self, time: FrameTime) -> bool {
         self.first.take_if(|first| time.elapsed >= *first).is_some()
     }
@@ -39,11 +45,18 @@ impl Classifier {
     /// from the current one, this frame is due for an inference.
     pub(super) fn change_region(&mut self, runtime: &RuntimeConfig) {
         if runtime.region != self.runtime.region {
-            self.region_change.pending = true;
             // The next inference plans the preprocessing, because that can fail.
             self.preprocessor = None;
-            self.schedule.make_due();
+            self.change_view();
         }
+    }
+
+    /// Records that the results from the next frame on are of something else, such as boxes instead
+    /// of the frame. This frame is due for an inference, and smoothing and hysteresis start again
+    /// with its result. Until then, the latest result stays.
+    pub fn change_view(&mut self) {
+        self.view_change.begin();
+        self.schedule.make_due();
     }
 
     /// Plans the preprocessing of the current region, unless it is planned already.
@@ -155,10 +168,32 @@ mod tests {
     }
 
     #[test]
-    fn a_result_of_the_old_region_does_not_end_the_change() {
+    fn another_orientation_takes_effect_at_once_without_the_smoothing_of_the_old_one() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        let flipped = FrameSpec { orientation: Orientation::FlipHorizontal, ..spec.clone() };
+        classifier.set_frame_spec(&flipped).unwrap();
+        assert_eq!(classify(&mut classifier, &flipped), (Some(BLUE), true));
+    }
+
+    #[test]
+    fn another_view_takes_effect_at_once() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), false));
+        classifier.change_view();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+    }
+
+    #[test]
+    fn a_result_of_the_old_view_does_not_end_the_change() {
         let time =
             |milliseconds| FrameTime { pts: None, elapsed: Duration::from_millis(milliseconds) };
-        let mut change = RegionChange { pending: true, first: None };
+        let mut change = ViewChange { pending: true, first: None };
         change.infer(time(40));
         assert!(!change.is_first_result(time(0)));
         assert!(change.is_first_result(time(40)));
