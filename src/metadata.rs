@@ -2,7 +2,8 @@
 //!
 //! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
 //! read without headers of this project. Its fields are listed in [`FIELDS`]. With the feature
-//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
+//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`. With
+//! `roi=each`, it is the class of each box that becomes one, related to the object detection.
 
 use catdog_core::classifier::Classification;
 use catdog_core::decision::RankedClass;
@@ -112,8 +113,7 @@ fields! {
     FIELD_ELEMENT: "element", "string", Both,
         "Name of the element that attached the metadata";
     FIELD_REGION: "region", "string", Both,
-        "The property `region` when this frame passed; a held result may be that of the region before; absent \
-         if the property is not set";
+        "Region of the inferred frame, as in the property `region`; absent if the property is not set";
     FIELD_ROIS: "rois", "array of structure", Both,
         "The boxes that were classified, with the fields of `roi`, the one with the highest confidence of the \
          detector first; only with `roi=each`";
@@ -153,6 +153,8 @@ pub struct Entry<'a> {
     pub classification: Classification<'a>,
     /// The boxes of the frame; `None` if boxes are not classified.
     pub rois: Option<&'a [Roi]>,
+    /// The value of the property `region` for the inferred frame; `None` for the whole frame.
+    pub region: Option<&'a str>,
 }
 
 /// Registers the metadata with GStreamer, once per process.
@@ -176,8 +178,6 @@ pub struct MetadataWriter {
     model: String,
     /// Name of the element.
     element: String,
-    /// The value of the property `region`; `None` for the whole frame.
-    pub region: Option<String>,
 }
 
 impl MetadataWriter {
@@ -191,7 +191,6 @@ impl MetadataWriter {
             unknown_label,
             model,
             element,
-            region: None,
         }
     }
 
@@ -265,7 +264,7 @@ impl MetadataWriter {
         structure.set(FIELD_INFERENCE_TIME, nanoseconds(classification.inference_time));
         structure.set(FIELD_MODEL, &self.model);
         structure.set(FIELD_ELEMENT, &self.element);
-        structure.set_if_some(FIELD_REGION, self.region.as_ref());
+        structure.set_if_some(FIELD_REGION, entry.region);
         if let Some(rois) = entry.rois {
             let classified = rois.iter().filter_map(|roi| self.roi(roi));
             structure.set(FIELD_ROIS, gst::Array::new(classified));
@@ -522,8 +521,7 @@ mod tests {
     fn writer() -> MetadataWriter {
         gst::init().unwrap();
         let labels = ["cat", "dog", "bird"].map(str::to_owned);
-        let writer = MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into());
-        MetadataWriter { region: Some("0,0,1,0.5".into()), ..writer }
+        MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into())
     }
 
     /// Returns the classified box of a buffer that has one.
@@ -546,7 +544,8 @@ mod tests {
     fn the_table_lists_the_fields_of_the_message() {
         let writer = writer();
         let rois = [roi()];
-        let entry = Entry { classification: classification(), rois: Some(&rois) };
+        let region = Some("0,0,1,0.5");
+        let entry = Entry { classification: classification(), rois: Some(&rois), region };
         let message = writer.message(&entry, Some(gst::ClockTime::ZERO));
         let listed: Vec<(&str, &str)> =
             FIELDS.iter().map(|field| (field.name, field.kind)).collect();
@@ -570,7 +569,8 @@ mod tests {
     #[test]
     fn a_multi_label_model_lists_every_class_that_reaches_the_threshold() {
         let writer = writer();
-        let message = |classification| writer.message(&Entry { classification, rois: None }, None);
+        let entry = |classification| Entry { classification, rois: None, region: None };
+        let message = |classification| writer.message(&entry(classification), None);
         let accepted = message(classification());
         assert_eq!(accepted.get(FIELD_MULTI_LABEL), Ok(true));
         assert_eq!(accepted.get(FIELD_LABEL), Ok("cat"));

@@ -215,8 +215,13 @@ pub enum Mode {
     /// Each frame waits for its own result.
     #[enum_value(name = "Each frame waits for its own result", nick = "sync")]
     Sync,
-    /// No frame waits; it gets the latest result.
-    #[enum_value(name = "Frames pass at once with the latest result", nick = "async")]
+    /// No frame waits; it gets the latest result. With `roi=each`, it waits for a part of the frame
+    /// time.
+    #[enum_value(
+        name = "Frames pass at once with the latest result (with roi=each they wait for a part of the \
+                frame time)",
+        nick = "async"
+    )]
     Async,
 }
 

@@ -21,7 +21,7 @@ use super::frame_map;
 use super::latency::LatencyTracker;
 use super::orientation::is_turned_upstream;
 use super::outline::Outline;
-use super::output::{Displayed, Output, metadata_writer};
+use super::output::{Displayed, Output, Regions, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
 use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings, SettingsError};
@@ -34,7 +34,8 @@ use crate::roi::Roi;
 const SEARCH_INTERVAL: u32 = 48;
 
 /// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
-/// stop or a flush can end the wait. The handover costs some microseconds.
+/// stop or a flush can end the wait. The handover costs some microseconds. Boxes are inferred inline,
+/// whatever their inferences take; a stop or a flush then ends the wait between two boxes.
 const LONG_WAIT: Duration = Duration::from_millis(20);
 
 /// How often a waiting thread checks for a flush or stop.
@@ -92,6 +93,7 @@ pub struct Streaming {
     /// The boxes of the current frame, with `roi=each`.
     rois: Vec<Roi>,
     roi_budget: TimeBudget,
+    regions: Regions,
     outline: Option<Outline>,
     /// The outline belongs to another region or format.
     outline_changed: bool,
@@ -116,6 +118,8 @@ impl Streaming {
             element: element_name.clone(),
             format: Mutex::new(settings.text_format.clone()),
         };
+        let mut regions = Regions::default();
+        regions.set(classifier.view(), settings.picture.region_text.clone(), classifier.view());
         let output = Output::new(metadata_writer(&classifier, &settings, &element_name));
         Self {
             latency: LatencyTracker::new(&classifier),
@@ -128,6 +132,7 @@ impl Streaming {
             turned_upstream: false,
             rois: Vec::new(),
             roi_budget: TimeBudget::default(),
+            regions,
             outline: None,
             outline_changed: true,
             overlays: Overlays::default(),
@@ -247,7 +252,8 @@ impl Streaming {
             let pts = self.classifier.latest_pts();
             let classification = self.classifier.classification(pts);
             let pts = pts.map(clock_time);
-            let entry = Entry { classification, rois: None };
+            let region = self.regions.of(self.classifier.latest_view());
+            let entry = Entry { classification, rois: None, region };
             self.output.note_result(&entry, pts, self.settings.post_messages, events);
             self.output.note_frame(&entry, pts, self.settings.post_messages, events);
         }
@@ -272,6 +278,7 @@ impl Streaming {
         let entry = Entry {
             classification: self.classifier.classification(time.pts),
             rois: rois_of_entry(&self.rois, &self.settings),
+            region: self.regions.of(self.classifier.latest_view()),
         };
         let attached = self.output.metadata.attach(buffer, &entry, object);
         attached.map_err(|error| ProcessError::Metadata(error.to_string()))?;
@@ -368,7 +375,7 @@ impl Streaming {
             let outline = spec.map(|spec| Outline::new(spec, picture.region)).transpose();
             self.outline = outline.map_err(|error| ProcessError::Metadata(error.to_string()))?;
         }
-        if let Some(outline) = &self.outline {
+        if let Some(outline) = &mut self.outline {
             outline.attach(buffer);
         }
         Ok(())
@@ -435,7 +442,8 @@ impl Streaming {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
         let rois = rois_of_entry(&self.rois, &self.settings);
-        let entry = Entry { classification, rois };
+        let region = self.regions.of(self.classifier.latest_view());
+        let entry = Entry { classification, rois, region };
         self.output.note_result(&entry, pts, self.settings.post_messages, events);
     }
 
@@ -463,7 +471,11 @@ impl Streaming {
         }
         self.classifier.set_runtime(runtime.classifier.clone());
         self.output.metadata.unknown_label.clone_from(&runtime.unknown_label);
-        self.output.metadata.region.clone_from(&runtime.picture.region_text);
+        let region = &runtime.picture.region_text;
+        if *region != self.settings.picture.region_text {
+            let (view, latest) = (self.classifier.view(), self.classifier.latest_view());
+            self.regions.set(view, region.clone(), latest);
+        }
         self.outline_changed |= runtime.picture != self.settings.picture;
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;

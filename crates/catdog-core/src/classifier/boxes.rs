@@ -37,6 +37,7 @@ impl Classifier {
         self.latest.ranked.clear();
         self.latest.accepted = None;
         self.latest.pts = time.pts;
+        self.latest.view = time.view;
         self.latest.inference_time = Duration::ZERO;
         self.box_results = BoxResults::NoBoxes;
         self.schedule.skipped();
@@ -88,6 +89,7 @@ impl Classifier {
             self.schedule.inferred(time.elapsed, &self.runtime);
             self.latest.ranked.clear();
             self.latest.pts = time.pts;
+            self.latest.view = time.view;
         }
         self.latest.keep_best(&classification);
         Ok(classification)

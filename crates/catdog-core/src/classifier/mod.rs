@@ -41,7 +41,7 @@ use crate::stats::Counters;
 use crate::tensor::TensorRef;
 use boxes::{BoxResults, rules_of_boxes};
 use clock::StreamClock;
-use region::{ViewChange, preprocessor};
+use region::preprocessor;
 use schedule::Schedule;
 
 pub use classification::Classification;
@@ -75,7 +75,8 @@ pub struct Classifier {
     frame_spec: Option<FrameSpec>,
     /// `None` until the first frame of a format or a region.
     preprocessor: Option<Preprocessor>,
-    view_change: ViewChange,
+    /// Number of the view of the next frame.
+    view: u64,
     decider: Decider,
     /// Decides on the boxes of a frame.
     box_decider: Decider,
@@ -99,6 +100,8 @@ struct Latest {
     ranked: Vec<RankedClass>,
     accepted: Option<RankedClass>,
     pts: Option<Duration>,
+    /// Number of the view of the inferred frame.
+    view: u64,
     inference_time: Duration,
 }
 
@@ -168,7 +171,7 @@ impl Classifier {
             resize,
             frame_spec: None,
             preprocessor: None,
-            view_change: ViewChange::default(),
+            view: 0,
             decider,
             box_decider,
             box_results: BoxResults::default(),
@@ -222,7 +225,7 @@ impl Classifier {
         self.preprocessor = Some(preprocessor(spec, &self.target, self.resize, region)?);
         let previous = self.frame_spec.replace(spec.clone());
         if previous.is_some_and(|previous| previous.orientation != spec.orientation) {
-            self.view_change.begin();
+            self.view += 1;
         }
         self.clock.set_frame_duration(spec.frame_duration);
         self.schedule.make_due();
@@ -234,8 +237,11 @@ impl Classifier {
         self.clock.set_reverse(reverse);
     }
 
-    /// Continues the counts of `previous`, the classifier that this one replaces.
+    /// Continues the counts of `previous`, the classifier that this one replaces, and the numbers of
+    /// its views.
     pub fn continue_counters(&mut self, previous: &Self) {
+        self.view = previous.view;
+        self.latest.view = previous.view;
         self.counters = previous.counters.continued();
     }
 
@@ -275,7 +281,7 @@ impl Classifier {
     pub fn reset(&mut self) {
         let mut ranked = std::mem::take(&mut self.latest.ranked);
         ranked.clear();
-        self.latest = Latest { ranked, ..Latest::default() };
+        self.latest = Latest { ranked, view: self.view, ..Latest::default() };
         self.schedule.reset();
         self.box_results = BoxResults::default();
         self.submitted = None;
@@ -320,7 +326,7 @@ impl Classifier {
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
         self.box_results = BoxResults::default();
-        self.clock.advance(pts, Instant::now)
+        FrameTime { view: self.view, ..self.clock.advance(pts, Instant::now) }
     }
 
     /// Returns whether the frame at `time` is due for an inference, by the inference interval and
@@ -348,7 +354,6 @@ impl Classifier {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
         self.plan_preprocessing()?;
-        self.view_change.infer(time);
         let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
         let start = Instant::now();
         if let Some(worker) = &mut self.worker {
@@ -406,7 +411,7 @@ impl Classifier {
     }
 
     fn decide(&mut self, output: TensorRef<'_>, time: FrameTime, inference_time: Duration) {
-        if self.view_change.is_first_result(time) {
+        if self.latest.view != time.view {
             self.decider.reset();
         }
         let Ranking { ranked, accepted } = self.decider.decide(output, time.elapsed);
@@ -414,6 +419,7 @@ impl Classifier {
         self.latest.ranked.extend_from_slice(ranked);
         self.latest.accepted = accepted;
         self.latest.pts = time.pts;
+        self.latest.view = time.view;
         self.latest.inference_time = inference_time;
         self.counters.inferences += 1;
         self.counters.invoke.add(inference_time);
