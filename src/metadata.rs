@@ -2,14 +2,15 @@
 //!
 //! Every classified buffer gets a `GstCustomMeta` named [`META_NAME`], which C, Rust and Python
 //! read without headers of this project. Its fields are listed in [`FIELDS`]. With the feature
-//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`.
+//! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`. With
+//! `roi=each`, it is the class of each box that becomes one, related to the object detection.
 
 use catdog_core::classifier::Classification;
 use catdog_core::decision::RankedClass;
 use catdog_core::stats::nanoseconds;
 use gst::glib;
 
-use crate::roi::Roi;
+use crate::roi::{self, Roi};
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
@@ -17,6 +18,20 @@ pub const META_NAME: &str = "GstCatdogMeta";
 pub const MESSAGE_NAME: &str = "catdog";
 /// Name of the structures in [`FIELD_ROIS`].
 pub const ROI_NAME: &str = "roi";
+
+/// Name of the parameter that a region of interest gets. The name and the first four fields are
+/// those of Intel's DL Streamer (`GVA::Tensor`), whose elements therefore read them.
+pub const PARAMETER_NAME: &str = "classification";
+/// The label of the accepted class of a box, otherwise the unknown label. Type: string.
+pub const PARAMETER_LABEL: &str = "label";
+/// Confidence of the accepted class of a box, otherwise of the best one. Type: double, 0..1.
+pub const PARAMETER_CONFIDENCE: &str = "confidence";
+/// Index of the accepted class of a box; -1 if every class is rejected. Type: int.
+pub const PARAMETER_LABEL_ID: &str = "label_id";
+/// File name of the model. Type: string.
+pub const PARAMETER_MODEL: &str = "model_name";
+/// Name of the element that classified the box. Type: string.
+pub const PARAMETER_ELEMENT: &str = "element";
 
 /// A field of the metadata and of the element message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +87,8 @@ fields! {
         "The label of the accepted class, otherwise the unknown label";
     FIELD_CONFIDENCE: "confidence", "double" in "0..1", Both,
         "Confidence of the accepted class, otherwise of the best one; 0 if there is no result, because no \
-         inference has ended yet or the result is older than `result-timeout`";
+         inference has ended yet, the result is older than `result-timeout`, or with `roi=each` the frame \
+         has no boxes";
     FIELD_INDEX: "index", "int" in "-1..", Both,
         "Index of the accepted class; -1 if every class is rejected";
     FIELD_LABELS: "labels", "array of string", Both,
@@ -84,7 +100,8 @@ fields! {
     FIELD_ACCEPTED_LABELS: "accepted-labels", "array of string", Both,
         "The labels of all accepted classes among `labels`, best first; only for a multi-label model";
     FIELD_FRESH: "fresh", "boolean", Both,
-        "True if this frame was inferred, false if the result of an earlier frame is held";
+        "True if the result belongs to this frame (with `roi=each`, also if it has no boxes), false if the \
+         result of an earlier frame is held";
     FIELD_INFERENCE_PTS: "inference-pts", "guint64" in "ns", Both,
         "Presentation timestamp of the inferred frame; absent if it has none";
     FIELD_AGE: "age", "guint64" in "ns", Both,
@@ -96,9 +113,10 @@ fields! {
     FIELD_ELEMENT: "element", "string", Both,
         "Name of the element that attached the metadata";
     FIELD_REGION: "region", "string", Both,
-        "The property `region`; absent if the whole frame is classified";
+        "Region of the inferred frame, as in the property `region`; absent if the property is not set";
     FIELD_ROIS: "rois", "array of structure", Both,
-        "The boxes that were classified, with the fields of `roi`; only with `roi=each`";
+        "The boxes that were classified, with the fields of `roi`, the one with the highest confidence of the \
+         detector first; only with `roi=each`";
     FIELD_PTS: "pts", "guint64" in "ns", Message,
         "Presentation timestamp of the frame; absent if it has none";
 }
@@ -122,6 +140,10 @@ fields! {
         "The labels of the best classes, best first, at most `max-results`";
     ROI_CONFIDENCES: "confidences", "array of double" in "0..1", Both,
         "The confidences of the best classes, in the same order";
+    ROI_MULTI_LABEL: "multi-label", "boolean", Both,
+        "True if the classes of the model do not exclude each other, so that several may be accepted";
+    ROI_ACCEPTED_LABELS: "accepted-labels", "array of string", Both,
+        "The labels of all accepted classes among `labels`, best first; only for a multi-label model";
 }
 
 /// What is attached to a buffer, or posted: a classification, and what belongs to it.
@@ -131,6 +153,8 @@ pub struct Entry<'a> {
     pub classification: Classification<'a>,
     /// The boxes of the frame; `None` if boxes are not classified.
     pub rois: Option<&'a [Roi]>,
+    /// The value of the property `region` for the inferred frame; `None` for the whole frame.
+    pub region: Option<&'a str>,
 }
 
 /// Registers the metadata with GStreamer, once per process.
@@ -154,8 +178,6 @@ pub struct MetadataWriter {
     model: String,
     /// Name of the element.
     element: String,
-    /// The value of the property `region`; `None` for the whole frame.
-    pub region: Option<String>,
 }
 
 impl MetadataWriter {
@@ -169,18 +191,7 @@ impl MetadataWriter {
             unknown_label,
             model,
             element,
-            region: None,
         }
-    }
-
-    /// Returns the file name of the model.
-    pub fn model(&self) -> &str {
-        &self.model
-    }
-
-    /// Returns the name of the element.
-    pub fn element(&self) -> &str {
-        &self.element
     }
 
     /// Returns the index of the accepted class of `classification`; -1 if every class is rejected.
@@ -205,7 +216,7 @@ impl MetadataWriter {
     ///
     /// # Errors
     ///
-    /// The error of GStreamer if the metadata is not registered.
+    /// The error of GStreamer if the metadata is not registered, or a relation metadata cannot grow.
     #[cfg_attr(not(feature = "analytics"), allow(unused_variables))]
     pub fn attach(
         &self,
@@ -217,7 +228,10 @@ impl MetadataWriter {
         self.fill(meta.mut_structure(), entry);
         if let Some(rois) = entry.rois {
             // The result of the frame is that of a box, so it is attached to the box only.
-            return crate::roi::attach(buffer, rois, self);
+            roi::add_parameters(buffer, rois, |classification| self.parameter(classification));
+            #[cfg(feature = "analytics")]
+            self.attach_to_objects(buffer, rois)?;
+            return Ok(());
         }
         #[cfg(feature = "analytics")]
         self.attach_analytics(buffer, &entry.classification, object)?;
@@ -250,7 +264,7 @@ impl MetadataWriter {
         structure.set(FIELD_INFERENCE_TIME, nanoseconds(classification.inference_time));
         structure.set(FIELD_MODEL, &self.model);
         structure.set(FIELD_ELEMENT, &self.element);
-        structure.set_if_some(FIELD_REGION, self.region.as_ref());
+        structure.set_if_some(FIELD_REGION, entry.region);
         if let Some(rois) = entry.rois {
             let classified = rois.iter().filter_map(|roi| self.roi(roi));
             structure.set(FIELD_ROIS, gst::Array::new(classified));
@@ -276,6 +290,10 @@ impl MetadataWriter {
         structure.set(ROI_INDEX, self.index(&classification));
         structure.set(ROI_LABELS, self.names(classification.ranked));
         structure.set(ROI_CONFIDENCES, confidences(&classification));
+        structure.set(ROI_MULTI_LABEL, classification.multi_label.is_some());
+        if classification.multi_label.is_some() {
+            structure.set(ROI_ACCEPTED_LABELS, self.names(classification.accepted_classes()));
+        }
         Some(structure)
     }
 
@@ -311,16 +329,38 @@ impl MetadataWriter {
         Ok(())
     }
 
+    /// Returns the parameter of a region of interest with `classification`.
+    fn parameter(&self, classification: &Classification<'_>) -> gst::Structure {
+        gst::Structure::builder(PARAMETER_NAME)
+            .field(PARAMETER_LABEL, self.label(classification))
+            .field(PARAMETER_CONFIDENCE, f64::from(classification.confidence()))
+            .field(PARAMETER_LABEL_ID, self.index(classification))
+            .field(PARAMETER_MODEL, &self.model)
+            .field(PARAMETER_ELEMENT, &self.element)
+            .build()
+    }
+
+    /// Adds the classification of each object detection in `rois` to the buffer's relation metadata.
+    #[cfg(feature = "analytics")]
+    fn attach_to_objects(
+        &self,
+        buffer: &mut gst::BufferRef,
+        rois: &[Roi],
+    ) -> Result<(), glib::BoolError> {
+        for roi in rois {
+            if let (Some(object), Some(result)) = (roi.object, &roi.result) {
+                self.attach_to_object(buffer, &result.classification(), object)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a classification to the buffer's relation metadata, related to the object detection
     /// with the id `object`. A rejected result adds nothing.
     ///
     /// The relation is `RELATE_TO`, in which `objectdetectionoverlay` looks for the class to draw.
-    ///
-    /// # Errors
-    ///
-    /// The error of GStreamer if the relation metadata cannot grow.
     #[cfg(feature = "analytics")]
-    pub fn attach_to_object(
+    fn attach_to_object(
         &self,
         buffer: &mut gst::BufferRef,
         classification: &Classification<'_>,
@@ -481,8 +521,7 @@ mod tests {
     fn writer() -> MetadataWriter {
         gst::init().unwrap();
         let labels = ["cat", "dog", "bird"].map(str::to_owned);
-        let writer = MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into());
-        MetadataWriter { region: Some("0,0,1,0.5".into()), ..writer }
+        MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into())
     }
 
     /// Returns the classified box of a buffer that has one.
@@ -490,8 +529,10 @@ mod tests {
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
         gst_video::VideoRegionOfInterestMeta::add(buffer, "face", (1, 2, 3, 4));
-        let mut roi = crate::roi::find(buffer, |_| Some(Region::WHOLE)).pop().unwrap();
-        roi.result = Some(crate::roi::RoiResult::new(&classification()));
+        let mut rois = Vec::new();
+        roi::find(buffer, |_| Some(Region::WHOLE), &mut rois);
+        let mut roi = rois.pop().unwrap();
+        roi.result = Some(roi::RoiResult::new(&classification()));
         roi
     }
 
@@ -503,7 +544,8 @@ mod tests {
     fn the_table_lists_the_fields_of_the_message() {
         let writer = writer();
         let rois = [roi()];
-        let entry = Entry { classification: classification(), rois: Some(&rois) };
+        let region = Some("0,0,1,0.5");
+        let entry = Entry { classification: classification(), rois: Some(&rois), region };
         let message = writer.message(&entry, Some(gst::ClockTime::ZERO));
         let listed: Vec<(&str, &str)> =
             FIELDS.iter().map(|field| (field.name, field.kind)).collect();
@@ -515,6 +557,7 @@ mod tests {
         let listed: Vec<(&str, &str)> =
             ROI_FIELDS.iter().map(|field| (field.name, field.kind)).collect();
         assert_eq!(fields(&roi), listed);
+        assert_eq!(strings(&roi, ROI_ACCEPTED_LABELS), ["cat", "dog"]);
     }
 
     /// Returns the array of strings in the field `name`.
@@ -526,7 +569,8 @@ mod tests {
     #[test]
     fn a_multi_label_model_lists_every_class_that_reaches_the_threshold() {
         let writer = writer();
-        let message = |classification| writer.message(&Entry { classification, rois: None }, None);
+        let entry = |classification| Entry { classification, rois: None, region: None };
+        let message = |classification| writer.message(&entry(classification), None);
         let accepted = message(classification());
         assert_eq!(accepted.get(FIELD_MULTI_LABEL), Ok(true));
         assert_eq!(accepted.get(FIELD_LABEL), Ok("cat"));

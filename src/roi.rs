@@ -9,24 +9,7 @@
 use catdog_core::classifier::Classification;
 use catdog_core::decision::RankedClass;
 use catdog_core::frame::Region;
-use gst::glib;
 use gst_video::VideoRegionOfInterestMeta;
-
-use crate::metadata::MetadataWriter;
-
-/// Name of the parameter that a region of interest gets. The name and the first four fields are
-/// those of Intel's DL Streamer (`GVA::Tensor`), whose elements therefore read them.
-pub const PARAMETER_NAME: &str = "classification";
-/// The label of the accepted class of a box, otherwise the unknown label. Type: string.
-pub const PARAMETER_LABEL: &str = "label";
-/// Confidence of the accepted class of a box, otherwise of the best one. Type: double, 0..1.
-pub const PARAMETER_CONFIDENCE: &str = "confidence";
-/// Index of the accepted class of a box; -1 if every class is rejected. Type: int.
-pub const PARAMETER_LABEL_ID: &str = "label_id";
-/// File name of the model. Type: string.
-pub const PARAMETER_MODEL: &str = "model_name";
-/// Name of the element that classified the box. Type: string.
-pub const PARAMETER_ELEMENT: &str = "element";
 
 /// A rectangle of pixels in the stored frame, as a detector gave it: it may exceed the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +39,7 @@ pub struct Roi {
     region_of_interest: Option<usize>,
     /// The id of its object detection.
     #[cfg(feature = "analytics")]
-    object: Option<u32>,
+    pub object: Option<u32>,
     /// The classification; `None` if the box was not classified.
     pub result: Option<RoiResult>,
 }
@@ -93,20 +76,22 @@ impl RoiResult {
     }
 }
 
-/// Returns the boxes of `buffer`, the one with the highest confidence of the detector first. Boxes
-/// without a confidence come last, in the order of the buffer. `region_of` returns the part of the
-/// upright frame that shows a box; boxes for which it returns `None` are left out.
-pub fn find(buffer: &gst::BufferRef, region_of: impl Fn(PixelBox) -> Option<Region>) -> Vec<Roi> {
-    let mut found: Vec<Roi> = buffer
-        .iter_meta::<VideoRegionOfInterestMeta>()
-        .enumerate()
-        .filter_map(|(index, meta)| of_region_of_interest(&meta, index, &region_of))
-        .collect();
+/// Fills `found`, whose boxes are dropped, with the boxes of `buffer`, the one with the highest
+/// confidence of the detector first. Boxes without a confidence come last, in the order of the
+/// buffer. `region_of` returns the part of the upright frame that shows a box; boxes for which it
+/// returns `None` are left out.
+pub fn find(
+    buffer: &gst::BufferRef,
+    region_of: impl Fn(PixelBox) -> Option<Region>,
+    found: &mut Vec<Roi>,
+) {
+    found.clear();
+    let metas = buffer.iter_meta::<VideoRegionOfInterestMeta>().enumerate();
+    found.extend(metas.filter_map(|(index, meta)| of_region_of_interest(&meta, index, &region_of)));
     #[cfg(feature = "analytics")]
-    find_objects(buffer, &region_of, &mut found);
+    find_objects(buffer, &region_of, found);
     let rank = |roi: &Roi| roi.confidence.unwrap_or(-1.0);
     found.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
-    found
 }
 
 fn of_region_of_interest(
@@ -124,20 +109,25 @@ fn of_region_of_interest(
     };
     // SAFETY: the pointer of a reference to a meta is valid.
     let has_kind = unsafe { (*meta.as_ptr()).roi_type } != 0;
-    // DL Streamer and others store the confidence in a structure "detection".
-    let confidence = meta.param("detection").and_then(|detection| {
-        detection.get::<f64>("confidence").ok().filter(|confidence| confidence.is_finite())
-    });
+    let confidence = meta.param("detection").and_then(detection_confidence);
     Some(Roi {
         pixels,
         region: region_of(pixels)?,
         kind: has_kind.then(|| meta.roi_type()),
-        confidence: confidence.map(|confidence| confidence as f32),
+        confidence,
         region_of_interest: Some(index),
         #[cfg(feature = "analytics")]
         object: None,
         result: None,
     })
+}
+
+/// Returns the confidence in `detection`, the structure in which DL Streamer and others store it: a
+/// double or a float.
+fn detection_confidence(detection: &gst::StructureRef) -> Option<f32> {
+    let double = detection.get::<f64>("confidence").ok().map(|confidence| confidence as f32);
+    let confidence = double.or_else(|| detection.get("confidence").ok());
+    confidence.filter(|confidence| confidence.is_finite())
 }
 
 /// Adds the object detections of `buffer` to `found`, in which a box with the same pixels is the
@@ -176,37 +166,17 @@ fn find_objects(
     }
 }
 
-/// Attaches the classification of each box in `rois` to its metadata in `buffer`.
-///
-/// # Errors
-///
-/// The error of GStreamer if a relation metadata cannot grow.
-pub fn attach(
+/// Adds a parameter to each region of interest of `buffer` that has a classification in `rois`.
+/// `parameter` returns it for the classification.
+pub fn add_parameters(
     buffer: &mut gst::BufferRef,
     rois: &[Roi],
-    writer: &MetadataWriter,
-) -> Result<(), glib::BoolError> {
+    parameter: impl Fn(&Classification<'_>) -> gst::Structure,
+) {
     for (index, mut meta) in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>().enumerate() {
         let of_meta = rois.iter().find(|roi| roi.region_of_interest == Some(index));
         if let Some(result) = of_meta.and_then(|roi| roi.result.as_ref()) {
-            meta.add_param(parameter(&result.classification(), writer));
+            meta.add_param(parameter(&result.classification()));
         }
     }
-    #[cfg(feature = "analytics")]
-    for roi in rois {
-        if let (Some(object), Some(result)) = (roi.object, &roi.result) {
-            writer.attach_to_object(buffer, &result.classification(), object)?;
-        }
-    }
-    Ok(())
-}
-
-fn parameter(classification: &Classification<'_>, writer: &MetadataWriter) -> gst::Structure {
-    gst::Structure::builder(PARAMETER_NAME)
-        .field(PARAMETER_LABEL, writer.label(classification))
-        .field(PARAMETER_CONFIDENCE, f64::from(classification.confidence()))
-        .field(PARAMETER_LABEL_ID, writer.index(classification))
-        .field(PARAMETER_MODEL, writer.model())
-        .field(PARAMETER_ELEMENT, writer.element())
-        .build()
 }

@@ -25,19 +25,21 @@ pub fn intersection(region: Region, limits: Region) -> Option<Region> {
     )
 }
 
-/// Returns the part of the upright frame that shows the part `stored` of the stored frame.
-pub fn upright(stored: Region, orientation: Orientation) -> Region {
-    let flipped = flip(stored, orientation);
-    if orientation.transposes() { transpose(flipped) } else { flipped }
+/// Returns the part of the upright frame that shows the part `stored` of the stored frame; `None` if
+/// nothing of it is left, because of rounding.
+pub fn upright(stored: Region, orientation: Orientation) -> Option<Region> {
+    let flipped = flip(stored, orientation)?;
+    if orientation.transposes() { transpose(flipped) } else { Some(flipped) }
 }
 
-/// Returns the part of the stored frame that the part `upright` of the upright frame shows.
-pub fn stored(upright: Region, orientation: Orientation) -> Region {
-    let turned = if orientation.transposes() { transpose(upright) } else { upright };
+/// Returns the part of the stored frame that the part `upright` of the upright frame shows; `None`
+/// if nothing of it is left, because of rounding.
+pub fn stored(upright: Region, orientation: Orientation) -> Option<Region> {
+    let turned = if orientation.transposes() { transpose(upright)? } else { upright };
     flip(turned, orientation)
 }
 
-fn flip(region: Region, orientation: Orientation) -> Region {
+fn flip(region: Region, orientation: Orientation) -> Option<Region> {
     let mirror = |start: f64, len: f64| (1.0 - start - len).max(0.0);
     let x = if orientation.reverses_columns() {
         mirror(region.x(), region.width())
@@ -46,11 +48,11 @@ fn flip(region: Region, orientation: Orientation) -> Region {
     };
     let y =
         if orientation.reverses_rows() { mirror(region.y(), region.height()) } else { region.y() };
-    clamped(x, y, x + region.width(), y + region.height()).unwrap_or(region)
+    clamped(x, y, x + region.width(), y + region.height())
 }
 
-fn transpose(region: Region) -> Region {
-    Region::new(region.y(), region.x(), region.height(), region.width()).unwrap_or(region)
+fn transpose(region: Region) -> Option<Region> {
+    Region::new(region.y(), region.x(), region.height(), region.width()).ok()
 }
 
 /// Returns the orientation that `method` defines; `None` for `auto` and `custom`.
@@ -100,8 +102,8 @@ mod tests {
             (VideoOrientationMethod::UrLl, region(0.5, 0.75, 0.5, 0.25)),
         ] {
             let orientation = orientation(method).unwrap();
-            assert_close(upright(corner, orientation), want);
-            assert_close(stored(want, orientation), corner);
+            assert_close(upright(corner, orientation).unwrap(), want);
+            assert_close(stored(want, orientation).unwrap(), corner);
         }
         assert_eq!(orientation(VideoOrientationMethod::Auto), None);
         assert_eq!(orientation(VideoOrientationMethod::Custom), None);

@@ -27,7 +27,6 @@ use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
 use super::error::{ProcessError, StartError, post_process_error, start_error_message};
 use super::events::{Events, warn_of_kept_model};
-use super::orientation::is_turned_upstream;
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
     AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
@@ -80,8 +79,8 @@ pub struct CatdogFilter {
         nick = "Model file", blurb = "Path of the .tflite image classifier (unset = built-in model: \
         cat, dog, neither)", mutable_playing)]
     #[property(name = "labels-file", get, set, type = Option<PathBuf>, member = labels_file,
-        nick = "Labels file", blurb = "Path of a text file with one class name per line (unset = the \
-        model's metadata, else labels.txt in the folder of the model)", mutable_playing)]
+        nick = "Labels file", blurb = "Path of a labels file (unset = the model's metadata, else a \
+        labels file next to the model, else its file name; see the guide)", mutable_playing)]
     #[property(name = "labels", get, set, type = Option<String>, member = labels,
         nick = "Labels", blurb = "Class names separated by commas, such as \"cat,dog\"; they take \
         precedence over labels-file (for names that contain a comma, use labels-file)",
@@ -123,8 +122,8 @@ pub struct CatdogFilter {
         fractions from 0 to 1, such as \"0.25,0.5,0.5,0.5\" (unset = the whole frame)",
         mutable_playing)]
     #[property(name = "draw-region", get, set, type = bool, member = draw_region,
-        nick = "Draw region", blurb = "Draw the outline of the region, where a textoverlay downstream \
-        draws a text", default = DEFAULT_DRAW_REGION, mutable_playing)]
+        nick = "Draw region", blurb = "Attach the outline of the region to the buffers; a textoverlay \
+        downstream draws it together with its text", default = DEFAULT_DRAW_REGION, mutable_playing)]
     #[property(name = "orientation", get, set, type = VideoOrientationMethod, member = orientation,
         nick = "Orientation", blurb = "How to turn the frame upright for the model (auto = from the \
         image-orientation tag; the frame itself is not changed)",
@@ -161,8 +160,8 @@ pub struct CatdogFilter {
         the other frames get the latest result", default = DEFAULT_INFERENCE_INTERVAL,
         mutable_playing)]
     #[property(name = "max-inference-rate", get, set, type = f64, member = max_inference_rate,
-        nick = "Maximum inference rate", blurb = "Maximum number of inferences per second of stream time \
-        (0 = no limit)", minimum = 0.0, maximum = 1000.0, default = DEFAULT_MAX_INFERENCE_RATE,
+        nick = "Maximum inference rate", blurb = "Maximum number of inferred frames per second of stream \
+        time (0 = no limit); with roi=each, a frame takes one inference per box", minimum = 0.0, maximum = 1000.0, default = DEFAULT_MAX_INFERENCE_RATE,
         mutable_playing)]
     #[property(name = "mode", get, set, type = Mode, member = mode,
         nick = "Mode", blurb = "Whether a frame waits for its own result or gets the latest one",
@@ -185,7 +184,7 @@ pub struct CatdogFilter {
         builder(PostMessages::default()).mutable_playing())]
     #[property(name = "object-metadata", get, set, type = bool, member = object_metadata,
         nick = "Object metadata", blurb = "Also attach an accepted class as an object that fills the \
-        frame, for ONVIF elements (needs a build with analytics metadata)",
+        frame, for ONVIF elements (needs a build with analytics metadata); no effect with roi=each",
         default = DEFAULT_OBJECT_METADATA, mutable_playing)]
     #[property(name = "active", get, set, type = bool, member = active,
         nick = "Active", blurb = "Classify buffers (false = pass them unchanged)",
@@ -414,9 +413,9 @@ impl BaseTransformImpl for CatdogFilter {
             gst::EventView::StreamStart(_) => {
                 let mut state = lock(&self.state);
                 state.reset_stream();
-                state.orientation_tags.reset();
+                state.record_tags(None);
             }
-            gst::EventView::Tag(tag) => self.record_orientation(tag.tag()),
+            gst::EventView::Tag(tag) => lock(&self.state).record_tags(Some(tag.tag())),
             gst::EventView::Eos(_) => self.drain(),
             _ => {}
         }
@@ -463,7 +462,9 @@ impl BaseTransformImpl for CatdogFilter {
             relinked: start.relinked,
             upstream_is_live: start.upstream_is_live.unwrap_or_else(|| self.ask_upstream()),
             tag_orientation: start.tag_orientation,
+            tags_changed: start.tags_changed,
             is_late: &|| lock(&self.state).lateness.is_late(pts),
+            sink_pad: element.sink_pad(),
             src_pad: element.src_pad(),
             interrupted: &|| lock(&self.state).interrupted,
         };
@@ -598,14 +599,6 @@ impl CatdogFilter {
         events.post(self.obj().upcast_ref());
         if let Err(Stop::Failed(error)) = result {
             post_process_error!(self, &error);
-        }
-    }
-
-    /// Records the orientation in `tags`, unless an element upstream has turned the frames already.
-    fn record_orientation(&self, tags: &gst::TagListRef) {
-        let has_orientation = VideoOrientationMethod::from_tag(tags).is_some();
-        if has_orientation && !is_turned_upstream(self.obj().sink_pad()) {
-            lock(&self.state).orientation_tags.record(tags);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The element only reads pixels, so it attaches the outline as a `GstVideoOverlayComposition`,
 //! which `textoverlay` and some sinks draw. The composition is built once for a region and a format;
-//! all buffers share it. It consists of four thin rectangles, because drawing one rectangle with a
+//! all buffers share it, because a renderer may upload each new composition again. It consists of four thin rectangles, because drawing one rectangle with a
 //! transparent inside would cost as much as drawing the whole region.
 
 use catdog_core::frame::{FrameSpec, Region};
@@ -24,6 +24,8 @@ const LINE_SHARE: usize = 160;
 #[derive(Debug)]
 pub struct Outline {
     composition: VideoOverlayComposition,
+    /// The latest composition of upstream, and that composition with the outline.
+    merged: Option<(VideoOverlayComposition, VideoOverlayComposition)>,
 }
 
 impl Outline {
@@ -31,10 +33,13 @@ impl Outline {
     ///
     /// # Errors
     ///
-    /// The error of GStreamer if it cannot allocate the rectangles.
+    /// An error if nothing of the region is in the frame, or that of GStreamer if it cannot allocate
+    /// the rectangles.
     pub fn new(spec: &FrameSpec, region: Region) -> Result<Self, glib::BoolError> {
         let mut rectangles = Vec::with_capacity(4);
-        for (x, y, width, height) in lines(spec, region) {
+        let lines = lines(spec, region)
+            .ok_or_else(|| glib::bool_error!("nothing of {region:?} is in the frame"))?;
+        for (x, y, width, height) in lines {
             let pixels = pixels(width, height)?;
             let flags = VideoOverlayFormatFlags::empty();
             rectangles.push(VideoOverlayRectangle::new_raw(
@@ -46,29 +51,36 @@ impl Outline {
                 flags,
             ));
         }
-        Ok(Self { composition: VideoOverlayComposition::new(&rectangles)? })
+        Ok(Self { composition: VideoOverlayComposition::new(&rectangles)?, merged: None })
     }
 
     /// Attaches the outline to `buffer`. If an element upstream attached other rectangles, it is
     /// added to them, because elements downstream draw one composition only.
-    pub fn attach(&self, buffer: &mut gst::BufferRef) {
+    pub fn attach(&mut self, buffer: &mut gst::BufferRef) {
         let Some(mut meta) = buffer.meta_mut::<VideoOverlayCompositionMeta>() else {
             VideoOverlayCompositionMeta::add(buffer, &self.composition);
             return;
         };
-        let mut merged = meta.overlay_owned();
-        for rectangle in self.composition.iter() {
-            merged.make_mut().add_rectangle(&rectangle);
-        }
-        meta.set_overlay(&merged);
+        let upstream = meta.overlay_owned();
+        // Upstream cannot change a composition that `merged` refers to.
+        let same = self.merged.take().filter(|(of, _)| of.as_ptr() == upstream.as_ptr());
+        let (_, merged) = self.merged.insert(same.unwrap_or_else(|| {
+            let mut merged = upstream.clone();
+            for rectangle in self.composition.iter() {
+                merged.make_mut().add_rectangle(&rectangle);
+            }
+            (upstream, merged)
+        }));
+        meta.set_overlay(merged);
     }
 }
 
 /// Returns the lines around `region`: x, y, width and height of each, in pixels of the stored frame.
-/// Positions and sizes are even, so that subsampled chroma is drawn exactly.
-fn lines(spec: &FrameSpec, region: Region) -> [(usize, usize, usize, usize); 4] {
+/// Positions and sizes are even, so that subsampled chroma is drawn exactly. Returns `None` if nothing
+/// of the region is in the frame.
+fn lines(spec: &FrameSpec, region: Region) -> Option<[(usize, usize, usize, usize); 4]> {
     let even = |number: usize| number & !1;
-    let stored = geometry::stored(region, spec.orientation);
+    let stored = geometry::stored(region, spec.orientation)?;
     let edge = |fraction: f64, side: usize| even((fraction * side as f64).round() as usize);
     let line = even(spec.width.min(spec.height) / LINE_SHARE).max(2);
     let left = edge(stored.x(), spec.width).min(even(spec.width).saturating_sub(line));
@@ -76,12 +88,12 @@ fn lines(spec: &FrameSpec, region: Region) -> [(usize, usize, usize, usize); 4] 
     let right = edge(stored.x() + stored.width(), spec.width).max(left + line);
     let bottom = edge(stored.y() + stored.height(), spec.height).max(top + line);
     let (width, height) = (right - left, bottom - top);
-    [
+    Some([
         (left, top, width, line),
         (left, bottom - line, width, line),
         (left, top, line, height),
         (right - line, top, line, height),
-    ]
+    ])
 }
 
 /// Returns a buffer of `width` x `height` opaque pixels of [`COLOR`].
@@ -111,20 +123,20 @@ mod tests {
         let spec = FrameSpec::new(PixelFormat::I420, 640, 320);
         let region = Region::new(0.25, 0.5, 0.5, 0.25).unwrap();
         let want = [(160, 160, 320, 2), (160, 238, 320, 2), (160, 160, 2, 80), (478, 160, 2, 80)];
-        assert_eq!(lines(&spec, region), want);
+        assert_eq!(lines(&spec, region), Some(want));
         // The right half of the upright frame is the upper half of one that is stored turned.
         let turned = FrameSpec { orientation: Orientation::Rotate90, ..spec };
         let right = Region::new(0.5, 0.0, 0.5, 1.0).unwrap();
-        assert_eq!(lines(&turned, right)[0], (0, 0, 640, 2));
-        assert_eq!(lines(&turned, right)[1], (0, 158, 640, 2));
+        let turned = lines(&turned, right).unwrap();
+        assert_eq!(turned[..2], [(0, 0, 640, 2), (0, 158, 640, 2)]);
     }
 
     #[test]
     fn a_tiny_region_has_lines_inside_the_frame() {
         let spec = FrameSpec::new(PixelFormat::I420, 16, 16);
         let region = Region::new(0.5, 0.5, 0.01, 0.01).unwrap();
-        assert_eq!(lines(&spec, region), [(8, 8, 2, 2); 4]);
+        assert_eq!(lines(&spec, region), Some([(8, 8, 2, 2); 4]));
         let corner = Region::new(0.99, 0.99, 0.01, 0.01).unwrap();
-        assert_eq!(lines(&spec, corner), [(14, 14, 2, 2); 4]);
+        assert_eq!(lines(&spec, corner), Some([(14, 14, 2, 2); 4]));
     }
 }

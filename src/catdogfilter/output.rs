@@ -16,6 +16,26 @@ pub struct Output {
     posted_label: Option<String>,
 }
 
+/// The values of the property `region`, with the number of the first view of each. A result has that
+/// of its inferred frame, even if the property has changed since.
+#[derive(Debug, Default)]
+pub struct Regions(Vec<(u64, Option<String>)>);
+
+impl Regions {
+    /// Sets the value for `view` and the views after it. Views before `latest` are not used again.
+    pub fn set(&mut self, view: u64, text: Option<String>, latest: u64) {
+        let used = self.0.iter().rposition(|(first, _)| *first <= latest);
+        self.0.drain(..used.unwrap_or_default());
+        self.0.push((view, text));
+    }
+
+    /// Returns the value for `view`; `None` for the whole frame.
+    pub fn of(&self, view: u64) -> Option<&str> {
+        let (_, text) = self.0.iter().rfind(|(first, _)| *first <= view)?;
+        text.as_deref()
+    }
+}
+
 /// The label and confidence of the latest frame.
 #[derive(Clone, Debug, Default)]
 pub struct Displayed {
@@ -99,12 +119,30 @@ pub fn metadata_writer(
     settings: &RuntimeSettings,
     element_name: &str,
 ) -> MetadataWriter {
-    let mut writer = MetadataWriter::new(
+    MetadataWriter::new(
         classifier.labels(),
         settings.unknown_label.clone(),
         classifier.description().model.clone(),
         element_name.to_owned(),
-    );
-    writer.region.clone_from(&settings.picture.region_text);
-    writer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_has_the_region_of_its_view() {
+        let mut regions = Regions::default();
+        assert_eq!(regions.of(0), None);
+        regions.set(0, Some("a".into()), 0);
+        regions.set(1, Some("b".into()), 0);
+        regions.set(3, None, 0);
+        let found = [0, 1, 2, 3, 4].map(|view| regions.of(view));
+        assert_eq!(found, [Some("a"), Some("b"), Some("b"), None, None]);
+        // Another text of the same region.
+        regions.set(3, Some("c".into()), 2);
+        assert_eq!([2, 3].map(|view| regions.of(view)), [Some("b"), Some("c")]);
+        assert_eq!(regions.of(0), None, "it was removed");
+    }
 }

@@ -85,29 +85,27 @@ pub struct Picture {
 
 impl PictureProperties<'_> {
     /// Returns the validated values, with the value of `current` for each property whose value cannot
-    /// be used, and the first error.
-    pub fn resolve(&self, current: &Picture) -> (Picture, Option<PictureError>) {
+    /// be used, and an error for each of these properties.
+    pub fn resolve(&self, current: &Picture) -> (Picture, Vec<PictureError>) {
         let Self { draw_region, roi, .. } = *self;
         let mut picture = Picture { draw_region, roi, ..current.clone() };
-        let mut error = None;
+        let mut errors = Vec::new();
         match self.region.map(parse_region).unwrap_or(Some(Region::WHOLE)) {
             Some(region) => {
                 picture.region = region;
                 picture.region_text = self.region.map(str::to_owned);
             }
-            None => error = self.region.map(|text| PictureError::Region(text.to_owned())),
+            None => errors.extend(self.region.map(|text| PictureError::Region(text.to_owned()))),
         }
         match self.orientation {
-            VideoOrientationMethod::Custom => {
-                error = error.or(Some(PictureError::CustomOrientation))
-            }
+            VideoOrientationMethod::Custom => errors.push(PictureError::CustomOrientation),
             method => picture.orientation = geometry::orientation(method),
         }
         match self.max_rois {
             1..=MAX_ROIS => picture.max_rois = self.max_rois as usize,
-            value => error = error.or(Some(PictureError::MaxRois(value))),
+            value => errors.push(PictureError::MaxRois(value)),
         }
-        (picture, error)
+        (picture, errors)
     }
 }
 
@@ -149,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_used_keeps_the_current_one_and_no_other() {
-        let (current, error) = VALID.resolve(&Picture::default());
-        assert_eq!(error, None);
+        let (current, errors) = VALID.resolve(&Picture::default());
+        assert_eq!(errors, []);
         assert_eq!(current.orientation, Some(Orientation::Rotate90));
         assert_eq!(current.region_text.as_deref(), Some("0,0,0.5,1"));
         for (invalid, start) in [
@@ -162,9 +160,10 @@ mod tests {
                 "orientation=custom is not supported",
             ),
         ] {
-            let (picture, error) =
+            let (picture, errors) =
                 PictureProperties { draw_region: true, ..invalid }.resolve(&current);
-            assert!(error.unwrap().to_string().starts_with(start), "{start}");
+            let [error] = &errors[..] else { panic!("{errors:?}") };
+            assert!(error.to_string().starts_with(start), "{start}");
             assert_eq!(picture, Picture { draw_region: true, ..current.clone() });
         }
     }
@@ -172,8 +171,8 @@ mod tests {
     #[test]
     fn without_a_region_the_whole_frame_is_classified() {
         let (current, _) = VALID.resolve(&Picture::default());
-        let (whole, error) = PictureProperties { region: None, ..VALID }.resolve(&current);
-        assert_eq!((whole.region, whole.region_text, error), (Region::WHOLE, None, None));
+        let (whole, errors) = PictureProperties { region: None, ..VALID }.resolve(&current);
+        assert_eq!((whole.region, whole.region_text, errors), (Region::WHOLE, None, vec![]));
     }
 
     #[test]

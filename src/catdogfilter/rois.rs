@@ -24,16 +24,26 @@ const NOMINAL_DURATION: Duration = Duration::from_nanos(33_333_333);
 /// An inference starts if time is left. It may take longer; the following frames then wait less. So
 /// a frame waits for its share and one inference at most, and a slow model delays a frame now and
 /// then, but not the stream.
+///
+/// The share is that of the time since the frame before arrived, because the caps may not define the
+/// frame rate, or frames may arrive faster. After a pause, it is that of the nominal time between two
+/// frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TimeBudget {
     /// In seconds; negative after an inference that took longer.
     left: f64,
+    /// When the latest frame arrived.
+    arrival: Option<Instant>,
 }
 
 impl TimeBudget {
-    /// Adds the share of the next frame of `spec`. Time that earlier frames did not use is lost.
-    pub fn begin_frame(&mut self, spec: &FrameSpec) {
-        let duration = spec.frame_duration.unwrap_or(NOMINAL_DURATION);
+    /// Adds the share of the next frame of `spec`, which arrives at `now`. Time that earlier frames
+    /// did not use is lost.
+    pub fn begin_frame(&mut self, spec: &FrameSpec, now: Instant) {
+        let nominal = spec.frame_duration.unwrap_or(NOMINAL_DURATION);
+        let previous = self.arrival.replace(now);
+        let measured = previous.map(|previous| now.saturating_duration_since(previous));
+        let duration = measured.map_or(nominal, |measured| measured.min(nominal));
         let share = duration.as_secs_f64() * BUDGET_SHARE;
         self.left = (self.left + share).min(share);
     }
@@ -49,17 +59,17 @@ impl TimeBudget {
     }
 }
 
-/// Returns the boxes of `buffer` that are classified: at most `max_rois`, those of which a part is
-/// inside `limits`.
+/// Fills `rois`, whose boxes are dropped, with the boxes of `buffer` that are classified: at most
+/// `max_rois`, those of which a part is inside `limits`.
 pub fn find(
     buffer: &gst::BufferRef,
     spec: &FrameSpec,
     limits: Region,
     max_rois: usize,
-) -> Vec<Roi> {
-    let mut rois = roi::find(buffer, |pixels| region_of(pixels, spec, limits));
+    rois: &mut Vec<Roi>,
+) {
+    roi::find(buffer, |pixels| region_of(pixels, spec, limits), rois);
     rois.truncate(max_rois);
-    rois
 }
 
 /// Infers `rois`, boxes of `frame`, and stores their results: all of them, or with a `budget` those
@@ -104,7 +114,7 @@ fn region_of(pixels: PixelBox, spec: &FrameSpec, limits: Region) -> Option<Regio
     let (x, y) = (i64::from(x), i64::from(y));
     let (right, bottom) = (x + i64::from(width), y + i64::from(height));
     let stored = geometry::clamped(column(x), row(y), column(right), row(bottom))?;
-    geometry::intersection(geometry::upright(stored, spec.orientation), limits)
+    geometry::intersection(geometry::upright(stored, spec.orientation)?, limits)
 }
 
 #[cfg(test)]
@@ -159,13 +169,59 @@ mod tests {
         };
         let mut budget = TimeBudget::default();
         assert!(!budget.allows_inference());
-        budget.begin_frame(&spec);
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        budget.begin_frame(&spec, at(0));
         assert!(budget.allows_inference());
         budget.spend(Duration::from_millis(50));
         // 20 ms per frame: 30 ms are missing, so the second next frame has time again.
-        budget.begin_frame(&spec);
+        budget.begin_frame(&spec, at(50));
         assert!(!budget.allows_inference());
-        budget.begin_frame(&spec);
+        budget.begin_frame(&spec, at(90));
         assert!(budget.allows_inference());
+    }
+
+    /// Returns the share of the time that inferences of 12 ms take, one per frame if there is time,
+    /// and how late the last frame is. Frames arrive at 60 frames/s for ten seconds.
+    fn load_at_60_frames_per_second(frame_duration: Option<Duration>) -> (f64, Duration) {
+        let spec = FrameSpec { frame_duration, ..FrameSpec::new(PixelFormat::I420, 64, 32) };
+        let inference = Duration::from_millis(12);
+        // The other elements of the thread.
+        let other = Duration::from_millis(6);
+        let (start, mut budget) = (Instant::now(), TimeBudget::default());
+        let (mut now, mut spent, mut delay) = (start, Duration::ZERO, Duration::ZERO);
+        for frame in 0..600 {
+            let captured = start + Duration::from_nanos(16_666_667) * frame;
+            now = now.max(captured);
+            budget.begin_frame(&spec, now);
+            if budget.allows_inference() {
+                budget.spend(inference);
+                spent += inference;
+                now += inference;
+            }
+            now += other;
+            delay = now - captured;
+        }
+        (spent.as_secs_f64() / 10.0, delay)
+    }
+
+    #[test]
+    fn inferences_take_half_of_the_time_if_frames_arrive_faster_than_the_caps_say() {
+        let thirtieth = Duration::from_nanos(33_333_333);
+        for frame_duration in [None, Some(thirtieth), Some(thirtieth / 2)] {
+            let (load, delay) = load_at_60_frames_per_second(frame_duration);
+            assert!((0.3..=0.51).contains(&load), "{frame_duration:?}: {load}");
+            assert!(delay < Duration::from_millis(20), "{frame_duration:?}: {delay:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_does_not_leave_time_for_the_frames_after_it() {
+        let spec = FrameSpec::new(PixelFormat::I420, 64, 32);
+        let (start, mut budget) = (Instant::now(), TimeBudget::default());
+        budget.begin_frame(&spec, start);
+        budget.begin_frame(&spec, start + Duration::from_secs(10));
+        budget.spend(Duration::from_millis(17));
+        assert!(!budget.allows_inference());
     }
 }

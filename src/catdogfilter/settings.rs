@@ -215,8 +215,13 @@ pub enum Mode {
     /// Each frame waits for its own result.
     #[enum_value(name = "Each frame waits for its own result", nick = "sync")]
     Sync,
-    /// No frame waits; it gets the latest result.
-    #[enum_value(name = "Frames pass at once with the latest result", nick = "async")]
+    /// No frame waits; it gets the latest result. With `roi=each`, it waits for a part of the frame
+    /// time.
+    #[enum_value(
+        name = "Frames pass at once with the latest result (with roi=each they wait for a part of the \
+                frame time)",
+        nick = "async"
+    )]
     Async,
 }
 
@@ -400,19 +405,14 @@ impl Settings {
     ///
     /// The first [`SettingsError`], which names the property.
     pub fn runtime(&self) -> Result<RuntimeSettings, SettingsError> {
-        match self.runtime_or(&RuntimeSettings::default()) {
-            (runtime, None) => Ok(runtime),
-            (_, Some(error)) => Err(error),
-        }
+        let (runtime, errors) = self.runtime_or(&RuntimeSettings::default());
+        errors.into_iter().next().map_or(Ok(runtime), Err)
     }
 
     /// Returns the runtime settings, with the value of `current` for each property whose value
-    /// cannot be used, and the first error.
-    pub fn runtime_or(
-        &self,
-        current: &RuntimeSettings,
-    ) -> (RuntimeSettings, Option<SettingsError>) {
-        let (picture, picture_error) = self.picture().resolve(&current.picture);
+    /// cannot be used, and an error for each of these properties.
+    pub fn runtime_or(&self, current: &RuntimeSettings) -> (RuntimeSettings, Vec<SettingsError>) {
+        let (picture, picture_errors) = self.picture().resolve(&current.picture);
         let mut runtime = RuntimeSettings {
             classifier: RuntimeConfig {
                 rules: Rules {
@@ -444,27 +444,26 @@ impl Settings {
             active: self.active,
             qos: self.qos,
         };
-        let zero = |property| {
-            Some(SettingsError::Range { property, value: "0".into(), range: "1 or more" })
-        };
-        let mut error = picture_error.map(SettingsError::from);
+        let zero =
+            |property| SettingsError::Range { property, value: "0".into(), range: "1 or more" };
+        let mut errors: Vec<_> = picture_errors.into_iter().map(SettingsError::from).collect();
         match self.max_results {
-            0 => error = error.or(zero("max-results")),
+            0 => errors.push(zero("max-results")),
             count => runtime.classifier.rules.max_results = count as usize,
         }
         match self.inference_interval {
-            0 => error = error.or(zero("inference-interval")),
+            0 => errors.push(zero("inference-interval")),
             frames => runtime.classifier.inference_interval = frames.into(),
         }
         if self.object_metadata != runtime.object_metadata {
             let property = "object-metadata=true";
-            error = error.or(Some(SettingsError::WithoutAnalytics { property }));
+            errors.push(SettingsError::WithoutAnalytics { property });
         }
         match TextFormat::parse(self.text_format.as_deref().unwrap_or_default()) {
             Ok(format) => runtime.text_format = format,
-            Err(invalid) => error = error.or(Some(invalid.into())),
+            Err(error) => errors.push(error.into()),
         }
-        (runtime, error)
+        (runtime, errors)
     }
 
     fn picture(&self) -> PictureProperties<'_> {
@@ -554,12 +553,24 @@ mod tests {
     fn an_invalid_value_keeps_the_current_one_and_no_other() {
         let current = Settings { max_results: 3, ..with_model() }.runtime().unwrap();
         let invalid = Settings { max_results: 0, active: false, qos: false, ..with_model() };
-        let (runtime, error) = invalid.runtime_or(&current);
-        assert!(error.is_some());
+        let (runtime, errors) = invalid.runtime_or(&current);
+        assert_eq!(errors.len(), 1);
         assert_eq!(
             (runtime.classifier.rules.max_results, runtime.active, runtime.qos),
             (3, false, false)
         );
+    }
+
+    #[test]
+    fn each_invalid_value_is_an_error() {
+        let region = Some("0,0,2,1".into());
+        let invalid = Settings { max_results: 0, inference_interval: 0, region, ..with_model() };
+        let (_, errors) = invalid.runtime_or(&RuntimeSettings::default());
+        let texts: Vec<String> = errors.iter().map(SettingsError::to_string).collect();
+        for (text, property) in texts.iter().zip(["region", "max-results", "inference-interval"]) {
+            assert!(text.starts_with(property), "{texts:?}");
+        }
+        assert_eq!(texts.len(), 3);
     }
 
     #[test]

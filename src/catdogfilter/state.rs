@@ -27,6 +27,8 @@ pub struct State {
     pub interrupted: bool,
     pub lateness: Lateness,
     pub orientation_tags: OrientationTags,
+    /// A tag has arrived, or another stream has started, since the last frame.
+    pub tags_changed: bool,
     /// Whether upstream is live; `None` until upstream has answered.
     pub upstream_is_live: Option<bool>,
     /// The announced latency.
@@ -44,12 +46,13 @@ pub struct FrameStart {
     pub upstream_is_live: Option<bool>,
     /// The orientation that the tags of the stream define.
     pub tag_orientation: Orientation,
+    pub tags_changed: bool,
 }
 
 impl FrameStart {
     /// Returns whether something has changed since the last frame.
     pub fn has_changes(&self) -> bool {
-        self.settings_changed || self.relinked || self.next_model.is_some()
+        self.settings_changed || self.relinked || self.tags_changed || self.next_model.is_some()
     }
 }
 
@@ -67,6 +70,7 @@ impl State {
             relinked: std::mem::take(&mut self.relinked),
             upstream_is_live: self.upstream_is_live,
             tag_orientation: self.orientation_tags.orientation(),
+            tags_changed: std::mem::take(&mut self.tags_changed),
         };
         Some((streaming, start))
     }
@@ -75,6 +79,15 @@ impl State {
     pub fn end_frame(&mut self, streaming: Box<Streaming>) {
         self.latency = streaming.latency();
         self.streaming = Some(streaming);
+    }
+
+    /// Records the tags of a TAG event, or with `None`, that another stream starts without tags.
+    pub fn record_tags(&mut self, tags: Option<&gst::TagListRef>) {
+        match tags {
+            Some(tags) => self.orientation_tags.record(tags),
+            None => self.orientation_tags.reset(),
+        }
+        self.tags_changed = true;
     }
 
     /// Resets the state of the stream: after a flush or at the start of another stream.

@@ -19,21 +19,23 @@ use super::error::ProcessError;
 use super::events::{Events, Warning};
 use super::frame_map;
 use super::latency::LatencyTracker;
+use super::orientation::is_turned_upstream;
 use super::outline::Outline;
-use super::output::{Displayed, Output, metadata_writer};
+use super::output::{Displayed, Output, Regions, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
-use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings};
+use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings, SettingsError};
 use crate::metadata::Entry;
 use crate::overlay::{OverlayWriter, Overlays};
 use crate::roi::Roi;
 
-/// Number of frames after which overlays are searched again without a link event: one or two
-/// seconds. A search takes a few microseconds.
-const OVERLAY_SEARCH_INTERVAL: u32 = 48;
+/// Number of frames after which other elements of the pipeline are searched again without an event:
+/// one or two seconds. A search takes a few microseconds.
+const SEARCH_INTERVAL: u32 = 48;
 
 /// An inference that takes longer runs on a worker thread even if its frame waits for it, so that a
-/// stop or a flush can end the wait. The handover costs some microseconds.
+/// stop or a flush can end the wait. The handover costs some microseconds. Boxes are inferred inline,
+/// whatever their inferences take; a stop or a flush then ends the wait between two boxes.
 const LONG_WAIT: Duration = Duration::from_millis(20);
 
 /// How often a waiting thread checks for a flush or stop.
@@ -51,8 +53,12 @@ pub struct FrameContext<'a> {
     pub upstream_is_live: bool,
     /// The orientation that the tags of the stream define.
     pub tag_orientation: Orientation,
+    /// A tag has arrived, or another stream has started.
+    pub tags_changed: bool,
     /// Returns whether downstream reports that this frame is late.
     pub is_late: &'a dyn Fn() -> bool,
+    /// The sink pad of the element.
+    pub sink_pad: &'a gst::Pad,
     /// The source pad of the element.
     pub src_pad: &'a gst::Pad,
     /// Returns whether a flush or a stop is in progress.
@@ -82,9 +88,12 @@ pub struct Streaming {
     /// `None` until the caps arrive.
     format: Option<(VideoInfo, FrameSpec)>,
     orientation: Orientation,
+    /// An element upstream turns the frames as the tags say.
+    turned_upstream: bool,
     /// The boxes of the current frame, with `roi=each`.
     rois: Vec<Roi>,
     roi_budget: TimeBudget,
+    regions: Regions,
     outline: Option<Outline>,
     /// The outline belongs to another region or format.
     outline_changed: bool,
@@ -97,7 +106,9 @@ pub struct Streaming {
     reverse: bool,
     /// The first failed inference was reported.
     failure_reported: bool,
-    frames_since_overlay_search: u32,
+    frames_since_search: u32,
+    /// The settings that the application was warned of, until they are valid.
+    invalid_settings: Vec<SettingsError>,
 }
 
 impl Streaming {
@@ -107,6 +118,8 @@ impl Streaming {
             element: element_name.clone(),
             format: Mutex::new(settings.text_format.clone()),
         };
+        let mut regions = Regions::default();
+        regions.set(classifier.view(), settings.picture.region_text.clone(), classifier.view());
         let output = Output::new(metadata_writer(&classifier, &settings, &element_name));
         Self {
             latency: LatencyTracker::new(&classifier),
@@ -116,8 +129,10 @@ impl Streaming {
             output,
             format: None,
             orientation: Orientation::default(),
+            turned_upstream: false,
             rois: Vec::new(),
             roi_budget: TimeBudget::default(),
+            regions,
             outline: None,
             outline_changed: true,
             overlays: Overlays::default(),
@@ -125,7 +140,8 @@ impl Streaming {
             frames_wait: true,
             reverse: false,
             failure_reported: false,
-            frames_since_overlay_search: 0,
+            frames_since_search: 0,
+            invalid_settings: Vec::new(),
         }
     }
 
@@ -181,6 +197,7 @@ impl Streaming {
     /// Resets the state of the stream: after a flush or at the start of another stream.
     pub fn reset(&mut self) {
         self.classifier.reset();
+        self.roi_budget = TimeBudget::default();
     }
 
     /// Discards running inferences, and waits at most `limit` for them to end.
@@ -201,9 +218,9 @@ impl Streaming {
         events: &mut Events,
     ) -> Result<(), Stop> {
         self.apply_settings(&mut context, events);
+        self.search_elements(&context, events);
         self.apply_orientation(context.tag_orientation).map_err(ProcessError::from)?;
         self.apply_model(&mut context, events);
-        self.search_overlays(&context, events);
         if !self.settings.active {
             return Ok(());
         }
@@ -235,7 +252,8 @@ impl Streaming {
             let pts = self.classifier.latest_pts();
             let classification = self.classifier.classification(pts);
             let pts = pts.map(clock_time);
-            let entry = Entry { classification, rois: None };
+            let region = self.regions.of(self.classifier.latest_view());
+            let entry = Entry { classification, rois: None, region };
             self.output.note_result(&entry, pts, self.settings.post_messages, events);
             self.output.note_frame(&entry, pts, self.settings.post_messages, events);
         }
@@ -260,6 +278,7 @@ impl Streaming {
         let entry = Entry {
             classification: self.classifier.classification(time.pts),
             rois: rois_of_entry(&self.rois, &self.settings),
+            region: self.regions.of(self.classifier.latest_view()),
         };
         let attached = self.output.metadata.attach(buffer, &entry, object);
         attached.map_err(|error| ProcessError::Metadata(error.to_string()))?;
@@ -311,36 +330,39 @@ impl Streaming {
         let Some((info, spec)) = &self.format else {
             return Err(ProcessError::from(ClassifyError::NoFormat).into());
         };
-        self.roi_budget.begin_frame(spec);
+        self.roi_budget.begin_frame(spec, start);
         if skips {
             return Ok(());
         }
-        let picture = &self.settings.picture;
-        let mut rois = rois::find(buffer, spec, picture.region, picture.max_rois);
+        let (picture, rois) = (&self.settings.picture, &mut self.rois);
+        rois::find(buffer, spec, picture.region, picture.max_rois, rois);
+        if rois.is_empty() {
+            self.classifier.set_no_boxes(time);
+            self.note_result(buffer.pts(), true, events);
+            return Ok(());
+        }
         let waits = self.settings.mode.waits_for_result(context.upstream_is_live);
-        if !rois.is_empty() && !waits && !self.roi_budget.allows_inference() {
+        if !waits && !self.roi_budget.allows_inference() {
             self.output.displayed.skip_reason = Some("out of time");
             self.classifier.skip(time);
             return Ok(());
         }
         let classifier = &mut self.classifier;
-        classifier.begin_boxes(time);
-        let inferred = if rois.is_empty() {
-            Ok(true)
-        } else {
-            let budget = (!waits).then_some(&mut self.roi_budget);
-            frame_map::with_frame(buffer, info, spec, |frame| {
-                rois::infer(&mut rois, classifier, frame, time, budget, context.interrupted)
-            })
-        };
-        classifier.end_boxes(start.elapsed());
-        self.rois = rois;
+        let budget = (!waits).then_some(&mut self.roi_budget);
+        let inferred = frame_map::with_frame(buffer, info, spec, |frame| {
+            rois::infer(rois, classifier, frame, time, budget, context.interrupted)
+        });
         match inferred {
             Ok(true) => {}
             Ok(false) => return Err(Stop::Interrupted),
             Err(error) => self.tolerate(error, events)?,
         }
-        self.note_result(buffer.pts(), true, events);
+        if self.rois.iter().any(|roi| roi.result.is_some()) {
+            self.classifier.end_boxes(start.elapsed());
+            self.note_result(buffer.pts(), true, events);
+        } else {
+            self.classifier.skip(time);
+        }
         Ok(())
     }
 
@@ -353,7 +375,7 @@ impl Streaming {
             let outline = spec.map(|spec| Outline::new(spec, picture.region)).transpose();
             self.outline = outline.map_err(|error| ProcessError::Metadata(error.to_string()))?;
         }
-        if let Some(outline) = &self.outline {
+        if let Some(outline) = &mut self.outline {
             outline.attach(buffer);
         }
         Ok(())
@@ -420,7 +442,8 @@ impl Streaming {
         let mut classification = self.classifier.classification(pts.map(Duration::from));
         classification.fresh &= own;
         let rois = rois_of_entry(&self.rois, &self.settings);
-        let entry = Entry { classification, rois };
+        let region = self.regions.of(self.classifier.latest_view());
+        let entry = Entry { classification, rois, region };
         self.output.note_result(&entry, pts, self.settings.post_messages, events);
     }
 
@@ -442,10 +465,17 @@ impl Streaming {
     /// Applies changed settings. A property whose value cannot be used keeps its current value.
     fn apply_settings(&mut self, context: &mut FrameContext<'_>, events: &mut Events) {
         let Some(settings) = context.changed_settings.take() else { return };
-        let (runtime, error) = settings.runtime_or(&self.settings);
+        let (runtime, errors) = settings.runtime_or(&self.settings);
+        if runtime.picture.roi != self.settings.picture.roi {
+            self.classifier.change_view();
+        }
         self.classifier.set_runtime(runtime.classifier.clone());
         self.output.metadata.unknown_label.clone_from(&runtime.unknown_label);
-        self.output.metadata.region.clone_from(&runtime.picture.region_text);
+        let region = &runtime.picture.region_text;
+        if *region != self.settings.picture.region_text {
+            let (view, latest) = (self.classifier.view(), self.classifier.latest_view());
+            self.regions.set(view, region.clone(), latest);
+        }
         self.outline_changed |= runtime.picture != self.settings.picture;
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;
@@ -453,14 +483,18 @@ impl Streaming {
             |settings: &RuntimeSettings| (settings.mode, settings.active, settings.picture.roi);
         events.latency_changed =
             context.upstream_is_live && latency_inputs(&runtime) != latency_inputs(&self.settings);
-        events.warnings.extend(error.map(Warning::Settings));
+        let new = errors.iter().filter(|error| !self.invalid_settings.contains(error));
+        events.warnings.extend(new.cloned().map(Warning::Settings));
+        self.invalid_settings = errors;
         self.settings = runtime;
     }
 
-    /// Applies the orientation, from the property or from the tags, which are `tag_orientation`. If
-    /// it changes, the frame is due for an inference.
+    /// Applies the orientation, from the property or from the tags, which say `tag_orientation`,
+    /// unless an element upstream turns the frames as they say. If it changes, the frame is due for
+    /// an inference.
     fn apply_orientation(&mut self, tag_orientation: Orientation) -> Result<(), ClassifyError> {
-        let orientation = self.settings.picture.orientation.unwrap_or(tag_orientation);
+        let of_tags = if self.turned_upstream { Orientation::Identity } else { tag_orientation };
+        let orientation = self.settings.picture.orientation.unwrap_or(of_tags);
         if orientation != std::mem::replace(&mut self.orientation, orientation)
             && let Some((_, spec)) = &mut self.format
         {
@@ -484,20 +518,28 @@ impl Streaming {
         }
         next.set_reverse(self.reverse);
         next.continue_counters(&self.classifier);
+        self.roi_budget = TimeBudget::default();
         self.output.metadata = metadata_writer(&next, &self.settings, &self.element_name);
         self.latency.set_model(&next);
         events.model_changed = true;
         events.replaced_model = Some(std::mem::replace(&mut self.classifier, next));
     }
 
-    /// Searches for overlays after a link event, and every [`OVERLAY_SEARCH_INTERVAL`] frames: a
-    /// flushing pad drops events, so some changes downstream cause no event here.
-    fn search_overlays(&mut self, context: &FrameContext<'_>, events: &mut Events) {
-        self.frames_since_overlay_search += 1;
-        if !context.relinked && self.frames_since_overlay_search < OVERLAY_SEARCH_INTERVAL {
+    /// Searches for overlays downstream after a link event, and for an element upstream that turns
+    /// the frames after a tag. It searches for both every [`SEARCH_INTERVAL`] frames, because some
+    /// changes cause no event here: a flushing pad drops events, and a property of an element
+    /// upstream sends none.
+    fn search_elements(&mut self, context: &FrameContext<'_>, events: &mut Events) {
+        self.frames_since_search += 1;
+        let again = context.relinked || self.frames_since_search >= SEARCH_INTERVAL;
+        if again || context.tags_changed {
+            self.turned_upstream = context.tag_orientation != Orientation::Identity
+                && is_turned_upstream(context.sink_pad);
+        }
+        if !again {
             return;
         }
-        self.frames_since_overlay_search = 0;
+        self.frames_since_search = 0;
         match self.settings.overlay {
             OverlayMode::None => self.overlays.clear(),
             OverlayMode::Auto => {

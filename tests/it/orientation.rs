@@ -89,11 +89,12 @@ fn every_orientation_gives_the_result_of_videoflip() {
 
 #[test]
 fn a_tag_takes_effect_with_the_next_frame() {
-    let pipeline = play("", "inference-interval=1000");
+    let pipeline = play("", "inference-interval=1000 smoothing=10000 hold=10000");
     meta(&through(&pipeline, quarters(0))).assert_is(GREEN_IS, 1e-3);
     send_tag(&pipeline, "flip-rotate-0", gst::TagScope::Stream);
     let flipped = meta(&through(&pipeline, quarters(1)));
     assert!(flipped.fresh);
+    // Neither smoothing nor hysteresis keeps the result of the other orientation.
     flipped.assert_is(BLUE_IS, 1e-3);
     // A tag for all streams does not replace that of the stream.
     send_tag(&pipeline, "rotate-180", gst::TagScope::Global);
@@ -102,7 +103,7 @@ fn a_tag_takes_effect_with_the_next_frame() {
 
 #[test]
 fn the_property_takes_precedence_and_takes_effect_with_the_next_frame() {
-    let pipeline = play("", "orientation=identity");
+    let pipeline = play("", "orientation=identity smoothing=10000 hold=10000");
     send_tag(&pipeline, "flip-rotate-0", gst::TagScope::Stream);
     meta(&through(&pipeline, quarters(0))).assert_is(GREEN_IS, 1e-3);
     let filter = pipeline.get("filter");
@@ -163,6 +164,37 @@ fn what_videoflip_has_turned_is_not_turned_again() {
     let pipeline = play("videoflip video-direction=identity !", "");
     send_tag(&pipeline, "flip-rotate-0", gst::TagScope::Stream);
     meta(&through(&pipeline, quarters(0))).assert_is(BLUE_IS, 1e-3);
+}
+
+#[test]
+fn videoflip_may_start_and_stop_to_turn_the_frames_while_playing() {
+    let pipeline = play("videoflip name=flip video-direction=identity !", "");
+    let flip = pipeline.get("flip");
+    send_tag(&pipeline, "flip-rotate-0", gst::TagScope::Stream);
+    let mut index = 0;
+    let mut assert_is_turned_once = |direction: &str| {
+        flip.set_property_from_str("video-direction", direction);
+        // The property of another element is read every 48 frames.
+        for _ in 0..48 {
+            through(&pipeline, quarters(index));
+            index += 1;
+        }
+        meta(&through(&pipeline, quarters(index))).assert_is(BLUE_IS, 1e-3);
+        index += 1;
+    };
+    assert_is_turned_once("identity");
+    assert_is_turned_once("auto");
+    assert_is_turned_once("identity");
+}
+
+#[test]
+fn a_tag_that_arrives_while_the_element_is_inactive_takes_effect() {
+    let pipeline = play("videoflip video-direction=auto !", "active=false");
+    through(&pipeline, quarters(0));
+    send_tag(&pipeline, "flip-rotate-0", gst::TagScope::Stream);
+    through(&pipeline, quarters(1));
+    pipeline.get("filter").set_property("active", true);
+    meta(&through(&pipeline, quarters(2))).assert_is(BLUE_IS, 1e-3);
 }
 
 /// The demo clip, turned by `videoflip`, and turned back for the model by the tag, gives the labels

@@ -19,6 +19,12 @@ fn play(properties: &str) -> Pipeline {
     play_filter_with_caps(&caps("RGB", 64, 48), &format!("model-file={{model}} {properties}"))
 }
 
+/// Returns the field `region` of the metadata.
+fn region_of(buffer: &gst::BufferRef) -> Option<String> {
+    let field = |structure: &gst::StructureRef| structure.get::<String>("region").ok();
+    gstcatdog::metadata::find(buffer, None, field).unwrap()
+}
+
 #[test]
 fn only_the_region_is_classified() {
     for (region, result) in [("0,0,0.375,1", GREEN_IS), ("0.625,0.25,0.375,0.5", BLUE_IS)] {
@@ -30,10 +36,6 @@ fn only_the_region_is_classified() {
 #[test]
 fn another_region_takes_effect_with_the_next_frame() {
     let pipeline = play("inference-interval=1000 region=0,0,0.375,1 smoothing=10000 hold=10000");
-    let region_of = |buffer: &gst::BufferRef| {
-        let field = |structure: &gst::StructureRef| structure.get::<String>("region").ok();
-        gstcatdog::metadata::find(buffer, None, field).unwrap()
-    };
     let first = through(&pipeline, halves(0));
     meta(&first).assert_is(GREEN_IS, 1e-3);
     assert_eq!(region_of(&first).as_deref(), Some("0,0,0.375,1"));
@@ -63,6 +65,30 @@ fn an_unusable_region_is_one_warning_while_playing_and_the_previous_one_stays() 
 }
 
 #[test]
+fn each_unusable_property_is_one_warning_until_it_is_usable_again() {
+    let pipeline = play("");
+    let filter = pipeline.get("filter");
+    let mut index = 0;
+    let mut warnings_of_next_frame = || {
+        through(&pipeline, halves(index));
+        index += 1;
+        let warnings = pipeline.warnings().into_iter();
+        warnings.map(|(_, text)| text.split('=').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    filter.set_property("region", "0,0,2,1");
+    filter.set_property("max-rois", 0_u32);
+    assert_eq!(warnings_of_next_frame(), ["region", "max-rois"]);
+    filter.set_property("hold", 100_u32);
+    assert_eq!(warnings_of_next_frame(), [] as [&str; 0]);
+    filter.set_property("max-results", 0_u32);
+    assert_eq!(warnings_of_next_frame(), ["max-results"]);
+    filter.set_property("region", "0,0,1,1");
+    assert_eq!(warnings_of_next_frame(), [] as [&str; 0]);
+    filter.set_property("region", "0,0,2,1");
+    assert_eq!(warnings_of_next_frame(), ["region"]);
+}
+
+#[test]
 fn another_region_does_not_wait_for_a_slow_engine() {
     let mut engine = FakeEngine::new(1, 1);
     engine.delay = Duration::from_millis(20);
@@ -74,7 +100,15 @@ fn another_region_does_not_wait_for_a_slow_engine() {
     through(&pipeline, halves(0));
     let label_after = |start: u64, label: &str| {
         for index in start..start + 500 {
-            if meta(&through(&pipeline, halves(index))).label == label {
+            let buffer = through(&pipeline, halves(index));
+            let found = meta(&buffer).label;
+            // A held result has the region of its own frame.
+            match &*found {
+                "green" => assert_eq!(region_of(&buffer).as_deref(), Some("0,0,0.25,1")),
+                "blue" => assert_eq!(region_of(&buffer).as_deref(), Some("0.75,0,0.25,1")),
+                _ => {}
+            }
+            if found == label {
                 return index + 1;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -162,8 +196,14 @@ fn rectangles_of_an_element_upstream_are_kept() {
         appsrc(&caps("RGB", 64, 48))
     ));
     pipeline.begin(gst::State::Playing);
-    let buffer = through(&pipeline, halves(0));
-    let metas = buffer.iter_meta::<VideoOverlayCompositionMeta>();
-    let counts: Vec<u32> = metas.map(|meta| meta.overlay().n_rectangles()).collect();
-    assert_eq!(counts, [8]);
+    let compositions = |index| {
+        let buffer = through(&pipeline, halves(index));
+        let metas = buffer.iter_meta::<VideoOverlayCompositionMeta>();
+        let facts = metas.map(|meta| (meta.overlay().n_rectangles(), meta.overlay().seqnum()));
+        facts.collect::<Vec<_>>()
+    };
+    let first = compositions(0);
+    assert_eq!(first.iter().map(|(rectangles, _)| *rectangles).collect::<Vec<_>>(), [8]);
+    // The buffers share the composition, so that a renderer draws it once.
+    assert_eq!(compositions(1), first);
 }

@@ -33,6 +33,11 @@ fn play(name: &str, delay: Duration, properties: &str) -> Pipeline {
     play_filter_with_caps(&caps("RGB", 64, 48), &format!("model-file={name} roi=each {properties}"))
 }
 
+/// Sleeps until `time`, when a live source would produce its next frame.
+fn wait_until(time: Instant) {
+    std::thread::sleep(time.saturating_duration_since(Instant::now()));
+}
+
 /// Returns the label, the label_id and the confidence of each box; `None` for a box that was not
 /// classified.
 fn parameters(buffer: &gst::BufferRef) -> Vec<Option<(String, i32, f64)>> {
@@ -97,6 +102,16 @@ fn a_frame_without_boxes_has_no_class_and_needs_no_inference() {
 }
 
 #[test]
+fn a_frame_without_boxes_is_no_wait() {
+    let pipeline = play("roi-no-wait", Duration::from_millis(20), "");
+    through(&pipeline, halves(0, &[RIGHT]));
+    for index in 1..30 {
+        through(&pipeline, halves(index, &[]));
+    }
+    assert!(stat(&pipeline, "wait-p50") >= 20_000_000, "{}", stat(&pipeline, "wait-p50"));
+}
+
+#[test]
 fn boxes_are_clamped_to_the_frame_and_those_outside_are_skipped() {
     let pipeline = play("roi-clamped", Duration::ZERO, "");
     let outside = [(48, 0, 1000, 1000), (64, 0, 10, 10), (0, 0, 0, 10), (u32::MAX - 15, 0, 32, 48)];
@@ -119,6 +134,25 @@ fn the_most_confident_boxes_are_classified_up_to_max_rois() {
     assert_eq!(parameters(&through(&pipeline, buffer)), [None, green(), red(), None]);
     let without = halves(1, &[LEFT, RIGHT, LEFT]);
     assert_eq!(parameters(&through(&pipeline, without)), [red(), green(), None]);
+}
+
+#[test]
+fn the_confidence_of_the_detector_is_a_double_or_a_float() {
+    let pipeline = play("roi-confidence", Duration::ZERO, "max-rois=2");
+    let mut buffer = halves(0, &[LEFT, RIGHT, LEFT, RIGHT]);
+    let detection = || gst::Structure::builder("detection");
+    let detections = [
+        detection().field("confidence", 0.5_f32),
+        detection().field("confidence", 0.4_f64),
+        detection().field("confidence", 0.1_f32),
+        detection().field("confidence", 1_i32),
+    ];
+    let metas = buffer.get_mut().unwrap();
+    for (mut meta, detection) in metas.iter_meta_mut::<VideoRegionOfInterestMeta>().zip(detections)
+    {
+        meta.add_param(detection.build());
+    }
+    assert_eq!(parameters(&through(&pipeline, buffer)), [red(), green(), None, None]);
 }
 
 #[test]
@@ -154,6 +188,45 @@ fn boxes_of_frames_that_are_not_inferred_get_nothing_and_the_frame_keeps_its_res
 }
 
 #[test]
+fn boxes_out_of_phase_with_the_inference_interval_are_classified() {
+    let pipeline = play("roi-phase", Duration::ZERO, "inference-interval=2");
+    let label = |index, boxes: &[Pixels]| {
+        let meta = meta(&through(&pipeline, halves(index, boxes)));
+        (meta.label, meta.fresh)
+    };
+    assert_eq!(label(0, &[]), ("unknown".into(), true));
+    assert_eq!(label(1, &[RIGHT]), ("green".into(), true));
+    assert_eq!(label(2, &[]), ("green".into(), false));
+    assert_eq!(label(3, &[LEFT]), ("red".into(), true));
+    assert_eq!(stat(&pipeline, "inferences"), 2);
+}
+
+#[test]
+fn with_error_policy_passthrough_a_frame_whose_boxes_fail_keeps_the_latest_result() {
+    let mut engine = FakeEngine::new(1, 1);
+    engine.fail_from = Some(2);
+    engine.stand_in_for("roi-fails");
+    let pipeline = play_filter_with_caps(
+        &caps("RGB", 64, 48),
+        "model-file=roi-fails roi=each error-policy=passthrough post-messages=every",
+    );
+    assert_eq!(parameters(&through(&pipeline, halves(0, &[RIGHT]))), [green()]);
+    // The second box fails, so the first one is the best.
+    let partial = through(&pipeline, halves(1, &[LEFT, RIGHT]));
+    assert_eq!(parameters(&partial), [red(), None]);
+    assert_eq!((&*meta(&partial).label, meta(&partial).fresh), ("red", true));
+    for index in 2..4 {
+        let held = through(&pipeline, halves(index, &[RIGHT]));
+        assert_eq!(parameters(&held), [None]);
+        assert_eq!((&*meta(&held).label, meta(&held).fresh), ("red", false));
+    }
+    end(&pipeline);
+    let messages = pipeline.wait_for_eos();
+    assert_eq!(results(&messages, "filter").len(), 2);
+    assert_eq!(warnings(&messages).len(), 1);
+}
+
+#[test]
 fn in_synchronous_mode_a_frame_waits_for_all_its_boxes() {
     let pipeline = play("roi-sync", Duration::from_millis(25), "mode=sync");
     let found = parameters(&through(&pipeline, halves(0, &[LEFT, RIGHT, LEFT, RIGHT])));
@@ -167,6 +240,7 @@ fn in_asynchronous_mode_boxes_do_not_slow_the_stream() {
     let start = Instant::now();
     let mut classified = 0;
     for index in 0..20 {
+        wait_until(start + Duration::from_millis(40 * index));
         let buffer = through(&pipeline, halves(index, &[LEFT, RIGHT, LEFT, RIGHT]));
         classified += parameters(&buffer).iter().flatten().count();
         assert_eq!(meta(&buffer).label, "red", "a frame without time keeps the latest result");
@@ -174,6 +248,27 @@ fn in_asynchronous_mode_boxes_do_not_slow_the_stream() {
     // Half of the 20 frames of 40 ms may be spent on inferences; the limit allows for a busy machine.
     assert!(start.elapsed() < Duration::from_millis(1600), "{:?}", start.elapsed());
     assert!((5..=11).contains(&classified), "{classified}");
+}
+
+#[test]
+fn in_asynchronous_mode_boxes_do_not_slow_a_stream_whose_frame_rate_is_unknown() {
+    let mut engine = FakeEngine::new(1, 1);
+    engine.delay = Duration::from_millis(5);
+    engine.stand_in_for("roi-rate");
+    let pipeline = play_filter_with_caps(
+        &caps_at("RGB", 64, 48, gst::Fraction::new(0, 1)),
+        "model-file=roi-rate roi=each mode=async",
+    );
+    // 100 frames/s for a second; with half the time of 30 frames/s, a frame would wait for 17 ms.
+    let start = Instant::now();
+    let mut classified = 0;
+    for index in 0..100 {
+        wait_until(start + Duration::from_millis(10 * index));
+        let buffer = through(&pipeline, halves(index, &[LEFT, RIGHT, LEFT, RIGHT]));
+        classified += parameters(&buffer).iter().flatten().count();
+    }
+    assert!(start.elapsed() < Duration::from_millis(1400), "{:?}", start.elapsed());
+    assert!(classified >= 30, "{classified}");
 }
 
 #[test]
@@ -186,6 +281,25 @@ fn the_property_takes_effect_while_playing() {
     assert_eq!(meta(&whole).label, "unknown");
     pipeline.get("filter").set_property_from_str("roi", "each");
     assert_eq!(parameters(&through(&pipeline, halves(2, &[RIGHT]))), [green()]);
+}
+
+#[test]
+fn a_change_of_the_property_makes_the_next_frame_due_without_smoothing() {
+    let properties =
+        "inference-interval=1000 smoothing=10000 hold=10000 class-confidence-threshold=0.4";
+    let pipeline = play("roi-change", Duration::ZERO, properties);
+    let set_roi = |value| pipeline.get("filter").set_property_from_str("roi", value);
+    let red_frame = |index| frame(index, rgb(64, 48, [240, 0, 0]));
+    set_roi("none");
+    meta(&through(&pipeline, halves(0, &[LEFT]))).assert_is(("green", 0.5), 0.01);
+    set_roi("each");
+    let of_box = meta(&through(&pipeline, halves(1, &[LEFT])));
+    assert_eq!((&*of_box.label, of_box.fresh), ("red", true));
+    set_roi("none");
+    let whole = meta(&through(&pipeline, red_frame(2)));
+    assert!(whole.fresh);
+    whole.assert_is(("red", 0.94), 0.01);
+    assert!(!meta(&through(&pipeline, red_frame(3))).fresh);
 }
 
 #[cfg(feature = "analytics")]

@@ -370,7 +370,7 @@ impl FrameSpec {
     }
 }
 
-/// The time of a frame in its stream.
+/// The time of a frame in its stream, and its view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTime {
     /// Presentation timestamp; `None` if the frame has none.
@@ -378,6 +378,9 @@ pub struct FrameTime {
     /// Time since the start of the stream. It advances with every frame, even if the timestamps do
     /// not.
     pub elapsed: Duration,
+    /// Number of the view: what part of the frame is classified, and how it is turned. Results of
+    /// different views are not smoothed together.
+    pub view: u64,
 }
 
 /// The memory of one plane of a frame.

@@ -7,10 +7,22 @@
 use std::time::{Duration, Instant};
 
 use super::region::preprocessor;
-use super::{Classification, Classifier, ClassifyError};
+use super::{Classification, Classifier, ClassifyError, Latest};
 use crate::decision::{Ranking, Rules};
 use crate::engine;
 use crate::frame::{FrameTime, FrameView, Region};
+
+/// What the boxes of a frame have contributed to the latest result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum BoxResults {
+    /// Nothing; the latest result is that of an earlier frame.
+    #[default]
+    Missing,
+    /// The frame has no boxes, so that it has no class.
+    NoBoxes,
+    /// The latest result is that of the best box so far.
+    Best,
+}
 
 /// Returns `rules` without smoothing and hysteresis.
 pub(super) fn rules_of_boxes(rules: &Rules) -> Rules {
@@ -18,19 +30,25 @@ pub(super) fn rules_of_boxes(rules: &Rules) -> Rules {
 }
 
 impl Classifier {
-    /// Makes the latest result that of the frame at `time` without any box, which counts as
-    /// inferred. [`infer_box`](Self::infer_box) adds the boxes.
-    pub fn begin_boxes(&mut self, time: FrameTime) {
+    /// Makes the latest result that of the current frame, whose time is `time` and which has no
+    /// boxes: it has no class. This takes no inference, so a frame that was due leaves the next one
+    /// due.
+    pub fn set_no_boxes(&mut self, time: FrameTime) {
         self.latest.ranked.clear();
         self.latest.accepted = None;
         self.latest.pts = time.pts;
+        self.latest.view = time.view;
         self.latest.inference_time = Duration::ZERO;
-        self.schedule.inferred(time.elapsed, &self.runtime);
+        self.box_results = BoxResults::NoBoxes;
+        self.schedule.skipped();
     }
 
-    /// Infers the box `region` of `frame`, whose time is `time`, on this thread, and returns the
-    /// result of the box. If it is the best one since [`begin_boxes`](Self::begin_boxes), it becomes
-    /// the latest result.
+    /// Infers the box `region` of `frame`, the current frame, whose time is `time`, on this thread,
+    /// and returns the result of the box. If it is the best one of the frame so far, it becomes the
+    /// latest result.
+    ///
+    /// The frame counts as inferred from its first result on. If no box has one, the caller
+    /// [skips](Self::skip) the frame.
     ///
     /// The preprocessing is planned for each box, which allocates.
     ///
@@ -66,24 +84,37 @@ impl Classifier {
             inference_time,
             multi_label,
         };
-        let best = |accepted: bool, confidence: f32| (u8::from(accepted), confidence);
-        let latest = &mut self.latest;
-        let previous = latest.ranked.first().map(|class| class.confidence);
-        let previous = previous.map(|confidence| best(latest.accepted.is_some(), confidence));
-        if previous
-            .is_none_or(|previous| best(accepted.is_some(), classification.confidence()) > previous)
-        {
-            latest.ranked.clear();
-            latest.ranked.extend_from_slice(ranked);
-            latest.accepted = accepted;
-            latest.inference_time = inference_time;
+        if self.box_results != BoxResults::Best {
+            self.box_results = BoxResults::Best;
+            self.schedule.inferred(time.elapsed, &self.runtime);
+            self.latest.ranked.clear();
+            self.latest.pts = time.pts;
+            self.latest.view = time.view;
         }
+        self.latest.keep_best(&classification);
         Ok(classification)
     }
 
     /// Records that the frame whose boxes were inferred waited for `duration`.
     pub fn end_boxes(&mut self, duration: Duration) {
         self.counters.wait.add(duration);
+    }
+}
+
+impl Latest {
+    /// Copies `classification`, that of a box, if it is better than the one that this result has of
+    /// another box: an accepted class is better than a rejected one.
+    fn keep_best(&mut self, classification: &Classification<'_>) {
+        let rank = |accepted: bool, confidence: f32| (u8::from(accepted), confidence);
+        let previous = self.ranked.first().map(|class| class.confidence);
+        let previous = previous.map(|confidence| rank(self.accepted.is_some(), confidence));
+        let next = rank(classification.accepted.is_some(), classification.confidence());
+        if previous.is_none_or(|previous| next > previous) {
+            self.ranked.clear();
+            self.ranked.extend_from_slice(classification.ranked);
+            self.accepted = classification.accepted;
+            self.inference_time = classification.inference_time;
+        }
     }
 }
 
@@ -94,10 +125,14 @@ mod tests {
     use crate::frame::{FrameSpec, PixelFormat, Plane};
     use crate::testing::FakeEngine;
 
-    /// Returns a row of 4 pixels: 200 of red, 250 of green, 100 of blue, and black.
+    /// A row of 4 pixels: 200 of red, 250 of green, 100 of blue, and black.
     const ROW: [u8; 12] = [200, 0, 0, 0, 250, 0, 0, 0, 100, 0, 0, 0];
 
     fn classifier(threshold: f32) -> (Classifier, FrameView<'static>) {
+        classifier_of(FakeEngine::new(1, 1), threshold)
+    }
+
+    fn classifier_of(engine: FakeEngine, threshold: f32) -> (Classifier, FrameView<'static>) {
         let rules = Rules {
             threshold,
             max_results: 1,
@@ -106,7 +141,7 @@ mod tests {
             ..Rules::default()
         };
         let runtime = RuntimeConfig { rules, inference_interval: 1, ..RuntimeConfig::default() };
-        let mut classifier = Classifier::fake(FakeEngine::new(1, 1), runtime);
+        let mut classifier = Classifier::fake(engine, runtime);
         let spec = FrameSpec::new(PixelFormat::Rgb, 4, 1);
         classifier.set_frame_spec(&spec).unwrap();
         let view = FrameView::new(&spec, &[Plane { data: &ROW, stride: 12 }]).unwrap();
@@ -125,7 +160,9 @@ mod tests {
         columns: &[u8],
     ) -> (Vec<Option<usize>>, Option<usize>) {
         let time = classifier.begin_frame(Some(Duration::from_secs(1)));
-        classifier.begin_boxes(time);
+        if columns.is_empty() {
+            classifier.set_no_boxes(time);
+        }
         let of_boxes = columns.iter().map(|index| {
             let result = classifier.infer_box(view, column(*index), time).unwrap();
             result.accepted.map(|class| class.class)
@@ -152,6 +189,48 @@ mod tests {
         classes(&mut classifier, &view, &[0]);
         assert_eq!(classes(&mut classifier, &view, &[]), (vec![], None));
         assert!(classifier.classification(None).ranked.is_empty());
+    }
+
+    #[test]
+    fn a_frame_without_boxes_leaves_the_next_one_due() {
+        let (mut classifier, view) = classifier(0.0);
+        let runtime = RuntimeConfig { inference_interval: 2, ..classifier.runtime.clone() };
+        classifier.set_runtime(runtime);
+        let is_due = |classifier: &mut Classifier, boxes: &[u8]| {
+            let time = classifier.begin_frame(None);
+            let due = classifier.is_due(time);
+            match boxes {
+                _ if !due => classifier.skip(time),
+                [] => classifier.set_no_boxes(time),
+                [first, ..] => drop(classifier.infer_box(&view, column(*first), time).unwrap()),
+            }
+            due
+        };
+        assert!(is_due(&mut classifier, &[]) && is_due(&mut classifier, &[]));
+        assert!(is_due(&mut classifier, &[0]));
+        assert!(!is_due(&mut classifier, &[]) && !classifier.classification(None).fresh);
+        assert!(is_due(&mut classifier, &[]) && classifier.classification(None).fresh);
+        assert!(is_due(&mut classifier, &[1]) && !is_due(&mut classifier, &[2]));
+    }
+
+    #[test]
+    fn a_failed_box_keeps_the_latest_result_unless_another_box_has_one() {
+        let mut engine = FakeEngine::new(1, 1);
+        engine.fail_from = Some(2);
+        let (mut classifier, view) = classifier_of(engine, 0.0);
+        classes(&mut classifier, &view, &[0]);
+        // The second run of the engine is the last one that succeeds.
+        let time = classifier.begin_frame(Some(Duration::from_secs(2)));
+        classifier.infer_box(&view, column(1), time).unwrap();
+        assert!(classifier.infer_box(&view, column(2), time).is_err());
+        let partial = classifier.classification(time.pts);
+        assert_eq!((partial.accepted.map(|class| class.class), partial.fresh), (Some(1), true));
+        let time = classifier.begin_frame(Some(Duration::from_secs(3)));
+        assert!(classifier.infer_box(&view, column(2), time).is_err());
+        classifier.skip(time);
+        let held = classifier.classification(time.pts);
+        assert_eq!((held.accepted.map(|class| class.class), held.fresh), (Some(1), false));
+        assert_eq!(held.age, Some(Duration::from_secs(1)));
     }
 
     #[test]

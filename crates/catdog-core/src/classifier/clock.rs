@@ -56,7 +56,7 @@ impl StreamClock {
                 .map_or(NOMINAL_STEP, |(now, then)| now.saturating_duration_since(then));
             self.elapsed += self.step(previous_pts, pts, since_arrival);
         }
-        FrameTime { pts, elapsed: self.elapsed }
+        FrameTime { pts, elapsed: self.elapsed, ..FrameTime::default() }
     }
 
     /// Returns the time between two frames with these timestamps, the second of which arrived

@@ -39,9 +39,9 @@ use crate::frame::{FrameSpec, FrameTime, FrameView};
 use crate::preprocess::{Preprocessor, Resize, TensorTarget};
 use crate::stats::Counters;
 use crate::tensor::TensorRef;
-use boxes::rules_of_boxes;
+use boxes::{BoxResults, rules_of_boxes};
 use clock::StreamClock;
-use region::{RegionChange, preprocessor};
+use region::preprocessor;
 use schedule::Schedule;
 
 pub use classification::Classification;
@@ -75,10 +75,13 @@ pub struct Classifier {
     frame_spec: Option<FrameSpec>,
     /// `None` until the first frame of a format or a region.
     preprocessor: Option<Preprocessor>,
-    region_change: RegionChange,
+    /// Number of the view of the next frame.
+    view: u64,
     decider: Decider,
     /// Decides on the boxes of a frame.
     box_decider: Decider,
+    /// What the boxes of the current frame have contributed to the latest result.
+    box_results: BoxResults,
     labels: Vec<String>,
     runtime: RuntimeConfig,
     latest: Latest,
@@ -97,6 +100,8 @@ struct Latest {
     ranked: Vec<RankedClass>,
     accepted: Option<RankedClass>,
     pts: Option<Duration>,
+    /// Number of the view of the inferred frame.
+    view: u64,
     inference_time: Duration,
 }
 
@@ -166,9 +171,10 @@ impl Classifier {
             resize,
             frame_spec: None,
             preprocessor: None,
-            region_change: RegionChange::default(),
+            view: 0,
             decider,
             box_decider,
+            box_results: BoxResults::default(),
             labels,
             runtime,
             latest: Latest { ranked, ..Latest::default() },
@@ -206,7 +212,9 @@ impl Classifier {
     }
 
     /// Prepares for frames of `spec`, the first of which is due for an inference. Until then, the
-    /// latest result stays valid, because the caps of a stream can change without its content.
+    /// latest result stays valid, because the caps of a stream can change without its content. After
+    /// a change of the orientation, smoothing and hysteresis start again with the result of this
+    /// frame.
     ///
     /// # Errors
     ///
@@ -215,7 +223,10 @@ impl Classifier {
         self.preprocessor = None;
         let region = self.runtime.region;
         self.preprocessor = Some(preprocessor(spec, &self.target, self.resize, region)?);
-        self.frame_spec = Some(spec.clone());
+        let previous = self.frame_spec.replace(spec.clone());
+        if previous.is_some_and(|previous| previous.orientation != spec.orientation) {
+            self.view += 1;
+        }
         self.clock.set_frame_duration(spec.frame_duration);
         self.schedule.make_due();
         Ok(())
@@ -226,8 +237,11 @@ impl Classifier {
         self.clock.set_reverse(reverse);
     }
 
-    /// Continues the counts of `previous`, the classifier that this one replaces.
+    /// Continues the counts of `previous`, the classifier that this one replaces, and the numbers of
+    /// its views.
     pub fn continue_counters(&mut self, previous: &Self) {
+        self.view = previous.view;
+        self.latest.view = previous.view;
         self.counters = previous.counters.continued();
     }
 
@@ -267,8 +281,9 @@ impl Classifier {
     pub fn reset(&mut self) {
         let mut ranked = std::mem::take(&mut self.latest.ranked);
         ranked.clear();
-        self.latest = Latest { ranked, ..Latest::default() };
+        self.latest = Latest { ranked, view: self.view, ..Latest::default() };
         self.schedule.reset();
+        self.box_results = BoxResults::default();
         self.submitted = None;
         self.decider.reset();
         if let Some(worker) = &mut self.worker {
@@ -310,7 +325,8 @@ impl Classifier {
     /// frame, in the order of the frames.
     pub fn begin_frame(&mut self, pts: Option<Duration>) -> FrameTime {
         self.counters.frames += 1;
-        self.clock.advance(pts, Instant::now)
+        self.box_results = BoxResults::default();
+        FrameTime { view: self.view, ..self.clock.advance(pts, Instant::now) }
     }
 
     /// Returns whether the frame at `time` is due for an inference, by the inference interval and
@@ -338,7 +354,6 @@ impl Classifier {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
         self.plan_preprocessing()?;
-        self.region_change.infer(time);
         let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
         let start = Instant::now();
         if let Some(worker) = &mut self.worker {
@@ -396,7 +411,7 @@ impl Classifier {
     }
 
     fn decide(&mut self, output: TensorRef<'_>, time: FrameTime, inference_time: Duration) {
-        if self.region_change.is_first_result(time) {
+        if self.latest.view != time.view {
             self.decider.reset();
         }
         let Ranking { ranked, accepted } = self.decider.decide(output, time.elapsed);
@@ -404,6 +419,7 @@ impl Classifier {
         self.latest.ranked.extend_from_slice(ranked);
         self.latest.accepted = accepted;
         self.latest.pts = time.pts;
+        self.latest.view = time.view;
         self.latest.inference_time = inference_time;
         self.counters.inferences += 1;
         self.counters.invoke.add(inference_time);
@@ -424,7 +440,8 @@ impl Classifier {
         Classification {
             ranked: if expired { &[] } else { &latest.ranked },
             accepted: latest.accepted.filter(|_| !expired),
-            fresh: self.submitted.is_none() && self.schedule.latest_is_inferred(),
+            fresh: self.submitted.is_none()
+                && (self.schedule.latest_is_inferred() || self.box_results == BoxResults::NoBoxes),
             inference_pts: latest.pts,
             age,
             inference_time: latest.inference_time,

@@ -1,49 +1,42 @@
-//! The part of the frame that is classified, and its change between two frames.
-
-use std::time::Duration;
+//! The view: the part of the frame that is classified and how it is turned, and its change between
+//! two frames.
+//!
+//! Smoothing and hysteresis are reset between the last result of a view and the first one of the
+//! next. Each frame carries the number of its view, because worker inferences of frames of the old
+//! view may end after the change.
 
 use super::error::ClassifyError;
 use super::{Classifier, RuntimeConfig};
-use crate::frame::{FrameSpec, FrameTime, Region};
+use crate::frame::{FrameSpec, Region};
 use crate::preprocess::{Framing, Preprocessor, Resize, TensorTarget};
-
-/// A change of the region, until the first result of the new one.
-///
-/// Smoothing and hysteresis are reset between the last result of the old region and the first one of
-/// the new region. Results of the old region may still arrive after the change, because worker
-/// inferences of earlier frames end later.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RegionChange {
-    /// The region has changed since the last inferred frame.
-    pending: bool,
-    /// Time of the first frame of the new region, until its result is decided on.
-    first: Option<Duration>,
-}
-
-impl RegionChange {
-    /// Records that the frame at `time` is inferred.
-    pub fn infer(&mut self, time: FrameTime) {
-        if std::mem::take(&mut self.pending) {
-            self.first = Some(time.elapsed);
-        }
-    }
-
-    /// Returns whether the result of the frame at `time` is the first one of another region.
-    pub fn is_first_result(&mut self, time: FrameTime) -> bool {
-        self.first.take_if(|first| time.elapsed >= *first).is_some()
-    }
-}
 
 impl Classifier {
     /// Prepares for the region of `runtime`, which takes effect with the next frame. If it differs
     /// from the current one, this frame is due for an inference.
     pub(super) fn change_region(&mut self, runtime: &RuntimeConfig) {
         if runtime.region != self.runtime.region {
-            self.region_change.pending = true;
             // The next inference plans the preprocessing, because that can fail.
             self.preprocessor = None;
-            self.schedule.make_due();
+            self.change_view();
         }
+    }
+
+    /// Records that the results from the next frame on are of something else, such as boxes instead
+    /// of the frame. This frame is due for an inference, and smoothing and hysteresis start again
+    /// with its result. Until then, the latest result stays.
+    pub fn change_view(&mut self) {
+        self.view += 1;
+        self.schedule.make_due();
+    }
+
+    /// Returns the number of the view of the next frame.
+    pub fn view(&self) -> u64 {
+        self.view
+    }
+
+    /// Returns the number of the view of the latest result.
+    pub fn latest_view(&self) -> u64 {
+        self.latest.view
     }
 
     /// Plans the preprocessing of the current region, unless it is planned already.
@@ -77,6 +70,8 @@ pub(super) fn preprocessor(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::decision::Rules;
     use crate::frame::{FrameView, Orientation, PixelFormat, Plane};
@@ -155,13 +150,42 @@ mod tests {
     }
 
     #[test]
-    fn a_result_of_the_old_region_does_not_end_the_change() {
-        let time =
-            |milliseconds| FrameTime { pts: None, elapsed: Duration::from_millis(milliseconds) };
-        let mut change = RegionChange { pending: true, first: None };
-        change.infer(time(40));
-        assert!(!change.is_first_result(time(0)));
-        assert!(change.is_first_result(time(40)));
-        assert!(!change.is_first_result(time(80)));
+    fn another_orientation_takes_effect_at_once_without_the_smoothing_of_the_old_one() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        let flipped = FrameSpec { orientation: Orientation::FlipHorizontal, ..spec.clone() };
+        classifier.set_frame_spec(&flipped).unwrap();
+        assert_eq!(classify(&mut classifier, &flipped), (Some(BLUE), true));
+    }
+
+    #[test]
+    fn another_view_takes_effect_at_once() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), false));
+        classifier.change_view();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+    }
+
+    #[test]
+    fn a_result_of_the_old_view_does_not_end_the_change() {
+        let spec = FrameSpec::new(PixelFormat::Rgb, 4, 4);
+        let mut classifier = Classifier::fake(FakeEngine::new(4, 4), runtime(left()));
+        classifier.set_frame_spec(&spec).unwrap();
+        assert_eq!(classify(&mut classifier, &spec), (Some(RED), true));
+        let old = classifier.begin_frame(None);
+        classifier.set_runtime(runtime(right()));
+        // The result of a frame from before the change arrives after it, as from a worker thread.
+        let plane = Plane { data: &RED_AND_BLUE, stride: 12 };
+        classifier.infer(&FrameView::new(&spec, &[plane]).unwrap(), old).unwrap();
+        let accepted = classifier.classification(None).accepted.unwrap().class;
+        assert_eq!((accepted, classifier.latest_view()), (RED, classifier.view() - 1));
+        classifier.change_view();
+        assert_eq!(classify(&mut classifier, &spec), (Some(BLUE), true));
+        assert_eq!(classifier.latest_view(), classifier.view());
     }
 }
