@@ -103,7 +103,7 @@ fn kernel_elements(args: Args<'_, '_>) -> Result<u64, Fault> {
             let image = args.dims(0)?;
             let sides = window.iter().zip(image.iter().skip(1));
             let side = |(field, &side): (&I32Field, &i64)| {
-                let window: u64 = args.operator.integer(*field).unsigned_abs().into();
+                let window: u64 = args.operator.integer(*field).unsigned_abs();
                 window.min(side.unsigned_abs())
             };
             sides.map(side).collect()
