@@ -29,11 +29,11 @@ use super::error::{ProcessError, StartError, post_process_error, start_error_mes
 use super::events::{Events, warn_of_kept_model};
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
-    AcceleratorChoice, ActivationChoice, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD,
-    DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS,
-    DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT,
-    DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy, Mode, OptimizeChoice,
-    OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings,
+    AcceleratorChoice, ActivationChoice, ColorOrder, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS,
+    DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE,
+    DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING,
+    DEFAULT_TEXT_FORMAT, DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy,
+    Mode, OptimizeChoice, OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings,
 };
 use super::snapshot::Snapshot;
 use super::state::State;
@@ -53,7 +53,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 const STOP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The properties that take effect by loading the model again.
-const MODEL_PROPERTIES: [&str; 13] = [
+const MODEL_PROPERTIES: [&str; 14] = [
     "model-file",
     "labels-file",
     "labels",
@@ -62,6 +62,7 @@ const MODEL_PROPERTIES: [&str; 13] = [
     "accelerator",
     "input-mean",
     "input-std",
+    "color-order",
     "resize-method",
     "antialias",
     "input-size",
@@ -97,10 +98,14 @@ pub struct CatdogFilter {
         builder(AcceleratorChoice::default()).mutable_playing())]
     #[property(name = "input-mean", get, set, type = Option<String>, member = input_mean,
         nick = "Input mean", blurb = "Mean to subtract from the pixel values 0..255, one number \
-        or three for red, green, blue (unset = from the model)", mutable_playing)]
+        or three for the channels of the input (unset = from the model)", mutable_playing)]
     #[property(name = "input-std", get, set, type = Option<String>, member = input_std,
         nick = "Input standard deviation", blurb = "Divisor of the pixel values after the mean is \
-        subtracted, one number or three for red, green, blue (unset = from the model)", mutable_playing)]
+        subtracted, one number or three for the channels of the input (unset = from the model)",
+        mutable_playing)]
+    #[property(name = "color-order", get, set, type = ColorOrder, member = color_order,
+        nick = "Color order", blurb = "Order of the color channels that the model expects",
+        builder(ColorOrder::default()).mutable_playing())]
     #[property(name = "resize-method", get, set, type = ResizeMethod, member = resize_method,
         nick = "Resize method", blurb = "How to fit a frame to the input of the model",
         builder(ResizeMethod::default()).mutable_playing())]

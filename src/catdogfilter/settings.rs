@@ -8,7 +8,7 @@ use catdog_core::classifier::{Config, OutputActivation, RuntimeConfig};
 use catdog_core::decision::{Activation, Rules};
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::{ModelOptions, Normalization};
+use catdog_core::model::tflite::{self, ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
 use gst::glib;
 use gst_video::VideoOrientationMethod;
@@ -35,7 +35,7 @@ pub enum SettingsError {
     },
     /// A mean or standard deviation is not one number or three numbers.
     #[error(
-        "{property}=\"{value}\" is not one number or three numbers (red, green, blue){hint}; write it as \
+        "{property}=\"{value}\" is not one number or three numbers (one for each channel){hint}; write it as \
          127.5 or \"123.7,116.3,103.5\""
     )]
     Numbers {
@@ -120,6 +120,32 @@ pub enum ResizeMethod {
     /// The whole frame with its aspect ratio kept, with black borders.
     #[enum_value(name = "Fit the whole frame with black borders", nick = "letterbox")]
     Letterbox,
+}
+
+/// The order of the color channels of the model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogColorOrder")]
+pub enum ColorOrder {
+    /// The order of the graph, if it shows one, otherwise red, green, blue.
+    #[default]
+    #[enum_value(name = "From the graph of the model, otherwise red, green, blue", nick = "auto")]
+    Auto,
+    /// Red, green, blue.
+    #[enum_value(name = "Red, green, blue", nick = "rgb")]
+    Rgb,
+    /// Blue, green, red.
+    #[enum_value(name = "Blue, green, red", nick = "bgr")]
+    Bgr,
+}
+
+impl From<ColorOrder> for tflite::ColorOrder {
+    fn from(order: ColorOrder) -> Self {
+        match order {
+            ColorOrder::Auto => Self::Auto,
+            ColorOrder::Rgb => Self::Rgb,
+            ColorOrder::Bgr => Self::Bgr,
+        }
+    }
 }
 
 /// Whether the model may be rewritten in memory.
@@ -263,6 +289,7 @@ pub struct Settings {
     pub accelerator: AcceleratorChoice,
     pub input_mean: Option<String>,
     pub input_std: Option<String>,
+    pub color_order: ColorOrder,
     pub resize_method: ResizeMethod,
     pub antialias: bool,
     pub input_size: Option<String>,
@@ -303,6 +330,7 @@ impl Default for Settings {
             accelerator: AcceleratorChoice::default(),
             input_mean: None,
             input_std: None,
+            color_order: ColorOrder::default(),
             resize_method: ResizeMethod::default(),
             antialias: DEFAULT_ANTIALIAS,
             input_size: None,
@@ -389,6 +417,7 @@ impl Settings {
             model_options: ModelOptions {
                 input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
                 output: non_empty(&self.output).map(str::to_owned),
+                color_order: self.color_order.into(),
             },
             activation: match self.output_activation {
                 ActivationChoice::Auto => OutputActivation::Auto,

@@ -42,6 +42,8 @@ def values(name: str, color: tuple[int, int, int], dtype: type) -> np.ndarray:
         return pixel.astype(np.uint8)
     if dtype == np.int8:
         return (pixel - 128).astype(np.int8)
+    if name.startswith("caffe"):
+        return (pixel[::-1] if name.startswith("caffe_bgr") else pixel).astype(dtype)
     normalized = pixel / 255 if len(pixel) == 1 else pixel / 127.5 - 1
     return normalized.astype(dtype)
 

@@ -39,6 +39,26 @@ fn labels_set_together_with_a_model_take_effect_with_it() {
 }
 
 #[test]
+fn another_order_of_colors_takes_effect_while_playing() {
+    let model = model("color/nhwc.tflite");
+    let pipeline = play_filter(&format!(
+        "model-file={} labels=red,green,blue mode=sync smoothing=0 hold=0",
+        model.display()
+    ));
+    let start = Instant::now();
+    let mut index = 0;
+    for (order, label) in [("auto", "red"), ("bgr", "blue"), ("rgb", "red")] {
+        pipeline.get("filter").set_property_from_str("color-order", order);
+        while classify(&pipeline, index, [255, 0, 0]).label != label {
+            assert!(start.elapsed() < Duration::from_secs(20), "{order} takes no effect");
+            index += 1;
+        }
+        index += 1;
+    }
+    assert_eq!(pipeline.warnings().len(), 1, "only the assumed range");
+}
+
+#[test]
 fn a_model_that_cannot_be_loaded_is_one_warning_and_the_current_one_stays() {
     let pipeline = play("");
     let mut index = classify_until(&pipeline, 0, |_| true);

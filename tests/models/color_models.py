@@ -3,7 +3,8 @@
 Each model averages its input over height and width and multiplies the averages of red, green and blue by a matrix, so
 that a picture of one color has a known class: 0 red, 1 green, 2 blue. A swapped channel order, a wrong input range or a
 second activation changes the scores. A gray model has two classes, 0 dark and 1 bright, and expects 0..1. A
-float model with three channels expects -1..1, as other models do whose input is named `input`.
+float model with three channels expects -1..1, as other models do whose input is named `input`. The models caffe_*
+expect 0..255, and caffe_bgr expects blue, green, red.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
 
 from builder import Graph, Kind, Model, Op, Shape, cast_options, quantization
+from graph_models import CAFFE_MEAN, subtract, swap_channels
 from metadata import tflite_metadata
 
 SIDE = 8
@@ -79,6 +81,25 @@ def gray_without_channels() -> Model:
     x = g.input("image", (1, SIDE, SIDE))
     x = g.reshape(x, g.tensor("reshaped", (1, SIDE, SIDE, 1)), (1, SIDE, SIDE, 1))
     g.t.outputs = [head(g, mean(g, x, g.tensor("mean", (1, 1)), [1, 2]), gray=True)]
+    return model
+
+
+def caffe(input_is_rgb: bool) -> Model:
+    """float, 0..255: subtracts the means of Caffe from blue, green and red, as `preprocess_input` of ResNet50 does.
+
+    With `input_is_rgb`, the graph reverses the order of the channels first.
+    """
+    model = Model()
+    g = model.graph()
+    x = g.input("input", (1, SIDE, SIDE, 3))
+    if input_is_rgb:
+        x = swap_channels(g, x)
+    averages = mean(g, subtract(CAFFE_MEAN)(g, x), g.tensor("mean", (1, 3)), [1, 2])
+    # The classes are red, green and blue; the columns are blue, green and red.
+    w = g.const("dense/w", (GAIN / 128 * np.fliplr(np.eye(3))).astype(np.float32))
+    b = g.const("dense/b", np.zeros(3, np.float32))
+    logits = g.dense(averages, w, b, g.tensor("logits", (1, 3)))
+    g.t.outputs = [g.softmax(logits, g.tensor("scores", (1, 3)))]
     return model
 
 
@@ -170,6 +191,8 @@ def color_models() -> dict[str, bytes]:
         "scores_1311": color(nhwc, [1, 2], scores=(1, 3, 1, 1)),
         "scores_3": color(nhwc, [1, 2], scores=(3,)),
         "float16_edges": float16_edges(),
+        "caffe_rgb": caffe(input_is_rgb=True),
+        "caffe_bgr": caffe(input_is_rgb=False),
         "two_outputs_one_activated": two_outputs(activated=True),
         "two_outputs": two_outputs(activated=False),
         "signature_fits": quantized(Kind.UINT8, 1 / 255, 0, stale_signature=False),

@@ -41,7 +41,7 @@ def add(value: object) -> Step:
     return binary(Op.ADD, tfl.AddOptionsT, value)
 
 
-def sub(value: object) -> Step:
+def subtract(value: object) -> Step:
     """Returns a step that subtracts a constant."""
     return binary(Op.SUB, tfl.SubOptionsT, value)
 
@@ -218,13 +218,13 @@ def graph_models() -> dict[str, bytes]:
         "div_255": [div(255)],
         "mul_add": [mul(1 / 127.5), add(-1)],
         "mul_float16": [mul_float16(1 / 255)],
-        "imagenet": [mul(1 / 255), sub(MEAN), mul(1 / STD)],
-        "imagenet_of_unit": [sub(MEAN.reshape(1, 1, 1, 3)), div(STD)],
-        "caffe": [swap_channels, sub(CAFFE_MEAN)],
-        "caffe_bgr": [sub(CAFFE_MEAN)],
-        "unit_to_centered": [mul(2), sub(1)],
+        "imagenet": [mul(1 / 255), subtract(MEAN), mul(1 / STD)],
+        "imagenet_of_unit": [subtract(MEAN.reshape(1, 1, 1, 3)), div(STD)],
+        "caffe": [swap_channels, subtract(CAFFE_MEAN)],
+        "caffe_bgr": [subtract(CAFFE_MEAN)],
+        "unit_to_centered": [mul(2), subtract(1)],
         "centered_to_pixels": [mul(127.5), add(127.5)],
-        "learned": [sub([118, 112, 104]), mul([1 / 61, 1 / 59, 1 / 62])],
+        "learned": [subtract([118, 112, 104]), mul([1 / 61, 1 / 59, 1 / 62])],
         "unusual": [mul(3), add(40)],
         "quantized_pixels": [quantized(1.0, -128)],
         "quantized_centered": [quantized(1 / 127.5, 0)],

@@ -8,7 +8,7 @@ use catdog_core::classifier::{Config, OutputActivation};
 use catdog_core::decision::Activation;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::{MAX_SIDE, ModelOptions, Normalization};
+use catdog_core::model::tflite::{self, MAX_SIDE, ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
 use clap::ValueEnum;
 
@@ -26,12 +26,15 @@ pub struct Arguments {
     /// A file with one class name per line
     #[arg(long, value_name = "FILE")]
     pub labels_file: Option<PathBuf>,
-    /// Pixel value that becomes 0: one number, or three for red, green and blue
+    /// Pixel value that becomes 0: one number, or three for the channels of the input
     #[arg(long, value_name = "NUMBERS", requires = "input_std", value_parser = mean, allow_hyphen_values = true)]
     pub input_mean: Option<Numbers>,
-    /// Pixel values per unit: one number, or three for red, green and blue
+    /// Pixel values per unit: one number, or three for the channels of the input
     #[arg(long, value_name = "NUMBERS", requires = "input_mean", value_parser = std, allow_hyphen_values = true)]
     pub input_std: Option<Numbers>,
+    /// Order of the color channels that the model expects
+    #[arg(long, value_name = "ORDER", default_value = "auto")]
+    pub color_order: ColorOrder,
     /// Width and height of the input in pixels, such as 224x224, for a model without a fixed size
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub input_size: Option<(usize, usize)>,
@@ -59,9 +62,20 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// One number for all channels, or three for red, green and blue.
+/// One number for all channels, or three for the channels of the input.
 #[derive(Clone, Debug)]
 pub struct Numbers(Vec<f32>);
+
+/// The values of `color-order`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ColorOrder {
+    /// From the graph of the model, otherwise red, green, blue
+    Auto,
+    /// Red, green, blue
+    Rgb,
+    /// Blue, green, red
+    Bgr,
+}
 
 /// The values of `output-activation`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -104,6 +118,11 @@ impl Arguments {
             model_options: ModelOptions {
                 input_size: self.input_size,
                 output: self.output.clone(),
+                color_order: match self.color_order {
+                    ColorOrder::Auto => tflite::ColorOrder::Auto,
+                    ColorOrder::Rgb => tflite::ColorOrder::Rgb,
+                    ColorOrder::Bgr => tflite::ColorOrder::Bgr,
+                },
             },
             threads: 0,
             accelerator: Accelerator::Cpu,

@@ -299,6 +299,7 @@ impl Layout {
             height,
             channels: match input.channels {
                 Channels::Rgb => "rgb",
+                Channels::Bgr => "bgr",
                 Channels::Gray => "gray",
             },
             channel_order: match input.order {

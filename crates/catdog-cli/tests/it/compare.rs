@@ -73,7 +73,12 @@ fn resizing_is_named_with_its_property() {
 
 #[test]
 fn orientation_and_color_order_are_named() {
-    differs(SOFTMAX, "photo.png", "bgr", &["color order"], &[]);
+    differs(SOFTMAX, "photo.png", "bgr", &["color order"], &["color-order=bgr"]);
+    let bgr = ["--color-order", "bgr"];
+    let (parts, ..) = compared(SOFTMAX, "photo.png", "bgr", &bgr);
+    assert_eq!(parts, owned(&[]));
+    let (parts, set, _) = compared(SOFTMAX, "photo.png", "same", &bgr);
+    assert_eq!((parts, set), (owned(&["color order"]), owned(&["color-order=rgb"])));
     differs(SOFTMAX, "turned.jpg", "turned_on_its_side", &["orientation"], &[]);
 }
 

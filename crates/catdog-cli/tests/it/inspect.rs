@@ -202,6 +202,9 @@ fn a_foreign_labels_file_next_to_the_model_is_a_warning() {
 fn the_layout_of_other_inputs_is_reported() {
     let layout = |name: &str| line(&text(&format!("color/{name}.tflite"), &[]), "layout");
     assert_eq!(layout("nchw"), "8 x 8, rgb, channels first (NCHW)");
+    assert_eq!(layout("caffe_bgr"), "8 x 8, bgr");
+    let chosen = text("color/caffe_bgr.tflite", &["--color-order", "rgb"]);
+    assert_eq!(line(&chosen, "layout"), "8 x 8, rgb");
     assert_eq!(layout("gray"), "8 x 8, gray");
     assert_eq!(layout("batch_4"), "8 x 8, rgb, the first of a batch of 4");
     let open = text("color/open_size.tflite", &["--input-size", "32x16"]);
@@ -301,8 +304,8 @@ fn a_modelinfo_file_defines_the_input_range() {
     let (_, stdout, _) = run(&["inspect", copy.to_str().unwrap()]);
     assert_eq!(
         line(&stdout, "input range"),
-        "pixel values 0..255 become 0..1 (red), 0..1 (green), -1..1 (blue) (from the .modelinfo file next to the \
-         model)"
+        "pixel values 0..255 become 0..1, 0..1 and -1..1 in the three channels (from the .modelinfo \
+         file next to the model)"
     );
 }
 

@@ -89,9 +89,14 @@ pub(super) fn input_scaling(
     }
     if let Some(Ok(normalization)) = &info.normalization {
         let scaling = Scaling::Real(normalization.clone());
-        return Ok(match scaling.covers_stored_range(input) {
-            true => (scaling, ScalingSource::Metadata),
-            false => (Scaling::Levels, ScalingSource::UnusedMetadata),
+        // Where the elements are those of the pixel values but for rounding, the pixel values are
+        // stored, as the readers of such metadata do.
+        return Ok(if scaling.is_levels(input) {
+            (Scaling::Levels, ScalingSource::Metadata)
+        } else if scaling.covers_stored_range(input) {
+            (scaling, ScalingSource::Metadata)
+        } else {
+            (Scaling::Levels, ScalingSource::UnusedMetadata)
         });
     }
     match config.model.file().map_or(Ok(None), modelinfo_file::read_normalization) {
@@ -186,8 +191,8 @@ fn float_range(
         // probe show no digits, so that the answers to them do not tell the range of such a network.
         (Channels::Gray, _) => ExpectedRange::Unit,
         // Another range near this one can be right as well, such as that of ImageNet.
-        (Channels::Rgb, Some(RangeVerdict::Only(range))) => range,
-        (Channels::Rgb, _) => info.range_convention.range(),
+        (Channels::Rgb | Channels::Bgr, Some(RangeVerdict::Only(range))) => range,
+        (Channels::Rgb | Channels::Bgr, _) => info.range_convention.range(),
     };
     warnings.push(assumed_range(config, info, assumed, verdict));
     Ok((assumed, ScalingSource::Default))

@@ -12,7 +12,7 @@ use crate::decision::Activation;
 use crate::model::ModelSource;
 use crate::model::labels::{LabelSource, LabelSources, Labels, is_lab_model};
 use crate::model::tflite::{GraphActivation, ModelInfo};
-use crate::preprocess::TensorTarget;
+use crate::preprocess::{Channels, TensorTarget};
 
 /// How a classifier interprets a model.
 #[derive(Clone, Debug)]
@@ -104,10 +104,15 @@ impl Interpretation {
         let Self { labels, scaling, scaling_source, activation, activation_source, .. } = self;
         let (input, output) = (&info.input.tensor, &info.output);
         format!(
-            "{}input {input}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
+            "{}input {input}{}; pixel values 0..255 become {} ({scaling_source}); output {output}; \
              activation {activation} ({activation_source}){}; labels {} ({})",
             if info.ignores_signatures {
                 "the signatures do not fit the graph and are ignored; "
+            } else {
+                ""
+            },
+            if info.input.channels == Channels::Bgr {
+                ", in the order blue, green, red"
             } else {
                 ""
             },

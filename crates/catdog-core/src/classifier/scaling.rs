@@ -19,10 +19,12 @@ pub enum Scaling {
 
 /// Share of the stored range that pixel values must cover, and share of them that must be in it.
 const MIN_COVERAGE: f32 = 0.75;
+/// A scaling of an 8-bit input that differs by no more than this from the pixel values, in levels,
+/// stores the pixel values: one level, and what rounding of the scale adds.
+const LEVEL_TOLERANCE: f32 = 1.01;
 
-/// The elements that the pixel values 0 (black) and 255 (white) become in the input tensor, for
-/// red, green and blue. Its `Display` is "0..1", or the ranges of the three channels if they
-/// differ.
+/// The elements that the pixel values 0 (black) and 255 (white) become in the input tensor, for its
+/// channels. Its `Display` is "0..1", or the ranges of the three channels if they differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputRange {
     /// The elements for the pixel value 0.
@@ -34,11 +36,11 @@ pub struct InputRange {
 impl fmt::Display for InputRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let range = |channel: usize| format!("{}..{}", self.black[channel], self.white[channel]);
-        let (red, green, blue) = (range(0), range(1), range(2));
-        if red == green && green == blue {
-            f.write_str(&red)
+        let (first, second, third) = (range(0), range(1), range(2));
+        if first == second && second == third {
+            f.write_str(&first)
         } else {
-            write!(f, "{red} (red), {green} (green), {blue} (blue)")
+            write!(f, "{first}, {second} and {third} in the three channels")
         }
     }
 }
@@ -61,23 +63,48 @@ impl Scaling {
     /// elements are the pixel values (AutoML Vision Edge). Its own readers do not apply them to 8-bit
     /// inputs. Applied, they would leave a small part of the stored range, or saturate.
     pub(super) fn covers_stored_range(&self, input: &TensorInfo) -> bool {
-        let (low, high) = match input.element {
-            ElementType::F32 | ElementType::F16 => return true,
-            ElementType::U8 => (0.0, 255.0),
-            ElementType::I8 => (-128.0, 127.0),
-        };
+        let Some((low, high)) = stored_bounds(input.element) else { return true };
         (0..3).all(|channel| {
-            let ValueMap::Quantized { mean, std, quantization } = value_map(input, self, channel)
-            else {
-                return false;
-            };
-            let stored = |pixel_value: f32| {
-                (pixel_value - mean) / std / quantization.scale + quantization.zero_point as f32
-            };
-            let (black, white) = (stored(0.0), stored(255.0));
-            let common = white.min(high) - black.max(low);
-            common >= MIN_COVERAGE * (high - low) && common >= MIN_COVERAGE * (white - black)
+            self.unclamped(input, channel).is_some_and(|(black, white)| {
+                let common = white.min(high) - black.max(low);
+                common >= MIN_COVERAGE * (high - low) && common >= MIN_COVERAGE * (white - black)
+            })
         })
+    }
+
+    /// Returns whether this stores each pixel value in an 8-bit input as [`Levels`](Self::Levels)
+    /// does, to within one level. The scale of an input is rounded, and some exporters write 1/256
+    /// or 1/128 for 1/255 and 1/127.5.
+    pub(super) fn is_levels(&self, input: &TensorInfo) -> bool {
+        let Some((low, high)) = stored_bounds(input.element) else { return false };
+        (0..3).all(|channel| {
+            self.unclamped(input, channel).is_some_and(|(black, white)| {
+                (black - low).abs() <= LEVEL_TOLERANCE && (white - high).abs() <= LEVEL_TOLERANCE
+            })
+        })
+    }
+
+    /// Returns what the pixel values 0 and 255 of `channel` become in an 8-bit input, neither rounded
+    /// nor clamped; `None` if this is no linear function with the scale of an input.
+    fn unclamped(&self, input: &TensorInfo, channel: usize) -> Option<(f32, f32)> {
+        let ValueMap::Quantized { mean, std, quantization } = value_map(input, self, channel)
+        else {
+            return None;
+        };
+        let stored = |pixel_value: f32| {
+            (pixel_value - mean) / std / quantization.scale + quantization.zero_point as f32
+        };
+        Some((stored(0.0), stored(255.0)))
+    }
+}
+
+/// Returns the smallest and the largest element of an 8-bit input; `None` for float inputs, which can
+/// store every range.
+fn stored_bounds(element: ElementType) -> Option<(f32, f32)> {
+    match element {
+        ElementType::F32 | ElementType::F16 => None,
+        ElementType::U8 => Some((0.0, 255.0)),
+        ElementType::I8 => Some((-128.0, 127.0)),
     }
 }
 
@@ -114,7 +141,7 @@ pub(super) fn tensor_target(input: &ImageInput, scaling: &Scaling) -> TensorTarg
     }
 }
 
-/// Returns the function from the pixel values of `channel` (0 red, 1 green, 2 blue) to elements.
+/// Returns the function from the pixel values of the input's channel `channel` to elements.
 fn value_map(input: &TensorInfo, scaling: &Scaling, channel: usize) -> ValueMap {
     let of_channel = |normalization: &Normalization| {
         // A single number applies to all channels.
@@ -187,6 +214,27 @@ mod tests {
         });
         assert!(imagenet.covers_stored_range(&quantized(ElementType::U8, 0.018_66, 114)));
         assert!(real(0.0, 1.0).covers_stored_range(&input(ElementType::F32, None)));
+    }
+
+    #[test]
+    fn metadata_that_store_the_pixel_values_but_for_rounding_are_the_pixel_values() {
+        let real = |mean, std| Scaling::Real(Normalization { mean: vec![mean], std: vec![std] });
+        let quantized =
+            |element, scale, zero_point| input(element, Some(Quantization { scale, zero_point }));
+        for (scaling, stored) in [
+            (real(0.0, 255.0), quantized(ElementType::U8, 1.0 / 256.0, 0)),
+            (real(127.5, 127.5), quantized(ElementType::U8, 0.007_874_02, 127)),
+            (real(127.5, 127.5), quantized(ElementType::I8, 1.0 / 128.0, 0)),
+            (real(0.0, 1.0), quantized(ElementType::I8, 1.0, -128)),
+        ] {
+            assert!(scaling.is_levels(&stored), "{scaling:?} {stored}");
+        }
+        assert!(!real(0.0, 255.0).is_levels(&quantized(ElementType::U8, 1.0 / 260.0, 0)));
+        assert!(!real(127.5, 127.5).is_levels(&quantized(ElementType::I8, 1.0 / 128.0, 2)));
+        assert!(!real(0.0, 255.0).is_levels(&input(ElementType::F32, None)));
+        let one_channel = Normalization { mean: vec![0.0, 0.0, 20.0], std: vec![255.0] };
+        let unit = quantized(ElementType::U8, 1.0 / 255.0, 0);
+        assert!(!Scaling::Real(one_channel).is_levels(&unit));
     }
 
     fn range(black: f32, white: f32) -> InputRange {

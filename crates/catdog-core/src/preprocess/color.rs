@@ -1,8 +1,8 @@
-//! The conversion from components to R'G'B' pixel values.
+//! The conversion from components to the pixel values of a tensor's channels.
 //!
 //! In every format a pixel has three components, in multiples of 1/128: R', G', B', or Y', Cb, Cr,
-//! or a luma whose chroma is neutral. A 3x3 matrix and a bias convert them to red, green and blue;
-//! only the coefficients depend on the format. Pixel values are rounded to 8 bits, as in an image
+//! or a luma whose chroma is neutral. A 3x3 matrix and a bias convert them to red, green and blue,
+//! or to blue, green and red; only the coefficients depend on format and order. Pixel values are rounded to 8 bits, as in an image
 //! file, because models are trained on image files.
 //!
 //! For a gray tensor, the result is a gray picture: red, green and blue are the luma. See
@@ -17,11 +17,11 @@ use crate::frame::{ColorMatrix, ColorRange, FrameSpec};
 /// 255/224, which is less than 2.28.
 const LARGEST_COEFFICIENT: f64 = 2.5;
 
-/// Red, green and blue as integer linear functions of the three components.
+/// The channels of the tensor as integer linear functions of the three components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ToRgb {
-    /// A row for each of red, green and blue, with a coefficient for each component, in multiples
-    /// of 1/2^[`COEFFICIENT_BITS`].
+    /// A row for each channel of the tensor, with a coefficient for each component, in multiples of
+    /// 1/2^[`COEFFICIENT_BITS`].
     pub matrix: [[i16; 3]; CHANNELS],
     /// The constant term of each channel, in multiples of 1/2^[`LEVEL_SHIFT`]. It contains the
     /// offsets of the code range and the half that rounds to the nearest pixel value.
@@ -38,12 +38,17 @@ impl ToRgb {
         if spec.format.is_rgb() {
             let matrix = match channels {
                 Channels::Rgb => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+                Channels::Bgr => [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]],
                 Channels::Gray => [rgb_to_luma(spec.matrix)?; CHANNELS],
             };
             return Ok(Self::from_real(matrix, [0; 3]));
         }
         let matrix = match channels {
             Channels::Rgb => yuv_to_rgb(spec.matrix, spec.range),
+            Channels::Bgr => {
+                let [red, green, blue] = yuv_to_rgb(spec.matrix, spec.range);
+                [blue, green, red]
+            }
             Channels::Gray => [[luma_scale(spec.range), 0.0, 0.0]; CHANNELS],
         };
         let usable = |coefficient: &f64| coefficient.abs() <= LARGEST_COEFFICIENT;
@@ -156,6 +161,19 @@ mod tests {
         for level in 0..256 {
             let codes = [level, 255 - level, level / 2];
             assert_eq!(convert(&map, codes), codes);
+        }
+    }
+
+    #[test]
+    fn bgr_has_the_rows_of_rgb_in_reverse() {
+        let yuv = spec(ColorMatrix::BT709, ColorRange::Limited);
+        for spec in [yuv, FrameSpec::new(PixelFormat::Bgr, 1, 1)] {
+            let rgb = ToRgb::new(&spec, Channels::Rgb).unwrap();
+            let bgr = ToRgb::new(&spec, Channels::Bgr).unwrap();
+            for codes in [[81, 90, 240], [145, 54, 34], [10, 200, 90]] {
+                let [red, green, blue] = convert(&rgb, codes);
+                assert_eq!(convert(&bgr, codes), [blue, green, red]);
+            }
         }
     }
 

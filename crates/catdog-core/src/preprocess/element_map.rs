@@ -7,7 +7,7 @@ use crate::tensor::{ElementType, Quantization, f16};
 
 /// The functions from pixel values to elements, for the element type of the tensor: one for each
 /// plane of the tensor. In a tensor with adjacent channels, which is one plane, the function has the
-/// constants of red, green and blue; in other tensors, it has those of the channel three times.
+/// constants of the three channels; in other tensors, it has those of the channel three times.
 #[derive(Debug)]
 pub(super) enum ElementMap {
     F32(Vec<Normalizer>),
@@ -60,7 +60,7 @@ pub(super) struct Normalizer {
     pub factors: Pattern,
 }
 
-/// The constants of red, green and blue, repeated to the length of three registers of eight floats.
+/// The constants of the three channels, repeated to the length of three registers of eight floats.
 pub(super) type Pattern = [f32; PATTERN];
 
 /// Number of elements of a [`Pattern`]: a multiple of three channels and of eight floats.
@@ -78,7 +78,8 @@ impl Normalizer {
         }
     }
 
-    /// Writes the elements of at most [`PATTERN`] pixel values, of which the first is a red one.
+    /// Writes the elements of at most [`PATTERN`] pixel values, of which the first is one of the first
+    /// channel.
     #[inline(always)]
     pub fn apply(&self, levels: &[u8], elements: &mut [f32]) {
         let constants = self.means.iter().zip(&self.factors);

@@ -3,7 +3,7 @@
 
 use crate::tensor::{ElementType, Quantization};
 
-/// The number of channels of a pixel before it is written to the tensor: red, green, blue.
+/// The number of channels of a pixel before it is written to the tensor.
 pub(super) const CHANNELS: usize = 3;
 
 /// The function from a pixel value to a tensor element.
@@ -36,6 +36,8 @@ pub enum Channels {
     /// Red, green and blue.
     #[default]
     Rgb,
+    /// Blue, green and red.
+    Bgr,
     /// Luma.
     ///
     /// For Y'CbCr formats, it is the Y' of the frame, expanded to 0..255: the value that red, green
@@ -56,7 +58,7 @@ impl Channels {
     /// Returns the number of channels.
     pub const fn count(self) -> usize {
         match self {
-            Self::Rgb => 3,
+            Self::Rgb | Self::Bgr => 3,
             Self::Gray => 1,
         }
     }
@@ -85,8 +87,8 @@ pub struct TensorTarget {
     pub order: ChannelOrder,
     /// Type of the elements.
     pub element: ElementType,
-    /// The functions from pixel values to elements, for red, green and blue. A gray tensor uses the
-    /// first one.
+    /// The functions from pixel values to elements, for the channels in their order: red, green and
+    /// blue, or blue, green and red. A gray tensor uses the first one.
     pub values: [ValueMap; CHANNELS],
 }
 

@@ -9,7 +9,7 @@ use catdog_core::decision::Rules;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::ModelOptions;
+use catdog_core::model::tflite::{ColorOrder, ModelOptions, Normalization};
 use catdog_core::preprocess::ResizeMethod;
 use catdog_core::testing::{repository, runtime};
 use serde_json::Value;
@@ -127,6 +127,46 @@ fn an_open_size_can_be_chosen() {
     config.model = ModelSource::File(folder().join("nhwc.tflite"));
     let error = refusal(&config);
     assert!(error.contains("8x8 pixels, and input-size is 32x16"), "{error}");
+}
+
+#[test]
+fn the_order_of_the_channels_can_be_chosen() {
+    runtime();
+    let mut config = config(&folder().join("nhwc.tflite"));
+    let mut rgb = load(&config);
+    config.model_options.color_order = ColorOrder::Bgr;
+    let mut bgr = load(&config);
+    assert!(bgr.description().summary.contains("in the order blue, green, red"));
+    for [red, green, blue] in [[255, 0, 0], [10, 100, 200], [0, 255, 128]] {
+        let got = confidences(&mut bgr, [red, green, blue]);
+        assert_eq!(got, confidences(&mut rgb, [blue, green, red]));
+    }
+    // What the user sets wins over the graph.
+    config.model = ModelSource::File(folder().join("caffe_bgr.tflite"));
+    config.model_options.color_order = ColorOrder::Rgb;
+    assert!(confidences(&mut load(&config), [255, 0, 0])[2] > 0.9);
+}
+
+#[test]
+fn three_means_belong_to_the_channels_of_the_input() {
+    runtime();
+    let mut config = config(&folder().join("nhwc.tflite"));
+    config.model_options.color_order = ColorOrder::Bgr;
+    // Blue, the first channel, is -1 in every picture.
+    config.normalization =
+        Some(Normalization { mean: vec![255.0, 127.5, 127.5], std: vec![1e6, 127.5, 127.5] });
+    let confidences = confidences(&mut load(&config), [255, 255, 255]);
+    assert!(confidences[0] < confidences[1] && confidences[0] < confidences[2], "{confidences:?}");
+    assert!((confidences[1] - confidences[2]).abs() < 1e-6, "{confidences:?}");
+}
+
+#[test]
+fn a_gray_model_has_no_order_of_the_channels() {
+    runtime();
+    let mut config = config(&folder().join("gray.tflite"));
+    config.model_options.color_order = ColorOrder::Bgr;
+    let error = refusal(&config);
+    assert!(error.contains("gray pictures; unset color-order"), "{error}");
 }
 
 #[test]

@@ -96,11 +96,12 @@ pub fn range_of(interpretation: &Interpretation, info: &ModelInfo) -> [Line; CHA
 }
 
 /// Adds the differences between the way of the recorded input and what the element does with
-/// `resize` and the range `ours`.
+/// `resize`, the order of the channels (`our_bgr` if it is blue, green, red) and the range `ours`.
 pub fn input(
     findings: &mut Vec<Finding>,
     explanation: &Explanation,
     resize: Resize,
+    our_bgr: bool,
     ours: &[Line; CHANNELS],
 ) {
     if !explanation.is_certain() {
@@ -129,13 +130,13 @@ pub fn input(
     if sampling != Sampling::from(resize) {
         findings.push(sampling_finding(sampling));
     }
-    if bgr {
-        findings.push(Finding::new(
-            "color order",
-            "the recorded input has the channels blue, green, red; catdog gives red, green, blue. \
-             Convert the picture to RGB, or export the model with RGB input"
-                .into(),
-        ));
+    if bgr != our_bgr {
+        let (theirs, set) = match bgr {
+            true => ("blue, green, red", "color-order=bgr"),
+            false => ("red, green, blue", "color-order=rgb"),
+        };
+        let message = format!("the recorded input has the channels {theirs}");
+        findings.push(Finding::with_property("color order", message, set.into()));
     }
     findings.extend(range_finding(&explanation.lines, ours));
 }

@@ -95,7 +95,8 @@ impl From<Resize> for Sampling {
 }
 
 /// Explains `recorded`, which was made from `picture`. Among ways that cannot be told apart, the one
-/// that is closest to `resize` wins. Returns `None` if the picture has too little contrast.
+/// that is closest to `resize` and to the order of the channels of the element wins; `bgr` if that is
+/// blue, green, red. Returns `None` if the picture has too little contrast.
 ///
 /// # Errors
 ///
@@ -104,21 +105,22 @@ pub fn explain(
     picture: &Picture,
     recorded: &RecordedImage,
     resize: Resize,
+    bgr: bool,
 ) -> Result<Option<Explanation>, Failure> {
     let size = (recorded.width, recorded.height);
     let mut explanations = Vec::new();
     for way in ways(picture) {
         let pixels = if way.upright { &picture.upright } else { &picture.stored };
         let resized = resized(pixels, size, way.fit, way.sampling)?;
-        for bgr in [false, true] {
-            let way = Way { bgr, ..way };
+        for reversed in [false, true] {
+            let way = Way { bgr: reversed, ..way };
             explanations.extend(fit_lines(&resized, &recorded.values, way));
         }
     }
     let best = explanations.iter().map(|e| e.residual).fold(f64::INFINITY, f64::min);
     let candidates = explanations.into_iter().filter(|e| e.residual <= best + INDISTINGUISHABLE);
     Ok(candidates.min_by(|a, b| {
-        let distance = |e: &Explanation| e.way.distance(resize);
+        let distance = |e: &Explanation| e.way.distance(resize, bgr);
         distance(a).cmp(&distance(b)).then(a.residual.total_cmp(&b.residual))
     }))
 }
@@ -159,10 +161,10 @@ fn ways(picture: &Picture) -> Vec<Way> {
 }
 
 impl Way {
-    /// Returns in how many respects the way differs from what the element does with `resize`.
-    fn distance(&self, resize: Resize) -> usize {
+    /// Returns in how many respects the way differs from what the element does with `resize` and `bgr`.
+    fn distance(&self, resize: Resize, bgr: bool) -> usize {
         usize::from(!self.upright)
-            + usize::from(self.bgr)
+            + usize::from(self.bgr != bgr)
             + usize::from(self.fit != Fit::Method(resize.method))
             + usize::from(self.sampling != Sampling::from(resize))
     }

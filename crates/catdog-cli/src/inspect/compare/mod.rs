@@ -16,7 +16,7 @@ use catdog_core::engine::litert::{LiteRtEngine, LiteRtModel, LiteRtOptions};
 use catdog_core::engine::{self, Engine};
 use catdog_core::frame::FrameView;
 use catdog_core::model::tflite::ModelInfo;
-use catdog_core::preprocess::Preprocessor;
+use catdog_core::preprocess::{Channels, Preprocessor};
 use catdog_core::tensor::{Quantization, TensorMut, f16};
 use serde::Serialize;
 
@@ -104,8 +104,9 @@ pub fn compare(
     let target = interpretation.tensor_target(info);
     let fits =
         |image: &&RecordedImage| (image.width, image.height) == (target.width, target.height);
+    let bgr = target.channels == Channels::Bgr;
     let explanation = match image.as_ref().filter(fits) {
-        Some(image) => input::explain(picture, image, config.resize)?,
+        Some(image) => input::explain(picture, image, config.resize, bgr)?,
         None => None,
     };
     let mut findings = Vec::new();
@@ -115,7 +116,7 @@ pub fn compare(
     match (&image, &explanation) {
         (Some(_), Some(explanation)) => {
             let ours = findings::range_of(&interpretation, info);
-            findings::input(&mut findings, explanation, config.resize, &ours);
+            findings::input(&mut findings, explanation, config.resize, bgr, &ours);
         }
         (image, _) => findings::unexplained_shape(&mut findings, image.as_ref(), recorded, &target),
     }

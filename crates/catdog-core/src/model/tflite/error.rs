@@ -187,6 +187,9 @@ pub enum ModelError {
         /// Width and height that the user has chosen.
         chosen: (usize, usize),
     },
+    /// The user has chosen an order of colors for a model that takes gray pictures.
+    #[error("its input has one channel, so that it takes gray pictures; unset color-order")]
+    GrayInput,
     /// The output is not a row of scores.
     #[error("its output has shape {shape:?}: {reason}; export it with one row of scores")]
     OutputShape {

@@ -40,17 +40,20 @@ impl fmt::Display for ExpectedRange {
 }
 
 impl ExpectedRange {
-    /// Returns the normalization that turns pixel values 0..255 into this range. For ImageNet and
-    /// gray, it is the average over the channels, as networks for gray pictures use it.
+    /// Returns the normalization that turns pixel values 0..255 into this range, for `channels` in
+    /// their order. For ImageNet and gray, it is the average over the channels, as networks for gray
+    /// pictures use it.
     pub fn normalization(self, channels: Channels) -> Normalization {
+        let to_pixel_value = |value: f64| (value * 255.0) as f32;
         let (mean, std) = match self {
             Self::Pixels => (vec![0.0], vec![1.0]),
             Self::Unit => (vec![0.0], vec![255.0]),
             Self::Centered => (vec![127.5], vec![127.5]),
             Self::ImageNet => {
-                let pixel_values = |values: [f64; 3]| match channels {
-                    Channels::Rgb => values.map(|value| (value * 255.0) as f32).to_vec(),
-                    Channels::Gray => vec![(values.iter().sum::<f64>() * 255.0 / 3.0) as f32],
+                let pixel_values = |[red, green, blue]: [f64; 3]| match channels {
+                    Channels::Rgb => [red, green, blue].map(to_pixel_value).to_vec(),
+                    Channels::Bgr => [blue, green, red].map(to_pixel_value).to_vec(),
+                    Channels::Gray => vec![to_pixel_value((red + green + blue) / 3.0)],
                 };
                 (pixel_values(IMAGENET_MEAN), pixel_values(IMAGENET_STD))
             }

@@ -41,6 +41,8 @@ pub struct GraphRange {
     pub evidence: Evidence,
     /// The reason as a clause, such as "the graph starts with MUL by 0.003922".
     pub reason: String,
+    /// The graph subtracts the means of Caffe in the order blue, green, red, so it expects BGR.
+    pub expects_bgr: bool,
 }
 
 impl fmt::Display for GraphRange {
@@ -73,7 +75,12 @@ impl GraphRange {
             .or_else(|| view.as_ref().and_then(|view| from_weights(&flow, view)))
             .or_else(|| {
                 let (range, reason) = range_from_names(&flow, input)?;
-                Some(Self { range: Some(range), evidence: Evidence::Name, reason })
+                Some(Self {
+                    range: Some(range),
+                    evidence: Evidence::Name,
+                    reason,
+                    expects_bgr: false,
+                })
             })
     }
 }
@@ -87,9 +94,12 @@ fn from_operators(view: &InputView) -> Option<GraphRange> {
     if view.channels.iter().all(|channel| channel.is_identity()) {
         return None;
     }
-    let order = if subtracts_bgr_means(view) { ", the means of blue, green and red" } else { "" };
+    let expects_bgr = subtracts_bgr_means(view);
+    let order = if expects_bgr { ", the means of blue, green and red" } else { "" };
     let start = format!("the graph starts with {}{order}", view.steps.join(" and "));
-    let found = |range, reason| Some(GraphRange { range, evidence: Evidence::Operators, reason });
+    let found = |range, reason| {
+        Some(GraphRange { range, evidence: Evidence::Operators, reason, expects_bgr })
+    };
     for is_usual in [is_usual_range, is_learned_normalization, is_pixel_scale] {
         let fitting = |range: &ExpectedRange| {
             range
@@ -194,7 +204,7 @@ fn from_quantization(view: &InputView) -> Option<GraphRange> {
         Some(_) => format!("the graph quantizes its input in the range {range_text}"),
         None => format!("the graph quantizes its input in the unusual range {range_text}"),
     };
-    Some(GraphRange { range, evidence: Evidence::Quantization, reason })
+    Some(GraphRange { range, evidence: Evidence::Quantization, reason, expects_bgr: false })
 }
 
 /// Limit for the median over the output channels of the sum of the absolute weights of the first
@@ -229,5 +239,6 @@ fn from_weights(flow: &Dataflow<'_>, view: &InputView) -> Option<GraphRange> {
             "the weights of the first convolution are small (their absolute values add up to {})",
             rounded(median)
         ),
+        expects_bgr: false,
     })
 }

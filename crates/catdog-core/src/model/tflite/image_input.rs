@@ -1,7 +1,7 @@
 //! The input of an image classifier: which dimensions are batch, height, width and channels.
 
 use super::error::ModelError;
-use super::model_options::ModelOptions;
+use super::model_options::{ColorOrder, ModelOptions};
 use super::schema::DYNAMIC_DIMENSION as OPEN;
 use super::tensor_description::TensorDescription;
 use crate::preprocess::{ChannelOrder, Channels};
@@ -104,6 +104,30 @@ impl ImageInput {
             is_open: described.shape.contains(&OPEN),
             size_is_default,
         })
+    }
+
+    /// Sets the order of the color channels to the one that the user has `chosen`, or, if it is
+    /// automatic, to the one of the graph.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::GrayInput`] if the user has chosen an order and the input has one channel.
+    pub(super) fn order_colors(
+        &mut self,
+        chosen: ColorOrder,
+        graph_expects_bgr: bool,
+    ) -> Result<(), ModelError> {
+        let order = match chosen {
+            ColorOrder::Auto if graph_expects_bgr => Channels::Bgr,
+            ColorOrder::Auto | ColorOrder::Rgb => Channels::Rgb,
+            ColorOrder::Bgr => Channels::Bgr,
+        };
+        match self.channels {
+            Channels::Rgb | Channels::Bgr => self.channels = order,
+            Channels::Gray if chosen == ColorOrder::Auto => {}
+            Channels::Gray => return Err(ModelError::GrayInput),
+        }
+        Ok(())
     }
 
     /// Returns the batch size that is fixed in the file; 1 if it is open.

@@ -44,7 +44,7 @@ pub use image_input::{ImageInput, MAX_SIDE};
 pub use listing::{ConstantType, ListedSignature, ListedTensor, Listing};
 pub use metadata::{LabelsEntry, Normalization, UnusableNormalization};
 pub use model_info::ModelInfo;
-pub use model_options::ModelOptions;
+pub use model_options::{ColorOrder, ModelOptions};
 pub use optimize::{Optimized, optimize};
 pub use range_convention::RangeConvention;
 pub use schema::TensorType;

@@ -100,7 +100,10 @@ impl ModelInfo {
         };
         let input = TensorDescription::read(&tensors, input_port)?;
         let reshaped = reshape_of(root, entry.graph, &tensors, input_port.tensor);
-        let input = ImageInput::new(&input, reshaped.as_deref(), options)?;
+        let mut input = ImageInput::new(&input, reshaped.as_deref(), options)?;
+        let input_range = GraphRange::find(root, entry.graph, input_port.tensor);
+        let expects_bgr = input_range.as_ref().is_some_and(|found| found.expects_bgr);
+        input.order_colors(options.color_order, expects_bgr)?;
         if entry.outputs.len() > MAX_OUTPUTS {
             return Err(ModelError::TooManyOutputs {
                 count: entry.outputs.len(),
@@ -127,7 +130,7 @@ impl ModelInfo {
             output_index,
             output,
             activation: activation(output_index),
-            input_range: GraphRange::find(root, entry.graph, input_port.tensor),
+            input_range,
             range_convention: RangeConvention::find(root, entry.graph, input_port.tensor),
             labels: metadata.labels,
             normalization: metadata.normalization,
