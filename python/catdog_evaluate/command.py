@@ -9,10 +9,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from catdog_evaluate import files, plots, summary, text
+from catdog_evaluate import files, plots, report, summary, text, verdict
 from catdog_evaluate.errors import UnusableError, warn
 from catdog_evaluate.runner import Runner, load_gstreamer
 from catdog_evaluate.summary import Row
+
+# The name of the page in the folder of --report.
+REPORT = "report.md"
 
 
 def show_progress(done: int, total: int, path: object) -> None:
@@ -30,7 +33,7 @@ def classify(runner: Runner, directory: pathlib.Path, classes: Mapping[str, Sequ
     for folder, paths in classes.items():
         for path in paths:
             show_progress(done, total, path)
-            name = str(path.relative_to(directory))
+            name = str(path.relative_to(directory) if directory.is_dir() else path)
             for index, frame in enumerate(runner.frames(path)):
                 rows.append({"file": name, "frame": index, "folder": folder, **frame})
             done += 1
@@ -40,11 +43,11 @@ def classify(runner: Runner, directory: pathlib.Path, classes: Mapping[str, Sequ
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Raises UnusableError if the result files could not be written."""
-    directory, plot_folder = options.directory, options.plots
+    directory, plot_folder = options.directory, options.report or options.plots
     if plot_folder:
-        if plot_folder.resolve() == directory.resolve() or directory.resolve() in plot_folder.resolve().parents:
+        if directory.is_dir() and directory.resolve() in (plot_folder.resolve(), *plot_folder.resolve().parents):
             raise UnusableError(
-                f"--plots {plot_folder} is inside {directory}; the next evaluation would take the plots for images"
+                f"{plot_folder} is inside {directory}; the next evaluation would take the plots for images"
             )
         plots.load_matplotlib()
     for target in (options.json and options.json.parent, plot_folder if plot_folder and plot_folder.exists() else None):
@@ -70,6 +73,10 @@ def evaluate(options: argparse.Namespace) -> None:
     result = results(runner, options, folders, labels, classify(runner, options.directory, classes))
     write_results(options, result)
     print(text.report(result))
+    for sentence in verdict.sentences(result):
+        print(f"warning: {sentence}")
+    if options.report:
+        print(f"the report is {options.report / REPORT}")
 
 
 def results(
@@ -94,13 +101,17 @@ def results(
 def write_results(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Writes the JSON file and the plots. Everything is rendered first, so that a failure leaves no file behind."""
     contents: dict[pathlib.Path, bytes] = {}
-    if options.plots:
-        contents = {options.plots / name: data for name, data in plots.plots(result).items()}
+    folders = [folder for folder in (options.plots, options.report) if folder]
+    if folders:
+        drawn = plots.plots(result, options.directory)
+        contents = {folder / name: data for folder in folders for name, data in drawn.items()}
+        if options.report:
+            contents[options.report / REPORT] = report.page(result, drawn).encode()
     if options.json:
         # resolve() follows a symbolic link, so that its target is replaced and not the link.
         contents[options.json.resolve()] = (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode()
-    if options.plots:
-        options.plots.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
     files.write_files(contents)
 
 
@@ -113,6 +124,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], dest="properties")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)
+    parser.add_argument("--report", type=pathlib.Path)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The program ends without an error when the reader of the report ends (| head).
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

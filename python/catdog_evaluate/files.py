@@ -38,12 +38,26 @@ def files_by_prefix(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     return classes
 
 
+def files_of_list(listing: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns the files in a list with lines of class, tab and path. A relative path is relative to the list."""
+    classes: dict[str, list[pathlib.Path]] = {}
+    for number, line in enumerate(listing.read_text("utf-8", "surrogateescape").splitlines(), 1):
+        name, tab, path = line.partition("\t")
+        if not (name and tab and path):
+            raise UnusableError(f"{listing}, line {number}: expected a class, a tab and a path")
+        classes.setdefault(name, []).append(listing.parent / path)
+    return classes
+
+
 def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Returns the files of each class folder, or of each file name prefix if there are no class folders.
+    """Returns the files of each class folder, or of each file name prefix if there are no class folders. `directory`
+    can also be a list of files, as models/train writes it.
 
     Raises UnusableError for a folder without images and for fewer than two classes.
     """
     try:
+        if directory.is_file():
+            return more_than_one(directory, files_of_list(directory))
         folders = [path for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
         if folders:
             classes = {path.name: files_of_class(path) for path in folders}
@@ -54,6 +68,11 @@ def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
             classes = files_by_prefix(directory)
     except OSError as error:
         raise UnusableError(f"{error.filename}: {error.strerror}") from error
+    return more_than_one(directory, classes)
+
+
+def more_than_one(directory: pathlib.Path, classes: dict[str, list[pathlib.Path]]) -> dict[str, list[pathlib.Path]]:
+    """Returns `classes`. Raises UnusableError if there are fewer than two, or one of them has no files."""
     if not classes:
         raise UnusableError(f"{directory} is empty; expected one folder of images per class")
     for name, files in classes.items():

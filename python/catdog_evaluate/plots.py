@@ -1,11 +1,17 @@
 """Draws the plots of the evaluation with matplotlib."""
 
 import io
+import math
+import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from catdog_evaluate.errors import UnusableError
-from catdog_evaluate.summary import BINS, Folders, Row
+from catdog_evaluate.summary import BINS, UNKNOWN, Folders, Row, is_right
+
+# The most images on the sheet of mistakes, and how many of them are in a row.
+MAX_MISTAKES = 24
+MISTAKES_PER_ROW = 6
 
 
 def load_matplotlib() -> Any:
@@ -29,16 +35,20 @@ def load_matplotlib() -> Any:
     return pyplot
 
 
-def plots(result: Mapping[str, Any]) -> dict[str, bytes]:
-    """Returns the plots as PNG files, by name. The background is white, so that they are legible on dark pages too."""
+def plots(result: Mapping[str, Any], directory: pathlib.Path) -> dict[str, bytes]:
+    """Returns the plots as PNG files, by name. `directory` has the images. The background is white, so that the plots
+    are legible on dark pages too."""
     pyplot = load_matplotlib()
     found = {}
-    for name, draw in (
-        ("confusion", draw_confusion),
-        ("precision-recall", draw_precision_recall),
-        ("reliability", draw_reliability),
-    ):
-        figure = draw(pyplot, result)
+    figures = {
+        "confusion": draw_confusion(pyplot, result),
+        "precision-recall": draw_precision_recall(pyplot, result),
+        "reliability": draw_reliability(pyplot, result),
+        "mistakes": draw_mistakes(pyplot, result, directory),
+    }
+    for name, figure in figures.items():
+        if figure is None:
+            continue
         data = io.BytesIO()
         # Without the name of the software, equal plots are equal files.
         figure.savefig(data, format="png", facecolor="white", bbox_inches="tight", metadata={"Software": None})
@@ -118,3 +128,42 @@ def draw_reliability(pyplot: Any, result: Mapping[str, Any]) -> Any:
     counts.bar(middles, [b["rows"] for _, b in bins], width=0.9 / BINS, color="#888888")
     counts.set(xlabel="confidence of the top-1 class", ylabel="frames")
     return figure
+
+
+def draw_mistakes(pyplot: Any, result: Mapping[str, Any], directory: pathlib.Path) -> Any:
+    """Draws the images that got a wrong label or none, the most confident first; None if there are none that can be
+    drawn. Of a video, only its label counts, as its frames are not decoded here."""
+    rows = [row for row in result["pictures"] if not is_right(row, result["folders"])]
+    rows.sort(key=lambda row: (not row["accepted"], -row["confidence"]))
+    drawn = []
+    for row in rows:
+        image = read_image(directory / row["file"]) if row["frame"] == 0 else None
+        if image is not None:
+            drawn.append((row, image))
+        if len(drawn) == MAX_MISTAKES:
+            break
+    if not drawn:
+        return None
+    columns = min(len(drawn), MISTAKES_PER_ROW)
+    lines = math.ceil(len(drawn) / columns)
+    figure, axes = pyplot.subplots(lines, columns, figsize=(1.9 * columns, 2.2 * lines), squeeze=False)
+    for place in axes.flat:
+        place.axis("off")
+    for place, (row, image) in zip(axes.flat, drawn):
+        place.imshow(image)
+        label = row["label"] if row["accepted"] else f"{UNKNOWN} ({row['top']})"
+        place.set_title(f"{row['folder']}: {label}\n{100 * row['confidence']:.0f} %", fontsize=7)
+    return figure
+
+
+def read_image(path: pathlib.Path) -> Any:
+    """Returns a small upright RGB image; None if Pillow cannot read the file."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    upright.thumbnail((240, 240))
+    return upright

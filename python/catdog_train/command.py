@@ -51,6 +51,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 SETTINGS = "settings.json"
+# The validation images, one `class<tab>path` a line, for models/evaluate.
+VALIDATION = "validation.tsv"
+# A class with so many times the images of another one is worth a note.
+UNEQUAL = 5
 
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
@@ -60,7 +64,10 @@ UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed fro
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     result = argparse.ArgumentParser(
-        prog="models/train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="models/train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # models/train reads --out and --no-report, too
     )
     add = result.add_argument
     add("--data", action="append", required=True, metavar="DIR", help="folder with the class folders; may be repeated")
@@ -87,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     add("--name", default="classifier", help="name in the metadata of the model (%(default)s)")
     add("--author", help="author in the metadata of the model")
     add("--license", "--licence", help="license in the metadata of the model")
+    add("--no-report", action="store_true", help="do not run the model through catdogfilter after the training")
     add("--seed", type=int, default=7, help="seed of all random numbers (%(default)s)")
     return result
 
@@ -147,8 +155,11 @@ def groups(text: str) -> dict[str, list[int]]:
     return found
 
 
-def read_task(options: argparse.Namespace, out: pathlib.Path) -> tuple[dataset.Task, dict[str, Any]]:
-    """Reads all images. Returns them, and the settings that a resumed run must share with the stopped one."""
+def read_task(
+    options: argparse.Namespace, out: pathlib.Path
+) -> tuple[dataset.Task, list[dataset.ImageFile], dict[str, Any]]:
+    """Reads all images. Returns them, the validation images, and the settings that a resumed run must share with the
+    stopped one."""
     folders = [part for folder in options.data for part in dataset.data_folders(folder)]
     lines = (pathlib.Path(__file__).parent / "exclude.txt").read_text().splitlines()
     images, folder_names, skipped = dataset.find_images(folders, [line for line in lines if not line.startswith("#")])
@@ -161,16 +172,30 @@ def read_task(options: argparse.Namespace, out: pathlib.Path) -> tuple[dataset.T
         if name not in folder_names:
             raise InputError(f"--imagenet names {name}, but the class folders are {', '.join(folder_names)}")
     background = folder_names.index(options.background) if options.background in folder_names else None
-    parts = dataset.split(images, options.validation)
-    settings = settings_of(options, names, dataset.fingerprint(*parts))
+    photos, damaged = dataset.read_images(images, options.size)
+    for message in damaged:
+        print(f"skipped: {message}")
+    training, validation, notes = dataset.split(photos, options.validation)
+    settings = settings_of(options, names, dataset.fingerprint(training, validation))
     check_settings(out, settings)
-    print(f"{len(parts[0])} images for training, {len(parts[1])} for validation:", flush=True)
-    for label, name in enumerate(names):
-        counts = [sum(image.label == label for image in part) for part in parts]
-        print(f"  {name}: {counts[0]}, {counts[1]}", flush=True)
-    training, validation = ([dataset.read_image(file, options.size) for file in part] for part in parts)
-    labels, validation_labels = ([image.label for image in part] for part in parts)
-    return dataset.Task(names, background, training, labels, validation, validation_labels), settings
+    print(f"{len(training)} images for training, {len(validation)} for validation:", flush=True)
+    counts = [
+        [sum(photo.file.label == label for photo in part) for part in (training, validation)]
+        for label in range(len(names))
+    ]
+    for name, (trained, held_back) in zip(names, counts):
+        print(f"  {name}: {trained}, {held_back}")
+    for note in notes + notes_of_sizes(names, [sum(count) for count in counts]):
+        print(f"note: {note}", flush=True)
+    task = dataset.Task(
+        names,
+        background,
+        [photo.encoded for photo in training],
+        [photo.file.label for photo in training],
+        [photo.encoded for photo in validation],
+        [photo.file.label for photo in validation],
+    )
+    return task, [photo.file for photo in validation], settings
 
 
 def run() -> None:
@@ -180,7 +205,7 @@ def run() -> None:
         if file not in (None, "imagenet", "none") and not pathlib.Path(file).is_file():
             raise InputError(f"{file} cannot be read: there is no such file")
     out = pathlib.Path(options.out)
-    task, settings = read_task(options, out)
+    task, validation, settings = read_task(options, out)
 
     # TensorFlow is imported late: it takes seconds, and it writes to stderr.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -204,6 +229,19 @@ def run() -> None:
         raise InputError(f"--out: {error}") from None
     model = training.train(options, out, task, base, head)
     training.deliver(options, out, task, model)
+    dataset.write_validation_list(out / VALIDATION, validation, task.class_names)
+
+
+def notes_of_sizes(names: list[str], counts: list[int]) -> list[str]:
+    """Returns a sentence if one class has many times the images of another one."""
+    smallest, largest = min(counts), max(counts)
+    if largest < UNEQUAL * smallest:
+        return []
+    small, large = names[counts.index(smallest)], names[counts.index(largest)]
+    return [
+        f"{large} has {largest} images and {small} {smallest}; the training gives both classes the same weight, but "
+        f"{small} stays less reliable: add images of it"
+    ]
 
 
 @contextlib.contextmanager
@@ -222,7 +260,7 @@ def silent_stderr() -> Iterator[None]:
 
 def settings_of(options: argparse.Namespace, names: list[str], fingerprint: str) -> dict[str, Any]:
     """Returns the settings that a resumed run must share with the stopped one."""
-    free = ("out", "name", "author", "license")
+    free = ("out", "name", "author", "license", "no_report")
     return {k: v for k, v in vars(options).items() if k not in free} | {"class_names": names, "images": fingerprint}
 
 

@@ -3,22 +3,89 @@
 `logits` are (images, classes), `labels` the true class of each image. Shares are 0..1.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 # The default of the element's class-confidence-threshold, below which no class is reported.
 THRESHOLD = 0.7
+# Validation images that each class must have before a temperature is fitted.
+MIN_IMAGES = 8
+# The bounds of a temperature. Networks that are trained with label smoothing need 0.5 to 2.
+TEMPERATURES = (0.25, 4.0)
+# Parts of the cross-validation.
+FOLDS = 4
 
 
-def best_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    """Returns the divisor of the logits that minimizes the negative log likelihood (Guo et al., ICML 2017).
+class Calibration(NamedTuple):
+    """The divisor of the logits that calibrates the confidence, and why it was chosen, as a clause."""
+
+    temperature: float
+    reason: str
+    warning: str | None = None
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Chooses the divisor of the logits by the validation images, if there are enough of them.
+
+    A temperature is only as good as the images that it is fitted to: with one image per class, the best one makes every
+    confidence as low as the rate of errors could be. So it is 1 for fewer than MIN_IMAGES images per class, and where a
+    temperature that is fitted to a part of the images does not improve the other part (cross-validation).
+    """
+    smallest = int(np.bincount(labels, minlength=logits.shape[1]).min())
+    if smallest < MIN_IMAGES:
+        return Calibration(1.0, f"not fitted, because a class has only {smallest} validation images")
+    gain = cross_validated_gain(logits, labels)
+    if gain <= 0:
+        return Calibration(1.0, "not fitted, because it would not improve the confidence of other images")
+    best = best_temperature(logits, labels)
+    low, high = TEMPERATURES
+    temperature = min(max(best, low), high)
+    if temperature == best:
+        return Calibration(best, f"fitted to {len(labels)} validation images")
+    change = "divides" if best > high else "multiplies"
+    return Calibration(
+        temperature,
+        f"at its limit, because {best:.3g} would fit best",
+        f"the confidence does not fit the share of right answers: calibration {change} the scores by the limit of "
+        f"{max(temperature, 1 / temperature):g}; the validation images may differ from the training images",
+    )
+
+
+def cross_validated_gain(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns by how much the negative log likelihood of images decreases with the temperature that was fitted to
+    others, each class with the same weight."""
+    fold = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        fold[own] = np.arange(len(own)) % FOLDS
+    weights = class_weights(labels, logits.shape[1])
+    gains = []
+    for part in range(FOLDS):
+        fitted, other = fold != part, fold == part
+        temperature = best_temperature(logits[fitted], labels[fitted])
+        before = negative_log_likelihood(logits[other], labels[other], weights)
+        gains.append(before - negative_log_likelihood(logits[other] / temperature, labels[other], weights))
+    return float(np.mean(gains))
+
+
+def class_weights(labels: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
+    """Returns one weight per class, such that all classes count equally whatever their number of images."""
+    counts = np.bincount(labels, minlength=classes)
+    return (len(labels) / classes / counts).astype(np.float32)
+
+
+def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the divisor of the logits that minimizes the negative log likelihood (Guo et al., ICML 2017), each class
+    with the same weight.
 
     The target probability of the true class is (n + 1) / (n + 2) for a class with n images, as in Platt
     ("Probabilistic outputs for support vector machines", 1999). Otherwise ten correct images out of ten would make
     the model certain of everything.
     """
     classes = logits.shape[1]
+    weights = class_weights(labels, classes)
     counts = np.bincount(labels, minlength=classes)
     certainty = ((counts + 1) / (counts + 2))[labels]
     wanted = np.repeat((1 - certainty)[:, None] / (classes - 1), classes, 1)
@@ -28,7 +95,7 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray
         likelihood = wanted * np.log(probabilities(logits / temperature) + 1e-9)
         return -np.average(likelihood.sum(1), weights=weights[labels])
 
-    return min(np.geomspace(0.1, 10, 321), key=loss)
+    return float(min(np.geomspace(0.1, 10, 321), key=loss))
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:

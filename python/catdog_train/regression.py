@@ -1,6 +1,6 @@
 """Multinomial logistic regression on the features of a network. It initializes the last layer."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -40,12 +40,6 @@ def fit(
         step()
     scaled_kernel = kernel.numpy() / deviation[:, None]
     return scaled_kernel, bias.numpy() - mean @ scaled_kernel
-
-
-def class_weights(labels: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
-    """Returns one weight per class, such that all classes count equally whatever their number of images."""
-    counts = np.bincount(labels, minlength=classes)
-    return (len(labels) / classes / counts).astype(np.float32)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * options.epochs, warmup_target=options.learning_rate, warmup_steps=max(1, steps // 2)
     )
-    weights = regression.class_weights(task.labels, len(task.class_names))
+    weights = measures.class_weights(task.labels, len(task.class_names))
     trainer = Trainer(model, schedule, options, weights, teacher.load(options, out, len(task.class_names)))
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
@@ -79,7 +79,7 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
         given_teacher, _ = teacher.load(options, out, classes)
         models.append(lambda images: given_teacher(images)[1])
     x, *logits, labels = regression.collect_outputs(initial_batches(options, task), *models)
-    weights = regression.class_weights(labels, classes)[labels]
+    weights = measures.class_weights(labels, classes)[labels]
     if options.teacher:
         teacher_logits = logits[0]
     else:
@@ -216,7 +216,8 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     # the background class too often for small inputs.
     shift = (model.predict(np.concatenate(samples), verbose=0) - export.run(first, samples)).mean(0)
     logits = export.run(first, validation) + shift
-    temperature = measures.best_temperature(logits, labels, regression.class_weights(labels, len(names)))
+    calibration = measures.calibrate(logits, labels)
+    temperature = calibration.temperature
     dense = model.get_layer("logits")
     kernel, bias = (w / temperature for w in dense.get_weights())
     dense.set_weights([kernel, bias])
@@ -231,11 +232,14 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     report = {
         "sha256": hashlib.sha256(flatbuffer).hexdigest(),
         "bytes": len(flatbuffer),
-        "temperature": float(temperature),
+        "temperature": temperature,
+        "calibration": calibration.reason,
         "validation": measures.measures(scores, labels, task.background),
         "validation_float": measures.measures(float_logits / temperature, labels, task.background),
     }
-    print(f"temperature {temperature:.3f}, subtracted from the biases: {np.round(-shift, 3)}")
+    print(f"temperature {temperature:.3f}, {calibration.reason}; subtracted from the biases: {np.round(-shift, 3)}")
+    if calibration.warning:
+        print(f"warning: {calibration.warning}")
     print("   float: " + measures.summary(float_logits / temperature, labels, task.background))
     print("   int8:  " + measures.summary(scores, labels, task.background))
     write(out / "labels.txt", ("\n".join(names) + "\n").encode())
