@@ -112,10 +112,9 @@ pub fn leading<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
     if parsed.iter().all(|line| line.name.is_empty()) {
         return None;
     }
-    let pairs = parsed
-        .iter()
-        .zip(lines)
-        .map(|(parsed, line)| (parsed.index, if parsed.name.is_empty() { line } else { parsed.name }));
+    let pairs = parsed.iter().zip(lines).map(|(parsed, line)| {
+        (parsed.index, if parsed.name.is_empty() { line } else { parsed.name })
+    });
     let names = in_order(pairs.collect())?;
     // Without their numbers, names such as "1 star" and "2 stars" would lose their meaning. Such
     // names rarely start at 0, and then most of them are equal. A few equal names are normal:

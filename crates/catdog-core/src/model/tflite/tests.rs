@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::tflite::{
-    Evidence, ExpectedRange, GraphActivation, ModelError, ModelInfo, optimize,
+    Evidence, ExpectedRange, GraphActivation, ModelError, ModelInfo, ModelOptions, optimize,
 };
 
 fn models_in(folder: &str) -> Vec<PathBuf> {
@@ -44,6 +44,11 @@ fn the_activation_is_found_before_operators_that_keep_it() {
         ("logistic_both_classes", Softmax),
         ("logistic_classes", Logistic),
         ("hard_sigmoid", Logistic),
+        ("hard_sigmoid_merged", Logistic),
+        ("hard_sigmoid_divided", Logistic),
+        ("hard_sigmoid_clipped", Logistic),
+        // A ramp that is not divided by its height has no probabilities.
+        ("relu6_classes", None),
         ("log_softmax", LogSoftmax),
         ("several_softmax", SeveralSoftmax),
         // A dense layer computes new logits from the probabilities.
@@ -169,7 +174,7 @@ fn a_mutated_model_is_refused_or_rewritten_to_an_accepted_one() {
         state as usize % below
     };
     let (mut refused, mut rewritten) = (0, 0);
-    for number in 0..2000 {
+    for number in 0..3000 {
         let mut file = files[number % files.len()].clone();
         for _ in 0..1 + random(4) {
             let position = random(file.len());
@@ -253,6 +258,22 @@ fn an_operator_that_cannot_be_computed_is_refused_by_name() {
     let error = refusal("graph_fake_quant_of_uint8.tflite");
     let ModelError::OperatorType { operator, tensor, element } = error else { panic!("{error}") };
     assert_eq!((operator, &*tensor, element), ("FAKE_QUANT", "conv", "uint8"));
+}
+
+#[test]
+fn labels_are_those_of_the_output_with_the_scores() {
+    let parsed = info("metadata_labels_second.tflite");
+    assert_eq!(
+        (parsed.output_index, parsed.labels.unwrap().unwrap().name),
+        (1, "labels.txt".into())
+    );
+    // The first output has no labels, and those of the second are not its own.
+    let file = models_in("tests/models")
+        .into_iter()
+        .find(|m| m.ends_with("metadata_labels_second.tflite"));
+    let options = ModelOptions { output: Some("0".into()), ..ModelOptions::default() };
+    let parsed = ModelInfo::parse_with(&fs::read(file.unwrap()).unwrap(), &options).unwrap();
+    assert_eq!((parsed.output_index, parsed.labels), (0, Option::None));
 }
 
 #[test]
