@@ -19,7 +19,7 @@ use super::reader::{Flatbuffer, Table};
 use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
 use super::scores_output::{self, MAX_OUTPUTS};
 use super::tensor_description::TensorDescription;
-use super::verify::{InputShape, verify};
+use super::verify::{InputShape, verify, verify_limits};
 use crate::tensor::TensorInfo;
 
 /// The description of an image classifier, from its file.
@@ -144,10 +144,12 @@ pub(super) fn verify_file(file: &[u8]) -> Result<(), ModelError> {
     verify(file, root, &subgraphs, None)
 }
 
-/// Returns the root table of the model `file` and its subgraphs.
+/// Returns the root table of the model `file` and its subgraphs. The number and the size of its
+/// parts are within the limits.
 fn root(file: &[u8]) -> Result<(Table<'_>, Vec<Table<'_>>), ModelError> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER);
     let root = root.ok_or(ModelError::Damaged("its root table"))?;
+    verify_limits(root)?;
     Ok((root, root.tables(model::SUBGRAPHS)))
 }
 
