@@ -21,6 +21,7 @@ from color_models import color_models
 from damaged_models import damaged_models
 from good_models import good_models
 from graph_models import graph_models
+from hostile_models import hostile_models, usable_models
 from operator_models import operator_models
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -31,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Writes the small models that the tests load.")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
-    unusable = bad_models() | damaged_models()
-    files = good_models() | graph_models() | operator_models()
+    unusable = bad_models() | damaged_models() | hostile_models()
+    files = good_models() | graph_models() | operator_models() | usable_models()
     files |= {f"bad/{name}": raw for name, raw in unusable.items()}
     files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []

@@ -8,9 +8,9 @@
 use std::fmt;
 
 use super::dataflow::{Constant, Dataflow, Operator};
-use super::operator_options::pool_2d_options;
 use super::operator_options::{
-    activation_function_type, activation_options, concatenation_options,
+    activation_function_type, activation_options, concatenation_options, conv_2d_options,
+    depthwise_conv_2d_options, fully_connected_options, pool_2d_options,
 };
 use super::reader::Table;
 use super::schema::BuiltinOperator;
@@ -57,20 +57,28 @@ const MIXED: &str = "a mixture of softmax and logistic";
 const CHANGED: &str = "probabilities that another operator changes";
 
 impl GraphActivation {
-    /// Finds the activation of the tensor `output` of `graph`, which has the scores of `batch`
-    /// pictures.
-    pub(super) fn find(root: Table<'_>, graph: Table<'_>, output: usize, batch: usize) -> Self {
-        let Some(flow) = Dataflow::new(root, graph) else { return Self::None };
+    /// Finds the activation of each of the tensors `outputs` of `graph`, which have the scores of
+    /// `batch` pictures.
+    pub(super) fn find(
+        root: Table<'_>,
+        graph: Table<'_>,
+        outputs: impl Iterator<Item = usize>,
+        batch: usize,
+    ) -> Vec<Self> {
+        let Some(flow) = Dataflow::new(root, graph) else {
+            return outputs.map(|_| Self::None).collect();
+        };
         let mut search = Search::new(&flow);
         for operator in &flow.operators {
             search.visit(operator);
         }
-        match search.meanings.get(output) {
+        let activation = |output: usize| match search.meanings.get(output) {
             Some(Meaning::Scores(scores)) => scores.scaled_sum(1.0 / batch as f64).activation(),
             Some(Meaning::Complement(_)) => Self::Logistic,
             Some(Meaning::Unclear(clause)) => Self::Unclear(clause),
             Some(Meaning::Exponentials | Meaning::Other) | None => Self::None,
-        }
+        };
+        outputs.map(activation).collect()
     }
 }
 
@@ -88,6 +96,15 @@ enum Meaning {
     /// They depend on probabilities in another way. The text is that of
     /// [`GraphActivation::Unclear`].
     Unclear(&'static str),
+}
+
+impl Meaning {
+    /// Returns whether the elements are a ramp that is not divided by its height, as after RELU6 in
+    /// the middle of a network. They are no probabilities.
+    fn is_ramp(self) -> bool {
+        let Self::Scores(scores) = self else { return false };
+        scores.function == Function::HardLogistic && scores.activation() == GraphActivation::None
+    }
 }
 
 /// The function that made scores.
@@ -142,10 +159,20 @@ impl Scores {
     }
 }
 
+/// The limits that operators clamp the elements of a tensor to. With both, it is a ramp.
+#[derive(Clone, Copy, Default)]
+struct Bounds {
+    /// No element is negative.
+    is_positive: bool,
+    /// No element is larger.
+    max: Option<f64>,
+}
+
 /// The state of the search: what is known about each tensor.
 struct Search<'a> {
     flow: &'a Dataflow<'a>,
     meanings: Vec<Meaning>,
+    bounds: Vec<Bounds>,
     /// For each tensor that is a sum of all elements of another tensor, the index of the latter.
     sum_of: Vec<Option<usize>>,
 }
@@ -153,7 +180,12 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(flow: &'a Dataflow<'a>) -> Self {
         let tensors = flow.tensors();
-        Self { flow, meanings: vec![Meaning::Other; tensors], sum_of: vec![None; tensors] }
+        Self {
+            flow,
+            meanings: vec![Meaning::Other; tensors],
+            bounds: vec![Bounds::default(); tensors],
+            sum_of: vec![None; tensors],
+        }
     }
 
     /// Computes what is known about the outputs of an operator.
@@ -177,6 +209,9 @@ impl<'a> Search<'a> {
             Op::SUM => self.total(operator, output),
             Op::MEAN | Op::AVERAGE_POOL_2D => self.average(operator, output),
             Op::CONCATENATION | Op::PACK => self.concatenation(operator, output),
+            // A converter merges the shift of a hard sigmoid into the bias of the layer before, and
+            // the clamp into its fused activation.
+            Op::CONV_2D | Op::DEPTHWISE_CONV_2D | Op::FULLY_CONNECTED => Meaning::Other,
             Op::TOPK_V2 => match self.input(operator, 0) {
                 Meaning::Other => Meaning::Other,
                 _ => Meaning::Unclear(CHANGED),
@@ -184,6 +219,7 @@ impl<'a> Search<'a> {
             _ => return self.rearrange(operator),
         };
         let meaning = self.after_fused_activation(operator, meaning, output);
+        let meaning = self.after_bounds(operator, meaning, output);
         self.set(output, meaning);
     }
 
@@ -251,22 +287,58 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The fused activation of an arithmetic operator, as far as it matters for probabilities.
+    /// Describes the output of a clamp to 0 and to a maximum, in any order: RELU or MAXIMUM by 0, and
+    /// MINIMUM. These two are a ramp, as a hard sigmoid has it.
+    fn after_bounds(
+        &mut self,
+        operator: &Operator<'_>,
+        meaning: Meaning,
+        output: usize,
+    ) -> Meaning {
+        use BuiltinOperator as Op;
+        if meaning != Meaning::Other {
+            return meaning;
+        }
+        let constant = |position| self.constant(operator, position)?.uniform();
+        let limit = || constant(1).map(|limit| (0, limit)).or(constant(0).map(|limit| (1, limit)));
+        let of_input = |position| {
+            let input = operator.input(position);
+            input.and_then(|input| self.bounds.get(input).copied()).unwrap_or_default()
+        };
+        let mut bounds = match operator.code {
+            Op::RELU => Bounds { is_positive: true, ..of_input(0) },
+            Op::MAXIMUM => match limit() {
+                Some((input, 0.0)) => Bounds { is_positive: true, ..of_input(input) },
+                _ => Bounds::default(),
+            },
+            Op::MINIMUM => match limit() {
+                Some((input, max)) if max > 0.0 && max.is_finite() => {
+                    Bounds { max: Some(max), ..of_input(input) }
+                }
+                _ => Bounds::default(),
+            },
+            _ => Bounds::default(),
+        };
+        bounds.is_positive |= fused_activation(operator) == activation_function_type::RELU;
+        if let Some(known) = self.bounds.get_mut(output) {
+            *known = bounds;
+        }
+        match bounds {
+            Bounds { is_positive: true, max: Some(max) } => {
+                Meaning::Scores(Scores { max, ..self.made_by(Function::HardLogistic, output) })
+            }
+            _ => meaning,
+        }
+    }
+
+    /// The fused activation of an operator, as far as it matters for probabilities.
     fn after_fused_activation(
         &self,
         operator: &Operator<'_>,
         meaning: Meaning,
         output: usize,
     ) -> Meaning {
-        use BuiltinOperator as Op;
-        let field = match operator.code {
-            Op::ADD | Op::SUB | Op::MUL | Op::DIV => activation_options::FUSED_ACTIVATION_FUNCTION,
-            Op::CONCATENATION => concatenation_options::FUSED_ACTIVATION_FUNCTION,
-            Op::AVERAGE_POOL_2D => pool_2d_options::FUSED_ACTIVATION_FUNCTION,
-            _ => return meaning,
-        };
-        let fused = operator.options.map_or(0, |options| options.u8(field));
-        match (fused, meaning) {
+        match (fused_activation(operator), meaning) {
             (activation_function_type::NONE, _)
             | (activation_function_type::RELU, Meaning::Scores(_) | Meaning::Complement(_)) => {
                 meaning
@@ -294,6 +366,7 @@ impl<'a> Search<'a> {
             (Meaning::Other, Meaning::Other) => return Meaning::Other,
             (scores, Meaning::Other) => (scores, 1),
             (Meaning::Other, scores) => (scores, 0),
+            (left, right) if left.is_ramp() || right.is_ramp() => return Meaning::Other,
             _ => return Meaning::Unclear(CHANGED),
         };
         match (scores, self.constant(operator, position)) {
@@ -337,9 +410,10 @@ impl<'a> Search<'a> {
                 self.pass_sum_on(operator);
                 Meaning::Other
             }
-            (Meaning::Scores(a), Meaning::Scores(b)) => added(a, b),
             (meaning, Meaning::Other) => self.shifted(meaning, self.constant(operator, 1)),
             (Meaning::Other, meaning) => self.shifted(meaning, self.constant(operator, 0)),
+            (left, right) if left.is_ramp() || right.is_ramp() => Meaning::Other,
+            (Meaning::Scores(a), Meaning::Scores(b)) => added(a, b),
             _ => Meaning::Unclear(CHANGED),
         }
     }
@@ -384,6 +458,7 @@ impl<'a> Search<'a> {
             }
             (meaning, Meaning::Other) => self.shifted(meaning, self.constant(operator, 1)),
             (Meaning::Other, _) => Meaning::Other,
+            (left, right) if left.is_ramp() || right.is_ramp() => Meaning::Other,
             _ => Meaning::Unclear(CHANGED),
         }
     }
@@ -395,6 +470,7 @@ impl<'a> Search<'a> {
                 Meaning::Scores(Scores { max: a.max.max(b.max), sum: None, ..a })
             }
             (Meaning::Other, Meaning::Other) => Meaning::Other,
+            (a, b) if a.is_ramp() || b.is_ramp() => Meaning::Other,
             _ => Meaning::Unclear(CHANGED),
         };
         let (left, right) = (self.input(operator, 0), self.input(operator, 1));
@@ -515,9 +591,25 @@ impl<'a> Search<'a> {
                 meaning => meaning,
             };
             self.set(output, meaning);
+            self.bounds[output] = self.bounds.get(input).copied().unwrap_or_default();
             self.sum_of[output] = self.sum_of.get(input).copied().flatten();
         }
     }
+}
+
+/// Returns the fused activation of an operator, a value of enum `ActivationFunctionType`.
+fn fused_activation(operator: &Operator<'_>) -> u8 {
+    use BuiltinOperator as Op;
+    let field = match operator.code {
+        Op::ADD | Op::SUB | Op::MUL | Op::DIV => activation_options::FUSED_ACTIVATION_FUNCTION,
+        Op::AVERAGE_POOL_2D => pool_2d_options::FUSED_ACTIVATION_FUNCTION,
+        Op::CONCATENATION => concatenation_options::FUSED_ACTIVATION_FUNCTION,
+        Op::CONV_2D => conv_2d_options::FUSED_ACTIVATION_FUNCTION,
+        Op::DEPTHWISE_CONV_2D => depthwise_conv_2d_options::FUSED_ACTIVATION_FUNCTION,
+        Op::FULLY_CONNECTED => fully_connected_options::FUSED_ACTIVATION_FUNCTION,
+        _ => return activation_function_type::NONE,
+    };
+    operator.options.map_or(activation_function_type::NONE, |options| options.u8(field))
 }
 
 /// Returns scores multiplied by a factor; `None` if the factor is not the same for all classes.
