@@ -35,7 +35,7 @@ pub struct Graph {
     /// Tensor indices of the inputs.
     pub inputs: Vec<usize>,
     /// Shapes and element types of the outputs.
-    results: Vec<(Vec<i32>, TensorType)>,
+    pub results: Vec<(Vec<i32>, TensorType)>,
 }
 
 /// Verifies the subgraphs of a model.
@@ -52,8 +52,8 @@ pub struct GraphVerifier<'a> {
     is_running: Vec<bool>,
     /// For each subgraph whether it was verified.
     is_verified: Vec<bool>,
-    /// Memory for the activations of called subgraphs, in bytes.
-    called_bytes: u64,
+    /// Memory for the activations of the subgraphs that call this one, in bytes.
+    calling_bytes: u64,
     /// Number of operators and tensors so far.
     parts: usize,
 }
@@ -85,7 +85,7 @@ impl<'a> GraphVerifier<'a> {
             budget,
             is_running: flags.clone(),
             is_verified: flags,
-            called_bytes: 0,
+            calling_bytes: 0,
             parts: 0,
         }
     }
@@ -203,7 +203,7 @@ impl<'a> GraphVerifier<'a> {
         }
         let results = state.bytes_of(&operator.outputs);
         state.live_bytes = state.live_bytes.saturating_add(results);
-        let bytes = state.live_bytes.saturating_add(self.called_bytes);
+        let bytes = state.live_bytes.saturating_add(self.calling_bytes);
         self.budget.keep(Args { operator, tensors: &state.tensors }).map_err(fault)?;
         self.budget.hold(bytes).map_err(fault)?;
         self.budget.spend(Args { operator, tensors: &state.tensors }).map_err(fault)?;
@@ -232,7 +232,10 @@ impl<'a> GraphVerifier<'a> {
         }
         let inputs = operator.inputs.iter().flatten().map(|&input| &state.tensors[input]);
         let shapes: Vec<Vec<i32>> = inputs.clone().map(|input| input.shape.clone()).collect();
+        let outside = self.calling_bytes;
+        self.calling_bytes = outside.saturating_add(state.live_bytes);
         let graph = self.verify(index, Some(&shapes))?;
+        self.calling_bytes = outside;
         let tables = self.graphs[index].tables(sub_graph::TENSORS);
         let elements = graph.inputs.iter().map(|&input| TensorType::of(tables[input]));
         let outputs = operator.outputs.iter().map(|&output| state.tensors[output].element);
