@@ -50,8 +50,12 @@ mod scales;
 mod shape;
 mod shape_rule;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod types;
 mod values;
 mod weights;
 
 pub use model::{InputShape, verify};
+#[cfg(test)]
+pub use tests::options_of;
