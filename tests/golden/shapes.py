@@ -42,7 +42,7 @@ def main() -> None:
     models = []
     for name, of_model in shapes.items():
         lines = ",\n".join(f"  {json.dumps(output)}: {json.dumps(shape)}" for output, shape in of_model.items())
-        models.append(f' {json.dumps(name)}: {{\n{lines}\n }}')
+        models.append(f" {json.dumps(name)}: {{\n{lines}\n }}")
     text = "{\n" + ",\n".join(models) + "\n}\n"
     target = HERE / "shapes.json"
     if not check:

@@ -51,7 +51,7 @@ class Cases:
         """Adds a constant int32 vector, or a tensor of another shape."""
         return ints(self.g, *values, shape=shape)
 
-    def int(self, value: int) -> int:
+    def number(self, value: int) -> int:
         """Adds a constant int32 number."""
         return ints(self.g, value, shape=())
 
@@ -140,10 +140,10 @@ def parts(c: Cases) -> None:
     for axis, count in ((-1, 4), (1, 9)):
         c.add(f"unpack_{axis}", Op.UNPACK, [x], options("UnpackOptions", num=count, axis=axis), [f32] * count)
     opt = options("SplitOptions", numSplits=3)
-    c.add("split", Op.SPLIT, [c.int(-2), x], opt, [f32] * 3)
+    c.add("split", Op.SPLIT, [c.number(-2), x], opt, [f32] * 3)
     opt = options("SplitVOptions", numSplits=3)
-    c.add("split_v", Op.SPLIT_V, [x, c.ints(2, -1, 1), c.int(1)], opt, [f32] * 3)
-    c.add("split_v_whole", Op.SPLIT_V, [x, c.ints(2, 1, 1), c.int(-1)], opt, [f32] * 3)
+    c.add("split_v", Op.SPLIT_V, [x, c.ints(2, -1, 1), c.number(1)], opt, [f32] * 3)
+    c.add("split_v_whole", Op.SPLIT_V, [x, c.ints(2, 1, 1), c.number(-1)], opt, [f32] * 3)
     c.add("slice", Op.SLICE, [x, c.ints(0, 1, 2, 3), c.ints(1, -1, 10, 1)], tfl.SliceOptionsT(), shape=(1, 8, 10, 1))
 
     def strided(name: str, begin: Shape, end: Shape, step: Shape, **masks: int) -> None:
@@ -173,33 +173,33 @@ def parts(c: Cases) -> None:
     borders = c.ints(0, 0, 1, 2, 3, 4, 0, 5, shape=(4, 2))
     c.add("pad", Op.PAD, [x, borders], tfl.PadOptionsT())
     c.add("padv2", Op.PADV2, [x, borders, c.floats()], tfl.PadV2OptionsT())
-    for mode, borders in ((0, (0, 0, 8, 1, 0, 11, 3, 2)), (1, (1, 0, 9, 1, 0, 12, 4, 2))):
+    for mode, sizes in ((0, (0, 0, 8, 1, 0, 11, 3, 2)), (1, (1, 0, 9, 1, 0, 12, 4, 2))):
         opt = options("MirrorPadOptions", mode=mode)
-        c.add(f"mirror_pad_{mode}", Op.MIRROR_PAD, [x, c.ints(*borders, shape=(4, 2))], opt)
+        c.add(f"mirror_pad_{mode}", Op.MIRROR_PAD, [x, c.ints(*sizes, shape=(4, 2))], opt)
     c.add("tile", Op.TILE, [x, c.ints(2, 1, 3, 1)], tfl.TileOptionsT())
     for name, limits in (("up", (1, 8, 3)), ("down", (9, -1, -4)), ("even", (0, 9, 3)), ("none", (3, 3, 1))):
-        inputs = [c.int(value) for value in limits]
+        inputs = [c.number(value) for value in limits]
         c.add(f"range_{name}", Op.RANGE, inputs, tfl.RangeOptionsT(), [Kind.INT32])
     inputs = [constant(c.g, "limit", np.array(value, np.float32)) for value in (0, 1, 0.3)]
     c.add("range_float", Op.RANGE, inputs, tfl.RangeOptionsT())
     for axis in (-1, 0, 1):
-        inputs = [c.ints(0, 1, 2, 0, 1, 2, shape=(3, 2)), c.int(5), c.floats(), c.floats()]
+        inputs = [c.ints(0, 1, 2, 0, 1, 2, shape=(3, 2)), c.number(5), c.floats(), c.floats()]
         c.add(f"one_hot_{axis}", Op.ONE_HOT, inputs, options("OneHotOptions", axis=axis))
 
 
 def forms(c: Cases) -> None:
     """Adds reductions, selections and changes of the form."""
     x = c.image
-    c.add("cumsum", Op.CUMSUM, [x, c.int(-2)], tfl.CumsumOptionsT())
+    c.add("cumsum", Op.CUMSUM, [x, c.number(-2)], tfl.CumsumOptionsT())
     for keep in (False, True):
         opt = options("ReducerOptions", keepDims=keep)
         for name, axes in (("one", (1,)), ("last", (-1,)), ("three", (0, 2, -1)), ("twice", (1, 1, -3))):
             c.add(f"mean_{name}_{keep}", Op.MEAN, [x, c.ints(*axes)], opt)
     for kind, name in ((Kind.INT32, "int32"), (Kind.INT64, "int64")):
         opt = options("ArgMaxOptions", outputType=kind)
-        c.add(f"arg_max_{name}", Op.ARG_MAX, [x, c.int(-2)], opt, [kind])
+        c.add(f"arg_max_{name}", Op.ARG_MAX, [x, c.number(-2)], opt, [kind])
         c.add(f"shape_{name}", Op.SHAPE, [x], options("ShapeOptions", outType=kind), [kind])
-    c.add("top_k", Op.TOPK_V2, [x, c.int(4)], tfl.TopKV2OptionsT(), [Kind.FLOAT32, Kind.INT32])
+    c.add("top_k", Op.TOPK_V2, [x, c.number(4)], tfl.TopKV2OptionsT(), [Kind.FLOAT32, Kind.INT32])
     c.add("reshape_rest", Op.RESHAPE, [x, c.ints(4, -1, 9)], tfl.ReshapeOptionsT())
     opt = options("ReshapeOptions", newShape=[6, -1])
     c.add("reshape_option", Op.RESHAPE, [x], opt)
@@ -210,7 +210,7 @@ def forms(c: Cases) -> None:
     c.add("squeeze_all", Op.SQUEEZE, [narrow], tfl.SqueezeOptionsT())
     c.add("squeeze_listed", Op.SQUEEZE, [narrow], options("SqueezeOptions", squeezeDims=[-2]))
     for axis in (-1, 0, 2, 4):
-        c.add(f"expand_{axis}", Op.EXPAND_DIMS, [x, c.int(axis)], tfl.ExpandDimsOptionsT())
+        c.add(f"expand_{axis}", Op.EXPAND_DIMS, [x, c.number(axis)], tfl.ExpandDimsOptionsT())
     c.add("transpose", Op.TRANSPOSE, [x, c.ints(3, 0, 2, 1)], tfl.TransposeOptionsT())
     c.add("transpose_negative", Op.TRANSPOSE, [x, c.ints(-1, 0, -2, 1)], tfl.TransposeOptionsT())
     c.add("rank", Op.RANK, [x], tfl.RankOptionsT(), [Kind.INT32])
@@ -254,9 +254,9 @@ class Values(Cases):
         flat = self.add(f"{name}_flat", Op.RESHAPE, [values, self.ints(-1)], tfl.ReshapeOptionsT(), [Kind.INT32])
         self.add(name, Op.FILL, [flat, self.floats()], tfl.FillOptionsT())
 
-    def numbers(self, *values: float) -> int:
+    def reals(self, *values: float) -> int:
         """Adds a constant float32 vector."""
-        return constant(self.g, f"numbers{len(self.g.t.tensors)}", np.array(values, np.float32))
+        return constant(self.g, f"reals{len(self.g.t.tensors)}", np.array(values, np.float32))
 
 
 def value_model() -> Model:
@@ -279,20 +279,20 @@ def value_model() -> Model:
     integers("strided_single", Op.STRIDED_SLICE, [dims, *limits], options("StridedSliceOptions", shrinkAxisMask=1))
     integers("gather", Op.GATHER, [dims, v.ints(3, 1, 1)], tfl.GatherOptionsT())
     integers("concatenation", Op.CONCATENATION, [v.ints(2), three], options("ConcatenationOptions", axis=-1))
-    numbers = [v.int(5), v.int(2)]
+    numbers = [v.number(5), v.number(2)]
     integers("pack", Op.PACK, numbers, options("PackOptions", valuesCount=2, axis=-1))
-    halves = v.add("halves", Op.SPLIT, [v.int(0), dims], options("SplitOptions", numSplits=2), i32 * 2)
+    halves = v.add("halves", Op.SPLIT, [v.number(0), dims], options("SplitOptions", numSplits=2), i32 * 2)
     v.show("split_first", halves)
     v.show("split_second", halves + 1)
-    uneven = [dims, v.ints(1, 3), v.int(0)]
+    uneven = [dims, v.ints(1, 3), v.number(0)]
     first = v.add("uneven", Op.SPLIT_V, uneven, options("SplitVOptions", numSplits=2), i32 * 2)
     v.show("split_v_second", first + 1)
     first = v.add("single", Op.UNPACK, [three], options("UnpackOptions", num=3), i32 * 3)
     v.show("unpack_second", first + 1)
     v.show("unpack_third", first + 2)
     integers("squeeze", Op.SQUEEZE, [v.ints(7, shape=(1, 1))], tfl.SqueezeOptionsT())
-    integers("fill", Op.FILL, [v.ints(3), v.int(2)], tfl.FillOptionsT())
-    integers("range", Op.RANGE, [v.int(9), v.int(1), v.int(-3)], tfl.RangeOptionsT())
+    integers("fill", Op.FILL, [v.ints(3), v.number(2)], tfl.FillOptionsT())
+    integers("range", Op.RANGE, [v.number(9), v.number(1), v.number(-3)], tfl.RangeOptionsT())
     integers("broadcast_args", Op.BROADCAST_ARGS, [v.ints(2, 1, 1), v.ints(3, 4)])
     for name, code in (("prod", Op.REDUCE_PROD), ("sum", Op.SUM), ("max", Op.REDUCE_MAX), ("min", Op.REDUCE_MIN)):
         opt = options("ReducerOptions", keepDims=name == "sum")
@@ -315,16 +315,16 @@ def value_model() -> Model:
     integers("mul", Op.MUL, [v.ints(2, 3), v.ints(3)], tfl.MulOptionsT())
     integers("abs", Op.ABS, [v.ints(-4, 4)], tfl.AbsOptionsT())
     integers("neg", Op.NEG, [v.ints(-4, -1)], tfl.NegOptionsT())
-    quarters, halves = v.numbers(1.25, 2.75), v.numbers(1.5, 2.5, 3.5)
+    quarters, halves = v.reals(1.25, 2.75), v.reals(1.5, 2.5, 3.5)
     integers("floor", Op.FLOOR, [quarters], kind=Kind.FLOAT32)
     integers("ceil", Op.CEIL, [quarters], kind=Kind.FLOAT32)
     integers("round", Op.ROUND, [halves], kind=Kind.FLOAT32)
     integers("cast", Op.CAST, [quarters], options("CastOptions", inDataType=Kind.FLOAT32, outDataType=Kind.INT32))
-    integers("sqrt", Op.SQRT, [v.numbers(4, 10)], kind=Kind.FLOAT32)
-    integers("square", Op.SQUARE, [v.numbers(1.5, 2)], tfl.SquareOptionsT(), Kind.FLOAT32)
-    integers("div_float", Op.DIV, [v.numbers(7, 8), v.numbers(2)], tfl.DivOptionsT(), Kind.FLOAT32)
+    integers("sqrt", Op.SQRT, [v.reals(4, 10)], kind=Kind.FLOAT32)
+    integers("square", Op.SQUARE, [v.reals(1.5, 2)], tfl.SquareOptionsT(), Kind.FLOAT32)
+    integers("div_float", Op.DIV, [v.reals(7, 8), v.reals(2)], tfl.DivOptionsT(), Kind.FLOAT32)
     opt = options("CastOptions", inDataType=Kind.FLOAT32, outDataType=Kind.BOOL)
-    integers("cast_bool", Op.CAST, [v.numbers(0, 0.5)], opt, Kind.BOOL)
+    integers("cast_bool", Op.CAST, [v.reals(0, 0.5)], opt, Kind.BOOL)
     low, high = v.ints(1, 2, 3), v.ints(2)
     for code, name, table in (
         (Op.EQUAL, "equal", "EqualOptions"),
@@ -348,9 +348,9 @@ def value_model() -> Model:
     inputs = [p, v.ints(1, 2, 3, 4), v.ints(5, 6, 7, 8)]
     integers("select", Op.SELECT, inputs, tfl.SelectOptionsT())
     # float32 rounds 16777217 to 16777216.
-    inputs = [v.numbers(16777216), v.numbers(1)]
+    inputs = [v.reals(16777216), v.reals(1)]
     total = v.add("rounded_sum", Op.ADD, inputs, tfl.AddOptionsT(), f32)
-    total = v.add("rounded_difference", Op.SUB, [total, v.numbers(16777213)], tfl.SubOptionsT(), f32)
+    total = v.add("rounded_difference", Op.SUB, [total, v.reals(16777213)], tfl.SubOptionsT(), f32)
     v.show("rounded", total, Kind.FLOAT32)
     return v.model
 
