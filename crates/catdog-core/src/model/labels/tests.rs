@@ -1,5 +1,8 @@
 //! Tests of the sources of labels and their order.
 
+mod beside;
+mod forms;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -31,6 +31,8 @@ mod strip_signatures;
 mod tensor_description;
 mod tensor_names;
 #[cfg(test)]
+mod test_model;
+#[cfg(test)]
 mod tests;
 mod verify;
 mod xnnpack;

@@ -532,6 +532,12 @@ impl BuiltinOptions {
     pub const DYNAMIC_UPDATE_SLICE: Self = Self(117);
     pub const SIGN: Self = Self(123);
 
+    /// Returns the value of the member.
+    #[cfg(test)]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
+
     /// Returns the type of the options of a table `Operator`.
     pub fn of(operator: Table<'_>) -> Self {
         Self(operator.u8(operator::BUILTIN_OPTIONS_TYPE))

@@ -1,5 +1,11 @@
 //! Tests of the whole module over the models in `tests/models`.
 
+mod activation;
+mod entry_point;
+mod image_input;
+mod input_range;
+mod scores_output;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

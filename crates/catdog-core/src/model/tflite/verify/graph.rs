@@ -45,7 +45,7 @@ pub struct Graph {
     /// Tensor indices of the inputs.
     pub inputs: Vec<usize>,
     /// Shapes and element types of the outputs.
-    results: Vec<(Vec<i32>, TensorType)>,
+    pub results: Vec<(Vec<i32>, TensorType)>,
 }
 
 /// Verifies the subgraphs of a model.

@@ -57,9 +57,13 @@ mod scales;
 mod shape;
 mod shape_rule;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod types;
 mod values;
 mod weights;
 
 pub use limits::verify_limits;
 pub use model::{InputShape, verify};
+#[cfg(test)]
+pub use tests::options_of;

@@ -119,7 +119,7 @@ fn called(subgraphs: &[Table<'_>]) -> Vec<bool> {
 
 /// Returns the contents of each buffer. They are in the flatbuffer or, in files of more than 2 GiB,
 /// after it.
-fn buffers<'a>(file: &'a [u8], root: Table<'a>) -> Result<Vec<&'a [u8]>, ModelError> {
+pub(super) fn buffers<'a>(file: &'a [u8], root: Table<'a>) -> Result<Vec<&'a [u8]>, ModelError> {
     let data = |buffer: Table<'a>| {
         let damaged = ModelError::Damaged("the position of a buffer");
         let (offset, size) = (buffer.u64(buffer::OFFSET), buffer.u64(buffer::SIZE));
