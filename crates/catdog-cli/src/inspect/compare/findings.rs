@@ -6,6 +6,7 @@ use catdog_core::classifier::{InputRange, Interpretation};
 use catdog_core::decision::Activation;
 use catdog_core::model::tflite::ModelInfo;
 use catdog_core::preprocess::{Resize, ResizeMethod};
+use catdog_core::property_text::{parse_mean, parse_std};
 use serde::Serialize;
 
 use super::input::{Explanation, Fit, Line, Sampling, Way};
@@ -249,12 +250,12 @@ fn normalization(lines: &[Line]) -> (String, String) {
 /// Returns the lines of an element of [`KNOWN`] for a number of channels; `None` if it has another
 /// number.
 fn known_lines(mean: &str, std: &str, channels: usize) -> Option<Vec<Line>> {
-    let parse = |text: &str| {
-        let numbers: Vec<f64> = text.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
-        Some(numbers).filter(|numbers| numbers.len() == 1 || numbers.len() == channels)
-    };
-    let (means, stds) = (parse(mean)?, parse(std)?);
+    let (means, stds) = (parse_mean(mean)?, parse_std(std)?);
+    if [&means, &stds].iter().any(|numbers| ![1, channels].contains(&numbers.len())) {
+        return None;
+    }
     let pairs = means.iter().cycle().zip(stds.iter().cycle()).take(channels);
+    let pairs = pairs.map(|(mean, std)| (f64::from(*mean), f64::from(*std)));
     Some(pairs.map(|(mean, std)| Line { slope: 1.0 / std, offset: -mean / std }).collect())
 }
 
