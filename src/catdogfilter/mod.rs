@@ -18,6 +18,7 @@ mod frame_map;
 mod geometry;
 mod imp;
 mod latency;
+mod lifecycle;
 mod model_swap;
 mod orientation;
 mod outline;

@@ -10,6 +10,7 @@ use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
 use catdog_core::model::tflite::{self, ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
+use catdog_core::property_text::{parse_mean, parse_std};
 use gst::glib;
 use gst_video::VideoOrientationMethod;
 use thiserror::Error;
@@ -76,6 +77,8 @@ pub const DEFAULT_THREADS: i32 = 0;
 /// The largest number of threads, more than the usual machine has CPUs. With thousands, LiteRT runs
 /// out of memory.
 const MAX_THREADS: u32 = 256;
+/// The time between two inferences if `max-inference-rate` is too small to compute it: a century.
+const MAX_PERIOD: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
 /// No margin, because the default threshold already implies a lead.
@@ -181,12 +184,12 @@ pub enum AcceleratorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogActivation")]
 pub enum ActivationChoice {
-    /// No activation if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and
-    /// softmax for several.
+    /// No activation if the graph computes probabilities, the exponential if it computes their
+    /// logarithms, otherwise sigmoid for one score and softmax for several.
     #[default]
     #[enum_value(
-        name = "None if the graph ends in LOGISTIC or SOFTMAX, otherwise sigmoid for one score and \
-                softmax for several",
+        name = "None if the graph computes probabilities, otherwise sigmoid for one score and softmax \
+                for several",
         nick = "auto"
     )]
     Auto,
@@ -415,7 +418,7 @@ impl Settings {
                 antialias: self.antialias,
             },
             model_options: ModelOptions {
-                input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
+                input_size: non_empty(&self.input_size).map(picture::input_size).transpose()?,
                 output: non_empty(&self.output).map(str::to_owned),
                 color_order: self.color_order.into(),
             },
@@ -458,7 +461,7 @@ impl Settings {
                 inference_interval: current.classifier.inference_interval,
                 min_period: match self.max_inference_rate {
                     0.0 => None,
-                    rate => Duration::try_from_secs_f64(1.0 / rate).ok(),
+                    rate => Some(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(MAX_PERIOD)),
                 },
                 region: picture.region,
             },
@@ -512,9 +515,16 @@ impl Settings {
             (Some(_), None) => half("input-mean", "input-std"),
             (None, Some(_)) => half("input-std", "input-mean"),
             (Some(mean), Some(std)) => {
-                let mean = numbers("input-mean", mean, "", |_| true)?;
-                let std = numbers("input-std", std, " other than 0", f32::is_normal)?;
-                Ok(Some(Normalization { mean, std }))
+                let invalid = |property, value: &str, hint| SettingsError::Numbers {
+                    property,
+                    value: value.to_owned(),
+                    hint,
+                };
+                Ok(Some(Normalization {
+                    mean: parse_mean(mean).ok_or_else(|| invalid("input-mean", mean, ""))?,
+                    std: parse_std(std)
+                        .ok_or_else(|| invalid("input-std", std, " other than 0"))?,
+                }))
             }
         }
     }
@@ -522,24 +532,6 @@ impl Settings {
 
 fn non_empty(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// Parses one number, or three numbers separated by commas.
-fn numbers(
-    property: &'static str,
-    text: &str,
-    hint: &'static str,
-    allowed: fn(f32) -> bool,
-) -> Result<Vec<f32>, SettingsError> {
-    let parsed: Option<Vec<f32>> = text
-        .split(',')
-        .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
-        .collect();
-    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).ok_or_else(|| SettingsError::Numbers {
-        property,
-        value: text.to_owned(),
-        hint,
-    })
 }
 
 #[cfg(test)]
@@ -576,6 +568,16 @@ mod tests {
         assert!(never.runtime().unwrap_err().to_string().starts_with("inference-interval=0"));
         let none = Settings { max_results: 0, ..with_model() };
         assert!(none.runtime().unwrap_err().to_string().starts_with("max-results=0"));
+    }
+
+    #[test]
+    fn a_tiny_inference_rate_is_a_limit() {
+        let period = |max_inference_rate| {
+            Settings { max_inference_rate, ..with_model() }.runtime().unwrap().classifier.min_period
+        };
+        assert_eq!(period(0.0), None);
+        assert_eq!(period(4.0), Some(Duration::from_millis(250)));
+        assert_eq!([1e-300, f64::MIN_POSITIVE / 4.0].map(period), [Some(MAX_PERIOD); 2]);
     }
 
     #[test]

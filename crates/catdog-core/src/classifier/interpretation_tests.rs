@@ -60,7 +60,7 @@ fn normalization(mean: f32, std: f32) -> Normalization {
 }
 
 fn evidence(range: ExpectedRange, evidence: Evidence) -> Option<GraphRange> {
-    Some(GraphRange { range: Some(range), evidence, reason: "a reason".into() })
+    Some(GraphRange { range: Some(range), evidence, reason: "a reason".into(), expects_bgr: false })
 }
 
 #[test]
@@ -221,8 +221,12 @@ fn weak_evidence_counts_unless_the_answers_contradict_it() {
         assert_eq!((found, runs), (to(Centered), 0));
     }
     // Unless it fits no usual range: then the warning has its reason.
-    info.input_range =
-        Some(GraphRange { range: None, evidence: Evidence::Operators, reason: "a reason".into() });
+    info.input_range = Some(GraphRange {
+        range: None,
+        evidence: Evidence::Operators,
+        reason: "a reason".into(),
+        expects_bgr: false,
+    });
     let (found, _, warnings, runs) = probed(&info, networks::unit);
     assert!(runs > 0);
     assert_eq!(found, to(Unit));
