@@ -4,8 +4,8 @@ libLiteRt 2.3.0 (x86-64) rejects most of them, some only when it allocates tenso
 
 - These end the process with SIGSEGV or SIGABRT: add_scale_missing, hybrid_depthwise_without_bias, op_weights_absent,
   op_writes_its_input, quantize_scale_zero, quantize_zero_point_out_of_range, signature_names_a_weight,
-  signature_output_unnamed, split_count_wrong, split_options_missing, sum_of_channel_scales, sum_with_channel_scales,
-  zero_point_absent.
+  signature_output_unnamed, split_count_wrong, split_options_missing, sum_of_channel_scales, sum_scale_overflows,
+  sum_with_channel_scales, zero_point_absent.
 - These run and return another result than that of the network: activation_unknown, dilation_huge, no_operators,
   output_is_input, output_is_weight.
 - These run and return the correct result, because the damaged field is not read: depth_multiplier_zero,
@@ -405,6 +405,10 @@ def damaged_models() -> dict[str, bytes]:
         "output_shape_small": (graph_output_shape(1, 2), operator_model("integer_math")),
         "sum_of_channel_scales": (channel_scales("result3"), operator_model("add_int8")),
         "sum_with_channel_scales": (channel_scales("other"), operator_model("sub_int8")),
+        "sum_scale_overflows": (
+            change_all(quant_field("other", "scale", [3e38]), quant_field("result3", "scale", [3e38])),
+            operator_model("add_int8"),
+        ),
         "constant_scale_zero": (quant_field("other", "scale", [0.0]), operator_model("sub_int8")),
         "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
         "kernels_huge": (lambda _m, _g: None, large_kernels),

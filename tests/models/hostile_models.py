@@ -1,8 +1,9 @@
-"""Graphs whose parts are valid and that no exporter writes: nested calls, activations without elements, extreme numbers.
+"""Graphs whose parts are valid and that no exporter writes: nested calls, empty activations, extreme numbers.
 
-These end the process of libLiteRt 2.3.0 (x86-64), or read outside of a tensor: blockwise_scales_missing, call_of_attention,
-call_of_attention_nul, control_subgraphs_huge, sparse_weights, and remainder_by_picture with a suitable picture. It refuses
-some of the others and runs the rest, of which larger ones of the same kind need all memory, or all of the stack.
+These end the process of libLiteRt 2.3.0 (x86-64), or read outside of a tensor: blockwise_scales_missing,
+broadcast_of_unfit_shapes, call_of_attention, call_of_attention_nul, control_subgraphs_huge, reverse_of_nothing,
+sparse_weights, and remainder_by_picture with a suitable picture. It refuses some of the others and runs the rest, of
+which larger ones of the same kind need all memory, or all of the stack.
 """
 
 from collections.abc import Callable
@@ -140,6 +141,21 @@ def remainder(g: Graph, x: int, dividend: int, divisor: int) -> tuple[int, tuple
     return apply(g, Op.ADD, [x, apply(g, Op.CAST, [y], IMAGE, opt=cast)], IMAGE, opt=tfl.AddOptionsT()), IMAGE
 
 
+def broadcast_of_unfit_shapes(g: Graph, x: int) -> tuple[int, tuple[int, ...]]:
+    """Adds a BROADCAST_ARGS of shapes that do not fit each other, and the sum of its result to the image."""
+    dims = apply(g, Op.BROADCAST_ARGS, [ints(g, 2, 3), ints(g, 3, 2)], (2,), Kind.INT32)
+    cast = options("CastOptions", inDataType=Kind.INT32, outDataType=Kind.FLOAT32)
+    total = apply(g, Op.SUM, [apply(g, Op.CAST, [dims], (2,), opt=cast), ints(g, 0)], (), opt=tfl.ReducerOptionsT())
+    return apply(g, Op.ADD, [x, total], IMAGE, opt=tfl.AddOptionsT()), IMAGE
+
+
+def reverse_of_nothing(g: Graph, x: int) -> tuple[int, tuple[int, ...]]:
+    """Adds a REVERSE_V2 without dimensions to reverse."""
+    # The buffer is larger than the tensor.
+    axes = g.tensor("axes", (0,), Kind.INT32, buffer=g.model.buffer(np.array([1], np.int32).tobytes()))
+    return apply(g, Op.REVERSE_V2, [x, axes], IMAGE, opt=tfl.ReverseV2OptionsT()), IMAGE
+
+
 def integers(g: Graph, x: int) -> int:
     """Adds a CAST of the image."""
     cast = options("CastOptions", inDataType=Kind.FLOAT32, outDataType=Kind.INT32)
@@ -180,6 +196,8 @@ def hostile_models() -> dict[str, bytes]:
         "range_of_all_numbers": range_of_all_numbers,
         "transposed_too_large": transposed_too_large,
         "large_variables": large_variables,
+        "reverse_of_nothing": reverse_of_nothing,
+        "broadcast_of_unfit_shapes": broadcast_of_unfit_shapes,
         "remainder_of_smallest": lambda g, x: remainder(g, x, ints(g, -(1 << 31), shape=(1, 1, 1, 1)), integers(g, x)),
         "remainder_by_picture": lambda g, x: remainder(g, x, integers(g, x), integers(g, x)),
         "blockwise_scales_missing": lambda g, x: blockwise(g, x, 0),

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::io::{Cursor, Read};
 
+use super::contents::short;
 use super::error::ModelError;
 use super::reader::{Flatbuffer, Table};
 use super::schema::{
@@ -27,7 +28,7 @@ pub struct Normalization {
 /// A labels file inside a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelsEntry {
-    /// Its name in the archive.
+    /// The start of its name in the archive, at most 200 characters.
     pub name: String,
     /// Its contents.
     pub bytes: Vec<u8>,
@@ -138,7 +139,7 @@ fn described_files<'a>(outputs: &[Table<'a>]) -> Vec<&'a [u8]> {
 /// Reads the labels file `name` from the archive at the end of `file`.
 fn unpack(file: &[u8], name: &str) -> Result<LabelsEntry, ModelError> {
     let unreadable = |error: &dyn Display| ModelError::MetadataFile {
-        name: name.to_owned(),
+        name: short(name),
         reason: error.to_string(),
     };
     let mut archive = zip::ZipArchive::new(Cursor::new(file)).map_err(|e| unreadable(&e))?;
@@ -148,7 +149,7 @@ fn unpack(file: &[u8], name: &str) -> Result<LabelsEntry, ModelError> {
     if bytes.len() as u64 > MAX_LABELS_BYTES {
         return Err(unreadable(&format_args!("it has more than {MAX_LABELS_BYTES} bytes")));
     }
-    Ok(LabelsEntry { name: name.to_owned(), bytes })
+    Ok(LabelsEntry { name: short(name), bytes })
 }
 
 /// Reads a labels file that is in the archive at the end of `file`, but not in `described`, the files

@@ -268,6 +268,8 @@ fn an_operator_that_cannot_be_computed_is_refused_by_name() {
         ("range_of_all_numbers", "RANGE"),
         ("slice_before_everything", "SLICE"),
         ("remainder_of_smallest", "FLOOR_MOD"),
+        ("reverse_of_nothing", "REVERSE_V2"),
+        ("broadcast_of_unfit_shapes", "BROADCAST_ARGS"),
         ("remainder_by_picture", "FLOOR_MOD"),
         ("blockwise_scales_missing", "FULLY_CONNECTED"),
         ("blockwise_scales_few", "FULLY_CONNECTED"),

@@ -296,7 +296,7 @@ impl From<ModelError> for Refusal {
 }
 
 impl Refusal {
-    /// Returns the error for `operator`, one of whose subgraph with the tensors `tensors`.
+    /// Returns the error for `operator`. `tensors` are those of its subgraph.
     fn error(self, operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> ModelError {
         match self {
             Self::Fault(fault) => {

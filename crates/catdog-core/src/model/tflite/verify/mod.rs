@@ -17,6 +17,7 @@
 //! - a call has a name for which LiteRT runs a kernel of its own, and other inputs than this kernel;
 //! - the metadata order operators that do not exist;
 //! - blockwise quantized weights have fewer scales than blocks;
+//! - a BROADCAST_ARGS gets shapes that do not fit each other;
 //! - a FLOOR_MOD divides the smallest integer by -1;
 //! - a kernel gets an element type that its `Prepare` does not refuse, such as uint8 in FAKE_QUANT;
 //! - a subgraph calls itself.
