@@ -22,6 +22,7 @@ from damaged_models import damaged_models
 from good_models import good_models
 from graph_models import graph_models
 from hostile_models import hostile_models, usable_models
+from not_finite_models import not_finite_models
 from operator_models import operator_models
 from shape_models import shape_models
 
@@ -34,7 +35,8 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models() | hostile_models()
-    files = good_models() | graph_models() | operator_models() | usable_models() | shape_models()
+    files = good_models() | graph_models() | operator_models() | usable_models()
+    files |= shape_models() | not_finite_models()
     files |= {f"bad/{name}": raw for name, raw in unusable.items()}
     files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []

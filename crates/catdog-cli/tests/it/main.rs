@@ -5,6 +5,7 @@
 mod compare;
 mod image;
 mod inspect;
+mod interpretation;
 
 use std::path::PathBuf;
 

@@ -41,11 +41,11 @@ fn each_separator_after_an_index_is_removed() {
 fn names_that_lose_their_meaning_without_a_number_keep_it() {
     // Twenty names, of which two are superfluous.
     let of_twenty = |superfluous: usize| {
-        let lines = (0..20).map(|index| format!("{index} name {}", index.max(superfluous)));
+        let lines = (1..=20).map(|index| format!("{index} name {}", index.max(superfluous + 1)));
         of(&lines.collect::<Vec<_>>().join("\n"))
     };
-    assert_eq!(of_twenty(2)[0], "name 2");
-    assert_eq!(of_twenty(3)[0], "0 name 3");
+    assert_eq!(of_twenty(2)[0], "name 3");
+    assert_eq!(of_twenty(3)[0], "1 name 4");
 }
 
 #[test]

@@ -124,7 +124,6 @@ fn verify_layer(
             && types.output.contains(output.element)
     });
     ensure(fits, TYPES)?;
-    ensure(weights.elements() >= 1, "its weights are empty")?;
     let channels = weights.shape.get(channels).copied();
     let fits = bias.is_none_or(|bias| Some(bias.elements()) == channels.map(|n| n as u64));
     ensure(fits, "its bias does not have one element per output channel")

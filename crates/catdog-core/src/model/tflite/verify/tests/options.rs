@@ -138,6 +138,13 @@ fn strides_dilations_and_windows_are_1_to_4096() {
         for changed in fields {
             for (value, wanted) in [(1, "accepted"), (4096, "accepted"), (0, STEP), (4097, STEP)] {
                 let name = format!("{} {} {value}", code.code(), changed.id);
+                // A convolution of the result with such a stride does not give the input.
+                let is_transposed = code == Op::TRANSPOSE_CONV && value == 4096;
+                let wanted = if is_transposed {
+                    "the shape of its result does not fit its input and its strides"
+                } else {
+                    wanted
+                };
                 let of = |field: &I32Field| {
                     option(*field, if field.id == changed.id { value } else { 1 })
                 };

@@ -82,7 +82,7 @@ fn the_data_of_a_tensor_is_complete_and_in_the_file() {
             model.constant(&[3], element, vec![0; bytes]);
         });
     }
-    let sparse = "its tensor 't3' has sparse weights, which catdog does not run; export the model \
+    let sparse = "its tensor 't3' has sparse weights, which catdog does not run; export it \
                   without sparsity";
     cases.case("sparse", sparse, |model| {
         unread(model, &[1], F32);
@@ -406,7 +406,7 @@ fn a_conversion_of_a_quantized_tensor_needs_a_scale() {
             model.op_into(code, &[input], &[output], none());
         });
     }
-    cases.case("blockwise", "the use of a blockwise quantized tensor", |model| {
+    cases.case("blockwise", "it does not take blockwise quantized tensors", |model| {
         let image = model.input(&[1, 2]);
         let weights = model.constant(&[2], I8, vec![0; 2]);
         let parameters = Value::Table(blockwise(Some([0, -1, 32])));

@@ -218,7 +218,7 @@ fn a_bias_has_one_element_per_output_channel() {
             model.op(Op::TRANSPOSE_CONV, &inputs, options);
         });
     }
-    cases.case("weights without elements", "its weights are empty", |model| {
+    cases.case("weights without elements", "an input has no elements", |model| {
         let weights = model.tensor(&[2, 0], F32);
         let inputs = [model.input(&[1, 3]), weights, -1];
         model.op(Op::FULLY_CONNECTED, &inputs, none());
