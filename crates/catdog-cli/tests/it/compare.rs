@@ -147,7 +147,7 @@ fn inputs_with_the_channels_first_are_compared() {
     };
     nchw("nchw", &[], &[]);
     nchw("nhwc_of_nchw", &[], &[]);
-    nchw("nchw_bgr", &["color order"], &[]);
+    nchw("nchw_bgr", &["color order"], &["color-order=bgr"]);
     nchw("nchw_plain", &["resizing"], &["antialias=false"]);
     differs("color/nhwc.tflite", "photo.png", "nchw", &[], &[]);
     differs("color/flat.tflite", "photo.png", "flat", &[], &[]);
