@@ -38,7 +38,8 @@ pub fn are_valid(data: &[u8], subgraphs: &[Table<'_>]) -> bool {
             let operators = graph.list_len(sub_graph::OPERATORS, size_of::<u32>()).unwrap_or(0);
             let pairs = read()?;
             for _ in 0..pairs {
-                let exists = |number: u32| number % 2 == 0 && ((number / 2) as usize) < operators;
+                let exists =
+                    |number: u32| number.is_multiple_of(2) && ((number / 2) as usize) < operators;
                 if !exists(read()?) || !exists(read()?) {
                     return None;
                 }
