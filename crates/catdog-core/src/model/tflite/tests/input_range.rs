@@ -120,10 +120,9 @@ fn the_order_of_the_means_tells_bgr() {
 #[test]
 fn the_range_of_a_quantize_is_that_of_the_pictures() {
     use Evidence::{Operators, Quantization};
-    /// What a range is found by, and the range.
-    type Found<'a> = Option<(Evidence, &'a str)>;
-    // Scale and zero point of an int8 tensor, after the steps.
-    let cases: &[(&[Step<'_>], f32, i64, Found<'_>)] = &[
+    /// Steps, scale and zero point of an int8 tensor after them, and the range.
+    type Case<'a> = (&'a [Step<'a>], f32, i64, Option<(Evidence, &'a str)>);
+    let cases: &[Case<'_>] = &[
         (&[], 1.0, -128, Some((Quantization, "0..255"))),
         (&[], 0.6, -128, Some((Quantization, "0..255"))),
         (&[], 0.55, -128, Some((Quantization, "unknown"))),
