@@ -22,15 +22,18 @@ use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
+use super::choices::{
+    AcceleratorChoice, ActivationChoice, ColorOrder, ErrorPolicy, Mode, OptimizeChoice,
+    OverlayMode, PostMessages, ResizeMethod,
+};
 use super::error::{ProcessError, post_process_error, start_error_message};
 use super::events::Events;
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
-    AcceleratorChoice, ActivationChoice, ColorOrder, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS,
-    DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE,
-    DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING,
-    DEFAULT_TEXT_FORMAT, DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy,
-    Mode, OptimizeChoice, OverlayMode, PostMessages, ResizeMethod, Settings,
+    DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN,
+    DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA,
+    DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT, DEFAULT_THREADS,
+    DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, Settings,
 };
 use super::snapshot::Snapshot;
 use super::state::State;

@@ -12,6 +12,7 @@
 //! Since: 0.1.0
 
 mod caps;
+mod choices;
 mod error;
 mod events;
 mod frame_map;

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use super::activation_search;
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
@@ -115,7 +116,7 @@ impl ModelInfo {
         refuse_equal_names(&entry.outputs, &tensors, &outputs)?;
         let batch = input.batch();
         let output_tensors = entry.outputs.iter().map(|output| output.tensor);
-        let activations = GraphActivation::find(root, entry.graph, output_tensors, batch);
+        let activations = activation_search::find(root, entry.graph, output_tensors, batch);
         let (output_index, output) =
             scores_output::choose(&outputs, batch, options.output.as_deref(), |index| {
                 activations[index] != GraphActivation::None
