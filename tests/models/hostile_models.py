@@ -52,10 +52,7 @@ def call_with_large_caller(calls: int, live: int, side: int) -> Model:
     inner.t.outputs = [apply(inner, Op.NEG, [negated], large, opt=tfl.NegOptionsT())]
     resize = options("ResizeNearestNeighborOptions")
     x = g.input("image", IMAGE)
-    kept = [
-        apply(g, Op.RESIZE_NEAREST_NEIGHBOR, [x, ints(g, side, side)], large, opt=resize)
-        for _ in range(live)
-    ]
+    kept = [apply(g, Op.RESIZE_NEAREST_NEIGHBOR, [x, ints(g, side, side)], large, opt=resize) for _ in range(live)]
     y = kept[0]
     for _ in range(calls):
         y = call(g, 1, [y], large)
