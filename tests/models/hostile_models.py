@@ -117,8 +117,8 @@ def slice_before_everything(g: Graph, x: int) -> tuple[int, tuple[int, ...]]:
 def range_of_all_numbers(g: Graph, x: int) -> tuple[int, tuple[int, ...]]:
     """Adds a RANGE whose length int32 cannot hold."""
     limits = [np.iinfo(np.int32).min, np.iinfo(np.int32).max, 1 << 30]
-    numbers = [constant(g, f"limit{i}", np.array(value, np.int32)) for i, value in enumerate(limits)]
-    numbers = apply(g, Op.RANGE, numbers, (4,), Kind.INT32, tfl.RangeOptionsT())
+    bounds = [constant(g, f"limit{i}", np.array(value, np.int32)) for i, value in enumerate(limits)]
+    numbers = apply(g, Op.RANGE, bounds, (4,), Kind.INT32, tfl.RangeOptionsT())
     cast = options("CastOptions", inDataType=Kind.INT32, outDataType=Kind.FLOAT32)
     total = apply(g, Op.SUM, [apply(g, Op.CAST, [numbers], (4,), opt=cast), ints(g, 0)], (), opt=tfl.ReducerOptionsT())
     return apply(g, Op.ADD, [x, total], IMAGE, opt=tfl.AddOptionsT()), IMAGE
