@@ -249,15 +249,7 @@ impl MetadataWriter {
 
     fn fill(&self, structure: &mut gst::StructureRef, entry: &Entry<'_>) {
         let classification = &entry.classification;
-        structure.set(FIELD_LABEL, self.label(classification));
-        structure.set(FIELD_CONFIDENCE, f64::from(classification.confidence()));
-        structure.set(FIELD_INDEX, self.index(classification));
-        structure.set(FIELD_LABELS, self.names(classification.ranked));
-        structure.set(FIELD_CONFIDENCES, confidences(classification));
-        structure.set(FIELD_MULTI_LABEL, classification.multi_label.is_some());
-        if classification.multi_label.is_some() {
-            structure.set(FIELD_ACCEPTED_LABELS, self.names(classification.accepted_classes()));
-        }
+        self.fill_classes(structure, classification);
         structure.set(FIELD_FRESH, classification.fresh);
         structure.set_if_some(FIELD_INFERENCE_PTS, classification.inference_pts.map(nanoseconds));
         structure.set_if_some(FIELD_AGE, classification.age.map(nanoseconds));
@@ -268,6 +260,19 @@ impl MetadataWriter {
         if let Some(rois) = entry.rois {
             let classified = rois.iter().filter_map(|roi| self.roi(roi));
             structure.set(FIELD_ROIS, gst::Array::new(classified));
+        }
+    }
+
+    /// Sets the fields that the structures of a frame and of a box have in common.
+    fn fill_classes(&self, structure: &mut gst::StructureRef, classification: &Classification<'_>) {
+        structure.set(FIELD_LABEL, self.label(classification));
+        structure.set(FIELD_CONFIDENCE, f64::from(classification.confidence()));
+        structure.set(FIELD_INDEX, self.index(classification));
+        structure.set(FIELD_LABELS, self.names(classification.ranked));
+        structure.set(FIELD_CONFIDENCES, confidences(classification));
+        structure.set(FIELD_MULTI_LABEL, classification.multi_label.is_some());
+        if classification.multi_label.is_some() {
+            structure.set(FIELD_ACCEPTED_LABELS, self.names(classification.accepted_classes()));
         }
     }
 
@@ -285,15 +290,7 @@ impl MetadataWriter {
         structure.set(ROI_WIDTH, roi.pixels.width);
         structure.set(ROI_HEIGHT, roi.pixels.height);
         structure.set_if_some(ROI_TYPE, roi.kind);
-        structure.set(ROI_LABEL, self.label(&classification));
-        structure.set(ROI_CONFIDENCE, f64::from(classification.confidence()));
-        structure.set(ROI_INDEX, self.index(&classification));
-        structure.set(ROI_LABELS, self.names(classification.ranked));
-        structure.set(ROI_CONFIDENCES, confidences(&classification));
-        structure.set(ROI_MULTI_LABEL, classification.multi_label.is_some());
-        if classification.multi_label.is_some() {
-            structure.set(ROI_ACCEPTED_LABELS, self.names(classification.accepted_classes()));
-        }
+        self.fill_classes(&mut structure, &classification);
         Some(structure)
     }
 

@@ -90,7 +90,7 @@ pub fn find(
     found.extend(metas.filter_map(|(index, meta)| of_region_of_interest(&meta, index, &region_of)));
     #[cfg(feature = "analytics")]
     find_objects(buffer, &region_of, found);
-    let rank = |roi: &Roi| roi.confidence.unwrap_or(-1.0);
+    let rank = |roi: &Roi| roi.confidence.unwrap_or(f32::NEG_INFINITY);
     found.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
 }
 

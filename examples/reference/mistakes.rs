@@ -89,7 +89,11 @@ pub const MISTAKES: [Mistake; 15] = [
         "model-file=fake.tflite",
     )
     .then(Then::Set("model-file", "missing.tflite")),
-    Mistake::new("The classes of the model have no names", FILTER, "model-file=unnamed.tflite"),
+    Mistake::new(
+        "The model does not define the range of its float input",
+        FILTER,
+        "model-file=unnamed.tflite",
+    ),
     Mistake::new(
         "An inference fails, with `error-policy=passthrough`",
         FILTER,

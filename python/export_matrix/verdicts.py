@@ -62,7 +62,7 @@ def tolerated(spec: Spec) -> dict[str, str]:
 
 
 def is_right(spec: Spec, entry: Mapping[str, Any], result: Mapping[str, Any], top: int) -> bool:
-    """Whether catdogfilter displays the right class, by its name, or by its number if no source has its name."""
+    """Returns whether catdogfilter displays the right class: its name, or its number if no source has its name."""
     named = spec.metadata != "none" or spec.labels not in ("none", "foreign", "background")
     if named:
         return entry["classes"][top] in str(result["label"])

@@ -170,6 +170,24 @@ def main() -> None:
     record("another_model", "photo.png", logits_model, base, logits + np.array([3, -2, 1], np.float32))
     record("labels", "photo.png", logits_model, base, logits, labels=["newt", "heron", "otter"])
 
+    # One channel, and channels first. The models have their own range: 0..1 for gray, -1..1 for RGB.
+    luma = antialiased(pixels) @ np.array([0.299, 0.587, 0.114])
+    gray = (luma[..., np.newaxis] / 255).astype(np.float32)
+    record("gray", "photo.png", "color/gray.tflite", gray)
+    record("gray_centered", "photo.png", "color/gray.tflite", gray * 2 - 1)
+    exchanged = antialiased(pixels) @ np.array([0.114, 0.587, 0.299])
+    record("gray_bgr", "photo.png", "color/gray.tflite", (exchanged[..., np.newaxis] / 255).astype(np.float32))
+    record("gray_nchw", "photo.png", "color/gray_nchw.tflite", gray.transpose(2, 0, 1))
+    record("gray_without_channels", "photo.png", "color/gray_without_channels.tflite", gray[..., 0])
+    planes = base.transpose(2, 0, 1)
+    record("nchw", "photo.png", "color/nchw.tflite", planes)
+    record("nchw_bgr", "photo.png", "color/nchw.tflite", planes[::-1])
+    record("nchw_plain", "photo.png", "color/nchw.tflite", centered(plain(pixels)).transpose(2, 0, 1))
+    # A program with NHWC, and the model that was made from it with NCHW.
+    record("nhwc_of_nchw", "photo.png", "color/nchw.tflite", base, run("color/nchw.tflite", planes[np.newaxis])[0])
+    record("flat", "photo.png", "color/flat.tflite", base.reshape(-1))
+    record("no_picture", "photo.png", softmax_model, np.full_like(base, 0.5))
+
     tensor = np.clip(np.round(antialiased(pixels)) - 128, -128, 127).astype(np.int8)
     scores, of_tensor, of_scores = run(quantized, tensor[np.newaxis])
     record("int8", "photo.png", quantized, tensor, scores, tensor_quantization=of_tensor, scores_quantization=of_scores)

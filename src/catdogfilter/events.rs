@@ -9,7 +9,7 @@ use gst::prelude::*;
 use super::model_swap;
 use super::settings::SettingsError;
 
-/// What the element reports to the application after a frame.
+/// The reports of one frame, which the element posts after the frame with no lock held.
 #[derive(Default)]
 pub struct Events {
     /// The frame was classified, or results were collected at the end of the stream.

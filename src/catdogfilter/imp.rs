@@ -5,8 +5,6 @@
 //! streaming thread takes `Streaming` out of the state while it processes a frame, so no lock is
 //! held across an inference, nor while the element calls into the application with messages and
 //! notifications.
-//!
-//! The file is long because it declares every property.
 
 // The accessors that the derive generates are documented by the blurbs of the properties.
 #![allow(missing_docs)]
@@ -15,7 +13,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use catdog_core::classifier::Classifier;
 use catdog_core::sync::lock;
 use gst::glib;
 use gst::prelude::*;
@@ -25,23 +22,26 @@ use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
-use super::error::{ProcessError, StartError, post_process_error, start_error_message};
-use super::events::{Events, warn_of_kept_model};
+use super::choices::{
+    AcceleratorChoice, ActivationChoice, ColorOrder, ErrorPolicy, Mode, OptimizeChoice,
+    OverlayMode, PostMessages, ResizeMethod,
+};
+use super::error::{ProcessError, post_process_error, start_error_message};
+use super::events::Events;
 use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
 use super::settings::{
-    AcceleratorChoice, ActivationChoice, ColorOrder, DEFAULT_ACTIVE, DEFAULT_ANTIALIAS,
-    DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN, DEFAULT_MAX_INFERENCE_RATE,
-    DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA, DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING,
-    DEFAULT_TEXT_FORMAT, DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, ErrorPolicy,
-    Mode, OptimizeChoice, OverlayMode, PostMessages, ResizeMethod, RuntimeSettings, Settings,
+    DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN,
+    DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA,
+    DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT, DEFAULT_THREADS,
+    DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, Settings,
 };
 use super::snapshot::Snapshot;
 use super::state::State;
-use super::streaming::{FrameContext, Stop, Streaming};
-use super::{FACTORY_NAME, caps, latency};
+use super::streaming::{FrameContext, Stop};
+use super::{FACTORY_NAME, caps};
 use crate::property::check_utf8;
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
         FACTORY_NAME,
         gst::DebugColorFlags::empty(),
@@ -166,8 +166,8 @@ pub struct CatdogFilter {
         mutable_playing)]
     #[property(name = "max-inference-rate", get, set, type = f64, member = max_inference_rate,
         nick = "Maximum inference rate", blurb = "Maximum number of inferred frames per second of stream \
-        time (0 = no limit); with roi=each, a frame takes one inference per box", minimum = 0.0, maximum = 1000.0, default = DEFAULT_MAX_INFERENCE_RATE,
-        mutable_playing)]
+        time (0 = no limit); with roi=each, a frame takes one inference per box",
+        minimum = 0.0, maximum = 1000.0, default = DEFAULT_MAX_INFERENCE_RATE, mutable_playing)]
     #[property(name = "mode", get, set, type = Mode, member = mode,
         nick = "Mode", blurb = "Whether a frame waits for its own result or gets the latest one",
         builder(Mode::default()).mutable_playing())]
@@ -197,14 +197,14 @@ pub struct CatdogFilter {
     #[property(name = "qos", get, set, type = bool, member = qos,
         override_class = gst_base::BaseTransform)]
     /// Shared with the thread that loads another model.
-    settings: Arc<Mutex<Settings>>,
-    state: Mutex<State>,
+    pub(super) settings: Arc<Mutex<Settings>>,
+    pub(super) state: Mutex<State>,
     #[property(name = "last-label", get, type = Option<String>, member = label,
         nick = "Last label", blurb = "Label of the latest buffer")]
     #[property(name = "last-confidence", get, type = f64, member = confidence,
         nick = "Last confidence", blurb = "Confidence of the accepted class of the latest buffer, \
         or of its best class", minimum = 0.0, maximum = 1.0, default = 0.0)]
-    snapshot: Mutex<Snapshot>,
+    pub(super) snapshot: Mutex<Snapshot>,
 }
 
 #[glib::object_subclass]
@@ -485,133 +485,5 @@ impl BaseTransformImpl for CatdogFilter {
                 gst::FlowError::Error
             }
         })
-    }
-}
-
-impl CatdogFilter {
-    /// Loads the model that the settings name, at the start.
-    fn load(&self) -> Result<Streaming, StartError> {
-        let settings = lock(&self.settings).clone();
-        let config = settings.config()?;
-        let runtime = settings.runtime()?;
-        let classifier = Classifier::load(&config, runtime.classifier.clone())?;
-        self.report_model(&classifier);
-        *lock(&self.snapshot) = Snapshot::default();
-        lock(&self.snapshot).set_model(&classifier);
-        Ok(Streaming::new(classifier, runtime, self.obj().name().to_string()))
-    }
-
-    /// Marks the element as stopped, cancels the loading of another model, and returns what runs.
-    /// The caller drops it without the lock, because releasing overlays calls into other elements.
-    fn end(&self) -> Option<Box<Streaming>> {
-        let (streaming, model_swap) = {
-            let mut state = lock(&self.state);
-            state.started = false;
-            (state.streaming.take(), state.model_swap.take())
-        };
-        if let Some(model_swap) = model_swap {
-            model_swap.cancel();
-        }
-        streaming
-    }
-
-    /// Requests that the loader thread loads the model that the settings name, while another one
-    /// runs.
-    fn request_model(&self) {
-        let model_swap = {
-            let mut state = lock(&self.state);
-            if !state.started {
-                return;
-            }
-            state.model_swap.get_or_insert_default().clone()
-        };
-        let (settings, element) = (Arc::clone(&self.settings), self.obj().downgrade());
-        let load = move || {
-            let settings = lock(&settings).clone();
-            // An invalid runtime setting does not prevent the load; the streaming thread reports
-            // it.
-            let (runtime, _) = settings.runtime_or(&RuntimeSettings::default());
-            Ok(Classifier::load(&settings.config()?, runtime.classifier)?)
-        };
-        let report = move |loaded: Result<&Classifier, &StartError>| {
-            let Some(element) = element.upgrade() else { return };
-            match loaded {
-                Ok(classifier) => element.imp().report_model(classifier),
-                Err(error) => warn_of_kept_model(element.upcast_ref(), error),
-            }
-        };
-        if let Err(error) = model_swap.request(load, report) {
-            let reason = format!(
-                "the system cannot create a thread to load the model: {error}; see `ulimit -u`"
-            );
-            warn_of_kept_model(self.obj().upcast_ref(), &reason);
-        }
-    }
-
-    /// Adds the time that frames wait in this element to the answer of upstream.
-    fn add_latency(&self, query: &mut gst::query::Latency) {
-        let (upstream_is_live, ..) = query.result();
-        let waits = {
-            let settings = lock(&self.settings);
-            let waits = settings.mode.waits_for_result(upstream_is_live);
-            settings.active && (waits || settings.roi == RoiMode::Each)
-        };
-        if waits {
-            let own = lock(&self.state).latency;
-            latency::add_to_answer(query, own);
-        }
-    }
-
-    /// Logs a loaded model and posts its warnings.
-    fn report_model(&self, classifier: &Classifier) {
-        let description = classifier.description();
-        gst::info!(CAT, imp = self, "{description}");
-        for warning in &description.warnings {
-            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{warning}"));
-        }
-    }
-
-    /// Updates the snapshot, logs the frame, and puts `streaming` back.
-    fn end_frame(&self, streaming: Box<Streaming>, pts: Option<gst::ClockTime>, events: &Events) {
-        if events.classified || events.model_changed {
-            let mut snapshot = lock(&self.snapshot);
-            if events.model_changed {
-                snapshot.set_model(streaming.classifier());
-            }
-            snapshot.update(&streaming, events.label_change.is_some());
-        }
-        if events.classified {
-            gst::log!(CAT, imp = self, "frame {}: {}", pts.display(), streaming.displayed());
-        }
-        for overlay in &events.attached_overlays {
-            gst::info!(CAT, imp = self, "the text of {overlay} shows the result");
-        }
-        if let Some(execution) = events.execution {
-            gst::info!(CAT, imp = self, "inferences run {execution:?}");
-        }
-        if let Some(change) = &events.label_change {
-            gst::debug!(CAT, imp = self, "{change}; {}", streaming.rules());
-        }
-        lock(&self.state).end_frame(streaming);
-    }
-
-    /// Waits for the last results of the stream and posts them. A flush or a stop ends the wait.
-    fn drain(&self) {
-        let Some(mut streaming) = lock(&self.state).streaming.take() else { return };
-        let mut events = Events::default();
-        let result = streaming.drain(&|| lock(&self.state).interrupted, &mut events);
-        self.end_frame(streaming, None, &events);
-        events.post(self.obj().upcast_ref());
-        if let Err(Stop::Failed(error)) = result {
-            post_process_error!(self, &error);
-        }
-    }
-
-    /// Asks upstream, with no lock held, whether it is live. The state keeps the answer until the
-    /// next stream.
-    fn ask_upstream(&self) -> bool {
-        let answer = latency::upstream_is_live(self.obj().sink_pad());
-        lock(&self.state).upstream_is_live = answer;
-        answer.unwrap_or(false)
     }
 }

@@ -12,12 +12,14 @@
 //! Since: 0.1.0
 
 mod caps;
+mod choices;
 mod error;
 mod events;
 mod frame_map;
 mod geometry;
 mod imp;
 mod latency;
+mod lifecycle;
 mod model_swap;
 mod orientation;
 mod outline;

@@ -2,8 +2,9 @@
 //!
 //! The element only reads pixels, so it attaches the outline as a `GstVideoOverlayComposition`,
 //! which `textoverlay` and some sinks draw. The composition is built once for a region and a format;
-//! all buffers share it, because a renderer may upload each new composition again. It consists of four thin rectangles, because drawing one rectangle with a
-//! transparent inside would cost as much as drawing the whole region.
+//! all buffers share it, because a renderer may upload each new composition again. It consists of
+//! four thin rectangles, because drawing one rectangle with a transparent inside would cost as much
+//! as drawing the whole region.
 
 use catdog_core::frame::{FrameSpec, Region};
 use gst::glib;

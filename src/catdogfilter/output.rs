@@ -4,11 +4,12 @@ use std::fmt;
 
 use catdog_core::classifier::Classifier;
 
+use super::choices::PostMessages;
 use super::events::{Events, LabelChange};
-use super::settings::{PostMessages, RuntimeSettings};
+use super::settings::RuntimeSettings;
 use crate::metadata::{Entry, MetadataWriter};
 
-/// The output of the element: metadata, read-only properties, messages.
+/// The writer of the metadata, and the labels that were displayed and posted last.
 pub struct Output {
     pub metadata: MetadataWriter,
     pub displayed: Displayed,

@@ -78,7 +78,9 @@ pub fn find(
 ///
 /// # Errors
 ///
-/// [`ClassifyError`] if a box cannot be inferred; the boxes before it keep their results.
+/// [`ClassifyError`] if a box cannot be inferred. After a failed inference, the other boxes are
+/// inferred all the same, and the first error is returned. Every other error would be that of each
+/// box, so it is returned at once.
 pub fn infer(
     rois: &mut [Roi],
     classifier: &mut Classifier,
@@ -87,6 +89,7 @@ pub fn infer(
     mut budget: Option<&mut TimeBudget>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<bool, ClassifyError> {
+    let mut failure = None;
     for roi in rois {
         if interrupted() {
             return Ok(false);
@@ -100,9 +103,13 @@ pub fn infer(
         if let Some(budget) = &mut budget {
             budget.spend(start.elapsed());
         }
-        result.map(drop)?;
+        match result {
+            Ok(_) => {}
+            Err(error @ ClassifyError::Engine(_)) => failure = failure.or(Some(error)),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(true)
+    failure.map_or(Ok(true), Err)
 }
 
 /// Returns the part of the upright frame that shows `pixels`, clamped to `limits`; `None` if nothing

@@ -8,12 +8,16 @@ use catdog_core::classifier::{Config, OutputActivation, RuntimeConfig};
 use catdog_core::decision::{Activation, Rules};
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::{self, ModelOptions, Normalization};
+use catdog_core::model::tflite::{ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
-use gst::glib;
+use catdog_core::property_text::{parse_mean, parse_std};
 use gst_video::VideoOrientationMethod;
 use thiserror::Error;
 
+use super::choices::{
+    AcceleratorChoice, ActivationChoice, ColorOrder, ErrorPolicy, Mode, OptimizeChoice,
+    OverlayMode, PostMessages, ResizeMethod,
+};
 use super::picture::{
     self, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, Picture, PictureError,
     PictureProperties, RoiMode,
@@ -76,6 +80,8 @@ pub const DEFAULT_THREADS: i32 = 0;
 /// The largest number of threads, more than the usual machine has CPUs. With thousands, LiteRT runs
 /// out of memory.
 const MAX_THREADS: u32 = 256;
+/// The time between two inferences if `max-inference-rate` is too small to compute it: a century.
+const MAX_PERIOD: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Minimum confidence of an accepted class.
 pub const DEFAULT_THRESHOLD: f32 = 0.7;
 /// No margin, because the default threshold already implies a lead.
@@ -105,178 +111,6 @@ pub const DEFAULT_OBJECT_METADATA: bool = false;
 pub const DEFAULT_ACTIVE: bool = true;
 /// Late frames are not inferred.
 pub const DEFAULT_QOS: bool = true;
-
-/// How a frame is fitted to the input of the model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogResizeMethod")]
-pub enum ResizeMethod {
-    /// The whole frame, stretched to the aspect ratio of the input.
-    #[default]
-    #[enum_value(name = "Stretch the whole frame", nick = "stretch")]
-    Stretch,
-    /// The center of the frame, with its aspect ratio kept.
-    #[enum_value(name = "Crop the center of the frame", nick = "crop")]
-    Crop,
-    /// The whole frame with its aspect ratio kept, with black borders.
-    #[enum_value(name = "Fit the whole frame with black borders", nick = "letterbox")]
-    Letterbox,
-}
-
-/// The order of the color channels of the model's input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogColorOrder")]
-pub enum ColorOrder {
-    /// The order of the graph, if it shows one, otherwise red, green, blue.
-    #[default]
-    #[enum_value(name = "From the graph of the model, otherwise red, green, blue", nick = "auto")]
-    Auto,
-    /// Red, green, blue.
-    #[enum_value(name = "Red, green, blue", nick = "rgb")]
-    Rgb,
-    /// Blue, green, red.
-    #[enum_value(name = "Blue, green, red", nick = "bgr")]
-    Bgr,
-}
-
-impl From<ColorOrder> for tflite::ColorOrder {
-    fn from(order: ColorOrder) -> Self {
-        match order {
-            ColorOrder::Auto => Self::Auto,
-            ColorOrder::Rgb => Self::Rgb,
-            ColorOrder::Bgr => Self::Bgr,
-        }
-    }
-}
-
-/// Whether the model may be rewritten in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogOptimize")]
-pub enum OptimizeChoice {
-    /// Rewritten if XNNPACK cannot run it as one partition, and the decisions stay the same.
-    #[default]
-    #[enum_value(name = "Rewrite the model if its decisions stay the same", nick = "auto")]
-    Auto,
-    /// The model runs as stored.
-    #[enum_value(name = "Run the model as stored", nick = "off")]
-    Off,
-}
-
-/// The hardware that runs the graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogAccelerator")]
-pub enum AcceleratorChoice {
-    /// The CPU.
-    #[default]
-    #[enum_value(name = "CPU (XNNPACK)", nick = "cpu")]
-    Cpu,
-    /// A GPU.
-    #[enum_value(name = "GPU (needs LiteRT's GPU accelerator library)", nick = "gpu")]
-    Gpu,
-    /// An NPU.
-    #[enum_value(name = "NPU (needs the vendor's LiteRT dispatch library)", nick = "npu")]
-    Npu,
-}
-
-/// How scores become confidences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogActivation")]
-pub enum ActivationChoice {
-    /// No activation if the graph ends in LOGISTIC or SOFTMAX; otherwise sigmoid for one score and
-    /// softmax for several.
-    #[default]
-    #[enum_value(
-        name = "None if the graph ends in LOGISTIC or SOFTMAX, otherwise sigmoid for one score and \
-                softmax for several",
-        nick = "auto"
-    )]
-    Auto,
-    /// The scores are confidences.
-    #[enum_value(name = "None: the scores are confidences", nick = "none")]
-    None,
-    /// The logistic function of each score.
-    #[enum_value(name = "Logistic function of each score", nick = "sigmoid")]
-    Sigmoid,
-    /// Softmax over all scores.
-    #[enum_value(name = "Softmax over all scores", nick = "softmax")]
-    Softmax,
-}
-
-/// Whether a textoverlay downstream shows the result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogOverlay")]
-pub enum OverlayMode {
-    /// A textoverlay shows the result if it has no text of its own.
-    #[default]
-    #[enum_value(name = "Set the text of a textoverlay downstream that has no text", nick = "auto")]
-    Auto,
-    /// No textoverlay is changed.
-    #[enum_value(name = "Do not touch any textoverlay", nick = "none")]
-    None,
-}
-
-/// Which results are posted on the bus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogPostMessages")]
-pub enum PostMessages {
-    /// No result is posted.
-    #[enum_value(name = "No messages", nick = "none")]
-    None,
-    /// A result is posted when the label changes.
-    #[default]
-    #[enum_value(name = "When the label changes", nick = "change")]
-    Change,
-    /// The result of every inference is posted.
-    #[enum_value(name = "For every inference", nick = "every")]
-    Every,
-}
-
-/// Whether a frame waits for its own result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogMode")]
-pub enum Mode {
-    /// Async if upstream is live, otherwise sync.
-    #[default]
-    #[enum_value(name = "async if the source is live, otherwise sync", nick = "auto")]
-    Auto,
-    /// Each frame waits for its own result.
-    #[enum_value(name = "Each frame waits for its own result", nick = "sync")]
-    Sync,
-    /// No frame waits; it gets the latest result. With `roi=each`, it waits for a part of the frame
-    /// time.
-    #[enum_value(
-        name = "Frames pass at once with the latest result (with roi=each they wait for a part of the \
-                frame time)",
-        nick = "async"
-    )]
-    Async,
-}
-
-impl Mode {
-    /// Returns whether a frame waits for its own result.
-    pub fn waits_for_result(self, upstream_is_live: bool) -> bool {
-        match self {
-            Self::Sync => true,
-            Self::Async => false,
-            Self::Auto => !upstream_is_live,
-        }
-    }
-}
-
-/// What the element does if an inference fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstCatdogErrorPolicy")]
-pub enum ErrorPolicy {
-    /// An element error is posted, and the stream stops.
-    #[default]
-    #[enum_value(name = "Post an error and stop the stream", nick = "error")]
-    Error,
-    /// One warning is posted, and the stream continues with the latest result.
-    #[enum_value(
-        name = "Post one warning and continue with the latest result",
-        nick = "passthrough"
-    )]
-    Passthrough,
-}
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
@@ -415,7 +249,7 @@ impl Settings {
                 antialias: self.antialias,
             },
             model_options: ModelOptions {
-                input_size: non_empty(&self.input_size).map(picture::parse_size).transpose()?,
+                input_size: non_empty(&self.input_size).map(picture::input_size).transpose()?,
                 output: non_empty(&self.output).map(str::to_owned),
                 color_order: self.color_order.into(),
             },
@@ -458,7 +292,7 @@ impl Settings {
                 inference_interval: current.classifier.inference_interval,
                 min_period: match self.max_inference_rate {
                     0.0 => None,
-                    rate => Duration::try_from_secs_f64(1.0 / rate).ok(),
+                    rate => Some(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(MAX_PERIOD)),
                 },
                 region: picture.region,
             },
@@ -512,9 +346,16 @@ impl Settings {
             (Some(_), None) => half("input-mean", "input-std"),
             (None, Some(_)) => half("input-std", "input-mean"),
             (Some(mean), Some(std)) => {
-                let mean = numbers("input-mean", mean, "", |_| true)?;
-                let std = numbers("input-std", std, " other than 0", f32::is_normal)?;
-                Ok(Some(Normalization { mean, std }))
+                let invalid = |property, value: &str, hint| SettingsError::Numbers {
+                    property,
+                    value: value.to_owned(),
+                    hint,
+                };
+                Ok(Some(Normalization {
+                    mean: parse_mean(mean).ok_or_else(|| invalid("input-mean", mean, ""))?,
+                    std: parse_std(std)
+                        .ok_or_else(|| invalid("input-std", std, " other than 0"))?,
+                }))
             }
         }
     }
@@ -522,24 +363,6 @@ impl Settings {
 
 fn non_empty(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// Parses one number, or three numbers separated by commas.
-fn numbers(
-    property: &'static str,
-    text: &str,
-    hint: &'static str,
-    allowed: fn(f32) -> bool,
-) -> Result<Vec<f32>, SettingsError> {
-    let parsed: Option<Vec<f32>> = text
-        .split(',')
-        .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
-        .collect();
-    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).ok_or_else(|| SettingsError::Numbers {
-        property,
-        value: text.to_owned(),
-        hint,
-    })
 }
 
 #[cfg(test)]
@@ -576,6 +399,16 @@ mod tests {
         assert!(never.runtime().unwrap_err().to_string().starts_with("inference-interval=0"));
         let none = Settings { max_results: 0, ..with_model() };
         assert!(none.runtime().unwrap_err().to_string().starts_with("max-results=0"));
+    }
+
+    #[test]
+    fn a_tiny_inference_rate_is_a_limit() {
+        let period = |max_inference_rate| {
+            Settings { max_inference_rate, ..with_model() }.runtime().unwrap().classifier.min_period
+        };
+        assert_eq!(period(0.0), None);
+        assert_eq!(period(4.0), Some(Duration::from_millis(250)));
+        assert_eq!([1e-300, f64::MIN_POSITIVE / 4.0].map(period), [Some(MAX_PERIOD); 2]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::orientation::OrientationTags;
 use super::qos::Lateness;
 use super::streaming::Streaming;
 
-/// The state of the element between start and stop.
+/// The state that the streaming thread, the events, the queries and the state changes share.
 #[derive(Default)]
 pub struct State {
     /// The element is between start and stop.

@@ -15,6 +15,7 @@ use catdog_core::stats::{Counters, nanoseconds};
 use catdog_core::sync::lock;
 use gst_video::VideoInfo;
 
+use super::choices::{ErrorPolicy, OverlayMode};
 use super::error::ProcessError;
 use super::events::{Events, Warning};
 use super::frame_map;
@@ -24,7 +25,7 @@ use super::outline::Outline;
 use super::output::{Displayed, Output, Regions, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
-use super::settings::{ErrorPolicy, OverlayMode, RuntimeSettings, Settings, SettingsError};
+use super::settings::{RuntimeSettings, Settings, SettingsError};
 use crate::metadata::Entry;
 use crate::overlay::{OverlayWriter, Overlays};
 use crate::roi::Roi;

@@ -1,4 +1,4 @@
-//! The vtables of the cue maker, the element in `catdogtext` that turns frames into cues.
+//! The cue maker, the element in `catdogtext` that turns frames into cues.
 //!
 //! Cues are made and pushed under the stream lock of the sink pad: by the streaming thread, or by
 //! the thread of the stall watch if frames have stopped coming. The state is locked for an instant

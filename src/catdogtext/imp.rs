@@ -10,15 +10,12 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 
-use super::CueMaker;
 use super::caps;
 use super::keyframes::Keyframes;
-use super::settings::*;
+use super::settings::{DEFAULT_MAX_CUE_DURATION, DEFAULT_TEXT_FORMAT, Settings};
 use super::splitter;
+use super::{CueMaker, FACTORY_NAME};
 use crate::property::check_utf8;
-
-/// The name of the element in a pipeline description.
-pub const FACTORY_NAME: &str = "catdogtext";
 
 /// The debug category of the bin and of the cue maker.
 pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -31,7 +31,8 @@ mod streaming;
 use gst::glib;
 use gst::prelude::*;
 
-pub use imp::FACTORY_NAME;
+/// The name of the element in a pipeline description.
+pub const FACTORY_NAME: &str = "catdogtext";
 
 glib::wrapper! {
     /// Turns the metadata of `catdogfilter` into timed text or JSON lines.

@@ -83,14 +83,13 @@ const WRONG: [(&str, &[&str]); 18] = [
 ];
 
 /// Damaged models that LiteRT runs. Signatures that do not fit are ignored.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 6] = [
     "graph_depth_multiplier_zero.tflite",
     "graph_intermediate_shape_wrong.tflite",
     "graph_signature_graph_out_of_range.tflite",
     "graph_signature_names_a_weight.tflite",
     "graph_signature_output_unnamed.tflite",
     "graph_signature_tensor_out_of_range.tflite",
-    "graph_sparsity_garbage.tflite",
 ];
 
 /// Returns the paths of all files in `tests/models/bad`, sorted.

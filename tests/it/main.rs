@@ -18,6 +18,8 @@ mod live;
 mod live_runtime;
 mod metadata;
 mod model_change;
+mod model_options;
+mod not_finite;
 mod optimize;
 mod orientation;
 mod overlay;

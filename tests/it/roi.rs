@@ -227,6 +227,47 @@ fn with_error_policy_passthrough_a_frame_whose_boxes_fail_keeps_the_latest_resul
 }
 
 #[test]
+fn a_box_that_fails_does_not_keep_the_others_from_their_results() {
+    let mut engine = FakeEngine::new(1, 1);
+    engine.fail_at = vec![1, 2, 5];
+    engine.stand_in_for("roi-fails-once");
+    let pipeline = play_filter_with_caps(
+        &caps("RGB", 64, 48),
+        "model-file=roi-fails-once roi=each error-policy=passthrough",
+    );
+    let first = through(&pipeline, halves(0, &[LEFT, RIGHT, LEFT, RIGHT]));
+    assert_eq!(parameters(&first), [red(), None, None, green()]);
+    assert_eq!((&*meta(&first).label, meta(&first).fresh), ("green", true));
+    let second = through(&pipeline, halves(1, &[LEFT, RIGHT, RIGHT]));
+    assert_eq!(parameters(&second), [red(), None, green()]);
+    end(&pipeline);
+    let warnings = warnings(&pipeline.wait_for_eos());
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+#[test]
+fn with_error_policy_error_a_box_that_fails_stops_the_stream_with_one_error() {
+    let mut engine = FakeEngine::new(1, 1);
+    engine.fail_at = vec![0, 2];
+    engine.stand_in_for("roi-fails-hard");
+    let pipeline =
+        play_filter_with_caps(&caps("RGB", 64, 48), "model-file=roi-fails-hard roi=each");
+    let _ = push(&pipeline, &halves(0, &[LEFT, RIGHT, LEFT]));
+    let (_, error) = pipeline.wait();
+    assert!(error.as_ref().is_some_and(|text| text.contains("inference failed")), "{error:?}");
+}
+
+#[test]
+fn a_confidence_of_any_size_comes_before_none() {
+    let pipeline = play("roi-negative", Duration::ZERO, "max-rois=1");
+    let mut buffer = halves(0, &[LEFT, RIGHT]);
+    let detection = gst::Structure::builder("detection").field("confidence", -7.0).build();
+    let metas = buffer.get_mut().unwrap();
+    metas.iter_meta_mut::<VideoRegionOfInterestMeta>().nth(1).unwrap().add_param(detection);
+    assert_eq!(parameters(&through(&pipeline, buffer)), [None, green()]);
+}
+
+#[test]
 fn in_synchronous_mode_a_frame_waits_for_all_its_boxes() {
     let pipeline = play("roi-sync", Duration::from_millis(25), "mode=sync");
     let found = parameters(&through(&pipeline, halves(0, &[LEFT, RIGHT, LEFT, RIGHT])));

@@ -4,11 +4,12 @@ libLiteRt 2.3.0 (x86-64) rejects most of them, some only when it allocates tenso
 
 - These end the process with SIGSEGV or SIGABRT: add_scale_missing, hybrid_depthwise_without_bias, op_weights_absent,
   op_writes_its_input, quantize_scale_zero, quantize_zero_point_out_of_range, signature_names_a_weight,
-  signature_output_unnamed, split_count_wrong, split_options_missing, zero_point_absent.
+  signature_output_unnamed, split_count_wrong, split_options_missing, sum_of_channel_scales, sum_scale_overflows,
+  sum_with_channel_scales, zero_point_absent.
 - These run and return another result than that of the network: activation_unknown, dilation_huge, no_operators,
   output_is_input, output_is_weight.
 - These run and return the correct result, because the damaged field is not read: depth_multiplier_zero,
-  intermediate_shape_wrong, sparsity_garbage.
+  intermediate_shape_wrong, sparsity_garbage. Other sparsity than that of the latter ends the process.
 """
 
 from collections.abc import Callable, Sequence
@@ -128,6 +129,16 @@ def quant_field(name: str, field: str, value: Any) -> Change:
 def quant_fields(name: str, scale: Sequence[float], zero_point: Sequence[int]) -> Change:
     """Returns a change of scales and zero points of a tensor."""
     return change_all(quant_field(name, "scale", scale), quant_field(name, "zeroPoint", zero_point))
+
+
+def channel_scales(name: str) -> Change:
+    """Returns a change that gives each channel of a tensor, its last dimension, a scale of its own."""
+
+    def change(_model: Any, graph: Any) -> None:
+        shape = tensor_of(graph, name).shape
+        tensor_of(graph, name).quantization = quantization([1 / 32] * shape[-1], [0] * shape[-1], len(shape) - 1)
+
+    return change
 
 
 def op_field(code: int, field: str, value: Any) -> Change:
@@ -392,6 +403,12 @@ def damaged_models() -> dict[str, bytes]:
         "range_step_zero": (range_values(0, 8, 0), operator_model("number_range")),
         "transpose_order_repeats": (first_ints(0, 1, 1, 3), operator_model("transpose")),
         "output_shape_small": (graph_output_shape(1, 2), operator_model("integer_math")),
+        "sum_of_channel_scales": (channel_scales("result3"), operator_model("add_int8")),
+        "sum_with_channel_scales": (channel_scales("other"), operator_model("sub_int8")),
+        "sum_scale_overflows": (
+            change_all(quant_field("other", "scale", [3e38]), quant_field("result3", "scale", [3e38])),
+            operator_model("add_int8"),
+        ),
         "constant_scale_zero": (quant_field("other", "scale", [0.0]), operator_model("sub_int8")),
         "dequantized_shape_wrong": (first_result_shape(3, 1000), operator_model("float16_weights")),
         "kernels_huge": (lambda _m, _g: None, large_kernels),

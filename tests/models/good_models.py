@@ -266,10 +266,23 @@ def large_1001() -> Model:
     return model
 
 
+def labels_of_second_output(metadata: bytes) -> Model:
+    """float: mean -> dense -> SOFTMAX. The outputs are the means and the scores, of which the second has labels."""
+    model = Model()
+    g = model.graph()
+    means = g.mean(g.input("input", (1, 8, 8, 3)), g.tensor("means", (1, 3)))
+    w, b = g.const("w", Lcg(21).float32((3, 3), 2.0)), g.const("b", np.zeros(3, np.float32))
+    y = g.dense(means, w, b, g.tensor("logits", (1, 3)))
+    g.t.outputs = [means, g.softmax(y, g.tensor("probabilities", (1, 3)))]
+    model.metadata("TFLITE_METADATA", metadata)
+    return model
+
+
 def good_models() -> dict[str, bytes]:
     """Returns the files by name."""
     pixels = tflite_metadata([127.5], [127.5])
     dictionary = tflite_metadata([127.5], [127.5], "temp_meta.txt")
+    second = tflite_metadata([127.5], [127.5], unlabeled=1)
     shuffled = "".join(f"{index} {LABELS[index]}\n" for index in (2, 0, 1))
     undescribed = json.dumps({"task": "classify", "names": {str(i): name for i, name in enumerate(LABELS)}})
     return {
@@ -295,6 +308,7 @@ def good_models() -> dict[str, bytes]:
         "metadata_labels_dictionary.tflite": labeled(
             float_net(19, 3, metadata=dictionary), deflated=True, name="temp_meta.txt", text=ultralytics_labels()
         ),
+        "metadata_labels_second.tflite": labeled(labels_of_second_output(second), deflated=False),
         "undescribed_labels.tflite": labeled(float_net(20, 3), deflated=True, name="metadata.json", text=undescribed),
         "non_square.tflite": float_net(17, 3, "softmax", shape=(1, 6, 10, 3)).pack(),
         "large_1001.tflite": large_1001().pack(),

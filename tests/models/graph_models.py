@@ -200,6 +200,30 @@ def hard_sigmoid(g: Graph, x: int) -> int:
     return mul(1 / 6)(g, x)
 
 
+def dense_with_relu6(g: Graph, x: int) -> int:
+    """Makes the dense layer before add 3 and end in RELU6, as converters merge an ADD and a RELU6."""
+    dense = g.t.operators[-1]
+    dense.builtinOptions.fusedActivationFunction = tfl.ActivationFunctionType.RELU6
+    dense.inputs[2] = g.const("b3", np.full(3, 3, np.float32))
+    return x
+
+
+def extremum(code: int, value: float) -> Step:
+    """Returns a step that is the larger or the smaller of a tensor and a constant."""
+    return binary(code, tfl.MaximumMinimumOptionsT, value)
+
+
+def add_with_relu(value: float) -> Step:
+    """Returns a step that adds a constant and ends in RELU."""
+
+    def step(g: Graph, x: int) -> int:
+        y = add(value)(g, x)
+        g.t.operators[-1].builtinOptions.fusedActivationFunction = tfl.ActivationFunctionType.RELU
+        return y
+
+    return step
+
+
 def activation_net(steps: list[Step]) -> Model:
     """image -> mean -> dense -> `steps`."""
     model = Model()
@@ -246,6 +270,10 @@ def graph_models() -> dict[str, bytes]:
         "logistic_classes": [logistic],
         "logistic_both_classes": [both_classes],
         "hard_sigmoid": [hard_sigmoid],
+        "hard_sigmoid_merged": [dense_with_relu6, mul(1 / 6)],
+        "hard_sigmoid_divided": [add_with_relu(3), extremum(Op.MINIMUM, 6), div(6)],
+        "hard_sigmoid_clipped": [mul(0.2), add(0.5), extremum(Op.MINIMUM, 1), extremum(Op.MAXIMUM, 0)],
+        "relu6_classes": [dense_with_relu6],
     }
     files = {f"scaling_{name}.tflite": scaling_net(steps).pack() for name, steps in scalings.items()}
     files["scaling_named.tflite"] = scaling_net([], "serving_default_rescaling_input:0").pack()

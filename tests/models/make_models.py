@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the small models that the tests load: usable ones here, one per operator in operators/, damaged and
-unsuitable ones in bad/.
+unsuitable ones in bad/, and two with many operators for the rules of the verifier in rules/.
 
 A fresh clone has to be able to test the engine with the real runtime and without further data. Every model is
 therefore built here without a framework or a download, and its bytes are the same on every machine. The networks are
@@ -21,7 +21,10 @@ from color_models import color_models
 from damaged_models import damaged_models
 from good_models import good_models
 from graph_models import graph_models
+from hostile_models import hostile_models, usable_models
+from not_finite_models import not_finite_models
 from operator_models import operator_models
+from shape_models import shape_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -31,8 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Writes the small models that the tests load.")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
-    unusable = bad_models() | damaged_models()
-    files = good_models() | graph_models() | operator_models()
+    unusable = bad_models() | damaged_models() | hostile_models()
+    files = good_models() | graph_models() | operator_models() | usable_models()
+    files |= shape_models() | not_finite_models()
     files |= {f"bad/{name}": raw for name, raw in unusable.items()}
     files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []

@@ -47,10 +47,10 @@ def floats(builder: flatbuffers.Builder, values: Sequence[float]) -> int:
 
 
 def tflite_metadata(
-    mean: Sequence[float], std: Sequence[float], label_file: str = "labels.txt", side: int = 8
+    mean: Sequence[float], std: Sequence[float], label_file: str = "labels.txt", side: int = 8, unlabeled: int = 0
 ) -> bytes:
     """Returns ModelMetadata: an RGB input of side x side pixels, normalized by (x - mean) / std, and an output with
-    labels in `label_file`."""
+    labels in `label_file` after `unlabeled` outputs without labels."""
     b = flatbuffers.Builder(512)
     normalization = table(b, 2, {0: ("offset", floats(b, mean)), 1: ("offset", floats(b, std))})
     unit = table(b, 2, {0: ("u8", 1), 1: ("offset", normalization)})  # ProcessUnitOptions.NormalizationOptions
@@ -69,7 +69,8 @@ def tflite_metadata(
     name = b.CreateString("probability")
     sink = table(b, 7, {0: ("offset", name), 3: ("offset", content), 6: ("offset", files)})
 
-    sources, sinks = offsets(b, [source]), offsets(b, [sink])
+    others = [table(b, 7, {0: ("offset", b.CreateString(f"output{index}"))}) for index in range(unlabeled)]
+    sources, sinks = offsets(b, [source]), offsets(b, [*others, sink])
     subgraphs = offsets(b, [table(b, 12, {2: ("offset", sources), 3: ("offset", sinks)})])
     name, version, parser = b.CreateString("catdog test model"), b.CreateString("1"), b.CreateString("1.0.0")
     root = table(b, 8, {0: ("offset", name), 2: ("offset", version), 3: ("offset", subgraphs), 7: ("offset", parser)})

@@ -8,7 +8,8 @@ mod output;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Describes LiteRT image classifiers as catdog reads them
 #[derive(Parser)]
@@ -30,7 +31,12 @@ fn main() -> ExitCode {
     // Exits with 0 after --help and --version, and with 2 after wrong usage.
     let Cli { command } = Cli::parse();
     let result = match command {
-        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Inspect(arguments) => {
+            if let Err(message) = arguments.check() {
+                Cli::command().error(ErrorKind::TooManyValues, message).exit();
+            }
+            inspect::run(&arguments)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ pub mod files;
 pub mod frame;
 pub mod model;
 pub mod preprocess;
+pub mod property_text;
 pub mod stats;
 pub mod sync;
 pub mod tensor;

@@ -8,15 +8,13 @@ use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use image::RgbImage;
 use serde::Serialize;
 
-use super::picture::Picture;
+use super::picture::{Picture, RGB_BYTES};
 use crate::Failure;
 
 /// Number of classes that are reported for a picture.
 const REPORTED_CLASSES: usize = 5;
 /// Number of measured inferences; the fastest counts, because other load only slows them down.
 const MEASURED_RUNS: usize = 5;
-/// Bytes of a pixel of an RGB frame.
-const RGB_BYTES: usize = 3;
 
 /// The classification of a picture.
 #[derive(Debug, Serialize)]

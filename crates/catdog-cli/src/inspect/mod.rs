@@ -78,7 +78,9 @@ fn run_pictures(arguments: &Arguments, file: &[u8], output: &mut Output) -> Resu
         None => output.pictures = classify::classify(&config, &pictures)?,
         Some(recorded) => {
             let info = ModelInfo::parse_with(file, &config.model_options)?;
-            let picture = pictures.first().ok_or("--compare-with needs one --image")?;
+            let [picture] = &pictures[..] else {
+                return Err("--compare-with needs one --image".into());
+            };
             let comparison = compare::compare(&config, &info, picture, &read_recorded(recorded)?)?;
             let summary = comparison.summary();
             if comparison.runtime_error.is_none() {

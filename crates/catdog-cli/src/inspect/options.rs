@@ -10,6 +10,7 @@ use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
 use catdog_core::model::tflite::{self, MAX_SIDE, ModelOptions, Normalization};
 use catdog_core::preprocess::{self, Resize};
+use catdog_core::property_text::{parse_mean, parse_size, parse_std};
 use clap::ValueEnum;
 
 /// The argument that selects the built-in model.
@@ -53,7 +54,7 @@ pub struct Arguments {
     /// Classify this picture (JPEG, PNG or WebP) with the LiteRT runtime; can be repeated
     #[arg(long, value_name = "FILE")]
     pub image: Vec<PathBuf>,
-    /// Compare with what python/compare/record.py recorded for the same picture, and say where catdog
+    /// Compare with what python/compare/record.py recorded for the one picture, and say where catdog
     /// differs; the exit code is then 1
     #[arg(long, value_name = "FILE", requires = "image")]
     pub compare_with: Option<PathBuf>,
@@ -80,7 +81,7 @@ pub enum ColorOrder {
 /// The values of `output-activation`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ActivationChoice {
-    /// None if the graph ends in an activation; otherwise sigmoid for one score, softmax for several
+    /// None if the graph computes probabilities; otherwise sigmoid for one score, softmax for several
     Auto,
     /// The scores are confidences
     None,
@@ -102,6 +103,18 @@ pub enum ResizeMethod {
 }
 
 impl Arguments {
+    /// Checks what clap does not check.
+    ///
+    /// # Errors
+    ///
+    /// The message about arguments that contradict each other.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match (&self.compare_with, &self.image[..]) {
+            (Some(_), [_, _, ..]) => Err("--compare-with compares one picture; give --image once"),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the configuration of a classifier with the properties that the arguments set, and the
     /// defaults of the others.
     pub fn config(&self) -> Config {
@@ -149,29 +162,22 @@ impl Arguments {
 
 /// Parses the value of `--input-size`.
 fn size(text: &str) -> Result<(usize, usize), String> {
-    let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
-    let size = text.split_once(['x', 'X']);
-    let size = size.and_then(|(width, height)| Some((side(width)?, side(height)?)));
-    size.ok_or_else(|| format!("write width and height from 1 to {MAX_SIDE}, such as 224x224"))
+    parse_size(text)
+        .ok_or_else(|| format!("write width and height from 1 to {MAX_SIDE}, such as 224x224"))
 }
 
 /// Parses the value of `--input-mean`.
 fn mean(text: &str) -> Result<Numbers, String> {
-    numbers(text, "", |_| true)
+    numbers(parse_mean(text), "")
 }
 
 /// Parses the value of `--input-std`.
 fn std(text: &str) -> Result<Numbers, String> {
-    numbers(text, " other than 0", f32::is_normal)
+    numbers(parse_std(text), " other than 0")
 }
 
-/// Parses one number, or three numbers separated by commas.
-fn numbers(text: &str, hint: &str, allowed: fn(f32) -> bool) -> Result<Numbers, String> {
-    let parsed: Option<Vec<f32>> = text
-        .split(',')
-        .map(|number| number.trim().parse().ok().filter(|n: &f32| n.is_finite() && allowed(*n)))
-        .collect();
-    parsed.filter(|numbers| matches!(numbers.len(), 1 | 3)).map(Numbers).ok_or_else(|| {
+fn numbers(parsed: Option<Vec<f32>>, hint: &str) -> Result<Numbers, String> {
+    parsed.map(Numbers).ok_or_else(|| {
         format!("write one number or three numbers{hint}, such as 127.5 or 123.7,116.3,103.5")
     })
 }

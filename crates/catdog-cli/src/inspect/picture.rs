@@ -17,6 +17,9 @@ const MAX_SIDE: u32 = 1 << 16;
 /// picture that fills the memory of the machine.
 const MAX_DECODED_BYTES: u64 = 512 << 20;
 
+/// Bytes of an RGB pixel.
+pub const RGB_BYTES: usize = 3;
+
 /// A decoded picture.
 pub struct Picture {
     /// The file.
@@ -36,7 +39,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// The message: the file cannot be read, is no such picture, or is too large.
+    /// The message: the file cannot be read, is not such a picture, or is too large.
     pub fn read(path: &Path) -> Result<Self, String> {
         let bytes = files::read(path, MAX_FILE_BYTES).map_err(|reason| {
             format!("image '{}' cannot be read: {reason}; check the path", path.display())
@@ -85,15 +88,12 @@ fn decode(bytes: &[u8]) -> image::ImageResult<(RgbImage, Orientation)> {
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     limits.check_dimensions(width, height)?;
-    // The decoded pixels are converted to RGB, whatever the file stores.
-    limits.reserve(u64::from(width) * u64::from(height) * RGB_BYTES)?;
+    // The decoded pixels and their RGB copy exist at the same time.
+    limits.reserve(u64::from(width) * u64::from(height) * RGB_BYTES as u64)?;
     limits.reserve(decoder.total_bytes())?;
     let orientation = decoder.orientation()?;
     Ok((DynamicImage::from_decoder(decoder)?.into_rgb8(), orientation))
 }
-
-/// Bytes of an RGB pixel.
-const RGB_BYTES: u64 = 3;
 
 /// Returns the CRC-32 of `bytes`, as Python's `zlib.crc32` computes it.
 fn crc32(bytes: &[u8]) -> u32 {

@@ -123,6 +123,53 @@ fn the_activation_is_named_with_its_property() {
 }
 
 #[test]
+fn gray_inputs_are_compared() {
+    for name in ["gray", "gray_nchw", "gray_without_channels"] {
+        differs(&format!("color/{name}.tflite"), "photo.png", name, &[], &[]);
+    }
+    let gray = |name, part: &[&str], set: &[&str]| {
+        differs("color/gray.tflite", "photo.png", name, part, set);
+    };
+    gray("gray_centered", &["range"], &["input-mean=127.5 input-std=127.5"]);
+    gray("gray_bgr", &["color order"], &[]);
+    // The channels of the recorded input may be first although those of the model are last.
+    gray("gray_nchw", &[], &[]);
+    let (.., comparison) = compared("color/gray.tflite", "photo.png", "gray", &[]);
+    let way = comparison["input"]["way"].as_str().unwrap();
+    assert!(way.ends_with(", gray"), "{way}");
+    assert_eq!(comparison["input"]["black"].as_array().unwrap().len(), 1, "{comparison:#}");
+}
+
+#[test]
+fn inputs_with_the_channels_first_are_compared() {
+    let nchw = |name, part: &[&str], set: &[&str]| {
+        differs("color/nchw.tflite", "photo.png", name, part, set);
+    };
+    nchw("nchw", &[], &[]);
+    nchw("nhwc_of_nchw", &[], &[]);
+    nchw("nchw_bgr", &["color order"], &["color-order=bgr"]);
+    nchw("nchw_plain", &["resizing"], &["antialias=false"]);
+    differs("color/nhwc.tflite", "photo.png", "nchw", &[], &[]);
+    differs("color/flat.tflite", "photo.png", "flat", &[], &[]);
+    differs("color/batch_4.tflite", "photo.png", "nhwc_of_nchw", &[], &[]);
+}
+
+#[test]
+fn an_input_that_is_not_the_picture_is_named() {
+    let message = |model: &str, name| {
+        let (parts, _, comparison) = compared(model, "photo.png", name, &[]);
+        assert_eq!(parts[0], "input");
+        comparison["findings"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let flat = message(SOFTMAX, "no_picture");
+    assert!(flat.contains("the same value everywhere"), "{flat}");
+    let gray = message("color/gray.tflite", "same");
+    assert!(gray.contains("shape [1, 8, 8, 3], expected [1, 8, 8, 1]"), "{gray}");
+    let rgb = message("color/nchw.tflite", "gray");
+    assert!(rgb.contains("shape [1, 8, 8, 1], expected [1, 3, 8, 8]"), "{rgb}");
+}
+
+#[test]
 fn scores_labels_and_quantization_are_named() {
     differs(LOGITS, "photo.png", "reordered", &["score order"], &[]);
     differs(LOGITS, "photo.png", "another_model", &["model"], &[]);

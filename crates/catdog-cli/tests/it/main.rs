@@ -5,6 +5,7 @@
 mod compare;
 mod image;
 mod inspect;
+mod interpretation;
 
 use std::path::PathBuf;
 
@@ -71,7 +72,7 @@ fn version_is_that_of_the_package() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_prints_nothing_to_stdout() {
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 9] = [
         &[],
         &["no-such-command"],
         &["inspect"],
@@ -80,6 +81,7 @@ fn wrong_usage_exits_with_2_and_prints_nothing_to_stdout() {
         &["inspect", "built-in", "--input-mean", "1", "--input-std", "0"],
         &["inspect", "built-in", "--output-activation", "relu"],
         &["inspect", "built-in", "--compare-with", "result.json"],
+        &["inspect", "built-in", "--image", "a", "--image", "b", "--compare-with", "result.json"],
     ];
     for arguments in wrong {
         let (code, stdout, stderr) = run(arguments);

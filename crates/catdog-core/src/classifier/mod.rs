@@ -19,8 +19,12 @@ mod config;
 mod error;
 mod input_scaling;
 mod interpretation;
+#[cfg(test)]
+mod interpretation_tests;
 mod load;
 mod probe;
+#[cfg(test)]
+mod probe_engine;
 mod region;
 mod scaling;
 mod schedule;

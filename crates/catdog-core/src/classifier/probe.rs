@@ -323,6 +323,9 @@ fn entropy(confidences: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
+mod tests_with_engine;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

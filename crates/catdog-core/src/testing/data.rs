@@ -8,8 +8,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::engine::litert::LIBRARY_VARIABLE;
+use crate::sync::lock;
 
 /// Name of the environment variable for the folder of data outside of the repository. The default
 /// is the folder `shared` next to the repository.
@@ -61,6 +63,9 @@ pub fn runtime() -> PathBuf {
 
 /// Makes a symbolic link to `library` in the folder of this program.
 fn link_next_to_program(library: &Path) -> io::Result<()> {
+    // Tests of this program run at the same time.
+    static LINKING: Mutex<()> = Mutex::new(());
+    let _linking = lock(&LINKING);
     let program = std::env::current_exe()?.canonicalize()?;
     let name = library.file_name().unwrap_or_default();
     let link = program.with_file_name(name);

@@ -22,6 +22,8 @@ pub struct FakeEngine {
     pub delay: Duration,
     /// The first run that fails, counted from 0; all later runs fail, too.
     pub fail_from: Option<u64>,
+    /// The single runs that fail, counted from 0.
+    pub fail_at: Vec<u64>,
     /// The run that panics, counted from 0.
     pub panic_at: Option<u64>,
 }
@@ -47,6 +49,7 @@ impl FakeEngine {
             runs: 0,
             delay: Duration::ZERO,
             fail_from: None,
+            fail_at: Vec::new(),
             panic_at: None,
         }
     }
@@ -109,7 +112,7 @@ impl Engine for FakeEngine {
         let run = self.runs;
         self.runs += 1;
         assert!(self.panic_at != Some(run), "this run is set to panic");
-        if self.fail_from.is_some_and(|from| run >= from) {
+        if self.fail_from.is_some_and(|from| run >= from) || self.fail_at.contains(&run) {
             return Err(EngineError::Invoke {
                 status: 3,
                 detail: "this run is set to fail".into(),

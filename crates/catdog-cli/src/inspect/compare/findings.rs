@@ -5,12 +5,13 @@ use std::fmt;
 use catdog_core::classifier::{InputRange, Interpretation};
 use catdog_core::decision::Activation;
 use catdog_core::model::tflite::ModelInfo;
-use catdog_core::preprocess::{Resize, ResizeMethod, TensorTarget};
+use catdog_core::preprocess::{Resize, ResizeMethod};
+use catdog_core::property_text::{parse_mean, parse_std};
 use serde::Serialize;
 
-use super::input::{CHANNELS, Explanation, Fit, Line, Sampling, Way};
+use super::input::{Explanation, Fit, Line, Sampling, Way};
 use super::recorded::{Recorded, RecordedImage};
-use super::scores::{self, Relation};
+use super::scores::Relation;
 
 /// Ranges that differ by less, as a part of the range, are equal. Eight-bit inputs are stored with
 /// errors of up to 1/256 of the range.
@@ -56,24 +57,28 @@ pub fn other_picture(recorded: &str, given: &str) -> Finding {
 }
 
 /// Adds why the recorded input was not explained.
-pub fn unexplained_shape(
+pub fn unexplained_input(
     findings: &mut Vec<Finding>,
     image: Option<&RecordedImage>,
     recorded: &Recorded,
-    target: &TensorTarget,
+    info: &ModelInfo,
 ) {
-    let (width, height) = (target.width, target.height);
+    let (width, height) = info.input.size;
     let message = match image {
         None => format!(
-            "the recorded input has shape {:?}, expected [1, {height}, {width}, 3]; record the tensor \
-             that the model gets",
-            recorded.input.shape
+            "the recorded input has shape {:?}, expected {:?}; record the tensor that the model gets",
+            recorded.input.shape, info.input.tensor.shape
         ),
         Some(image) if (image.width, image.height) != (width, height) => format!(
             "the recorded input has {} x {} pixels, and that of the model {width} x {height}; resize \
              to the size of the model, or convert the model with that size",
             image.width, image.height
         ),
+        Some(image) if image.has_flat_channel() => {
+            "the recorded input has the same value everywhere in a channel, so it does not show the \
+             picture; record the tensor that the model gets"
+                .into()
+        }
         Some(_) => {
             "the picture has too little contrast to find out how the input was made; use a photo"
                 .into()
@@ -82,17 +87,21 @@ pub fn unexplained_shape(
     findings.push(Finding::new("input", message));
 }
 
-/// Returns the elements of the element's input for black and white, as real numbers.
-pub fn range_of(interpretation: &Interpretation, info: &ModelInfo) -> [Line; CHANNELS] {
+/// Returns the lines from pixel values to the input that catdog computes, in real numbers: one for
+/// each channel.
+pub fn range_of(interpretation: &Interpretation, info: &ModelInfo) -> Vec<Line> {
     let InputRange { black, white } = interpretation.scaling.range(&info.input.tensor);
     let real = |stored: f32| {
         let quantization = info.input.tensor.quantization;
         quantization.map_or(stored, |q| q.scale * (stored - q.zero_point as f32))
     };
-    std::array::from_fn(|channel| {
-        let (black, white) = (f64::from(real(black[channel])), f64::from(real(white[channel])));
-        Line { slope: (white - black) / 255.0, offset: black }
-    })
+    let black_and_white = black.into_iter().zip(white).take(info.input.channels.count());
+    black_and_white
+        .map(|(black, white)| {
+            let (black, white) = (f64::from(real(black)), f64::from(real(white)));
+            Line { slope: (white - black) / 255.0, offset: black }
+        })
+        .collect()
 }
 
 /// Adds the differences between the way of the recorded input and what the element does with
@@ -102,7 +111,7 @@ pub fn input(
     explanation: &Explanation,
     resize: Resize,
     our_bgr: bool,
-    ours: &[Line; CHANNELS],
+    ours: &[Line],
 ) {
     if !explanation.is_certain() {
         findings.push(Finding::new(
@@ -110,7 +119,7 @@ pub fn input(
             format!(
                 "no usual way of resizing explains the recorded input; the closest one ({}) leaves a \
                  residual of {:.1} pixel values; check that it was made from this picture",
-                explanation.way, explanation.residual
+                explanation, explanation.residual
             ),
         ));
         return;
@@ -130,7 +139,14 @@ pub fn input(
     if sampling != Sampling::from(resize) {
         findings.push(sampling_finding(sampling));
     }
-    if bgr != our_bgr {
+    if bgr != our_bgr && ours.len() == 1 {
+        findings.push(Finding::new(
+            "color order",
+            "the recorded input is the gray of a picture whose red and blue are exchanged; convert the \
+             picture to gray with COLOR_RGB2GRAY if it is RGB, and with COLOR_BGR2GRAY if it is BGR"
+                .into(),
+        ));
+    } else if bgr != our_bgr {
         let (theirs, set) = match bgr {
             true => ("blue, green, red", "color-order=bgr"),
             false => ("red, green, blue", "color-order=rgb"),
@@ -170,21 +186,19 @@ fn sampling_finding(sampling: Sampling) -> Finding {
 }
 
 /// Returns the difference of two ranges; `None` if they are equal.
-fn range_finding(theirs: &[Line; CHANNELS], ours: &[Line; CHANNELS]) -> Option<Finding> {
+fn range_finding(theirs: &[Line], ours: &[Line]) -> Option<Finding> {
     if ranges_are_equal(theirs, ours) {
         return None;
     }
-    let range = |lines: &[Line; CHANNELS]| {
-        let ranges = lines.map(|line| {
+    let range = |lines: &[Line]| {
+        let ranges = lines.iter().map(|line| {
             let white = line.offset + 255.0 * line.slope;
             format!("{}..{}", rounded(line.offset), rounded(white))
         });
         // Small differences between the channels come from rounding.
-        if ranges_are_equal(&[lines[0]; CHANNELS], lines) {
-            ranges[0].clone()
-        } else {
-            ranges.join(", ")
-        }
+        let are_equal =
+            lines.first().is_some_and(|first| ranges_are_equal(&vec![*first; lines.len()], lines));
+        ranges.take(if are_equal { 1 } else { lines.len() }).collect::<Vec<_>>().join(", ")
     };
     let message = format!(
         "pixel values 0..255 are {} in the recorded input, and {} in that of catdog",
@@ -195,7 +209,7 @@ fn range_finding(theirs: &[Line; CHANNELS], ours: &[Line; CHANNELS]) -> Option<F
     Some(Finding::with_property("range", message, format!("input-mean={mean} input-std={std}")))
 }
 
-fn ranges_are_equal(theirs: &[Line; CHANNELS], ours: &[Line; CHANNELS]) -> bool {
+fn ranges_are_equal(theirs: &[Line], ours: &[Line]) -> bool {
     theirs.iter().zip(ours).all(|(theirs, ours)| {
         let width = 255.0 * ours.slope.abs();
         let black = theirs.offset - ours.offset;
@@ -217,30 +231,33 @@ const KNOWN: [(&str, &str); 6] = [
 ];
 
 /// Returns `input-mean` and `input-std` for `lines`, rounded to a known normalization if one fits.
-fn normalization(lines: &[Line; CHANNELS]) -> (String, String) {
+fn normalization(lines: &[Line]) -> (String, String) {
     for (mean, std) in KNOWN {
-        if known_lines(mean, std).is_some_and(|known| ranges_are_equal(lines, &known)) {
+        if known_lines(mean, std, lines.len()).is_some_and(|known| ranges_are_equal(lines, &known))
+        {
             return (mean.into(), std.into());
         }
     }
-    let join = |numbers: [f64; CHANNELS]| {
-        let texts = numbers.map(rounded);
-        if texts.iter().all(|text| *text == texts[0]) { texts[0].clone() } else { texts.join(",") }
+    let join = |number: fn(&Line) -> f64| {
+        let mut texts: Vec<String> = lines.iter().map(|line| rounded(number(line))).collect();
+        if texts.iter().all(|text| *text == texts[0]) {
+            texts.truncate(1);
+        }
+        texts.join(",")
     };
-    (join(lines.map(|line| -line.offset / line.slope)), join(lines.map(|line| 1.0 / line.slope)))
+    (join(|line| -line.offset / line.slope), join(|line| 1.0 / line.slope))
 }
 
-/// Parses an element of [`KNOWN`].
-fn known_lines(mean: &str, std: &str) -> Option<[Line; CHANNELS]> {
-    let parse = |text: &str| text.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>().ok();
-    let (means, stds) = (parse(mean)?, parse(std)?);
-    let pick = |numbers: &[f64], channel: usize| numbers.get(channel).or(numbers.first()).copied();
-    let mut lines = [Line::default(); CHANNELS];
-    for (channel, line) in lines.iter_mut().enumerate() {
-        let (mean, std) = (pick(&means, channel)?, pick(&stds, channel)?);
-        *line = Line { slope: 1.0 / std, offset: -mean / std };
+/// Returns the lines of an element of [`KNOWN`] for a number of channels; `None` if it has another
+/// number.
+fn known_lines(mean: &str, std: &str, channels: usize) -> Option<Vec<Line>> {
+    let (means, stds) = (parse_mean(mean)?, parse_std(std)?);
+    if [&means, &stds].iter().any(|numbers| ![1, channels].contains(&numbers.len())) {
+        return None;
     }
-    Some(lines)
+    let pairs = means.iter().cycle().zip(stds.iter().cycle()).take(channels);
+    let pairs = pairs.map(|(mean, std)| (f64::from(*mean), f64::from(*std)));
+    Some(pairs.map(|(mean, std)| Line { slope: 1.0 / std, offset: -mean / std }).collect())
 }
 
 /// Returns `number` with three significant digits, and 0 instead of a tiny number.
@@ -253,19 +270,19 @@ fn rounded(number: f64) -> String {
     ((number * scale).round() / scale).to_string()
 }
 
-/// Adds the difference between recorded scores and those of catdog for the same input, of which
-/// catdog applies `applied`.
+/// Adds the difference between recorded scores and those of catdog for the same input, to which
+/// catdog applies `applied`. `are_confidences` says whether the scores need no activation.
 pub fn scores(
     findings: &mut Vec<Finding>,
     relation: Relation,
     applied: Activation,
-    recorded: &[f32],
+    are_confidences: bool,
 ) {
     let activation = |message: &str, set: Activation| {
         Finding::with_property("activation", message.into(), format!("output-activation={set}"))
     };
     let found = match relation {
-        Relation::Equal if applied != Activation::None && scores::are_confidences(recorded) => {
+        Relation::Equal if applied != Activation::None && are_confidences => {
             activation(
                 "the scores of the model are confidences already, and catdog applies an activation to \
                  them",
@@ -336,8 +353,8 @@ pub fn labels(findings: &mut Vec<Finding>, recorded: &Recorded, ours: &[String])
 mod tests {
     use super::*;
 
-    fn lines(slope: f64, offset: f64) -> [Line; CHANNELS] {
-        [Line { slope, offset }; CHANNELS]
+    fn lines(slope: f64, offset: f64) -> [Line; 3] {
+        [Line { slope, offset }; 3]
     }
 
     #[test]
@@ -347,6 +364,16 @@ mod tests {
         let found = range_finding(&lines(0.02, -0.8), &lines(1.0 / 255.0, 0.0)).unwrap();
         assert_eq!(found.set.unwrap(), "input-mean=40 input-std=50");
         assert!(range_finding(&lines(0.00393, 0.001), &lines(1.0 / 255.0, 0.0)).is_none());
+    }
+
+    #[test]
+    fn one_channel_has_one_mean_and_one_standard_deviation() {
+        let found = range_finding(&lines(1.0, 0.0)[..1], &lines(1.0 / 255.0, 0.0)[..1]).unwrap();
+        assert_eq!(found.set.unwrap(), "input-mean=0 input-std=1");
+        // The first channel of a known normalization with three.
+        let caffe = Line { slope: 1.0, offset: -103.939 };
+        let found = range_finding(&[caffe], &lines(1.0 / 255.0, 0.0)[..1]).unwrap();
+        assert_eq!(found.set.unwrap(), "input-mean=104 input-std=1");
     }
 
     #[test]

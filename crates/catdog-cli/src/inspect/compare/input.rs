@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use catdog_core::frame::FrameView;
+use catdog_core::frame::{ColorMatrix, FrameView};
 use catdog_core::preprocess::{
     ChannelOrder, Channels, PreprocessError, Preprocessor, Resize, ResizeMethod, TensorTarget,
     ValueMap,
@@ -15,13 +15,11 @@ use catdog_core::tensor::{ElementType, TensorMut};
 use image::RgbImage;
 
 use super::recorded::RecordedImage;
-use super::resample::{self, Filter};
+use super::resample::{self, CHANNELS, Filter};
 use crate::Failure;
 use crate::inspect::classify::{frame_spec, plane};
 use crate::inspect::picture::Picture;
 
-/// Channels of a pixel.
-pub const CHANNELS: usize = 3;
 /// The part of the picture that remains if the shorter side is resized to 256 pixels and the middle
 /// 224 x 224 pixels are cut out, as most programs for ImageNet do.
 const CENTER_SHARE: f64 = 224.0 / 256.0;
@@ -58,7 +56,7 @@ pub struct Way {
     pub upright: bool,
     pub fit: Fit,
     pub sampling: Sampling,
-    /// The channels are blue, green, red.
+    /// Red and blue are exchanged.
     pub bgr: bool,
 }
 
@@ -72,11 +70,11 @@ pub struct Line {
 }
 
 /// The best explanation of a recorded input.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Explanation {
     pub way: Way,
     /// One line for each channel of the recorded input.
-    pub lines: [Line; CHANNELS],
+    pub lines: Vec<Line>,
     /// Root mean square of the difference, in pixel values.
     pub residual: f64,
 }
@@ -114,7 +112,7 @@ pub fn explain(
         let resized = resized(pixels, size, way.fit, way.sampling)?;
         for reversed in [false, true] {
             let way = Way { bgr: reversed, ..way };
-            explanations.extend(fit_lines(&resized, &recorded.values, way));
+            explanations.extend(fit_lines(&resized, recorded, way));
         }
     }
     let best = explanations.iter().map(|e| e.residual).fold(f64::INFINITY, f64::min);
@@ -125,7 +123,7 @@ pub fn explain(
     }))
 }
 
-/// Returns all ways, with the channels red, green, blue.
+/// Returns all ways, without an exchange of red and blue.
 fn ways(picture: &Picture) -> Vec<Way> {
     let methods = [ResizeMethod::Stretch, ResizeMethod::Crop, ResizeMethod::Letterbox];
     let bilinear = [true, false].map(|antialias| Sampling::Bilinear { antialias });
@@ -150,7 +148,7 @@ fn ways(picture: &Picture) -> Vec<Way> {
         for sampling in bilinear.into_iter().chain(others) {
             add(Fit::Center, sampling);
             for method in methods {
-                // Bars are a matter of the element.
+                // Other programs letterbox with bilinear interpolation, too.
                 if method != ResizeMethod::Letterbox || !matches!(sampling, Sampling::Other(_)) {
                     add(Fit::Method(method), sampling);
                 }
@@ -235,20 +233,38 @@ fn part(pixels: &RgbImage, (width, height): (usize, usize), fit: Fit) -> ((f64, 
     (((whole.0 - extent.0) / 2.0, (whole.1 - extent.1) / 2.0), extent)
 }
 
-/// Fits a line per channel from `pixels` to `recorded`. Returns `None` without contrast.
-fn fit_lines(pixels: &[f32], recorded: &[f32], way: Way) -> Option<Explanation> {
-    let mut lines = [Line::default(); CHANNELS];
+/// Fits a line per channel from `pixels`, red, green and blue values, to `recorded`. Returns `None`
+/// without contrast.
+fn fit_lines(pixels: &[f32], recorded: &RecordedImage, way: Way) -> Option<Explanation> {
+    let channels = recorded.channels;
+    let mut lines = Vec::with_capacity(channels);
     let mut squares = 0.0;
-    for (channel, line) in lines.iter_mut().enumerate() {
-        let of = if way.bgr { CHANNELS - 1 - channel } else { channel };
-        let xs = pixels.iter().skip(of).step_by(CHANNELS).map(|&x| f64::from(x));
-        let ys = recorded.iter().skip(channel).step_by(CHANNELS).map(|&y| f64::from(y));
-        let (fitted, mean_square) = fit_line(xs.zip(ys))?;
-        *line = fitted;
-        squares += mean_square / fitted.slope.powi(2);
+    for (channel, weights) in weights(channels, way.bgr).into_iter().enumerate() {
+        let weigh = |pixel: &[f32]| -> f64 {
+            pixel.iter().zip(weights).map(|(&value, weight)| f64::from(value) * weight).sum()
+        };
+        let xs = pixels.chunks_exact(CHANNELS).map(weigh);
+        let ys = recorded.values.iter().skip(channel).step_by(channels).map(|&y| f64::from(y));
+        let (line, mean_square) = fit_line(xs.zip(ys))?;
+        squares += mean_square / line.slope.powi(2);
+        lines.push(line);
     }
-    let residual = (squares / CHANNELS as f64).sqrt();
+    let residual = (squares / channels as f64).sqrt();
     residual.is_finite().then_some(Explanation { way, lines, residual })
+}
+
+/// Returns the weights of red, green and blue in each channel of an input: one color per channel, or
+/// the luma if there is one channel.
+fn weights(channels: usize, bgr: bool) -> Vec<[f64; CHANNELS]> {
+    let ColorMatrix { kr, kb } = ColorMatrix::BT601;
+    let mut weights = match channels {
+        1 => vec![[kr, 1.0 - kr - kb, kb]],
+        _ => vec![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    };
+    if bgr {
+        weights.iter_mut().for_each(|weights| weights.reverse());
+    }
+    weights
 }
 
 /// Fits a line by least squares. Returns it with the mean square of the differences; `None` if the
@@ -270,11 +286,17 @@ fn fit_line(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<(Line, f
     Some((line, ((yy - slope * xy) / count).max(0.0)))
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let order = if self.bgr { "BGR" } else { "RGB" };
-        write!(f, "{}, {}, {order}", self.fit, self.sampling)?;
-        if self.upright { Ok(()) } else { f.write_str(", without the EXIF rotation") }
+        let Way { upright, fit, sampling, bgr } = self.way;
+        let colors = match (self.lines.len(), bgr) {
+            (1, false) => "gray",
+            (1, true) => "gray of BGR",
+            (_, false) => "RGB",
+            (_, true) => "BGR",
+        };
+        write!(f, "{fit}, {sampling}, {colors}")?;
+        if upright { Ok(()) } else { f.write_str(", without the EXIF rotation") }
     }
 }
 
@@ -316,6 +338,27 @@ mod tests {
         let points = [(0.0, 2.0), (10.0, 20.0), (20.0, 40.0), (30.0, 62.0)];
         let (line, mean_square) = fit_line(points.into_iter()).unwrap();
         assert_eq!((line, mean_square), (Line { slope: 2.0, offset: 1.0 }, 1.0));
+    }
+
+    #[test]
+    fn a_gray_input_is_fitted_to_the_luma() {
+        // Red, green, blue and a mixture, and their luma of BT.601.
+        let pixels = [255., 0., 0., 0., 255., 0., 0., 0., 255., 40., 160., 64.];
+        let luma = [76.245, 149.685, 29.07, 113.176];
+        let values = luma.map(|luma| luma / 255.0).to_vec();
+        let recorded = RecordedImage { width: 4, height: 1, channels: 1, values };
+        let way = Way {
+            upright: true,
+            fit: Fit::Method(ResizeMethod::Stretch),
+            sampling: Sampling::Bilinear { antialias: true },
+            bgr: false,
+        };
+        let found = fit_lines(&pixels, &recorded, way).unwrap();
+        assert!(found.residual < 1e-3 && found.lines.len() == 1, "{found:?}");
+        assert!((found.lines[0].slope - 1.0 / 255.0).abs() < 1e-6, "{found:?}");
+        assert!(found.to_string().ends_with(", gray"), "{found}");
+        let exchanged = fit_lines(&pixels, &recorded, Way { bgr: true, ..way }).unwrap();
+        assert!(exchanged.residual > 10.0, "{exchanged:?}");
     }
 
     #[test]

@@ -56,9 +56,9 @@ struct InputReport {
     /// Root mean square of the difference that the way does not explain, in pixel values.
     residual: f64,
     /// The element of black in each channel.
-    black: [f64; input::CHANNELS],
+    black: Vec<f64>,
     /// The element of white in each channel.
-    white: [f64; input::CHANNELS],
+    white: Vec<f64>,
 }
 
 /// The comparison of scores.
@@ -100,11 +100,9 @@ pub fn compare(
         Err(LoadError::Runtime(_)) => Interpretation::new(config, info, None)?,
         interpretation => interpretation?,
     };
-    let image = recorded.input.image(info.input.tensor.quantization);
-    let target = interpretation.tensor_target(info);
-    let fits =
-        |image: &&RecordedImage| (image.width, image.height) == (target.width, target.height);
-    let bgr = target.channels == Channels::Bgr;
+    let image = recorded.input.image(&info.input);
+    let fits = |image: &&RecordedImage| (image.width, image.height) == info.input.size;
+    let bgr = info.input.channels == Channels::Bgr;
     let explanation = match image.as_ref().filter(fits) {
         Some(image) => input::explain(picture, image, config.resize, bgr)?,
         None => None,
@@ -118,7 +116,7 @@ pub fn compare(
             let ours = findings::range_of(&interpretation, info);
             findings::input(&mut findings, explanation, config.resize, bgr, &ours);
         }
-        (image, _) => findings::unexplained_shape(&mut findings, image.as_ref(), recorded, &target),
+        (image, _) => findings::unexplained_input(&mut findings, image.as_ref(), recorded, info),
     }
     let run = run(info, &interpretation, config, picture, image.as_ref().filter(fits));
     let (scores, runtime_error) = match run {
@@ -169,7 +167,8 @@ fn run(
     let recorded = match image {
         None => None,
         Some(image) => {
-            store(&image.values, info.input.tensor.quantization, engine.input_mut());
+            let values = image.values_in(info.input.order);
+            store(&values, info.input.tensor.quantization, engine.input_mut());
             engine::run(&mut engine)?;
             Some((scores_of(&engine, info.output.quantization), scores_of(&engine, None)))
         }
@@ -221,8 +220,9 @@ fn scores_report(
         relation => relation,
     };
     let applied = interpretation.activation;
+    let are_confidences = scores::need_no_activation(&theirs, info.activation);
     if run.recorded.is_some() {
-        findings::scores(findings, relation, applied, &theirs);
+        findings::scores(findings, relation, applied, are_confidences);
     }
     let labels = &interpretation.labels.names;
     let best = |scores: &[f32], activation: Activation| {
@@ -232,7 +232,7 @@ fn scores_report(
     let their_activation = match relation {
         Relation::BeforeSoftmax => Activation::Softmax,
         Relation::BeforeSigmoid => Activation::Sigmoid,
-        Relation::Equal if !scores::are_confidences(&theirs) => applied,
+        Relation::Equal if !are_confidences => applied,
         Relation::Stored => applied,
         _ => Activation::None,
     };
@@ -253,10 +253,10 @@ impl InputReport {
         Self {
             width: image.width,
             height: image.height,
-            way: explanation.way.to_string(),
+            way: explanation.to_string(),
             residual: explanation.residual,
-            black: explanation.lines.map(|line| line.offset),
-            white: explanation.lines.map(|line| line.offset + 255.0 * line.slope),
+            black: explanation.lines.iter().map(|line| line.offset).collect(),
+            white: explanation.lines.iter().map(|line| line.offset + 255.0 * line.slope).collect(),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use image::RgbImage;
 
-/// Channels of a pixel.
-const CHANNELS: usize = 3;
+/// Channels of a pixel of the picture.
+pub const CHANNELS: usize = 3;
 
 /// Positions that are closer to the border of two pixels count as being on it.
 const TIE: f64 = 1e-4;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use catdog_core::decision::{Activation, Decider, Rules};
+use catdog_core::model::tflite::GraphActivation;
 use catdog_core::tensor::TensorRef;
 use serde::Serialize;
 
@@ -90,6 +91,12 @@ pub fn are_confidences(scores: &[f32]) -> bool {
     in_range && (scores.len() == 1 || (sum - 1.0).abs() < 0.02)
 }
 
+/// Returns whether `scores` of a model that ends in `graph` are confidences. A single score between 0
+/// and 1 may be a logit, so for one score only the graph tells.
+pub fn need_no_activation(scores: &[f32], graph: GraphActivation) -> bool {
+    are_confidences(scores) && (scores.len() > 1 || graph != GraphActivation::None)
+}
+
 /// Returns the confidences of the classes, computed by the decision of the element.
 pub fn confidences(scores: &[f32], activation: Activation) -> Vec<f32> {
     let count = scores.len();
@@ -140,6 +147,14 @@ mod tests {
         assert_eq!(of_floats(&LOGITS, &[2.0, -1.0, 1.5]), Relation::Different);
         assert_eq!(of_floats(&LOGITS, &[2.0, -1.0]), Relation::Different);
         assert_eq!(of_floats(&[0.2], &[0.8]), Relation::Complement);
+    }
+
+    #[test]
+    fn a_small_logit_is_not_a_confidence() {
+        assert!(!need_no_activation(&[0.4], GraphActivation::None));
+        assert!(need_no_activation(&[0.4], GraphActivation::Logistic));
+        assert!(need_no_activation(&SOFTMAX, GraphActivation::None));
+        assert!(!need_no_activation(&LOGITS, GraphActivation::None));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Found {
     pub groups: Vec<Group>,
     /// The files whose names have nothing in common with the model. They may belong to another one.
     pub unrelated: Vec<PathBuf>,
+    /// The files in `groups` whose names have more in common with another model in the folder.
+    pub of_other_models: Vec<PathBuf>,
     /// The folder contains other models.
     pub has_other_models: bool,
 }
@@ -74,10 +76,23 @@ pub fn find(model: &Path) -> Found {
     let mut groups: Vec<Group> = own.iter().filter_map(|name| expected(name)).collect();
     groups.extend(related.into_iter().map(|files| Group { files, is_expected: false }));
     groups.extend(COMMON.into_iter().filter_map(expected));
-    let is_model = |file: &&PathBuf| extension(file) == "tflite";
-    let has_other_models =
-        entries.iter().filter(is_model).any(|file| file.file_name() != model.file_name());
-    Found { groups, unrelated, has_other_models }
+    let is_other_model =
+        |file: &&PathBuf| extension(file) == "tflite" && file.file_name() != model.file_name();
+    let other_models = entries.iter().filter(is_other_model).map(|file| stem_of(file));
+    let other_models: Vec<String> = other_models.collect();
+    let is_of_other_model = |file: &&PathBuf| {
+        let name = stem_of(file);
+        let (shared, _) = similarity(&name, &stem);
+        other_models.iter().any(|other| similarity(&name, other).0 > shared)
+    };
+    let found = groups.iter().filter(|group| !group.is_expected).flat_map(|group| &group.files);
+    let of_other_models = found.filter(is_of_other_model).cloned().collect();
+    Found { groups, unrelated, of_other_models, has_other_models: !other_models.is_empty() }
+}
+
+/// Returns the name of a file without its extension, in lower case.
+fn stem_of(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
 /// Returns the files in the folder of `model`, sorted by name.
@@ -106,7 +121,7 @@ fn others(entries: &[PathBuf], stem: &str, own: &[String]) -> (Vec<Vec<PathBuf>>
     });
     let mut by_similarity: BTreeMap<(usize, usize), Vec<PathBuf>> = BTreeMap::new();
     for file in other {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = stem_of(file);
         let similarity = similarity(&name, stem);
         let has_part = PARTS.iter().any(|part| name.contains(part));
         if has_part || (similarity.0 > 0 && name == stem.to_lowercase()) {

@@ -43,9 +43,10 @@ pub const NAME_TITLES: [&str; 11] = [
 /// or all of 1 to n.
 pub fn in_order<T>(mut pairs: Vec<(usize, T)>) -> Option<Vec<T>> {
     pairs.sort_by_key(|(index, _)| *index);
-    let first = pairs.first()?.0;
+    // A larger index than 1 is checked first, because counting on from the largest one overflows.
+    let first = pairs.first().map(|(index, _)| *index).filter(|first| *first <= 1)?;
     let complete = pairs.iter().zip(first..).all(|((index, _), wanted)| *index == wanted);
-    (first <= 1 && complete).then(|| pairs.into_iter().map(|(_, name)| name).collect())
+    complete.then(|| pairs.into_iter().map(|(_, name)| name).collect())
 }
 
 /// Returns the names in `lines`, one per line, without their indices.
@@ -85,35 +86,48 @@ fn quoted(name: &str) -> Option<&str> {
     inside('"').or_else(|| inside('\'')).map(str::trim).filter(|name| !name.is_empty())
 }
 
+/// The index at the start of a line.
+struct LeadingIndex<'a> {
+    index: usize,
+    /// The rest of the line; empty if the line is a number.
+    name: &'a str,
+    /// A separator is between index and name.
+    is_separated: bool,
+    /// The separator is more than spaces, so that the number cannot be a part of the name.
+    is_marked: bool,
+}
+
 /// Reads lines that start with an index.
-fn leading<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
+pub fn leading<'a>(lines: &[&'a str]) -> Option<Vec<&'a str>> {
     let parsed: Option<Vec<_>> = lines.iter().map(|line| leading_index(line)).collect();
     let parsed = parsed?;
     // In names such as "1st" and "2nd" the number is part of the name. Coral's labels of the Oxford
     // pets ("0Abyssinian") are recognized by their order, which starts at 0.
-    if parsed.iter().any(|(_, _, separated)| !separated)
-        && parsed.iter().enumerate().any(|(line, (index, ..))| line != *index)
+    if parsed.iter().any(|line| !line.is_separated)
+        && parsed.iter().enumerate().any(|(number, line)| number != line.index)
     {
         return None;
     }
     // Names that are numbers stay. A single class without a name keeps its number as the name.
-    if parsed.iter().all(|(_, name, _)| name.is_empty()) {
+    if parsed.iter().all(|line| line.name.is_empty()) {
         return None;
     }
-    let pairs = parsed
-        .iter()
-        .zip(lines)
-        .map(|((index, name, _), line)| (*index, if name.is_empty() { *line } else { *name }));
+    let pairs = parsed.iter().zip(lines).map(|(parsed, line)| {
+        (parsed.index, if parsed.name.is_empty() { line } else { parsed.name })
+    });
     let names = in_order(pairs.collect())?;
-    // Without their numbers, names such as "1 star" and "2 stars" would lose their meaning. A few
-    // equal names are normal: ImageNet has two pairs in 1000.
+    // Without their numbers, names such as "1 star" and "2 stars" would lose their meaning. Such
+    // names rarely start at 0, and then most of them are equal. A few equal names are normal:
+    // ImageNet has two pairs in 1000, and a small model can have two classes for "other".
     let distinct: HashSet<&str> = names.iter().copied().collect();
-    ((names.len() - distinct.len()) * 10 <= names.len()).then_some(names)
+    let starts_at_zero = parsed.iter().any(|line| line.index == 0);
+    let allowed = names.len() / if starts_at_zero { 2 } else { 10 };
+    let are_indices = parsed.iter().all(|line| line.is_marked);
+    (are_indices || names.len() - distinct.len() <= allowed).then_some(names)
 }
 
-/// Splits `line` into index, name, and whether a separator is between them. The name is empty if the
-/// line is a number.
-fn leading_index(line: &str) -> Option<(usize, &str, bool)> {
+/// Splits `line` into index and name.
+fn leading_index(line: &str) -> Option<LeadingIndex<'_>> {
     let (open, close) = match line.chars().next()? {
         '[' => (&line[1..], "]"),
         '(' => (&line[1..], ")"),
@@ -132,9 +146,12 @@ fn leading_index(line: &str) -> Option<(usize, &str, bool)> {
     };
     let name = closed.trim_start_matches(SEPARATORS);
     let name = ["- ", "-> ", "> "].iter().find_map(|dash| name.strip_prefix(dash)).unwrap_or(name);
+    let separator = &rest[..rest.len() - name.len()];
+    let is_marked = !separator.trim().is_empty();
     let name = name.trim();
-    let separated = name.len() < rest.len() || name.is_empty();
-    (separated || name.starts_with(char::is_alphabetic)).then_some((index, name, separated))
+    let is_separated = name.len() < rest.len() || name.is_empty();
+    let is_index = is_separated || name.starts_with(char::is_alphabetic);
+    is_index.then_some(LeadingIndex { index, name, is_separated, is_marked })
 }
 
 /// Reads lines that end with an index after a comma, tab or colon.
@@ -247,6 +264,20 @@ mod tests {
         ] {
             assert_eq!(of(text), text.lines().collect::<Vec<_>>(), "{text}");
         }
+    }
+
+    #[test]
+    fn equal_names_do_not_make_an_index_a_part_of_the_name() {
+        assert_eq!(of("0 other\n1 cat\n2 other"), ["other", "cat", "other"]);
+        assert_eq!(of("1: other\n2: cat\n3: other"), ["other", "cat", "other"]);
+        let stars = "0 stars\n1 star\n2 stars\n3 stars\n4 stars\n5 stars";
+        assert_eq!(of(stars), stars.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_largest_index_is_a_part_of_the_name() {
+        assert_eq!(of("18446744073709551615 red"), ["18446744073709551615 red"]);
+        assert_eq!(of("red,18446744073709551615"), ["red,18446744073709551615"]);
     }
 
     #[test]

@@ -193,7 +193,8 @@ fn read_beside_model(
         let Some((file, fit)) = best(&group.files, scores, reasons) else { continue };
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         warnings.append(&mut expected);
-        if rank == n_related && found.has_other_models {
+        let is_unrelated = rank == n_related && found.has_other_models;
+        if is_unrelated || found.of_other_models.iter().any(|other| other == file) {
             warnings.push(format!(
                 "the labels are from '{name}' next to the model, which may belong to another model \
                  in this folder; set labels-file"

@@ -1,5 +1,8 @@
 //! Tests of the sources of labels and their order.
 
+mod beside;
+mod forms;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +154,25 @@ fn the_file_that_fits_and_is_most_specific_is_used() {
     assert_eq!(imagenet.names, ["background", "tench", "goldfish", "shark"]);
     // Its name does not say which of the models it belongs to.
     assert!(warning(&imagenet).contains("may belong to another model"), "{imagenet:?}");
+}
+
+#[test]
+fn a_file_that_is_named_after_another_model_is_used_with_a_warning() {
+    let files = [("pets_v1_labels.txt", "cat\ndog"), ("pets_v1.tflite", "")];
+    let labels = beside_model("pets_v2.tflite", 2, &files);
+    assert_eq!((&*labels.names[1], &labels.source), ("dog", &beside("pets_v1_labels.txt")));
+    assert!(warning(&labels).contains("may belong to another model"), "{labels:?}");
+    // Two forms of a model share their labels.
+    let files = [("pets_labels.txt", "cat\ndog"), ("pets.tflite", "")];
+    assert!(beside_model("pets_quant.tflite", 2, &files).warnings.is_empty());
+    let files = [("pets_v2_labels.txt", "cat\ndog"), ("pets_v1.tflite", "")];
+    assert!(beside_model("pets_v2.tflite", 2, &files).warnings.is_empty());
+}
+
+#[test]
+fn quoted_names_on_one_line_are_several_names() {
+    assert_eq!(from_file(b"\"cat\", \"dog\"\n", 2).unwrap().names, ["cat", "dog"]);
+    assert_eq!(from_metadata(b"'cat', 'dog, small'", 2).names, ["cat", "dog, small"]);
 }
 
 #[test]

@@ -72,7 +72,18 @@ pub fn names(text: &str, source_name: &str) -> Result<Vec<String>, LabelsError> 
     if lines.is_empty() {
         return Err(LabelsError::Empty { source_name: source_name() });
     }
-    Ok(indexed::names(&lines))
+    Ok(quoted_names(text, &lines).unwrap_or_else(|| indexed::names(&lines)))
+}
+
+/// Returns the names in a list without brackets, such as `"cat", "dog"`, of which a line has several.
+/// `None` if `text` is not such a list, or its lines start with an index.
+fn quoted_names(text: &str, lines: &[&str]) -> Option<Vec<String>> {
+    if !text.trim_start().starts_with(['"', '\'']) || indexed::leading(lines).is_some() {
+        return None;
+    }
+    let Ok(Literal::List(items)) = Literal::parse(&format!("[{text}]")) else { return None };
+    let names: Vec<String> = items.iter().map(self::text).collect::<Option<_>>()?;
+    (names.len() > lines.len()).then(|| names.iter().map(|name| name.trim().to_owned()).collect())
 }
 
 /// Returns whether `text` is meant to be a dictionary or a list. A file of lines may have a bracket
@@ -241,6 +252,21 @@ mod tests {
         }
         let damaged = of("{'names': {0: 'cat', 1: 'do");
         assert_eq!(damaged, Err(LabelsError::Syntax { source_name: "x".into(), position: 27 }));
+    }
+
+    #[test]
+    fn quoted_names_on_one_line_are_a_list() {
+        for content in
+            ["\"cat\", \"dog\"", "'cat','dog'", "\"cat\", \"dog\",\n", " 'cat' , \"dog\" "]
+        {
+            assert_eq!(of(content).unwrap(), ["cat", "dog"], "{content}");
+        }
+        let wrapped = "\"tench, Tinca tinca\", \"goldfish\",\n\"shark\"";
+        assert_eq!(of(wrapped).unwrap(), ["tench, Tinca tinca", "goldfish", "shark"]);
+        // These lines have one name each.
+        assert_eq!(of("\"0\", \"cat\",\n\"1\", \"dog\",").unwrap(), ["cat", "dog"]);
+        assert_eq!(of("\"cat\"\n\"dog\"").unwrap(), ["cat", "dog"]);
+        assert_eq!(of("\"big\" cat\n\"small\" dog").unwrap(), ["\"big\" cat", "\"small\" dog"]);
     }
 
     #[test]

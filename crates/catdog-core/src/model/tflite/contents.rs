@@ -9,6 +9,7 @@ use super::schema::{
     BuiltinOperator, MIN_BUFFER_OFFSET, MODEL_IDENTIFIER, buffer, model, operator, operator_code,
     sub_graph, tensor,
 };
+use super::verify::verify_limits;
 
 /// Returns the names of the operators of the model `file`, as `schema.fbs` spells them, with the
 /// number of times that each occurs in the subgraph that runs. The most frequent operators are
@@ -53,9 +54,11 @@ pub(super) fn buffer_bytes(buffer: Table<'_>) -> u64 {
     }
 }
 
-/// Returns the root table of a file, and its subgraph that runs.
+/// Returns the root table of a file, and its subgraph that runs; `None` if the file has more or larger
+/// parts than a model.
 pub(super) fn graph_that_runs(file: &[u8]) -> Option<(Table<'_>, Table<'_>)> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
+    verify_limits(root).ok()?;
     let subgraphs = root.tables(model::SUBGRAPHS);
     let entry = EntryPoint::choose(root, &subgraphs).ok()?;
     Some((root, entry.graph))

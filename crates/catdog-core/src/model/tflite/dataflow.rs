@@ -131,6 +131,9 @@ impl<'a> Dataflow<'a> {
     /// Returns scale and zero point of a tensor with per-tensor quantization.
     pub fn quantization(&self, tensor: usize) -> Option<(f64, f64)> {
         let parameters = self.tensors.get(tensor)?.table(tensor::QUANTIZATION)?;
+        if parameters.list_len(quantization_parameters::SCALE, size_of::<f32>()) != Some(1) {
+            return None;
+        }
         let &[scale] = &parameters.f32_vector(quantization_parameters::SCALE)[..] else {
             return None;
         };
@@ -219,6 +222,14 @@ fn float16(bits: u16) -> f64 {
 /// Source: the TensorFlow Lite 8-bit quantization specification.
 fn dequantize(values: Vec<f64>, shape: &[usize], tensor: Table<'_>) -> Option<Vec<f64>> {
     let Some(parameters) = tensor.table(tensor::QUANTIZATION) else { return Some(values) };
+    // A tensor has no more scales than elements. They are counted before they are copied, because
+    // many constants can share a long list.
+    let count = |id, size| parameters.list_len(id, size).unwrap_or(0);
+    let scales = count(quantization_parameters::SCALE, size_of::<f32>());
+    let zero_points = count(quantization_parameters::ZERO_POINT, size_of::<i64>());
+    if scales.max(zero_points) > values.len().max(1) {
+        return None;
+    }
     let scales = parameters.f32_vector(quantization_parameters::SCALE);
     let zero_points = parameters.i64_vector(quantization_parameters::ZERO_POINT);
     let dimension = parameters.i32(quantization_parameters::QUANTIZED_DIMENSION);

@@ -89,8 +89,8 @@ pub enum ModelError {
     },
     /// A weight tensor is stored without its zeros.
     #[error(
-        "its tensor '{tensor}' has sparse weights, which catdog does not run; export the model \
-         without sparsity"
+        "its tensor '{tensor}' has sparse weights, which catdog does not run; export it without \
+         sparsity"
     )]
     SparseWeights {
         /// Name of the tensor.

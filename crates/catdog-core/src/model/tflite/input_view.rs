@@ -14,6 +14,8 @@ use super::schema::{BuiltinOperator, TensorType, layer_inputs};
 const MAX_CHANNELS: usize = 4;
 /// Limit for the operators that scale the input. Exporters write up to four.
 const MAX_STEPS: usize = 16;
+/// Limit for the tensors on the way from the input. Exporters write a few dozen.
+const MAX_VIEWS: usize = 1 << 10;
 
 /// The function from the values of one input channel to the values of one channel of another
 /// tensor: `scale * x + offset`.
@@ -65,6 +67,7 @@ pub struct InputView {
 pub fn first_view(flow: &Dataflow<'_>, input: usize) -> Option<InputView> {
     let mut views: Vec<Option<InputView>> = vec![None; flow.tensors()];
     *views.get_mut(input)? = Some(InputView::of_input(&flow.shape(input))?);
+    let mut count = 0;
     for (number, operator) in flow.operators.iter().enumerate() {
         // The size of the input says nothing about its values.
         if operator.code == BuiltinOperator::SHAPE {
@@ -72,6 +75,10 @@ pub fn first_view(flow: &Dataflow<'_>, input: usize) -> Option<InputView> {
         }
         let mut read = operator.inputs.iter().copied().flatten();
         let Some(tensor) = read.find(|&tensor| views[tensor].is_some()) else { continue };
+        count += operator.outputs.len();
+        if count > MAX_VIEWS {
+            return None;
+        }
         match follow(flow, operator, &views) {
             Some(outputs) => {
                 for (&output, view) in operator.outputs.iter().zip(outputs) {
@@ -343,7 +350,12 @@ fn sliced(flow: &Dataflow<'_>, operator: &Operator<'_>, view: &InputView) -> Opt
         return None;
     }
     let Some(axis) = view.axis else { return Some(view.clone()) };
-    let is_set = |mask: I32Field, axis: usize| options.i32(mask) >> axis & 1 == 1;
+    let is_set = |mask: I32Field, axis: usize| {
+        u32::try_from(axis)
+            .ok()
+            .and_then(|axis| options.i32(mask).checked_shr(axis))
+            .is_some_and(|bits| bits & 1 == 1)
+    };
     let constant = |position| flow.constant(operator.input(position)?);
     let at = |position| constant(position)?.values.get(axis).copied();
     let (begin, end, stride) = (at(1)?, at(2)?, at(3)?);

@@ -13,6 +13,7 @@ use super::schema::{
     MODEL_IDENTIFIER, TensorType, model, quantization_parameters, signature_def, sub_graph, tensor,
     tensor_map,
 };
+use super::verify::verify_limits;
 use crate::tensor::Quantization;
 
 /// Limit for the signatures, inputs and outputs that are listed. Models have a few; the tables of a
@@ -75,9 +76,13 @@ pub struct ConstantType {
 
 impl Listing {
     /// Reads the parts of `file`. Returns `None` if it is not a flatbuffer with the identifier of
-    /// `.tflite` files. Parts that are damaged are empty.
+    /// `.tflite` files. Parts that are damaged are empty; all are empty if the file has more or larger
+    /// parts than a model.
     pub fn read(file: &[u8]) -> Option<Self> {
         let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
+        if verify_limits(root).is_err() {
+            return Some(Self::default());
+        }
         let subgraphs = root.tables(model::SUBGRAPHS);
         let mut listing = Self { subgraphs: subgraphs.len(), ..Self::default() };
         let entry = EntryPoint::choose(root, &subgraphs).ok();

@@ -7,6 +7,7 @@
 //! The files build on each other: `reader` reads the flatbuffer format, `schema` names the numbers
 //! of the two schemas, and all other files use these two.
 
+mod activation_search;
 mod contents;
 mod dataflow;
 mod entry_point;
@@ -30,6 +31,8 @@ mod scores_output;
 mod strip_signatures;
 mod tensor_description;
 mod tensor_names;
+#[cfg(test)]
+mod test_model;
 #[cfg(test)]
 mod tests;
 mod verify;

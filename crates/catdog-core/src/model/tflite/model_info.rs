@@ -7,7 +7,8 @@
 
 use std::collections::HashSet;
 
-use super::entry_point::EntryPoint;
+use super::activation_search;
+use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
 use super::graph_activation::GraphActivation;
 use super::graph_range::GraphRange;
@@ -19,7 +20,7 @@ use super::reader::{Flatbuffer, Table};
 use super::schema::{BuiltinOperator, MODEL_IDENTIFIER, model, operator, sub_graph, tensor};
 use super::scores_output::{self, MAX_OUTPUTS};
 use super::tensor_description::TensorDescription;
-use super::verify::{InputShape, verify};
+use super::verify::{InputShape, verify, verify_limits};
 use crate::tensor::TensorInfo;
 
 /// The description of an image classifier, from its file.
@@ -112,16 +113,15 @@ impl ModelInfo {
         }
         let outputs = entry.outputs.iter().map(|port| TensorDescription::read(&tensors, port));
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
-        refuse_equal_names(&outputs)?;
+        refuse_equal_names(&entry.outputs, &tensors, &outputs)?;
         let batch = input.batch();
-        let activation = |index: usize| {
-            GraphActivation::find(root, entry.graph, entry.outputs[index].tensor, batch)
-        };
+        let output_tensors = entry.outputs.iter().map(|output| output.tensor);
+        let activations = activation_search::find(root, entry.graph, output_tensors, batch);
         let (output_index, output) =
             scores_output::choose(&outputs, batch, options.output.as_deref(), |index| {
-                activation(index) != GraphActivation::None
+                activations[index] != GraphActivation::None
             })?;
-        let metadata = Metadata::read(file, root);
+        let metadata = Metadata::read(file, root, entry.subgraph, output_index);
         Ok(Self {
             signature: entry.key.clone(),
             ignores_signatures: entry.ignores_signatures,
@@ -129,7 +129,7 @@ impl ModelInfo {
             outputs,
             output_index,
             output,
-            activation: activation(output_index),
+            activation: activations[output_index],
             input_range,
             range_convention: RangeConvention::find(root, entry.graph, input_port.tensor),
             labels: metadata.labels,
@@ -148,10 +148,12 @@ pub(super) fn verify_file(file: &[u8]) -> Result<(), ModelError> {
     verify(file, root, &subgraphs, None)
 }
 
-/// Returns the root table of the model `file` and its subgraphs.
+/// Returns the root table of the model `file` and its subgraphs. The number and the size of its
+/// parts are within the limits.
 fn root(file: &[u8]) -> Result<(Table<'_>, Vec<Table<'_>>), ModelError> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER);
     let root = root.ok_or(ModelError::Damaged("its root table"))?;
+    verify_limits(root)?;
     Ok((root, root.tables(model::SUBGRAPHS)))
 }
 
@@ -178,12 +180,20 @@ fn refuse_other_formats(file: &[u8]) -> Result<(), ModelError> {
 
 /// Refuses outputs of the same name: LiteRT finds outputs by name, and aborts the process if it does
 /// not find as many as the graph has.
-fn refuse_equal_names(outputs: &[TensorDescription]) -> Result<(), ModelError> {
-    // LiteRT's names end at NUL, which the description replaces.
-    let end = |name: &str| name.split(char::REPLACEMENT_CHARACTER).next().map(str::to_owned);
+fn refuse_equal_names(
+    ports: &[Port],
+    tensors: &[Table<'_>],
+    outputs: &[TensorDescription],
+) -> Result<(), ModelError> {
+    // The names in the descriptions are cut. LiteRT's names end at NUL.
+    let name = |port: &Port| {
+        let stored = || tensors.get(port.tensor)?.byte_vector(tensor::NAME).map(<[u8]>::to_vec);
+        let name = port.name.clone().map(String::into_bytes).or_else(stored).unwrap_or_default();
+        name.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
+    };
     let mut names = HashSet::new();
-    match outputs.iter().find(|output| !names.insert(end(&output.name))) {
-        Some(output) => Err(ModelError::EqualNames { name: output.name.clone() }),
+    match ports.iter().zip(outputs).find(|(port, _)| !names.insert(name(port))) {
+        Some((_, output)) => Err(ModelError::EqualNames { name: output.name.clone() }),
         None => Ok(()),
     }
 }

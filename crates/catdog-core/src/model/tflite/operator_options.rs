@@ -196,6 +196,8 @@ pub mod mirror_pad_options {
 pub mod stablehlo_composite_options {
     use super::I32Field;
 
+    pub const NAME: usize = 0;
+    pub const ATTRIBUTES: usize = 2;
     pub const DECOMPOSITION_SUBGRAPH_INDEX: I32Field = I32Field { id: 1, default: 0 };
 }
 

@@ -19,7 +19,11 @@ use super::schema::{
     BuiltinOperator, MODEL_IDENTIFIER, TensorType, buffer, layer_inputs, model, operator,
     quantization_details, quantization_parameters, sub_graph, tensor,
 };
+use super::verify::verify_limits;
 
+/// Limit for the size of the float weights, in bytes. Depthwise weights are few: the largest networks
+/// have two megabytes. Weights of a malicious file can share their data.
+const MAX_FLOAT_BYTES: usize = 64 << 20;
 /// Alignment of tensor data, in bytes: `force_align` of `Buffer.data` in `schema.fbs`.
 const DATA_ALIGNMENT: usize = 16;
 
@@ -36,6 +40,7 @@ pub struct Optimized {
 /// depthwise convolutions, or if the rewritten model would not be accepted.
 pub fn optimize(file: &[u8]) -> Option<Optimized> {
     let root = Flatbuffer::root(file, MODEL_IDENTIFIER)?;
+    verify_limits(root).ok()?;
     let found = hybrid_depthwise_weights(root);
     if found.is_empty() {
         return None;
@@ -97,11 +102,16 @@ fn hybrid_depthwise_weights(root: Table<'_>) -> Vec<Weights> {
     let graphs: Vec<Graph<'_>> = graphs.collect();
     let tensors = graphs.iter().flat_map(|graph| &graph.tensors);
     let buffer_uses = count_uses(buffers.len(), tensors.map(|tensor| buffer_index(*tensor)));
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for (weights, buffer_index) in graphs.iter().flat_map(|graph| graph.hybrid_weights(&codes)) {
         // Another tensor with the same buffer would change, too.
         if buffer_uses.get(buffer_index) == Some(&1) {
-            found.extend(buffers.get(buffer_index).and_then(|b| dequantize(weights, *b)));
+            let weights = buffers.get(buffer_index).and_then(|b| dequantize(weights, *b));
+            bytes += weights.as_ref().map_or(0, |weights| size_of::<f32>() * weights.values.len());
+            if bytes > MAX_FLOAT_BYTES {
+                return Vec::new();
+            }
+            found.extend(weights);
         }
     }
     if positions_overlap(&found) { Vec::new() } else { found }
@@ -224,7 +234,7 @@ fn align(file: &mut Vec<u8>, alignment: usize) {
 fn archive_start(file: &[u8]) -> usize {
     let start = || {
         let mut archive = zip::ZipArchive::new(Cursor::new(file)).ok()?;
-        let starts = (0..archive.len()).map(|i| Some(archive.by_index(i).ok()?.header_start()));
+        let starts = (0..archive.len()).map(|i| Some(archive.by_index_raw(i).ok()?.header_start()));
         starts.collect::<Option<Vec<u64>>>()?.into_iter().min()
     };
     start().and_then(|start| usize::try_from(start).ok()).unwrap_or(file.len()).min(file.len())

@@ -15,7 +15,7 @@
 /// lead to the same table.
 const MAX_TABLES: usize = 1 << 16;
 /// Limit for the numbers in one i32 vector, such as a shape or the inputs of an operator.
-const MAX_INDICES: usize = 1 << 10;
+pub const MAX_INDICES: usize = 1 << 10;
 
 /// Size of a reference and of a vector's count, in bytes.
 pub const REFERENCE_BYTES: usize = 4;
@@ -162,6 +162,12 @@ impl<'a> Table<'a> {
     /// Returns a vector of bytes; `None` if it is absent or outside the file.
     pub fn byte_vector(self, id: usize) -> Option<&'a [u8]> {
         self.vector(id, 1).map(|(bytes, _)| bytes)
+    }
+
+    /// Returns the number of elements of a vector or string of `size`-byte elements; `None` if it is
+    /// absent or outside the file.
+    pub fn list_len(self, id: usize, size: usize) -> Option<usize> {
+        self.vector(id, size).map(|(bytes, _)| bytes.len() / size)
     }
 
     /// Returns a vector of i32; an empty one if it is absent, outside the file, or longer than

@@ -43,6 +43,7 @@ pub mod sub_graph {
     pub const INPUTS: usize = 1;
     pub const OUTPUTS: usize = 2;
     pub const OPERATORS: usize = 3;
+    pub const NAME: usize = 4;
 }
 
 /// Table `Tensor`.
@@ -64,12 +65,31 @@ pub mod tensor {
 pub mod quantization_parameters {
     use super::I32Field;
 
+    pub const MIN: usize = 0;
+    pub const MAX: usize = 1;
     pub const SCALE: usize = 2;
     pub const ZERO_POINT: usize = 3;
     /// A member of [`quantization_details`](super::quantization_details).
     pub const DETAILS_TYPE: usize = 4;
     pub const DETAILS: usize = 5;
     pub const QUANTIZED_DIMENSION: I32Field = I32Field { id: 6, default: 0 };
+}
+
+/// Table `SparsityParameters`.
+pub mod sparsity_parameters {
+    pub const TRAVERSAL_ORDER: usize = 0;
+    pub const BLOCK_MAP: usize = 1;
+    pub const DIM_METADATA: usize = 2;
+}
+
+/// Table `DimensionMetadata`.
+pub mod dimension_metadata {
+    /// A table with a list, [`VALUES`].
+    pub const SEGMENTS: usize = 3;
+    /// A table with a list, [`VALUES`].
+    pub const INDICES: usize = 5;
+    /// The list in the tables `Int32Vector`, `Uint16Vector` and `Uint8Vector`.
+    pub const VALUES: usize = 0;
 }
 
 /// Union `QuantizationDetails`.
@@ -107,6 +127,8 @@ pub mod operator {
     /// A [`BuiltinOptions`](super::BuiltinOptions).
     pub const BUILTIN_OPTIONS_TYPE: usize = 3;
     pub const BUILTIN_OPTIONS: usize = 4;
+    pub const CUSTOM_OPTIONS: usize = 5;
+    pub const MUTATING_VARIABLE_INPUTS: usize = 7;
     /// Tensors for the results inside a quantized recurrent cell.
     pub const INTERMEDIATES: usize = 8;
     /// A member of [`builtin_options_2`](super::builtin_options_2).
@@ -509,6 +531,12 @@ impl BuiltinOptions {
     pub const GELU: Self = Self(116);
     pub const DYNAMIC_UPDATE_SLICE: Self = Self(117);
     pub const SIGN: Self = Self(123);
+
+    /// Returns the value of the member.
+    #[cfg(test)]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
 
     /// Returns the type of the options of a table `Operator`.
     pub fn of(operator: Table<'_>) -> Self {

@@ -6,6 +6,10 @@
 use super::dataflow::Dataflow;
 use super::expected_range::ExpectedRange;
 
+/// Limit for the size of all names that are compared, in bytes. The largest classifiers have one
+/// megabyte; thousands of tensors of a malicious file can share a long name.
+const MAX_NAME_BYTES: usize = 4 << 20;
+
 /// The characters between the names of models, layers and operators in the name of a tensor.
 const SEPARATORS: [char; 3] = ['/', ';', ':'];
 
@@ -44,7 +48,12 @@ const RULES: [(&str, ExpectedRange); 19] = [
 /// Returns the range that the names of the tensors tell, with the reason. `None` if they tell
 /// nothing.
 pub fn range_from_names(flow: &Dataflow<'_>, input: usize) -> Option<(ExpectedRange, String)> {
-    let names = std::iter::once(input).chain(0..flow.tensors()).map(|tensor| flow.name(tensor));
+    let mut left = MAX_NAME_BYTES;
+    let names = std::iter::once(input).chain(0..flow.tensors()).map_while(|tensor| {
+        let name = flow.name(tensor);
+        left = usize::checked_sub(left, name.len())?;
+        Some(name)
+    });
     // The index of the rule and the name that fits it.
     let mut best: Option<(usize, &str)> = None;
     for name in names {

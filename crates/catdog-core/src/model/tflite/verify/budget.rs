@@ -4,6 +4,8 @@
 //! large result from small numbers. The limits depend on the two quantities that are not invented:
 //! the size of the input, and the size of the file, which holds the weights.
 
+use std::ops::RangeInclusive;
+
 use super::args::Args;
 use super::fault::Fault;
 use super::shape_rule::ShapeRule as Rule;
@@ -23,6 +25,10 @@ const BASE_MEMORY: u64 = 64 << 20;
 const MEMORY_PER_ELEMENT: u64 = 1 << 10;
 /// Limit for the memory, in bytes.
 const MAX_MEMORY: u64 = 1 << 30;
+/// Bytes for the weights that the operators keep in their own form, for each byte of the file: int8
+/// weights that are dequantized have four, and a few operators can share weights. Many operators that
+/// share large weights need terabytes.
+const PACKED_PER_BYTE: u64 = 8;
 
 /// Multiplications that every model may need; they take a few tenths of a second.
 const BASE_WORK: u64 = 1 << 29;
@@ -39,6 +45,8 @@ const MAX_WORK: u64 = 1 << 38;
 /// Bytes that XNNPACK keeps for each element of the kernel at each position of its result: a pointer
 /// to a pixel (`indirection_buffer`). A kernel of 1x1 needs none.
 const INDIRECTION_BYTES: u64 = 8;
+/// Positions of the weights in the inputs of UNIDIRECTIONAL_SEQUENCE_LSTM.
+const LSTM_WEIGHTS: RangeInclusive<usize> = 1..=8;
 /// Multiplications that take as long as one element of an operator without multiplications.
 const WORK_OF_ELEMENT: u64 = 16;
 
@@ -48,6 +56,10 @@ pub struct Budget {
     work: u64,
     /// Memory that the operators so far keep between inferences, in bytes.
     kept: u64,
+    /// Size of the weights that the operators so far keep in their own form, in bytes.
+    packed: u64,
+    /// Limit for `packed`.
+    max_packed: u64,
 }
 
 impl Budget {
@@ -60,7 +72,14 @@ impl Budget {
             .saturating_mul(WORK_PER_ELEMENT)
             .saturating_add(weights.saturating_mul(MIN_POSITIONS.max(elements)))
             .saturating_add(BASE_WORK);
-        Self { memory: memory.min(MAX_MEMORY), work: work.min(MAX_WORK), kept: 0 }
+        let max_packed = stored_bytes.saturating_mul(PACKED_PER_BYTE).saturating_add(BASE_MEMORY);
+        Self {
+            memory: memory.min(MAX_MEMORY),
+            work: work.min(MAX_WORK),
+            kept: 0,
+            packed: 0,
+            max_packed,
+        }
     }
 
     /// Checks the memory that is in use at the same time, in bytes, with what the operators keep.
@@ -80,7 +99,8 @@ impl Budget {
             let bytes = positions.saturating_mul(kernel).saturating_mul(INDIRECTION_BYTES);
             self.kept = self.kept.saturating_add(bytes);
         }
-        Ok(())
+        self.packed = self.packed.saturating_add(weight_bytes(args));
+        if self.packed <= self.max_packed { Ok(()) } else { Err(Fault::TooLarge(self.packed)) }
     }
 
     /// Takes the time of an operator from the budget. Its outputs must have their computed shapes.
@@ -91,11 +111,28 @@ impl Budget {
     }
 }
 
+/// Returns the size of the weights of an operator, which XNNPACK stores a second time in its own
+/// order, in bytes.
+fn weight_bytes(args: Args<'_, '_>) -> u64 {
+    let weights = match args.operator.rule.shape {
+        Rule::Conv | Rule::DepthwiseConv | Rule::FullyConnected | Rule::TransposeConv => {
+            WEIGHTS..=WEIGHTS
+        }
+        Rule::MatMul => 0..=1,
+        Rule::Lstm => LSTM_WEIGHTS,
+        _ => return 0,
+    };
+    let is_stored =
+        |input: &&Tensor<'_>| args.operator.rule.shape != Rule::MatMul || input.is_constant;
+    let weights = weights.filter_map(|position| args.input(position).ok()).filter(is_stored);
+    weights.map(Tensor::bytes).fold(0, u64::saturating_add)
+}
+
 /// Returns the number of elements of the kernel or window that moves over the image; 1 for operators
 /// without one.
 fn kernel_elements(args: Args<'_, '_>) -> Result<u64, Fault> {
     let sides: Vec<u64> = match args.operator.rule.shape {
-        Rule::Conv | Rule::DepthwiseConv => {
+        Rule::Conv | Rule::DepthwiseConv | Rule::TransposeConv => {
             args.dims(WEIGHTS)?.iter().skip(1).take(2).map(|&d| d.unsigned_abs()).collect()
         }
         Rule::Pool => {
@@ -159,8 +196,9 @@ fn work(args: Args<'_, '_>) -> Result<u64, Fault> {
         1
     };
     let inputs = operator.inputs.iter().flatten().map(|&input| &args.tensors[input]);
-    let inputs = inputs.filter(|input| !input.is_constant).map(Tensor::elements);
-    let elements = inputs.fold(outputs.saturating_mul(repeats), u64::saturating_add);
+    // Operators that share a large constant read it several times.
+    let elements =
+        inputs.map(Tensor::elements).fold(outputs.saturating_mul(repeats), u64::saturating_add);
     Ok(elements.saturating_mul(WORK_OF_ELEMENT).saturating_add(products))
 }
 

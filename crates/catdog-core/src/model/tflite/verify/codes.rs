@@ -1,6 +1,7 @@
 //! The operator codes of a model: which operators it uses, and whether catdog runs them.
 
 use super::operators::Rule;
+use crate::model::tflite::contents::short;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{BuiltinOperator, model, operator_code};
@@ -27,7 +28,7 @@ impl Code {
             && (builtin != BuiltinOperator::CUSTOM || !custom_name.is_empty());
         require(is_valid, "an operator code")?;
         if builtin == BuiltinOperator::CUSTOM {
-            return Ok(Self::Unlisted(custom_name.to_owned()));
+            return Ok(Self::Unlisted(short(custom_name)));
         }
         Ok(match Rule::of(builtin) {
             Some(rule) => Self::Listed(rule),

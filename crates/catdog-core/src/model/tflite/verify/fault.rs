@@ -18,8 +18,7 @@ pub enum Fault {
 impl Fault {
     /// Returns the error for the operator with the name `operator` that computes the tensor
     /// `tensor`.
-    pub fn error(self, operator: &'static str, tensor: &str) -> ModelError {
-        let tensor = tensor.to_owned();
+    pub fn error(self, operator: &'static str, tensor: String) -> ModelError {
         match self {
             Self::Invalid(reason) => ModelError::Operator { operator, tensor, reason },
             Self::DataDependent => ModelError::DataDependent { operator, tensor },

@@ -5,14 +5,15 @@ use super::args::Args;
 use super::budget::Budget;
 use super::codes::Code;
 use super::fault::{Fault, ensure};
+use super::limits::{MAX_CONNECTIONS, MAX_PARTS};
 use super::operator::Operator;
 use super::options::{verify_options, verify_options_type};
 use super::scales::verify_scales;
 use super::shape::infer;
 use super::shape_rule::ShapeRule;
 use super::tensor::Tensor;
-use super::values::fold;
-use super::weights::verify_weights;
+use super::values::{fold, verify_remainder};
+use super::weights::{verify_blockwise, verify_weights};
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::operator_options::stablehlo_composite_options;
 use crate::model::tflite::reader::Table;
@@ -22,20 +23,29 @@ use crate::model::tflite::schema::{
 
 /// Limit for a subgraph's input, in bytes: five times an image of 4096 x 4096 pixels in uint8.
 const MAX_INPUT_BYTES: u64 = 256 << 20;
-/// Limit for the number of scales of all tensors together. Each channel of a weight tensor has a
-/// scale. Without the limit, a file whose tensors all share one long vector would take minutes to
-/// read.
+/// Limit for the number of scales of all tensors together, in which a called subgraph counts for
+/// each call. Each channel of a weight tensor has a scale.
 const MAX_SCALES: usize = 1 << 24;
-/// Limit for the number of operators and tensors of all subgraphs together, in which a called
-/// subgraph counts for each call. The largest classifiers have a few thousand.
-const MAX_PARTS: usize = 1 << 17;
+
+/// Limit for the depth of calls. Exporters call functions of a framework, which call no others. Each
+/// level takes a part of the stack, here and in LiteRT.
+const MAX_CALL_DEPTH: usize = 16;
+
+/// Names of calls for which LiteRT runs its own kernel in place of the subgraph. The first one does not
+/// check its inputs and options; the others are those of later versions than 2.3.0.
+const OWN_KERNELS: [&str; 4] = [
+    "odml.scaled_dot_product_attention",
+    "odml.causal_conv_with_state_1d",
+    "odml.recurrent_linear_attention",
+    "odml.selective_state_space",
+];
 
 /// A verified subgraph.
 pub struct Graph {
     /// Tensor indices of the inputs.
     pub inputs: Vec<usize>,
     /// Shapes and element types of the outputs.
-    results: Vec<(Vec<i32>, TensorType)>,
+    pub results: Vec<(Vec<i32>, TensorType)>,
 }
 
 /// Verifies the subgraphs of a model.
@@ -52,10 +62,16 @@ pub struct GraphVerifier<'a> {
     is_running: Vec<bool>,
     /// For each subgraph whether it was verified.
     is_verified: Vec<bool>,
-    /// Memory for the activations of called subgraphs, in bytes.
-    called_bytes: u64,
+    /// Number of subgraphs whose operators are being verified: each is called by the one before.
+    depth: usize,
+    /// Memory for the activations of the subgraphs that wait for the one that they call, in bytes.
+    caller_bytes: u64,
     /// Number of operators and tensors so far.
     parts: usize,
+    /// Number of inputs and outputs of operators so far.
+    connections: usize,
+    /// Number of scales so far.
+    scales: usize,
 }
 
 /// A subgraph while its operators are verified.
@@ -85,8 +101,11 @@ impl<'a> GraphVerifier<'a> {
             budget,
             is_running: flags.clone(),
             is_verified: flags,
-            called_bytes: 0,
+            depth: 0,
+            caller_bytes: 0,
             parts: 0,
+            connections: 0,
+            scales: 0,
         }
     }
 
@@ -104,24 +123,27 @@ impl<'a> GraphVerifier<'a> {
     ) -> Result<Graph, ModelError> {
         let graph = self.graphs[index];
         let operators = graph.tables(sub_graph::OPERATORS);
-        let mut tensors = self.tensors(graph)?;
-        self.parts += operators.len() + tensors.len();
+        self.parts += operators.len() + graph.tables(sub_graph::TENSORS).len();
         require(self.parts <= MAX_PARTS, "the number of its operators")?;
+        let mut tensors = self.tensors(graph)?;
         let inputs = distinct(&graph.i32_vector(sub_graph::INPUTS), tensors.len())?;
         let outputs = distinct(&graph.i32_vector(sub_graph::OUTPUTS), tensors.len())?;
         prepare_inputs(&mut tensors, &inputs, input_shapes)?;
         let operators = self.operators(&operators, tensors.len())?;
         let mut state = State::new(tensors, &operators, &inputs, &outputs);
         self.is_running[index] = true;
+        self.depth += 1;
         for (number, operator) in operators.iter().enumerate() {
-            self.verify_operator(operator, number, &mut state)?;
+            self.verify_operator(operator, number, &mut state)
+                .map_err(|refusal| refusal.error(operator, &state.tensors))?;
         }
+        self.depth -= 1;
         self.is_running[index] = false;
         self.is_verified[index] = true;
         let computed =
             outputs.iter().all(|&output| state.is_written[output] && !inputs.contains(&output));
         require(computed, "a subgraph's output")?;
-        let is_called = self.is_running.contains(&true);
+        let is_called = self.depth > 0;
         if !is_called {
             state.verify_output_sizes(&inputs, &outputs)?;
         }
@@ -134,14 +156,13 @@ impl<'a> GraphVerifier<'a> {
     }
 
     /// Checks the tensors of a subgraph.
-    fn tensors(&self, graph: Table<'a>) -> Result<Vec<Tensor<'a>>, ModelError> {
+    fn tensors(&mut self, graph: Table<'a>) -> Result<Vec<Tensor<'a>>, ModelError> {
         let tables = graph.tables(sub_graph::TENSORS);
         let mut tensors: Vec<Tensor<'_>> = Vec::with_capacity(tables.len());
-        let mut scales = 0;
         for table in &tables {
             let tensor = Tensor::verify(*table, &self.buffers, tables.len())?;
-            scales += tensor.scales.len();
-            require(scales <= MAX_SCALES, "the total number of its scales")?;
+            self.scales += tensor.scales.len();
+            require(self.scales <= MAX_SCALES, "the total number of its scales")?;
             tensors.push(tensor);
         }
         Ok(tensors)
@@ -149,14 +170,18 @@ impl<'a> GraphVerifier<'a> {
 
     /// Reads the operators of a subgraph.
     fn operators(
-        &self,
+        &mut self,
         tables: &[Table<'a>],
         tensors: usize,
     ) -> Result<Vec<Operator<'a>>, ModelError> {
         let read = |table: &Table<'a>| {
             let code = self.codes.get(table.u32(operator::OPCODE_INDEX) as usize);
             let code = code.ok_or(ModelError::Damaged("an operator's code"))?;
-            Operator::new(*table, code.rule()?, tensors)
+            let operator = Operator::new(*table, code.rule()?, tensors)?;
+            self.connections += operator.inputs.len() + operator.outputs.len();
+            let is_usual = self.connections <= MAX_CONNECTIONS;
+            require(is_usual, "the number of its inputs and outputs")?;
+            Ok(operator)
         };
         tables.iter().map(read).collect()
     }
@@ -168,34 +193,34 @@ impl<'a> GraphVerifier<'a> {
         operator: &Operator<'a>,
         number: usize,
         state: &mut State<'a>,
-    ) -> Result<(), ModelError> {
-        let name = operator.code.name().unwrap_or_default();
-        let result = operator.output(&state.tensors).map_or("", |output| output.name);
-        let fault = |fault: Fault| fault.error(name, result);
-        operator.verify_arity().map_err(fault)?;
+    ) -> Result<(), Refusal> {
+        operator.verify_arity()?;
         let mut inputs = operator.inputs.iter().flatten();
         require(inputs.all(|&input| state.tensors[input].is_ready), "the order of its operators")?;
         operator.verify_types(&state.tensors).map_err(|index| ModelError::OperatorType {
-            operator: name,
-            tensor: state.tensors[index].name.to_owned(),
+            operator: operator.name(),
+            tensor: state.tensors[index].name(),
             element: state.tensors[index].element.name(),
         })?;
+        state.refuse_empty_inputs(operator)?;
         state.write(operator)?;
         verify_options_type(operator)?;
         verify_options(operator)?;
         verify_scales(operator, &state.tensors)?;
         let shapes = if operator.rule.shape == ShapeRule::Call {
-            self.call(operator, state, name, result)?
+            self.call(operator, number, state)?
         } else {
             let args = Args { operator, tensors: &state.tensors };
-            verify_weights(args).map_err(fault)?;
-            infer(args).map_err(fault)?
+            verify_weights(args)?;
+            verify_blockwise(args)?;
+            verify_remainder(args)?;
+            infer(args)?
         };
-        state.verify_unpacked_weights(operator, &shapes).map_err(fault)?;
+        state.verify_unpacked_weights(operator, &shapes)?;
         for (&output, shape) in operator.outputs.iter().zip(shapes) {
             state.tensors[output].shape = shape;
         }
-        state.refuse_empty_results(operator).map_err(fault)?;
+        state.refuse_empty_results(operator)?;
         let args = Args { operator, tensors: &state.tensors };
         let values = fold(args);
         for (&output, values) in operator.outputs.iter().zip(values) {
@@ -203,10 +228,10 @@ impl<'a> GraphVerifier<'a> {
         }
         let results = state.bytes_of(&operator.outputs);
         state.live_bytes = state.live_bytes.saturating_add(results);
-        let bytes = state.live_bytes.saturating_add(self.called_bytes);
-        self.budget.keep(Args { operator, tensors: &state.tensors }).map_err(fault)?;
-        self.budget.hold(bytes).map_err(fault)?;
-        self.budget.spend(Args { operator, tensors: &state.tensors }).map_err(fault)?;
+        let args = Args { operator, tensors: &state.tensors };
+        self.budget.keep(args)?;
+        self.budget.hold(state.live_bytes.saturating_add(self.caller_bytes))?;
+        self.budget.spend(args)?;
         state.release(operator, number);
         Ok(())
     }
@@ -215,33 +240,71 @@ impl<'a> GraphVerifier<'a> {
     fn call(
         &mut self,
         operator: &Operator<'a>,
+        number: usize,
         state: &State<'a>,
-        name: &'static str,
-        result: &str,
-    ) -> Result<Vec<Vec<i32>>, ModelError> {
-        let invalid = |reason| Fault::Invalid(reason).error(name, result);
+    ) -> Result<Vec<Vec<i32>>, Refusal> {
         let is_expected = operator.table.u8(operator::BUILTIN_OPTIONS_2_TYPE)
             == builtin_options_2::STABLEHLO_COMPOSITE;
         let options = operator.table.table(operator::BUILTIN_OPTIONS_2);
-        let options = options.filter(|_| is_expected).ok_or(invalid("it has no options"))?;
+        let options = options.filter(|_| is_expected);
+        let options = options.ok_or(Fault::Invalid("it has no options"))?;
+        // LiteRT's names end at NUL.
+        let name = options.byte_vector(stablehlo_composite_options::NAME).unwrap_or_default();
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let is_own = OWN_KERNELS.iter().any(|own| own.as_bytes() == name);
+        ensure(!is_own, "LiteRT runs a kernel of language models in place of its subgraph")?;
         let index = options.i32(stablehlo_composite_options::DECOMPOSITION_SUBGRAPH_INDEX);
         let index = usize::try_from(index).ok().filter(|&index| index < self.graphs.len());
-        let index = index.ok_or(invalid("it calls a subgraph that does not exist"))?;
-        if self.is_running[index] {
-            return Err(invalid("it calls a subgraph that is running"));
-        }
+        let index = index.ok_or(Fault::Invalid("it calls a subgraph that does not exist"))?;
+        ensure(!self.is_running[index], "it calls a subgraph that is running")?;
+        ensure(self.depth <= MAX_CALL_DEPTH, "calls are nested in it too deeply")?;
         let inputs = operator.inputs.iter().flatten().map(|&input| &state.tensors[input]);
         let shapes: Vec<Vec<i32>> = inputs.clone().map(|input| input.shape.clone()).collect();
+        // While the subgraph runs, the tensors of this one stay in memory.
+        let outer_bytes = self.caller_bytes;
+        self.caller_bytes = outer_bytes.saturating_add(state.bytes_during(operator, number));
         let graph = self.verify(index, Some(&shapes))?;
+        self.caller_bytes = outer_bytes;
         let tables = self.graphs[index].tables(sub_graph::TENSORS);
         let elements = graph.inputs.iter().map(|&input| TensorType::of(tables[input]));
         let outputs = operator.outputs.iter().map(|&output| state.tensors[output].element);
         let fits = inputs.map(|input| input.element).eq(elements)
             && outputs.eq(graph.results.iter().map(|(_, element)| *element));
-        if !fits {
-            return Err(invalid("its inputs or outputs are not those of the subgraph"));
-        }
+        ensure(fits, "its inputs or outputs are not those of the subgraph")?;
         Ok(graph.results.into_iter().map(|(shape, _)| shape).collect())
+    }
+}
+
+/// Why an operator is refused.
+enum Refusal {
+    /// The fault of the operator, whose name is not known yet.
+    Fault(Fault),
+    /// The error.
+    Model(ModelError),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ModelError> for Refusal {
+    fn from(error: ModelError) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl Refusal {
+    /// Returns the error for `operator`. `tensors` are those of its subgraph.
+    fn error(self, operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> ModelError {
+        match self {
+            Self::Fault(fault) => {
+                let result = operator.output(tensors).map_or_else(String::new, Tensor::name);
+                fault.error(operator.name(), result)
+            }
+            Self::Model(error) => error,
+        }
     }
 }
 
@@ -259,8 +322,12 @@ impl<'a> State<'a> {
         outputs.iter().for_each(|&output| last_use[output] = usize::MAX);
         let mut is_written = vec![false; tensors.len()];
         inputs.iter().for_each(|&input| is_written[input] = true);
+        // LiteRT keeps variables in memory, whether an operator reads them or not.
+        let is_variable = |&index: &usize| tensors[index].is_variable && !is_written[index];
+        let resident: Vec<usize> =
+            (0..tensors.len()).filter(is_variable).chain(inputs.iter().copied()).collect();
         let mut state = Self { tensors, is_written, last_use, live_bytes: 0 };
-        state.live_bytes = state.bytes_of(inputs);
+        state.live_bytes = state.bytes_of(&resident);
         state
     }
 
@@ -309,26 +376,40 @@ impl<'a> State<'a> {
         ensure(fits, "its result does not have the shape of its input")
     }
 
-    /// Refuses activations without elements: kernels divide by their dimensions. Vectors of sizes
-    /// can be empty.
+    /// Refuses inputs without elements: kernels divide by their dimensions. Vectors of sizes can be
+    /// empty.
+    fn refuse_empty_inputs(&self, operator: &Operator<'_>) -> Result<(), Fault> {
+        let mut inputs = operator.inputs.iter().flatten();
+        let has_empty = inputs.any(|&input| self.tensors[input].is_empty_activation());
+        ensure(!has_empty, "an input has no elements")
+    }
+
+    /// Refuses results without elements, as inputs.
     fn refuse_empty_results(&self, operator: &Operator<'_>) -> Result<(), Fault> {
-        let is_empty = |&output: &usize| {
-            let tensor = &self.tensors[output];
-            let is_vector = matches!(tensor.element, TensorType::INT32 | TensorType::INT64)
-                && tensor.shape.len() == 1;
-            tensor.elements() == 0 && !is_vector
-        };
-        let empty = operator.outputs.iter().any(is_empty);
-        ensure(!empty, "its result has no elements")
+        let mut outputs = operator.outputs.iter();
+        let has_empty = outputs.any(|&output| self.tensors[output].is_empty_activation());
+        ensure(!has_empty, "its result has no elements")
+    }
+
+    /// Returns the memory that is in use while operator `number` calls a subgraph, in bytes. The
+    /// inputs that it reads last are those of the subgraph, which counts them.
+    fn bytes_during(&self, operator: &Operator<'_>, number: usize) -> u64 {
+        self.live_bytes.saturating_sub(self.bytes_of(&self.last_inputs(operator, number)))
+    }
+
+    /// Returns the inputs of operator `number` that no later operator reads.
+    fn last_inputs(&self, operator: &Operator<'_>, number: usize) -> Vec<usize> {
+        let mut inputs: Vec<usize> = operator.inputs.iter().copied().flatten().collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs.retain(|&input| self.is_written[input] && self.last_use[input] == number);
+        inputs
     }
 
     /// Counts the tensors that operator `number` reads last as free. The outputs that no operator
     /// reads are free as well.
     fn release(&mut self, operator: &Operator<'_>, number: usize) {
-        let mut free: Vec<usize> = operator.inputs.iter().copied().flatten().collect();
-        free.sort_unstable();
-        free.dedup();
-        free.retain(|&input| self.is_written[input] && self.last_use[input] == number);
+        let mut free = self.last_inputs(operator, number);
         free.extend(operator.outputs.iter().filter(|&&output| self.last_use[output] < number));
         self.live_bytes = self.live_bytes.saturating_sub(self.bytes_of(&free));
     }

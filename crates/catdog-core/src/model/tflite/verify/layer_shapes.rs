@@ -5,6 +5,7 @@ use super::fault::{Fault, ensure};
 use crate::model::tflite::operator_options::{
     ACTIVATION_FUNCTION_TYPES, PADDING_SAME, batch_mat_mul_options, block_options, conv_2d_options,
     depthwise_conv_2d_options, fully_connected_options, pool_2d_options, sequence_lstm_options,
+    transpose_conv_options,
 };
 use crate::model::tflite::reader::I32Field;
 use crate::model::tflite::schema::layer_inputs::{INPUT, WEIGHTS};
@@ -49,7 +50,10 @@ pub fn conv(args: Args<'_, '_>) -> Result<Dims, Fault> {
     use conv_2d_options::*;
     let [batch, height, width, channels] = args.dims_4d(INPUT)?;
     let [outputs, rows, columns, inputs] = args.dims_4d(WEIGHTS)?;
-    let is_grouped = inputs >= 1 && channels % inputs == 0 && outputs % (channels / inputs) == 0;
+    let is_grouped = inputs >= 1
+        && channels >= 1
+        && channels % inputs == 0
+        && outputs % (channels / inputs) == 0;
     ensure(is_grouped, "the channels of its input and of its weights do not fit")?;
     let window = Window {
         padding: PADDING,
@@ -88,12 +92,21 @@ pub fn pool(args: Args<'_, '_>) -> Result<Dims, Fault> {
 
 /// Returns the shape of a TRANSPOSE_CONV.
 pub fn transpose_conv(args: Args<'_, '_>) -> Result<Dims, Fault> {
-    let [outputs, _, _, inputs] = args.dims_4d(TRANSPOSE_CONV_WEIGHTS)?;
-    let [batch, _, _, channels] = args.dims_4d(TRANSPOSE_CONV_INPUT)?;
-    let dims = args.values(0)?;
-    let fits = dims.len() == 4 && dims[0] == batch && dims[3] == outputs && inputs == channels;
+    use transpose_conv_options::*;
+    let [outputs, rows, columns, inputs] = args.dims_4d(TRANSPOSE_CONV_WEIGHTS)?;
+    let [batch, input_height, input_width, channels] = args.dims_4d(TRANSPOSE_CONV_INPUT)?;
+    let &[first, height, width, last] = &args.values(0)?[..] else {
+        return Err(Fault::Invalid("the shape of its result does not have four dimensions"));
+    };
+    let fits = first == batch && last == outputs && inputs == channels;
     ensure(fits, "the shapes of its inputs do not fit each other")?;
-    Ok(dims)
+    // A convolution of the result gives the input. The kernel computes the size of its temporary
+    // memory from the input, and reads as much as the result needs.
+    let window = Window { padding: PADDING, stride: [STRIDE_H, STRIDE_W], dilation: None };
+    let positions = window.positions(args, [height, width], [rows, columns])?;
+    let fits = positions == [input_height, input_width];
+    ensure(fits, "the shape of its result does not fit its input and its strides")?;
+    Ok(vec![first, height, width, last])
 }
 
 /// Returns the shape of a FULLY_CONNECTED.

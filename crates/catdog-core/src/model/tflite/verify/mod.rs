@@ -6,13 +6,19 @@
 //!
 //! - a quantized tensor has scales, but no zero points;
 //! - a QUANTIZE has a scale of 0, or a zero point outside the range of its type;
-//! - a quantized ADD has an input or output without a scale;
+//! - a quantized ADD has an input or output without a scale, or with several;
 //! - an operator reads a tensor before another operator writes it;
 //! - an operator writes its own input;
 //! - an input that is not optional, such as the weights, is absent;
 //! - a SPLIT has no options, or its options have another number of outputs;
 //! - the tensors need terabytes of memory, or a convolution needs hours;
 //! - a depthwise convolution has no bias, whatever its types;
+//! - a weight tensor is described as sparse, and its description is wrong;
+//! - a call has a name for which LiteRT runs a kernel of its own, and other inputs than this kernel;
+//! - the metadata order operators that do not exist;
+//! - blockwise quantized weights have fewer scales than blocks;
+//! - a BROADCAST_ARGS gets shapes that do not fit each other;
+//! - a FLOOR_MOD divides the smallest integer by -1;
 //! - a kernel gets an element type that its `Prepare` does not refuse, such as uint8 in FAKE_QUANT;
 //! - a subgraph calls itself.
 //!
@@ -37,9 +43,11 @@
 mod args;
 mod budget;
 mod codes;
+mod control_dependencies;
 mod fault;
 mod graph;
 mod layer_shapes;
+mod limits;
 mod model;
 mod operator;
 mod operators;
@@ -50,8 +58,13 @@ mod scales;
 mod shape;
 mod shape_rule;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod types;
 mod values;
 mod weights;
 
+pub use limits::verify_limits;
 pub use model::{InputShape, verify};
+#[cfg(test)]
+pub use tests::options_of;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::budget::Budget;
 use super::codes::Code;
+use super::control_dependencies;
 use super::graph::GraphVerifier;
 use super::tensor::Tensor;
 use crate::model::tflite::error::{ModelError, require};
@@ -41,18 +42,27 @@ pub fn verify<'a>(
     let entries = root.tables(model::METADATA);
     for entry in entries {
         let buffer = entry.u32(metadata::BUFFER) as usize;
-        let is_valid = entry.string(metadata::NAME).is_some() && buffer < buffers.len();
+        let is_valid = entry.has(metadata::NAME) && buffer < buffers.len();
         require(is_valid, "a metadata entry")?;
+        // LiteRT's names end at NUL.
+        let name = entry.byte_vector(metadata::NAME).unwrap_or_default();
+        if name.split(|byte| *byte == 0).next() == Some(control_dependencies::NAME) {
+            let valid = control_dependencies::are_valid(buffers[buffer], subgraphs);
+            require(valid, "its metadata about the order of operators")?;
+        }
     }
     let chosen = input.map_or(0, |input| {
         input.shape.iter().map(|&dimension| u64::try_from(dimension).unwrap_or(0)).product()
     });
-    let stored = stored_bytes(subgraphs, &buffers);
-    let budget = Budget::new(stored, input_elements(subgraphs, &buffers).max(chosen));
-    let mut verifier = GraphVerifier::new(subgraphs, Code::all(root)?, buffers, budget);
-    // A subgraph that others call is verified with the shapes of the call. The second round is for
-    // those that call each other in a circle.
+    // Buffers of a malicious file can share their data.
+    let stored = stored_bytes(subgraphs, &buffers).min(file.len() as u64);
+    // A subgraph that others call has the shapes of the call. The file says nothing about them.
     let called = called(subgraphs);
+    let entries = subgraphs.iter().zip(&called).filter(|(_, is_called)| !**is_called);
+    let elements = input_elements(entries.map(|(graph, _)| *graph), &buffers);
+    let budget = Budget::new(stored, elements.max(chosen));
+    let mut verifier = GraphVerifier::new(subgraphs, Code::all(root)?, buffers, budget);
+    // The second round is for subgraphs that call each other in a circle.
     for is_first_round in [true, false] {
         for (index, &is_called) in called.iter().enumerate() {
             if (is_first_round && is_called) || verifier.is_verified(index) {
@@ -74,8 +84,8 @@ fn stored_bytes(subgraphs: &[Table<'_>], buffers: &[&[u8]]) -> u64 {
 }
 
 /// Returns the number of elements of the largest input of a subgraph.
-fn input_elements(subgraphs: &[Table<'_>], buffers: &[&[u8]]) -> u64 {
-    let elements = subgraphs.iter().flat_map(|graph| {
+fn input_elements<'a>(subgraphs: impl Iterator<Item = Table<'a>>, buffers: &[&'a [u8]]) -> u64 {
+    let elements = subgraphs.flat_map(|graph| {
         let tensors = graph.tables(sub_graph::TENSORS);
         let inputs = graph.i32_vector(sub_graph::INPUTS).into_iter();
         inputs
@@ -109,7 +119,7 @@ fn called(subgraphs: &[Table<'_>]) -> Vec<bool> {
 
 /// Returns the contents of each buffer. They are in the flatbuffer or, in files of more than 2 GiB,
 /// after it.
-fn buffers<'a>(file: &'a [u8], root: Table<'a>) -> Result<Vec<&'a [u8]>, ModelError> {
+pub(super) fn buffers<'a>(file: &'a [u8], root: Table<'a>) -> Result<Vec<&'a [u8]>, ModelError> {
     let data = |buffer: Table<'a>| {
         let damaged = ModelError::Damaged("the position of a buffer");
         let (offset, size) = (buffer.u64(buffer::OFFSET), buffer.u64(buffer::SIZE));

@@ -96,6 +96,11 @@ impl<'a> Operator<'a> {
         Ok(())
     }
 
+    /// Returns the name of the operation, for error messages.
+    pub fn name(&self) -> &'static str {
+        self.code.name().unwrap_or_default()
+    }
+
     /// Returns the input at a position; `None` if it is absent.
     pub fn input<'t, 'f>(
         &self,

@@ -6,6 +6,7 @@ use crate::model::tflite::operator_options::{
     concatenation_options, gather_options, mirror_pad_options, one_hot_options, pack_options,
     strided_slice_options, unpack_options,
 };
+use crate::model::tflite::schema::TensorType;
 
 /// Limit for the steps of a RANGE; more elements than any tensor can have.
 const MAX_RANGE: f64 = (1u64 << 31) as f64;
@@ -83,7 +84,7 @@ pub fn slice(args: Args<'_, '_>) -> Result<Dims, Fault> {
     let (dims, begin, size) = (args.dims(0)?, args.values(1)?, args.values(2)?);
     ensure(begin.len() == dims.len() && size.len() == dims.len(), "its limits are invalid")?;
     let part = |index: usize| {
-        let rest = dims[index] - begin[index];
+        let rest = dims[index].saturating_sub(begin[index]);
         let size = if size[index] == -1 { rest } else { size[index] };
         let fits = begin[index] >= 0 && (0..=rest).contains(&size);
         ensure(fits, "its limits are outside its input").map(|()| size)
@@ -249,8 +250,12 @@ pub fn range(args: Args<'_, '_>) -> Result<Dims, Fault> {
         None => Err(Fault::DataDependent),
     };
     let (start, limit, step) = (value(0)?, value(1)?, value(2)?);
+    // The kernel computes the distance with the type of the limits.
+    let is_float = args.input(0)?.element == TensorType::FLOAT32;
+    let distance_fits = is_float || (limit - start).abs() < MAX_RANGE;
     let count = ((limit - start) / step).ceil();
-    ensure((0.0..MAX_RANGE).contains(&count), "its limits or its step are invalid")?;
+    let fits = distance_fits && (0.0..MAX_RANGE).contains(&count);
+    ensure(fits, "its limits or its step are invalid")?;
     Ok(vec![count as i64])
 }
 

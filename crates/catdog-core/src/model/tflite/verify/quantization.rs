@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::model::tflite::error::{ModelError, require};
+use super::tensor::name_of;
+use crate::model::tflite::error::ModelError;
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{
     ABSENT_ZERO_POINTS, TensorType, blockwise_quantization, quantization_details,
@@ -18,17 +19,26 @@ const ACTIVATION_SCALES: RangeInclusive<f32> = f32::MIN_POSITIVE..=f32::MAX;
 pub struct TensorQuantization {
     /// The scales: none, one, or one per channel.
     pub scales: Vec<f32>,
-    /// The quantization is blockwise: its scales are in another tensor.
-    pub is_blockwise: bool,
+    /// The blockwise quantization, whose scales are in another tensor.
+    pub blockwise: Option<Blockwise>,
+}
+
+/// A blockwise quantization: the elements of a row share a scale block by block.
+#[derive(Clone, Copy)]
+pub struct Blockwise {
+    /// Tensor index of the scales.
+    pub scales: usize,
+    /// Tensor index of the zero points; `None` if all are 0.
+    pub zero_points: Option<usize>,
+    /// Number of elements of a block, at least 1.
+    pub block_size: u64,
 }
 
 impl TensorQuantization {
-    /// Checks the quantization of a table `Tensor` with the name `name`, of a subgraph with
-    /// `tensors` tensors. The quantization of a type that is not quantized is ignored, as LiteRT
-    /// ignores it.
+    /// Checks the quantization of a table `Tensor` of a subgraph with `tensors` tensors. The
+    /// quantization of a type that is not quantized is ignored, as LiteRT ignores it.
     pub fn verify(
         tensor: Table<'_>,
-        name: &str,
         shape: &[i32],
         is_constant: bool,
         tensors: usize,
@@ -41,11 +51,12 @@ impl TensorQuantization {
                 let element = TensorType::of(tensor);
                 let affine = verify_affine(parameters, shape, element, is_constant);
                 affine
-                    .map_err(|reason| ModelError::Quantization { tensor: name.to_owned(), reason })
+                    .map_err(|reason| ModelError::Quantization { tensor: name_of(tensor), reason })
             }
             quantization_details::BLOCKWISE_QUANTIZATION => {
-                verify_blockwise(parameters, tensors)?;
-                Ok(Self { is_blockwise: true, ..Self::default() })
+                let blockwise = read_blockwise(parameters, tensors);
+                let blockwise = blockwise.ok_or(ModelError::Damaged("a blockwise quantization"))?;
+                Ok(Self { blockwise: Some(blockwise), ..Self::default() })
             }
             _ => Err(ModelError::Damaged("the quantization of a tensor")),
         }
@@ -87,20 +98,21 @@ fn verify_affine(
     if !zero_points.iter().all(|zero_point| range.contains(zero_point)) {
         return Err("a zero point is outside the range of its type");
     }
-    Ok(TensorQuantization { scales, is_blockwise: false })
+    Ok(TensorQuantization { scales, blockwise: None })
 }
 
-/// Checks a blockwise quantization, which refers to other tensors of the subgraph.
-fn verify_blockwise(parameters: Table<'_>, tensors: usize) -> Result<(), ModelError> {
-    let damaged = "a blockwise quantization";
-    let details = parameters.table(quantization_parameters::DETAILS);
-    let details = details.ok_or(ModelError::Damaged(damaged))?;
-    let exists = |tensor: i32| usize::try_from(tensor).is_ok_and(|index| index < tensors);
-    let zero_points = details.i32(blockwise_quantization::ZERO_POINTS);
-    let is_valid = exists(details.i32(blockwise_quantization::SCALES))
-        && (zero_points == ABSENT_ZERO_POINTS || exists(zero_points))
-        && details.i32(blockwise_quantization::BLOCK_SIZE) >= 1;
-    require(is_valid, damaged)
+/// Reads a blockwise quantization, which refers to other tensors of the subgraph. `None` if they do not
+/// exist, or a block has no elements.
+fn read_blockwise(parameters: Table<'_>, tensors: usize) -> Option<Blockwise> {
+    let details = parameters.table(quantization_parameters::DETAILS)?;
+    let existing = |tensor: i32| usize::try_from(tensor).ok().filter(|&index| index < tensors);
+    let zero_points = match details.i32(blockwise_quantization::ZERO_POINTS) {
+        ABSENT_ZERO_POINTS => None,
+        index => Some(existing(index)?),
+    };
+    let block_size = u64::try_from(details.i32(blockwise_quantization::BLOCK_SIZE)).ok()?;
+    let scales = existing(details.i32(blockwise_quantization::SCALES))?;
+    (block_size >= 1).then_some(Blockwise { scales, zero_points, block_size })
 }
 
 /// Returns the valid zero points of a type: its values, but only 0 for int32 (biases). `None` for

@@ -1,11 +1,13 @@
 //! The checks of the scales that the kernels of an operator compute with.
 
 use super::operator::Operator;
-use super::shape_rule::ShapeRule::{Conv, DepthwiseConv, FullyConnected, Lstm, TransposeConv};
+use super::shape_rule::ShapeRule::{
+    Conv, DepthwiseConv, FullyConnected, Lstm, MatMul, TransposeConv,
+};
 use super::tensor::Tensor;
 use super::types::QUANTIZED;
 use crate::model::tflite::error::{ModelError, require};
-use crate::model::tflite::schema::{BuiltinOperator, TensorType, layer_inputs};
+use crate::model::tflite::schema::{BuiltinOperator, TensorType};
 
 /// Limit for the shift of a requantization, in bits.
 const MAX_SHIFT: i32 = 30;
@@ -22,14 +24,11 @@ pub fn verify_scales(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<
             let is_float = |element| {
                 matches!(element, TensorType::FLOAT32 | TensorType::FLOAT16 | TensorType::BFLOAT16)
             };
-            require_scales(operator, tensors, |element| !is_float(element))?;
-            let input = operator.input(tensors, layer_inputs::INPUT);
-            let is_blockwise = input.is_some_and(|input| input.is_blockwise);
-            let allowed = !is_blockwise || operator.code == BuiltinOperator::QUANTIZE;
-            require(allowed, "the use of a blockwise quantized tensor")
+            require_scales(operator, tensors, |element| !is_float(element))
         }
         code if computes_with_scales(code) => {
             require_scales(operator, tensors, |element| QUANTIZED.contains(element))?;
+            refuse_channel_scales(operator, tensors)?;
             verify_sum(operator, tensors)
         }
         _ => Ok(()),
@@ -44,13 +43,37 @@ fn require_scales(
 ) -> Result<(), ModelError> {
     let mut tensors = operator.tensors(tensors);
     // The weights of a layer can have channels that are all 0, with a scale of 0.
-    let has_weights =
-        matches!(operator.rule.shape, Conv | DepthwiseConv | FullyConnected | Lstm | TransposeConv);
+    let has_weights = has_weights(operator);
     let complete = tensors.all(|tensor| {
         let usable = has_weights || tensor.scales.iter().all(|&scale| scale > 0.0);
         !needs_scale(tensor.element) || tensor.is_quantized() && usable
     });
     require(complete, "a quantized tensor without a scale")
+}
+
+/// Refuses scales per channel of other tensors than weights: the kernels take a scale of 0 instead,
+/// and some divide by it and end the process.
+fn refuse_channel_scales(
+    operator: &Operator<'_>,
+    tensors: &[Tensor<'_>],
+) -> Result<(), ModelError> {
+    let takes_weights = has_weights(operator) || operator.rule.shape == MatMul;
+    let is_refused = |tensor: &&Tensor<'_>| {
+        let is_weights = takes_weights && tensor.is_constant;
+        QUANTIZED.contains(tensor.element) && tensor.scales.len() > 1 && !is_weights
+    };
+    match operator.tensors(tensors).find(is_refused) {
+        Some(tensor) => Err(ModelError::Quantization {
+            tensor: tensor.name(),
+            reason: "it has several scales, but is not the weights of a layer",
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Returns whether the operator has weights, which can have a scale per channel.
+fn has_weights(operator: &Operator<'_>) -> bool {
+    matches!(operator.rule.shape, Conv | DepthwiseConv | FullyConnected | Lstm | TransposeConv)
 }
 
 /// Checks the scales of a quantized sum or difference. The kernels bring both inputs to a common
@@ -70,8 +93,10 @@ fn verify_sum(operator: &Operator<'_>, tensors: &[Tensor<'_>]) -> Result<(), Mod
         return Ok(());
     }
     let inputs = [0, 1].map(|position| operator.input(tensors, position));
-    let scales = inputs.iter().flatten().map(|input| f64::from(input.scales[0]));
-    let ratio = 2.0 * scales.fold(0.0, f64::max) / f64::from(output.scales[0]);
+    let scales = inputs.iter().flatten().map(|input| input.scales[0]);
+    // The kernels double the scale as a float32, which can overflow.
+    let doubled = 2.0 * scales.fold(0.0, f32::max);
+    let ratio = f64::from(doubled) / f64::from(output.scales[0]);
     let fits = 2f64.powi(-MAX_SHIFT) < ratio && ratio < 2f64.powi(left_shift);
     require(fits, "the scales of a sum")
 }

@@ -58,8 +58,9 @@ fn infer_one(args: Args<'_, '_>) -> Result<Dims, Fault> {
         }
         Rule::Rank => Ok(Vec::new()),
         Rule::BroadcastArgs => {
-            let sizes = [product(&args.dims(0)?), product(&args.dims(1)?)];
-            Ok(vec![sizes[0].max(sizes[1])])
+            // The kernel ends the process if the shapes do not fit each other.
+            let dims = broadcast(&args.values(0)?, &args.values(1)?)?;
+            Ok(vec![dims.len() as i64])
         }
         Rule::BroadcastTo => broadcast_to(args),
         Rule::Tile => part::tile(args),
@@ -136,8 +137,10 @@ fn broadcast_to(args: Args<'_, '_>) -> Result<Dims, Fault> {
 
 /// Returns the shape of a REVERSE_V2.
 fn reverse(args: Args<'_, '_>) -> Result<Dims, Fault> {
-    let dims = args.dims(0)?;
-    for index in args.values(1)? {
+    let (dims, axes) = (args.dims(0)?, args.values(1)?);
+    // The kernel reads the first one.
+    ensure(!axes.is_empty(), "its list of dimensions is empty")?;
+    for index in axes {
         axis(index, dims.len())?;
     }
     Ok(dims)

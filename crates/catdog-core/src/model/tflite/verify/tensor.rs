@@ -1,6 +1,7 @@
 //! The checks of a tensor: type, shape, buffer.
 
-use super::quantization::TensorQuantization;
+use super::quantization::{Blockwise, TensorQuantization};
+use crate::model::tflite::contents::short;
 use crate::model::tflite::error::{ModelError, require};
 use crate::model::tflite::reader::Table;
 use crate::model::tflite::schema::{DYNAMIC_DIMENSION, TensorType, tensor};
@@ -19,8 +20,8 @@ const USUAL_SIDE: i32 = 224;
 
 /// A verified tensor.
 pub struct Tensor<'a> {
-    /// Name, for error messages.
-    pub name: &'a str,
+    /// The table `Tensor`.
+    table: Table<'a>,
     /// Dimensions, none negative. Those of the result of an operator are as stored in the file,
     /// until the operator is verified, and then as the operator computes them.
     pub shape: Vec<i32>,
@@ -32,13 +33,15 @@ pub struct Tensor<'a> {
     pub element: TensorType,
     /// The elements are in the file.
     pub is_constant: bool,
+    /// LiteRT keeps the elements from one inference to the next.
+    pub is_variable: bool,
     /// An operator may read the tensor, for example because it is constant or an earlier operator
     /// has written it.
     pub is_ready: bool,
     /// Scales of the quantization: none, one, or one per channel.
     pub scales: Vec<f32>,
-    /// The quantization is blockwise: its scales are in another tensor.
-    pub is_blockwise: bool,
+    /// The blockwise quantization, whose scales are in another tensor.
+    pub blockwise: Option<Blockwise>,
     /// The elements, if they do not depend on the input of the model and there are at most
     /// [`MAX_VALUES`].
     pub values: Option<Vec<f64>>,
@@ -65,26 +68,27 @@ impl<'a> Tensor<'a> {
             tensor.u32(tensor::EXTERNAL_BUFFER) == 0 && !tensor.has(tensor::VARIANT_TENSORS);
         require(in_file, "the storage of a tensor")?;
         let is_constant = !data.is_empty();
-        let name = tensor.string(tensor::NAME).unwrap_or_default();
         let is_complete = !is_constant || data.len() as u64 >= bytes;
-        if !is_complete && tensor.has(tensor::SPARSITY) {
-            return Err(ModelError::SparseWeights { tensor: name.to_owned() });
+        // The kernels of sparse weights read outside of a tensor whose description is wrong.
+        if tensor.has(tensor::SPARSITY) {
+            return Err(ModelError::SparseWeights { tensor: name_of(tensor) });
         }
         require(is_complete, "the size of a tensor's buffer")?;
-        let quantization = TensorQuantization::verify(tensor, name, &shape, is_constant, tensors)?;
+        let quantization = TensorQuantization::verify(tensor, &shape, is_constant, tensors)?;
         let is_variable = tensor.u8(tensor::IS_VARIABLE) != 0;
-        let TensorQuantization { scales, is_blockwise } = quantization;
+        let TensorQuantization { scales, blockwise } = quantization;
         let values = if is_constant { values(&shape, element, data) } else { None };
         Ok(Self {
-            name,
+            table: tensor,
             shape,
             is_dynamic,
             stored_bytes: bytes,
             element,
             is_constant,
+            is_variable,
             is_ready: is_constant || is_variable || bytes == 0,
             scales,
-            is_blockwise,
+            blockwise,
             values,
         })
     }
@@ -102,14 +106,27 @@ impl<'a> Tensor<'a> {
         }
     }
 
+    /// Returns the name, for error messages.
+    pub fn name(&self) -> String {
+        name_of(self.table)
+    }
+
     /// Returns whether the tensor has a scale.
     pub fn is_quantized(&self) -> bool {
-        !self.scales.is_empty() || self.is_blockwise
+        !self.scales.is_empty() || self.blockwise.is_some()
     }
 
     /// Returns the number of elements.
     pub fn elements(&self) -> u64 {
         self.shape.iter().fold(1, |product: u64, &size| product.saturating_mul(size.max(0) as u64))
+    }
+
+    /// Returns whether the tensor has no elements, and is not a vector of sizes or axes, which can be
+    /// empty. Kernels divide by the dimensions of activations.
+    pub fn is_empty_activation(&self) -> bool {
+        let is_sizes =
+            matches!(self.element, TensorType::INT32 | TensorType::INT64) && self.shape.len() == 1;
+        self.elements() == 0 && !is_sizes
     }
 
     /// Returns whether a dimension other than the batch is not fixed.
@@ -132,6 +149,12 @@ impl<'a> Tensor<'a> {
     pub fn bytes(&self) -> u64 {
         size_in_bytes(&self.shape, self.element.bits().unwrap_or(0)).unwrap_or(u64::MAX)
     }
+}
+
+/// Returns the name in a table `Tensor`. It is short and printable: thousands of tensors can share a
+/// name of the size of the file.
+pub fn name_of(tensor: Table<'_>) -> String {
+    short(tensor.string(tensor::NAME).unwrap_or_default())
 }
 
 /// Returns the size of a tensor in bytes; `None` if it is more than 64 bits can count.

@@ -6,6 +6,7 @@
 //! rule here.
 
 use super::args::{Args, broadcast, product};
+use super::fault::{Fault, ensure};
 use super::part_shapes::strides;
 use super::tensor::{MAX_VALUES, Tensor};
 use crate::model::tflite::operator_options::{concatenation_options, pack_options};
@@ -13,6 +14,21 @@ use crate::model::tflite::schema::{BuiltinOperator as Op, TensorType};
 
 /// The largest integer whose neighbors f64 can tell apart.
 const MAX_EXACT: f64 = (1u64 << 53) as f64;
+
+/// Refuses a remainder of integers that may be that of the smallest integer and -1: the processor
+/// cannot compute it and ends the process (SIGFPE).
+pub fn verify_remainder(args: Args<'_, '_>) -> Result<(), Fault> {
+    let smallest = match (args.operator.code, args.input(0)?.element) {
+        (Op::FLOOR_MOD, TensorType::INT32) => f64::from(i32::MIN),
+        (Op::FLOOR_MOD, TensorType::INT64) => i64::MIN as f64,
+        _ => return Ok(()),
+    };
+    let never_is = |position, value: f64| {
+        values(args, position).is_some_and(|values| values.iter().all(|other| *other != value))
+    };
+    let is_safe = never_is(0, smallest) || never_is(1, -1.0);
+    ensure(is_safe, "it may divide the smallest integer by -1")
+}
 
 /// Returns the values of each output; `None` for an output whose values are not known. The outputs
 /// must have their computed shapes.

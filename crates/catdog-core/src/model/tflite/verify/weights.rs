@@ -48,6 +48,37 @@ pub fn verify_weights(args: Args<'_, '_>) -> Result<(), Fault> {
     }
 }
 
+/// Checks the scales of blockwise quantized weights: the kernels read as many as there are blocks. No
+/// other operator than FULLY_CONNECTED reads them, and no other tensor can have them.
+pub fn verify_blockwise(args: Args<'_, '_>) -> Result<(), Fault> {
+    let Args { operator, tensors } = args;
+    let weights = operator.inputs.get(layer_inputs::WEIGHTS).copied().flatten();
+    let is_layer = operator.code == Op::FULLY_CONNECTED;
+    let mut others =
+        operator.inputs.iter().copied().flatten().chain(operator.outputs.iter().copied());
+    let is_alone = others.all(|index| tensors[index].blockwise.is_none() || Some(index) == weights);
+    let Some((weights, blockwise)) =
+        weights.and_then(|index| Some((&tensors[index], tensors[index].blockwise?)))
+    else {
+        return ensure(is_alone, "it does not take blockwise quantized tensors");
+    };
+    let is_usual =
+        is_layer && is_alone && weights.is_constant && F32.contains(args.input(0)?.element);
+    ensure(is_usual, "it does not take blockwise quantized tensors")?;
+    let columns = weights.shape.last().map_or(0, |&size| u64::from(size.unsigned_abs()));
+    let has_whole_blocks = columns % blockwise.block_size == 0;
+    let blocks = weights.elements() / blockwise.block_size;
+    let has_one_per_block = |index: usize| {
+        let values = &tensors[index];
+        values.is_constant && values.elements() == blocks
+    };
+    let fits = has_whole_blocks
+        && tensors[blockwise.scales].element == TensorType::FLOAT16
+        && has_one_per_block(blockwise.scales)
+        && blockwise.zero_points.is_none_or(has_one_per_block);
+    ensure(fits, "its weights do not have one scale per block")
+}
+
 /// Positions of the input, the weights and the bias of most layers.
 const LAYER: [usize; 3] = [layer_inputs::INPUT, layer_inputs::WEIGHTS, layer_inputs::BIAS];
 
@@ -93,7 +124,6 @@ fn verify_layer(
             && types.output.contains(output.element)
     });
     ensure(fits, TYPES)?;
-    ensure(weights.elements() >= 1, "its weights are empty")?;
     let channels = weights.shape.get(channels).copied();
     let fits = bias.is_none_or(|bias| Some(bias.elements()) == channels.map(|n| n as u64));
     ensure(fits, "its bias does not have one element per output channel")
