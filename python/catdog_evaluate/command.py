@@ -43,14 +43,14 @@ def classify(runner: Runner, directory: pathlib.Path, classes: Mapping[str, Sequ
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Raises UnusableError if the result files could not be written."""
-    directory, plot_folder = options.directory, options.report or options.plots
-    if plot_folder:
-        if directory.is_dir() and directory.resolve() in (plot_folder.resolve(), *plot_folder.resolve().parents):
-            raise UnusableError(
-                f"{plot_folder} is inside {directory}; the next evaluation would take the plots for images"
-            )
+    directory = options.directory
+    folders = [folder for folder in (options.plots, options.report) if folder]
+    for folder in folders:
+        if directory.is_dir() and directory.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise UnusableError(f"{folder} is inside {directory}; the next evaluation would take the plots for images")
+    if folders:
         plots.load_matplotlib()
-    for target in (options.json and options.json.parent, plot_folder if plot_folder and plot_folder.exists() else None):
+    for target in (options.json and options.json.parent, *(folder for folder in folders if folder.exists())):
         if target and not os.access(target, os.W_OK):
             raise UnusableError(f"cannot write to {target}")
 
@@ -101,17 +101,19 @@ def results(
 def write_results(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Writes the JSON file and the plots. Everything is rendered first, so that a failure leaves no file behind."""
     contents: dict[pathlib.Path, bytes] = {}
-    folders = [folder for folder in (options.plots, options.report) if folder]
-    if folders:
+    if options.plots:
+        contents = {options.plots / name: data for name, data in plots.plots(result).items()}
+    if options.report:
+        # Only a report shows images: they may not be published, and plots may.
         drawn = plots.plots(result, options.directory)
-        contents = {folder / name: data for folder in folders for name, data in drawn.items()}
-        if options.report:
-            contents[options.report / REPORT] = report.page(result, drawn).encode()
+        contents |= {options.report / name: data for name, data in drawn.items()}
+        contents[options.report / REPORT] = report.page(result, drawn).encode()
     if options.json:
         # resolve() follows a symbolic link, so that its target is replaced and not the link.
         contents[options.json.resolve()] = (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode()
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (options.plots, options.report):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
     files.write_files(contents)
 
 

@@ -35,16 +35,16 @@ def load_matplotlib() -> Any:
     return pyplot
 
 
-def plots(result: Mapping[str, Any], directory: pathlib.Path) -> dict[str, bytes]:
-    """Returns the plots as PNG files, by name. `directory` has the images. The background is white, so that the plots
-    are legible on dark pages too."""
+def plots(result: Mapping[str, Any], directory: pathlib.Path | None = None) -> dict[str, bytes]:
+    """Returns the plots as PNG files, by name. With the `directory` of the images, they contain a sheet of the
+    mistakes. The background is white, so that the plots are legible on dark pages too."""
     pyplot = load_matplotlib()
     found = {}
     figures = {
         "confusion": draw_confusion(pyplot, result),
         "precision-recall": draw_precision_recall(pyplot, result),
         "reliability": draw_reliability(pyplot, result),
-        "mistakes": draw_mistakes(pyplot, result, directory),
+        "mistakes": draw_mistakes(pyplot, result, directory) if directory else None,
     }
     for name, figure in figures.items():
         if figure is None:

@@ -189,6 +189,15 @@ expect_status 0 "$evaluate" pets --json pets.json
 recomputed pets.json || fail "the numbers of pets.json"
 check_json pets.json 'r["folders"] == {"cats": "cat", "dogs": "dog"} and r["model"] == "catdog.tflite"'
 
+# A list of files has the same numbers as the folder.
+for file in birds/*/[!.]*.*; do
+  [[ $file == *.txt ]] || printf '%s\t%s\n' "$(basename "$(dirname "$file")")" "$PWD/$file"
+done >birds.tsv
+expect_status 0 "$evaluate" birds.tsv --model "$model" --json listed.json
+check_json listed.json "s['confusion'] == $($python -c 'import json; print(json.load(open("birds.json"))["summary"]["confusion"])')"
+expect_in stdout "warning: 1 of 3 images of neither are called something, most often heron"
+printf 'heron\tbirds/Herons/heron-1.jpg\nnewt birds/newt/newt-1.jpg\n' >wrong.tsv
+
 # A photo with an orientation tag is rotated: a frame of the demo clip upright, lying without the tag, and lying with
 # the tag.
 mkdir -p demo held/{cat,dog}
@@ -220,6 +229,7 @@ out=(--json out.json --model "$model")
 refused "the folder to evaluate is missing" --model "$model"
 refused "there is no folder nowhere" nowhere "${out[@]}"
 refused "expected one folder, found birds and moving" birds moving
+refused "wrong.tsv, line 2: expected a class, a tab and a path" wrong.tsv "${out[@]}"
 refused "unknown option --clip" birds --clip
 refused "--model needs a value" birds --model
 refused "there is no model none.tflite" birds --model none.tflite
@@ -313,6 +323,13 @@ if $python -c 'import matplotlib' 2>/dev/null; then
     cmp "new/drawn/$name.png" "again/$name.png" || fail "$name.png differs between two runs"
   done
   [ "$(find new/drawn again -type f | wc -l)" = 6 ] || fail "files other than the plots: $(ls -A new/drawn)"
+  expect_status 0 "$evaluate" birds --model "$model" --report report
+  expect_in stdout "the report is report/report.md"
+  grep -q 'called something, most often heron' report/report.md || fail "no verdict: $(cat report/report.md)"
+  for plot in confusion mistakes precision-recall reliability; do
+    grep -qF "]($plot.png)" report/report.md || fail "$plot.png is not in the report"
+    [ -s "report/$plot.png" ] || fail "$plot.png was not drawn"
+  done
   # If one plot cannot be written, no file is.
   mkdir -p taken/reliability.png
   expect_status 2 "$evaluate" birds "${out[@]}" --plots taken

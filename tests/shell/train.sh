@@ -43,10 +43,18 @@ for folder, count in (("data", 40), ("fresh", 12)):
             image.save(place / f"{'abcdefghijklmnopqrstuvwxyz'[number % 26]}{number}.{suffix}", exif=turned if number % 7 else b"")
 PICTURES
 
+printf 'no image' >data/red/cut.jpg
+
 options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --epochs 12 --batch 16 --backbone none
   --imagenet "blue=0-99,red=100-149" --name colors)
 expect_status 0 "$train" "${options[@]}" --out whole
 expect_in stdout "epoch 12/12"
+expect_in stdout "skipped: data/red/cut.jpg cannot be read"
+# Twelve of forty images, because a tenth would say little.
+expect_in stdout "red: 28, 12"
+expect_in stdout "overall accuracy (top-1 class, accepted or not)  100.0 %"
+expect_in stdout "the report is whole/report/report.md"
+grep -q '^## Verdict' whole/report/report.md || fail "the report has no verdict"
 
 # Stop after the first epoch, then resume.
 setsid "$train" "${options[@]}" --out resumed >first 2>&1 &
@@ -77,7 +85,8 @@ REPORT
 
 # The preset of the larger model, with a given teacher and without dropout.
 expect_status 0 "$train" --data data --size 32 --epochs 1 --backbone none --channels 64 --dropout 0 \
-  --teacher whole/averaged.keras --out taught
+  --teacher whole/averaged.keras --no-report --out taught
+[ ! -e taught/report ] || fail "a report in spite of --no-report"
 [ "$(stat -c %s taught/classifier.tflite)" -gt "$(stat -c %s whole/classifier.tflite)" ] || fail "not the larger network"
 
 # A run with other settings or other images does not resume this one.
@@ -102,8 +111,8 @@ cp data/red/* single/only
 refused "only one class" --data single
 cp data/red/* broken/a
 cp data/blue/* broken/b
-head -c 300 data/red/b1.jpg >broken/b/cut.jpg
-refused "broken/b/cut.jpg cannot be read" --data broken
+for number in 1 2 3 4 5; do head -c 300 data/red/b1.jpg >"broken/b/cut$number.jpg"; done
+refused "5 of 45 images of broken/b are damaged" --data broken
 cp data/red/* hollow/a
 refused "hollow/b contains no images" --data hollow
 refused "--labels names 2 classes" --data data --labels cat,dog
