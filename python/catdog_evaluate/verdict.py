@@ -11,6 +11,8 @@ from catdog_evaluate.summary import Folders, Row, is_background, is_right, repor
 # Shares of a class folder below which a user would be disappointed.
 MIN_RIGHT = 0.9
 MIN_SHOWN = 0.85
+# A single image says nothing about a class.
+FEWEST = 2
 # More wrong labels than this share, on images without any of the classes.
 MAX_FALSE_CLAIMS = 0.05
 # Images of a class below which its share of right answers is a guess.
@@ -57,13 +59,13 @@ def of_class(folder: str, label: str, rows: list[Row], folders: Folders) -> list
     unknown = sum(not row["accepted"] for row in rows)
     wrong = [row for row in rows if row["accepted"] and not is_right(row, folders)]
     found = []
-    if total - unknown < MIN_SHOWN * total:
+    if total - unknown < MIN_SHOWN * total and unknown >= FEWEST:
         unsure = sum(not row["accepted"] and row["top"] == label for row in rows)
         found.append(
             f"{unknown} of {total} images of {folder} get no label, because the confidence is below the threshold "
             f"({unsure} of them would be right): add photos of {label} like these, or lower class-confidence-threshold"
         )
-    if len(wrong) > (1 - MIN_RIGHT) * total:
+    if len(wrong) > (1 - MIN_RIGHT) * total and len(wrong) >= FEWEST:
         other = most_frequent(row["label"] for row in wrong)
         found.append(
             f"{len(wrong)} of {total} images of {folder} get a wrong label, most often {other}: add photos of {label} "
@@ -75,7 +77,7 @@ def of_class(folder: str, label: str, rows: list[Row], folders: Folders) -> list
 def of_background(folder: str, rows: list[Row]) -> list[str]:
     """Returns the sentence about images that show none of the classes."""
     claims = [row for row in rows if reports_class(row)]
-    if len(claims) <= MAX_FALSE_CLAIMS * len(rows):
+    if len(claims) <= MAX_FALSE_CLAIMS * len(rows) or len(claims) < FEWEST:
         return []
     other = most_frequent(row["label"] for row in claims)
     return [
