@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions per frame with valgrind's callgrind (benches/instructions.rs) and compares them with
-# tests/instructions.txt: of the preprocessing, and of the element with a fake engine. The tolerance is 3 %.
+# tests/instructions.txt: of the preprocessing, and of the element with a fake engine. The tolerance is 3 %, and 6 % for
+# the element.
 #
 # Usage: tests/shell/instructions.sh [--update [--lab]]
 #
@@ -74,9 +75,10 @@ write() {
   say "wrote $(wc -l <"$SCRATCH/counted") counts, GStreamer $gstreamer"
 }
 
-# Prints the differences. Fails if there is one above the tolerance.
+# Prints the differences. Fails if there is one above the tolerance. The counts of the element depend on how its threads
+# meet: the same program differed by 3 % between two runs.
 compare() {
-  awk -F '\t' -v tolerance=0.03 -v gstreamer="GStreamer $gstreamer: " '
+  awk -F '\t' -v of_kernels=0.03 -v of_element=0.06 -v gstreamer="GStreamer $gstreamer: " '
     /^#/ { next }
     NR == FNR { want[$2] = $1 + 0; if (index($2, gstreamer) == 1) known = 1; next }
     {
@@ -85,6 +87,7 @@ compare() {
       seen[$2] = 1
       if (!($2 in want)) { print $2 ": " $1 + 0 " instructions, not in the file"; bad++; next }
       off = $1 / want[$2] - 1
+      tolerance = element ? of_element : of_kernels
       if (off > tolerance || off < -tolerance) {
         printf "%s: %d instructions instead of %d (%+.1f %%)\n", $2, $1, want[$2], 100 * off
         bad++
