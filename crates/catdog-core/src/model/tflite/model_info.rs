@@ -185,14 +185,14 @@ fn refuse_equal_names(
     tensors: &[Table<'_>],
     outputs: &[TensorDescription],
 ) -> Result<(), ModelError> {
-    // The names in the descriptions are cut. LiteRT's names end at NUL.
-    let name = |port: &Port| {
-        let stored = || tensors.get(port.tensor)?.byte_vector(tensor::NAME).map(<[u8]>::to_vec);
-        let name = port.name.clone().map(String::into_bytes).or_else(stored).unwrap_or_default();
-        name.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
-    };
+    // The names in the descriptions are cut. Those of a signature contain no NUL.
     let mut names = HashSet::new();
-    match ports.iter().zip(outputs).find(|(port, _)| !names.insert(name(port))) {
+    let repeated = ports.iter().zip(outputs).find(|(port, _)| {
+        let stored = || tensors.get(port.tensor)?.c_string(tensor::NAME);
+        let name = port.name.as_deref().map(str::as_bytes).or_else(stored);
+        !names.insert(name.unwrap_or_default())
+    });
+    match repeated {
         Some((_, output)) => Err(ModelError::EqualNames { name: output.name.clone() }),
         None => Ok(()),
     }

@@ -164,6 +164,12 @@ impl<'a> Table<'a> {
         self.vector(id, 1).map(|(bytes, _)| bytes)
     }
 
+    /// Returns the bytes of a string up to its first NUL, where LiteRT's names end; `None` if it is absent
+    /// or outside the file.
+    pub fn c_string(self, id: usize) -> Option<&'a [u8]> {
+        self.byte_vector(id)?.split(|byte| *byte == 0).next()
+    }
+
     /// Returns the number of elements of a vector or string of `size`-byte elements; `None` if it is
     /// absent or outside the file.
     pub fn list_len(self, id: usize, size: usize) -> Option<usize> {

@@ -106,7 +106,7 @@ fn a_folder_or_a_dangling_link_with_an_expected_name_is_a_warning() {
     let model = folder.path().join("m.tflite");
     fs::create_dir(folder.path().join("labels.txt")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("m.txt")).unwrap();
-    // With another name, nobody expects that it is read.
+    // Under another name, the user does not expect the element to read the file.
     fs::create_dir(folder.path().join("other_labels.txt")).unwrap();
     let labels = LabelSources { model: Some(&model), ..Default::default() }.resolve(2).unwrap();
     assert_eq!((labels.source, labels.warnings.len()), (LabelSource::Numbers, 2));

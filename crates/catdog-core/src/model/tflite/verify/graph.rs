@@ -248,10 +248,8 @@ impl<'a> GraphVerifier<'a> {
         let options = operator.table.table(operator::BUILTIN_OPTIONS_2);
         let options = options.filter(|_| is_expected);
         let options = options.ok_or(Fault::Invalid("it has no options"))?;
-        // LiteRT's names end at NUL.
-        let name = options.byte_vector(stablehlo_composite_options::NAME).unwrap_or_default();
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let is_own = OWN_KERNELS.iter().any(|own| own.as_bytes() == name);
+        let name = options.c_string(stablehlo_composite_options::NAME);
+        let is_own = OWN_KERNELS.iter().any(|own| Some(own.as_bytes()) == name);
         ensure(!is_own, "LiteRT runs a kernel of language models in place of its subgraph")?;
         let index = options.i32(stablehlo_composite_options::DECOMPOSITION_SUBGRAPH_INDEX);
         let index = usize::try_from(index).ok().filter(|&index| index < self.graphs.len());

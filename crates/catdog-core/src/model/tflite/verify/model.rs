@@ -44,9 +44,7 @@ pub fn verify<'a>(
         let buffer = entry.u32(metadata::BUFFER) as usize;
         let is_valid = entry.has(metadata::NAME) && buffer < buffers.len();
         require(is_valid, "a metadata entry")?;
-        // LiteRT's names end at NUL.
-        let name = entry.byte_vector(metadata::NAME).unwrap_or_default();
-        if name.split(|byte| *byte == 0).next() == Some(control_dependencies::NAME) {
+        if entry.c_string(metadata::NAME) == Some(control_dependencies::NAME) {
             let valid = control_dependencies::are_valid(buffers[buffer], subgraphs);
             require(valid, "its metadata about the order of operators")?;
         }
