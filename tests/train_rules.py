@@ -184,7 +184,8 @@ def read_all(folders: Folders) -> list[Photo]:
 
 
 def answers(right: int, wrong: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the logits and labels of two classes with so many images each, whose best class leads by `margin`."""
+    """Returns the logits and labels of two classes, of which each has `right` right and `wrong` wrong answers. The best
+    class leads by `margin`."""
     labels = np.repeat([0, 1], right + wrong)
     is_right = np.tile(np.arange(right + wrong) < right, 2)
     best = np.where(is_right, labels, 1 - labels)

@@ -101,11 +101,12 @@ def results(
 def write_results(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Writes the JSON file and the plots. Everything is rendered first, so that a failure leaves no file behind."""
     contents: dict[pathlib.Path, bytes] = {}
+    drawn = plots.plots(result) if options.plots or options.report else {}
     if options.plots:
-        contents = {options.plots / name: data for name, data in plots.plots(result).items()}
+        contents = {options.plots / name: data for name, data in drawn.items()}
     if options.report:
         # Only a report shows images: they may not be published, and plots may.
-        drawn = plots.plots(result, options.directory)
+        drawn |= plots.mistakes(result, options.directory)
         contents |= {options.report / name: data for name, data in drawn.items()}
         contents[options.report / REPORT] = report.page(result, drawn).encode()
     if options.json:

@@ -57,7 +57,7 @@ def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     """
     try:
         if directory.is_file():
-            return more_than_one(directory, files_of_list(directory))
+            return checked(directory, files_of_list(directory))
         folders = [path for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
         if folders:
             classes = {path.name: files_of_class(path) for path in folders}
@@ -68,10 +68,10 @@ def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
             classes = files_by_prefix(directory)
     except OSError as error:
         raise UnusableError(f"{error.filename}: {error.strerror}") from error
-    return more_than_one(directory, classes)
+    return checked(directory, classes)
 
 
-def more_than_one(directory: pathlib.Path, classes: dict[str, list[pathlib.Path]]) -> dict[str, list[pathlib.Path]]:
+def checked(directory: pathlib.Path, classes: dict[str, list[pathlib.Path]]) -> dict[str, list[pathlib.Path]]:
     """Returns `classes`. Raises UnusableError if there are fewer than two, or one of them has no files."""
     if not classes:
         raise UnusableError(f"{directory} is empty; expected one folder of images per class")

@@ -35,26 +35,33 @@ def load_matplotlib() -> Any:
     return pyplot
 
 
-def plots(result: Mapping[str, Any], directory: pathlib.Path | None = None) -> dict[str, bytes]:
-    """Returns the plots as PNG files, by name. With the `directory` of the images, they contain a sheet of the
-    mistakes. The background is white, so that the plots are legible on dark pages too."""
+def plots(result: Mapping[str, Any]) -> dict[str, bytes]:
+    """Returns the plots as PNG files, by name. The background is white, so that they are legible on dark pages too."""
     pyplot = load_matplotlib()
-    found = {}
-    figures = {
-        "confusion": draw_confusion(pyplot, result),
-        "precision-recall": draw_precision_recall(pyplot, result),
-        "reliability": draw_reliability(pyplot, result),
-        "mistakes": draw_mistakes(pyplot, result, directory) if directory else None,
+    return {
+        f"{name}.png": png(pyplot, draw(pyplot, result))
+        for name, draw in (
+            ("confusion", draw_confusion),
+            ("precision-recall", draw_precision_recall),
+            ("reliability", draw_reliability),
+        )
     }
-    for name, figure in figures.items():
-        if figure is None:
-            continue
-        data = io.BytesIO()
-        # Without the name of the software, equal plots are equal files.
-        figure.savefig(data, format="png", facecolor="white", bbox_inches="tight", metadata={"Software": None})
-        pyplot.close(figure)
-        found[f"{name}.png"] = data.getvalue()
-    return found
+
+
+def mistakes(result: Mapping[str, Any], directory: pathlib.Path) -> dict[str, bytes]:
+    """Returns the sheet of the mistakes as a PNG file, by name; empty if there are none. `directory` has the images."""
+    pyplot = load_matplotlib()
+    figure = draw_mistakes(pyplot, result, directory)
+    return {"mistakes.png": png(pyplot, figure)} if figure else {}
+
+
+def png(pyplot: Any, figure: Any) -> bytes:
+    """Returns a figure as a PNG file, and closes it."""
+    data = io.BytesIO()
+    # Without the name of the software, equal plots are equal files.
+    figure.savefig(data, format="png", facecolor="white", bbox_inches="tight", metadata={"Software": None})
+    pyplot.close(figure)
+    return data.getvalue()
 
 
 def draw_confusion(pyplot: Any, result: Mapping[str, Any]) -> Any:

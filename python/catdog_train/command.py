@@ -53,7 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 SETTINGS = "settings.json"
 # The validation images, one `class<tab>path` a line, for models/evaluate.
 VALIDATION = "validation.tsv"
-# A class with so many times the images of another one is worth a note.
+# Ratio of the largest class to the smallest one from which a note is printed.
 UNEQUAL = 5
 
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the

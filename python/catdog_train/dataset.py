@@ -191,8 +191,8 @@ def groups_of_class(
         groups[name].append(index)
     largest = max(len(indices) for indices in groups.values())
     cut: dict[str, list[int]] = {}
+    run = max(1, len(own) // 6)
     for name, indices in groups.items():
-        run = max(1, len(own) // 6)
         if len(indices) <= max(run, len(own) // 3):
             cut[name] = indices
             continue
