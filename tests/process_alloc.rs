@@ -14,12 +14,9 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use catdog_core::classifier::{Classifier, Config, Execution, OutputActivation, RuntimeConfig};
+use catdog_core::classifier::{Classifier, Config, Execution, RuntimeConfig};
 use catdog_core::decision::Rules;
-use catdog_core::engine::litert::Accelerator;
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane, Region};
-use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::ModelOptions;
 use catdog_core::preprocess::ResizeMethod;
 use common::*;
 use gst::prelude::*;
@@ -66,18 +63,7 @@ fn count() -> u64 {
 /// Loads the model `name`, which infers every `interval`-th frame.
 fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classifier {
     runtime();
-    let config = Config {
-        optimize: true,
-        model: ModelSource::File(model(name)),
-        labels: None,
-        labels_file: None,
-        threads: 1,
-        accelerator: Accelerator::Cpu,
-        normalization: None,
-        resize: resize_method.into(),
-        model_options: ModelOptions::default(),
-        activation: OutputActivation::Auto,
-    };
+    let config = Config { resize: resize_method.into(), ..Config::of_file(&model(name)) };
     let runtime_config = RuntimeConfig {
         rules: Rules {
             threshold: 0.7,

@@ -31,7 +31,7 @@ pub struct Config {
     pub labels: Option<String>,
     /// A file with one class name per line.
     pub labels_file: Option<PathBuf>,
-    /// The size of an open input, and the output with the scores.
+    /// The choices for what the model leaves open.
     pub model_options: ModelOptions,
     /// CPU threads per inference; with 0, thread tuning chooses the number.
     pub threads: u32,
@@ -46,6 +46,25 @@ pub struct Config {
     pub resize: Resize,
     /// How scores become confidences.
     pub activation: OutputActivation,
+}
+
+#[cfg(feature = "testing")]
+impl Config {
+    /// Returns the defaults of the element's properties for the model in a file, with one thread.
+    pub fn of_file(model: &std::path::Path) -> Self {
+        Self {
+            model: ModelSource::File(model.to_owned()),
+            labels: None,
+            labels_file: None,
+            model_options: ModelOptions::default(),
+            threads: 1,
+            accelerator: Accelerator::Cpu,
+            optimize: true,
+            normalization: None,
+            resize: crate::preprocess::ResizeMethod::Stretch.into(),
+            activation: OutputActivation::Auto,
+        }
+    }
 }
 
 /// The part of the configuration that may change from one frame to the next.

@@ -2,33 +2,17 @@
 //! about what is assumed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::probe_engine::{Answer, Model, networks};
 use super::*;
-use crate::model::ModelSource;
 use crate::model::tflite::{
-    Evidence, ExpectedRange, GraphActivation, GraphRange, ModelInfo, ModelOptions, Normalization,
+    Evidence, ExpectedRange, GraphActivation, GraphRange, ModelInfo, Normalization,
     RangeConvention, UnusableNormalization,
 };
-use crate::preprocess::{Channels, ResizeMethod};
+use crate::preprocess::Channels;
 use crate::tensor::{ElementType, Quantization};
-
-fn config(model: &Path) -> Config {
-    Config {
-        model: ModelSource::File(model.to_owned()),
-        labels: None,
-        labels_file: None,
-        model_options: ModelOptions::default(),
-        threads: 1,
-        accelerator: Accelerator::Cpu,
-        optimize: true,
-        normalization: None,
-        resize: ResizeMethod::Stretch.into(),
-        activation: OutputActivation::Auto,
-    }
-}
 
 fn path(name: &str) -> PathBuf {
     crate::testing::model(name)
@@ -67,7 +51,7 @@ fn evidence(range: ExpectedRange, evidence: Evidence) -> Option<GraphRange> {
 fn the_first_source_that_defines_the_scaling_counts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("m.tflite");
-    let mut config = config(&file);
+    let mut config = Config::of_file(&file);
     let mut info = info("float_softmax.tflite");
     assert_eq!(info.input_range, None);
     // The sources from the last to the first.
@@ -96,7 +80,7 @@ fn a_source_that_cannot_be_used_is_a_warning_and_the_next_one_counts() {
     fs::write(folder.path().join("m.tflite.modelinfo"), "[a]\ndir=input\nranges=x\n").unwrap();
     let mut info = info("scaling_div_255.tflite");
     info.normalization = Some(Err(UnusableNormalization));
-    let (found, source, warnings) = scaling(&config(&file), &info, None);
+    let (found, source, warnings) = scaling(&Config::of_file(&file), &info, None);
     assert_eq!(found, to(ExpectedRange::Pixels));
     assert!(matches!(source, ScalingSource::Graph(_)));
     let [metadata, modelinfo] = &warnings[..] else { panic!("{warnings:?}") };
@@ -107,7 +91,8 @@ fn a_source_that_cannot_be_used_is_a_warning_and_the_next_one_counts() {
 #[test]
 fn a_normalization_of_the_user_applies_to_real_numbers_if_there_are_any() {
     let name = "uint8_quant.tflite";
-    let config = Config { normalization: Some(normalization(1.0, 2.0)), ..config(&path(name)) };
+    let config =
+        Config { normalization: Some(normalization(1.0, 2.0)), ..Config::of_file(&path(name)) };
     let mut quantized = info(name);
     let real = Scaling::Real(normalization(1.0, 2.0));
     assert_eq!(scaling(&config, &quantized, None).0, real);
@@ -120,7 +105,7 @@ fn a_normalization_of_the_user_applies_to_real_numbers_if_there_are_any() {
 #[test]
 fn an_8_bit_input_takes_pixel_values_unless_its_scale_tells_another_range() {
     let name = "uint8_quant.tflite";
-    let config = config(&path(name));
+    let config = Config::of_file(&path(name));
     let mut info = info(name);
     let levels = (Scaling::Levels, ScalingSource::ElementType, vec![]);
     assert_eq!(scaling(&config, &info, None), levels);
@@ -140,7 +125,7 @@ fn probed(info: &ModelInfo, answer: Answer) -> (Scaling, ScalingSource, Vec<Stri
     let model = Model::new(info, answer);
     let probe = model.probe();
     let mut warnings = Vec::new();
-    let config = config(&path("float_softmax.tflite"));
+    let config = Config::of_file(&path("float_softmax.tflite"));
     let (scaling, source) =
         input_scaling::input_scaling(&config, info, Some(&probe), &mut warnings).unwrap();
     (scaling, source, warnings, model.runs.load(Ordering::Relaxed))
@@ -238,7 +223,7 @@ fn a_gray_float_input_takes_0_to_1_by_default() {
     let name = "color/gray.tflite";
     let mut info = info(name);
     info.range_convention = RangeConvention::Slim;
-    let (found, source, warnings) = scaling(&config(&path(name)), &info, None);
+    let (found, source, warnings) = scaling(&Config::of_file(&path(name)), &info, None);
     let unit = Scaling::Real(ExpectedRange::Unit.normalization(Channels::Gray));
     assert_eq!((found, source), (unit, ScalingSource::Default));
     assert!(warnings[0].contains("become 0..1 (-1..1 is possible, too)"), "{warnings:?}");
@@ -256,7 +241,7 @@ fn activation(
     let mut info = info(name);
     info.activation = graph;
     info.output.shape = vec![1, scores];
-    let mut config = config(&path(name));
+    let mut config = Config::of_file(&path(name));
     config.activation = requested;
     config.normalization = Some(normalization(0.0, 255.0));
     config.labels = Some(["a", "b", "c"][..scores.max(2)].join(","));
@@ -300,7 +285,7 @@ fn the_user_chooses_the_activation() {
     }
     let config = Config {
         activation: OutputActivation::Fixed(Activation::Softmax),
-        ..config(&path("float_logit_1.tflite"))
+        ..Config::of_file(&path("float_logit_1.tflite"))
     };
     let error = Interpretation::new(&config, &info("float_logit_1.tflite"), None).unwrap_err();
     assert!(matches!(error, LoadError::SoftmaxOfOneScore { .. }), "{error}");
@@ -330,7 +315,7 @@ fn what_is_assumed_is_a_warning() {
         info.normalization = Some(Ok(normalization(0.0, 255.0)));
         info
     };
-    let labeled = Config { labels: Some("a,b,c".into()), ..config(&path(name)) };
+    let labeled = Config { labels: Some("a,b,c".into()), ..Config::of_file(&path(name)) };
     let warnings = |info: &ModelInfo, config: &Config| {
         Interpretation::new(config, info, None).unwrap().warnings
     };
@@ -339,7 +324,7 @@ fn what_is_assumed_is_a_warning() {
         let warnings = warnings(info, config);
         assert!(warnings.len() == 1 && warnings[0].contains(part), "{part}: {warnings:?}");
     };
-    only(&base(), &config(&path(name)), "has 3 classes without names");
+    only(&base(), &Config::of_file(&path(name)), "has 3 classes without names");
     let mut info = base();
     info.input.size_is_default = true;
     only(&info, &labeled, "has no fixed size, so 8x8 is used");

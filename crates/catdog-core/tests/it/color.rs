@@ -2,35 +2,17 @@
 //! interpreter (`tests/golden/color.py`).
 
 use std::fs;
-use std::path::Path;
 
-use catdog_core::classifier::{Classifier, Config, OutputActivation, RuntimeConfig};
+use catdog_core::classifier::{Classifier, Config, RuntimeConfig};
 use catdog_core::decision::Rules;
-use catdog_core::engine::litert::Accelerator;
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::{ColorOrder, ModelOptions, Normalization};
-use catdog_core::preprocess::ResizeMethod;
+use catdog_core::model::tflite::{ColorOrder, Normalization};
 use catdog_core::testing::{repository, runtime};
 use serde_json::Value;
 
 /// Side of the frames, in pixels; not that of the models, so that the frames are resized.
 const SIDE: usize = 20;
-
-fn config(model: &Path) -> Config {
-    Config {
-        model: ModelSource::File(model.to_owned()),
-        labels: None,
-        labels_file: None,
-        model_options: ModelOptions::default(),
-        threads: 1,
-        accelerator: Accelerator::Cpu,
-        optimize: true,
-        normalization: None,
-        resize: ResizeMethod::Stretch.into(),
-        activation: OutputActivation::Auto,
-    }
-}
 
 fn load(config: &Config) -> Classifier {
     let rules = Rules { max_results: usize::MAX, ..Rules::default() };
@@ -84,7 +66,7 @@ fn every_layout_runs_with_nothing_set() {
     let golden = fs::read(repository().join("tests/golden/color.json")).unwrap();
     let golden: Value = serde_json::from_slice(&golden).unwrap();
     for (file, colors) in golden.as_object().unwrap() {
-        let mut config = config(&folder().join(file));
+        let mut config = Config::of_file(&folder().join(file));
         if file == "two_outputs.tflite" {
             config.model_options.output = Some("scores".into());
         }
@@ -107,7 +89,7 @@ fn every_layout_runs_with_nothing_set() {
 fn what_is_assumed_about_a_layout_is_a_warning() {
     runtime();
     let warnings = |file: &str| {
-        let classifier = load(&config(&folder().join(file)));
+        let classifier = load(&Config::of_file(&folder().join(file)));
         classifier.description().warnings.join("\n")
     };
     assert!(warnings("open_size.tflite").contains("224x224 is used; set input-size"));
@@ -118,7 +100,7 @@ fn what_is_assumed_about_a_layout_is_a_warning() {
 #[test]
 fn an_open_size_can_be_chosen() {
     runtime();
-    let mut config = config(&folder().join("open_size.tflite"));
+    let mut config = Config::of_file(&folder().join("open_size.tflite"));
     config.model_options.input_size = Some((32, 16));
     let mut classifier = load(&config);
     assert!(!classifier.description().warnings.join("\n").contains("224"));
@@ -132,7 +114,7 @@ fn an_open_size_can_be_chosen() {
 #[test]
 fn the_order_of_the_channels_can_be_chosen() {
     runtime();
-    let mut config = config(&folder().join("nhwc.tflite"));
+    let mut config = Config::of_file(&folder().join("nhwc.tflite"));
     let mut rgb = load(&config);
     config.model_options.color_order = ColorOrder::Bgr;
     let mut bgr = load(&config);
@@ -150,7 +132,7 @@ fn the_order_of_the_channels_can_be_chosen() {
 #[test]
 fn three_means_belong_to_the_channels_of_the_input() {
     runtime();
-    let mut config = config(&folder().join("nhwc.tflite"));
+    let mut config = Config::of_file(&folder().join("nhwc.tflite"));
     config.model_options.color_order = ColorOrder::Bgr;
     // Blue, the first channel, is -1 in every picture.
     config.normalization =
@@ -163,7 +145,7 @@ fn three_means_belong_to_the_channels_of_the_input() {
 #[test]
 fn a_gray_model_has_no_order_of_the_channels() {
     runtime();
-    let mut config = config(&folder().join("gray.tflite"));
+    let mut config = Config::of_file(&folder().join("gray.tflite"));
     config.model_options.color_order = ColorOrder::Bgr;
     let error = refusal(&config);
     assert!(error.contains("gray pictures; unset color-order"), "{error}");
@@ -172,7 +154,7 @@ fn a_gray_model_has_no_order_of_the_channels() {
 #[test]
 fn one_of_several_outputs_is_chosen_by_name_or_index() {
     runtime();
-    let mut config = config(&folder().join("two_outputs.tflite"));
+    let mut config = Config::of_file(&folder().join("two_outputs.tflite"));
     let text = refusal(&config);
     assert!(text.contains("0 'sums' [1, 3], 1 'scores' [1, 4]; set output"), "{text}");
     for (output, classes) in [("scores", 4), ("1", 4), ("sums", 3), ("0", 3)] {
@@ -186,6 +168,7 @@ fn one_of_several_outputs_is_chosen_by_name_or_index() {
 #[test]
 fn signatures_that_do_not_fit_are_ignored() {
     runtime();
-    let scores = |file: &str| confidences(&mut load(&config(&folder().join(file))), [255, 0, 0]);
+    let scores =
+        |file: &str| confidences(&mut load(&Config::of_file(&folder().join(file))), [255, 0, 0]);
     assert_eq!(scores("signature_stale.tflite"), scores("signature_fits.tflite"));
 }
