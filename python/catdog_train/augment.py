@@ -29,12 +29,18 @@ class Batch(NamedTuple):
     images: Any  # augmented, -1..1
     natural: Any  # the same crops, neither stretched nor changed, -1..1
     alone: Any  # 0 for an image that was pasted onto another one, else 1
+    close: Any  # 0 for an image whose box says that it shows a thing from afar, else 1
+    targets: Any  # probabilities of the classes by a teacher
     labels: Any
 
 
 # Limits of the random crop: its smallest share of the image area, and its width divided by its height in pixels.
 MIN_CROP_AREA = 0.35
 MIN_ASPECT, MAX_ASPECT = 0.5, 2.2
+# An image whose box covers less than this share of it shows a thing from afar.
+MIN_CLOSE_AREA = 0.25
+# The box of an image without one; no crop is affected by it.
+NO_BOX = (1.0, 1.0, 0.0, 0.0)
 # The share of the images that each change applies to.
 SHARE_ON_BACKGROUND = 0.35
 SHARE_GRAY = 0.12
@@ -46,9 +52,10 @@ SHARE_HIDDEN = 0.2
 INITIAL_EPOCH = 998
 
 
-def random_crops(raw: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any]:
+def random_crops(raw: Any, box: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any]:
     """Returns two versions (size, size, 3) of an encoded image: a random crop stretched to the square, and the same
-    place with its own proportions. Both are mirrored in half of the cases.
+    place with its own proportions. Both are mirrored in half of the cases. The crop contains `box` (left, top, right,
+    bottom as shares of the image).
 
     The second one is the square around the crop, as far as the image reaches. A square image is assumed to be a frame
     that was `unsquash` times as wide as high and has been squashed.
@@ -62,6 +69,9 @@ def random_crops(raw: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, 
     aspect = MIN_ASPECT * tf.exp(u[1] * math.log(MAX_ASPECT / MIN_ASPECT)) * height / true_width
     high, wide = tf.minimum(tf.sqrt(area / aspect), 1), tf.minimum(tf.sqrt(area * aspect), 1)
     top, left = (1 - high) * u[2], (1 - wide) * u[3]
+    bottom, right = tf.maximum(top + high, box[3]), tf.maximum(left + wide, box[2])
+    top, left = tf.minimum(top, box[1]), tf.minimum(left, box[0])
+    high, wide = bottom - top, right - left
     side = tf.maximum(high * height, wide * true_width)
     square_high, square_wide = tf.minimum(side / height, 1), tf.minimum(side / true_width, 1)
     square_top = tf.clip_by_value(top + (high - square_high) / 2, 0, 1 - square_high)
@@ -95,8 +105,9 @@ def decode(raw: Any) -> Any:
     return tf.cast(tf.io.decode_image(raw, channels=3, expand_animations=False), tf.float32)
 
 
-def paste_on_background(images: Any, labels: Any, background: int | None, seed: Any) -> tuple[Any, Any]:
-    """Shrinks some images and pastes them onto an image with the label `background`; does nothing if it is None.
+def paste_on_background(images: Any, labels: Any, background: int | None, far: Any, seed: Any) -> tuple[Any, Any]:
+    """Shrinks some images and pastes them onto an image with the label `background`; does nothing if it is None, and
+    with the images that are `far`, whose things are small already.
 
     Returns the images, and for each image whether it was pasted.
     """
@@ -105,7 +116,7 @@ def paste_on_background(images: Any, labels: Any, background: int | None, seed: 
     count = tf.shape(images)[0]
     u = tf.random.stateless_uniform([5, count], seed)
     behind = tf.cast(u[0] * tf.cast(count, tf.float32), tf.int32)
-    chosen = (u[1] < SHARE_ON_BACKGROUND) & tf.equal(tf.gather(labels, behind), background)
+    chosen = (u[1] < SHARE_ON_BACKGROUND) & tf.equal(tf.gather(labels, behind), background) & ~far
     scale = tf.where(chosen, 0.4 + 0.5 * u[2], 1.0)
     top, left = -u[3] * (1 - scale) / scale, -u[4] * (1 - scale) / scale
     boxes = tf.stack([top, left, top + 1 / scale, left + 1 / scale], 1)
@@ -152,17 +163,23 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int) -> Any:
     count, seed = len(task.images), options.seed
     order = tf.random.experimental.stateless_shuffle(tf.range(count), [seed, epoch])
     raws, labels = tf.constant(task.images), tf.constant(task.labels, tf.int32)
+    boxes = tf.constant([box or NO_BOX for box in task.boxes], tf.float32)
+    wanted = tf.one_hot(labels, len(task.class_names)) if task.targets is None else task.targets
+    targets = tf.constant(wanted, tf.float32)
+    far = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) < MIN_CLOSE_AREA
 
-    def one(position: Any) -> tuple[Any, Any, Any]:
+    def one(position: Any) -> tuple[Any, ...]:
         index = order[position]
         place = tf.stack([seed * 1000 + epoch, position])
-        return *random_crops(raws[index], options.size, place, options.unsquash), labels[index]
+        crops = random_crops(raws[index], boxes[index], options.size, place, options.unsquash)
+        return *crops, far[index], targets[index], labels[index]
 
-    def batch(position: Any, images: Any, natural: Any, labels: Any) -> Batch:
+    def batch(position: Any, images: Any, natural: Any, far: Any, targets: Any, labels: Any) -> Batch:
         place = tf.stack([seed * 1000 + epoch, tf.cast(position, tf.int32)])
-        images, pasted = paste_on_background(images, labels, task.background, place + count)
+        images, pasted = paste_on_background(images, labels, task.background, far, place + count)
         images = change_light(images, place + 2 * count)
-        return Batch(images / 127.5 - 1, natural / 127.5 - 1, 1 - tf.cast(pasted, tf.float32), labels)
+        alone, close = (1 - tf.cast(flags, tf.float32) for flags in (pasted | far, far))
+        return Batch(images / 127.5 - 1, natural / 127.5 - 1, alone, close, targets, labels)
 
     images = tf.data.Dataset.range(count, output_type=tf.int32).map(one, 2, deterministic=True)
     batches = images.batch(options.batch, drop_remainder=count >= options.batch).enumerate()

@@ -33,7 +33,9 @@ except ImportError as error:
 # machines.
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {
-        "size": 224,
+        "size": 184,
+        "width": 1.0,
+        "head": "places",
         "cut": "block_16_expand_relu,out_relu",
         "channels": 512,
         "epochs": 3,
@@ -41,7 +43,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "blend": 0.5,
     },
     "nano": {
-        "size": 160,
+        "size": 144,
+        "width": 0.65,
+        "head": "places",
         "cut": "block_12_expand_relu",
         "channels": None,
         "epochs": 8,
@@ -53,11 +57,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 SETTINGS = "settings.json"
 # The validation images, one `class<tab>path` a line, for models/evaluate.
 VALIDATION = "validation.tsv"
+# The value of --teacher and --backbone for none.
+NO_TEACHER = "none"
 # Ratio of the largest class to the smallest one from which a note is printed.
 UNEQUAL = 5
 
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
+TEACHER_HELP = """a .keras model whose probabilities are learned in addition to the labels; `none`: only the labels
+    (the network with its initial weights)"""
+MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are pasted
+    into images of the background class"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
 
 
@@ -73,11 +83,13 @@ def parser() -> argparse.ArgumentParser:
     add("--data", action="append", required=True, metavar="DIR", help="folder with the class folders; may be repeated")
     add("--out", required=True, metavar="DIR", help="folder for the model and the state")
     add("--preset", choices=PRESETS, default="catdog", help="defaults of the options below (%(default)s)")
-    add("--size", type=positive, help="width and height of the input in pixels, a multiple of 32")
-    add("--cut", help="the layers of MobileNetV2 whose averages the last layer sees, separated by commas")
+    add("--size", type=positive, help="width and height of the input in pixels, a multiple of 8")
+    add("--cut", help="the layers of the network that the last layer sees, separated by commas")
+    add("--head", choices=("places", "average"), help="whether the last layer sees each place or the averages")
+    add("--width", type=share, help="share of the hidden channels of each block to keep")
     add("--channels", type=positive, help="number of channels of the last convolution to keep")
     add("--epochs", type=positive, help="number of passes over the training images")
-    add("--first-layer", default="Conv1", help="the first layer that is trained (%(default)s)")
+    add("--first-layer", help="the first layer that is trained (all are)")
     add("--batch", type=positive, default=32, help="images per training step (%(default)s)")
     add("--learning-rate", type=share, help="the peak; the rate warms up to it and decays to zero")
     add("--label-smoothing", type=share, default=0.05, help="label smoothing (%(default)s)")
@@ -90,7 +102,10 @@ def parser() -> argparse.ArgumentParser:
     add("--background", default="neither", help="class folder whose images others are pasted onto (%(default)s)")
     add("--backbone", help="file of weights, imagenet (the weights of Keras, downloaded) or none")
     add("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
-    add("--teacher", metavar="FILE", help="a .keras model whose probabilities are learned in addition to the labels")
+    add("--teacher", metavar="FILE", help=TEACHER_HELP)
+    add("--hold-back", metavar="FILE", help="a list of images that are left out, as models/evaluate takes it")
+    add("--masks", metavar="DIR", help=MASKS_HELP)
+    add("--scenes", type=int, help="scenes to compose for each epoch, if there are masks (half as many as images)")
     add("--name", default="classifier", help="name in the metadata of the model (%(default)s)")
     add("--author", help="author in the metadata of the model")
     add("--license", "--licence", help="license in the metadata of the model")
@@ -106,16 +121,16 @@ def parse_arguments() -> argparse.Namespace:
     for key, value in PRESETS[options.preset].items():
         if getattr(options, key) is None:
             setattr(options, key, value)
-    if options.size % 32:
-        command_line.error(f"--size must be a multiple of 32, not {options.size}")
+    if options.size % 8:
+        command_line.error(f"--size must be a multiple of 8, not {options.size}")
     if options.channels and options.channels > 1280:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
+    if options.width == 0 or (options.width < 1 and options.backbone and options.backbone.endswith(".pth")):
+        command_line.error("--width must be above 0, and 1 for EfficientNet-Lite")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
     if not 0 < options.validation <= 0.5:
         command_line.error(f"--validation must be above 0 and at most 0.5, not {options.validation}")
-    if options.teacher and options.imagenet:
-        command_line.error("--teacher and --imagenet exclude each other")
     if options.backbone is None:
         found = sorted(p for folder in options.data for p in pathlib.Path(folder).glob("backbone/*.h5"))
         options.backbone = str(found[0]) if found else "imagenet"
@@ -162,7 +177,14 @@ def read_task(
     stopped one."""
     folders = [part for folder in options.data for part in dataset.data_folders(folder)]
     lines = (pathlib.Path(__file__).parent / "exclude.txt").read_text().splitlines()
-    images, folder_names, skipped = dataset.find_images(folders, [line for line in lines if not line.startswith("#")])
+    if options.masks and not pathlib.Path(options.masks).is_dir():
+        raise InputError(f"--masks: there is no folder {options.masks}")
+    images, folder_names, skipped = dataset.find_images(
+        folders,
+        [line for line in lines if not line.startswith("#")],
+        dataset.read_held_back(options.hold_back),
+        pathlib.Path(options.masks) if options.masks else None,
+    )
     if skipped:
         print(f"skipped: {len(skipped)} files that are not {', '.join(sorted(dataset.SUFFIXES))}: {skipped[0]} ...")
     names = options.labels.split(",") if options.labels else folder_names
@@ -194,7 +216,10 @@ def read_task(
         [photo.file.label for photo in training],
         [photo.encoded for photo in validation],
         [photo.file.label for photo in validation],
+        [photo.file.box for photo in training],
+        [photo.file.mask.read_bytes() if photo.file.mask else None for photo in training],
     )
+    options.scenes = scenes_per_epoch(options.scenes, task)
     return task, [photo.file for photo in validation], settings
 
 
@@ -202,7 +227,7 @@ def run() -> None:
     """Runs the whole training."""
     options = parse_arguments()
     for file in (options.backbone, options.teacher):
-        if file not in (None, "imagenet", "none") and not pathlib.Path(file).is_file():
+        if file not in (None, "imagenet", NO_TEACHER) and not pathlib.Path(file).is_file():
             raise InputError(f"{file} cannot be read: there is no such file")
     out = pathlib.Path(options.out)
     task, validation, settings = read_task(options, out)
@@ -219,9 +244,10 @@ def run() -> None:
     resumes = (out / training.STATE).exists()
     base, head = (None, None) if resumes else network.load_backbone(options.size, options.backbone, options.seed)
     if base:
+        base = training.narrowed(options, task, base)
         network.check_layers(base, options.cut, options.channels, options.first_layer)
     if options.teacher:
-        teacher.load(options, out, len(task.class_names))
+        teacher.check(options.teacher, len(task.class_names))
     try:
         out.mkdir(parents=True, exist_ok=True)
         dataset.write(out / SETTINGS, json.dumps(settings, indent=2).encode())
@@ -230,6 +256,14 @@ def run() -> None:
     model = training.train(options, out, task, base, head)
     training.deliver(options, out, task, model)
     dataset.write_validation_list(out / VALIDATION, validation, task.class_names)
+
+
+def scenes_per_epoch(wanted: int | None, task: dataset.Task) -> int:
+    """Returns the number of scenes to compose for each epoch: `wanted`, or half as many as there are images. It is 0
+    without masks or without a background class."""
+    if task.background is None or not any(task.masks):
+        return 0
+    return len(task.images) // 2 if wanted is None else wanted
 
 
 def notes_of_sizes(names: list[str], counts: list[int]) -> list[str]:

@@ -1,5 +1,7 @@
 """Reads images from class folders and splits them into a training and a validation set.
 
+A data folder may also have boxes of what the images show (`boxes.csv`), and masks may lie in a folder of their own.
+
 A data folder has one class folder per class. Class folders with the same name in several data folders are the same
 class. Every image is decoded once when it is read, so that a damaged file is reported at the start and does not end
 the training after an hour. Images stay in memory as encoded bytes (JPEG or PNG); images much larger than the input of
@@ -12,6 +14,7 @@ smaller number says nothing about the model.
 """
 
 import collections
+import csv
 import fnmatch
 import hashlib
 import io
@@ -19,7 +22,7 @@ import os
 import pathlib
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,12 +48,21 @@ class InputError(Exception):
     """An input that the user has to change. The message is one line that names it and says what to do."""
 
 
+# The box of a thing as shares of the image: left, top, right, bottom.
+Box = tuple[float, float, float, float]
+# The header of a file of boxes. Its rows have a path below the data folder (`cats/1.jpg`), the class, and the left and
+# upper edge, width and height as shares of the image.
+BOXES_FILE, BOXES_HEADER = "boxes.csv", ["file", "label", "x", "y", "w", "h"]
+
+
 class ImageFile(NamedTuple):
     """An image of the data set. Images with the same label and group go to the same set."""
 
     path: pathlib.Path
     label: int
     group: str
+    box: Box | None = None  # around all things in the image
+    mask: pathlib.Path | None = None  # an image that is white where the thing is
 
 
 class Photo(NamedTuple):
@@ -78,15 +90,20 @@ class Task(NamedTuple):
     labels: list[int]
     validation_images: list[bytes]
     validation_labels: list[int]
+    boxes: list[Box | None]  # of the training images
+    masks: list[bytes | None]
+    targets: np.ndarray | None = None  # probabilities by a teacher, one row per training image
 
 
 def data_folders(folder: str) -> list[pathlib.Path]:
-    """Returns the folders that contain the class folders: `folder`, or its sub-folders `train` and `train_extra`."""
+    """Returns the folders that contain the class folders: `folder`, or its sub-folders `train`, `train_extra` and so on
+    if there is one named `train`."""
     root = pathlib.Path(folder)
     if not root.is_dir():
         raise InputError(f"there is no folder {root}")
-    parts = [root / name for name in ("train", "train_extra")]
-    return [part for part in parts if part.is_dir() and list_folder(part)[0]] or [root]
+    if not (root / "train").is_dir():
+        return [root]
+    return [part for part in list_folder(root)[0] if part.name.startswith("train") and list_folder(part)[0]] or [root]
 
 
 def list_folder(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
@@ -96,16 +113,23 @@ def list_folder(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.
 
 
 def find_images(
-    folders: Iterable[pathlib.Path], exclude: Sequence[str] = ()
+    folders: Iterable[pathlib.Path],
+    exclude: Sequence[str] = (),
+    held_back: Container[str] = (),
+    masks: pathlib.Path | None = None,
 ) -> tuple[list[ImageFile], list[str], list[pathlib.Path]]:
     """Returns the images below `folders`, the class names and the files that are not images, all sorted.
 
-    `exclude` has patterns of images to skip, as `class/file`. Raises InputError for a folder without class folders, a
+    `exclude` has patterns of images to skip, as `class/file`; `held_back` has names of the same form. `masks` is a folder
+    with a PNG for each image that has a mask, in sub-folders like those of the data: `train/cats/1.png` for
+    `train/cats/1.jpg`. Raises InputError for a folder without class folders, a
     class folder without images or with sub-folders, and fewer than two classes.
     """
     by_class: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
     skipped: list[pathlib.Path] = []
+    boxes: dict[pathlib.Path, Box] = {}
     for folder in folders:
+        boxes |= read_boxes(folder / BOXES_FILE)
         class_folders = [p for p in list_folder(folder)[0] if p.name != BACKBONE]
         if not class_folders:
             raise InputError(f"{folder} has no sub-folders; put the images of each class into a folder of its own")
@@ -114,7 +138,9 @@ def find_images(
             skipped += other
             names = ((p, f"{class_folder.name}/{p.name}") for p in images)
             by_class[class_folder.name] += [
-                p for p, name in names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
+                p
+                for p, name in names
+                if name not in held_back and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
             ]
     if len(by_class) < 2:
         raise InputError(
@@ -122,7 +148,51 @@ def find_images(
         )
     classes = sorted(by_class)
     found = [image for label, name in enumerate(classes) for image in grouped(by_class[name], label)]
-    return found, classes, skipped
+    annotated = [image._replace(box=boxes.get(image.path), mask=mask_of(image.path, masks)) for image in found]
+    return annotated, classes, skipped
+
+
+def mask_of(image: pathlib.Path, masks: pathlib.Path | None) -> pathlib.Path | None:
+    """Returns the mask of an image, or None if there is none."""
+    if masks is None:
+        return None
+    mask = masks / image.parent.parent.name / image.parent.name / f"{image.stem}.png"
+    return mask if mask.is_file() else None
+
+
+def read_boxes(file: pathlib.Path) -> dict[pathlib.Path, Box]:
+    """Returns for each image of a file of boxes the box around all its boxes; empty if there is no such file."""
+    if not file.is_file():
+        return {}
+    found: dict[pathlib.Path, Box] = {}
+    with open(file, newline="") as rows:
+        reader = csv.DictReader(rows)
+        if reader.fieldnames != BOXES_HEADER:
+            raise InputError(f"{file}: the first line is not {','.join(BOXES_HEADER)}")
+        for row in reader:
+            try:
+                x, y, w, h = (float(row[name]) for name in BOXES_HEADER[2:])
+            except (TypeError, ValueError):
+                raise InputError(f"{file}, line {reader.line_num}: x, y, w and h are not numbers") from None
+            path = file.parent / row["file"]
+            left, top, right, bottom = found.get(path, (1.0, 1.0, 0.0, 0.0))
+            found[path] = (min(left, x), min(top, y), max(right, x + w), max(bottom, y + h))
+    return found
+
+
+def read_held_back(file: str | None) -> set[str]:
+    """Returns the images of a list that the training leaves out, as `class/file`. The list has lines of class, tab and
+    path, like those of models/evaluate."""
+    if file is None:
+        return set()
+    try:
+        lines = pathlib.Path(file).read_text().splitlines()
+    except OSError as error:
+        raise InputError(f"--hold-back: {file} cannot be read: {error.strerror}") from None
+    paths = [pathlib.PurePath(line.partition("\t")[2]) for line in lines]
+    if not all(len(path.parts) > 1 for path in paths):
+        raise InputError(f"--hold-back: {file} has a line that is not a class, a tab and a path")
+    return {f"{path.parent.name}/{path.name}" for path in paths}
 
 
 def images_of_class(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:

@@ -1,7 +1,8 @@
 """Exports a Keras model as an int8 `.tflite` model with probabilities, labels and normalization inside.
 
-Weights are int8 with one scale per channel, activations are int8, and the input is uint8 pixels as in a frame. The
-softmax at the end is float: an int8 softmax has only 256 probabilities and makes different classes equal.
+Weights are int8 with one scale per channel, activations are int8, and the input is uint8 pixels as in a frame. What
+follows the last layer is float: an int8 softmax has only 256 probabilities and makes different classes equal. A model
+whose last layer is applied at each place has these logits as its second output, `evidence`.
 
 The Keras model is converted with a batch size of one, because every program that loads a model with a dynamic batch
 has to resize its input. The metadata follows metadata_schema.fbs of tflite-support (identifier M001).
@@ -52,17 +53,22 @@ def quantized(model: Any, size: int, samples: Iterable[np.ndarray]) -> bytes:
         return converter.convert()
 
 
-def with_softmax_and_metadata(flatbuffer: bytes, texts: Description, labels: Sequence[str], size: int) -> bytes:
-    """Returns `flatbuffer` with a softmax as its last operator, metadata, and `labels` as an embedded file."""
+def finished(
+    flatbuffer: bytes, texts: Description, labels: Sequence[str], size: int, temperature: float
+) -> bytes:
+    """Returns `flatbuffer` with probabilities as its output, metadata, and `labels` as an embedded file.
+
+    The output of `flatbuffer` has the logits of the image (1, classes) or of each place (1, height, width, classes).
+    The logits of the image are divided by `temperature`.
+    """
     model = tfl.ModelT.InitFromPackedBuf(flatbuffer, 0)
     model.description = texts.description.encode()
-    add_softmax(model)
+    append_probabilities(model, temperature)
     mean, std = normalization_of(model)
     metadata = tfl.MetadataT()
     metadata.name, metadata.buffer = b"TFLITE_METADATA", len(model.buffers)
-    buffer = tfl.BufferT()
-    buffer.data = np.frombuffer(MetadataBuilder().build(texts, size, mean, std), np.uint8)
-    model.buffers.append(buffer)
+    outputs = len(model.subgraphs[0].outputs)
+    append_buffer(model, np.frombuffer(MetadataBuilder().build(texts, size, mean, std, outputs), np.uint8))
     model.metadata = [m for m in model.metadata or [] if m.name != b"CONVERSION_METADATA"] + [metadata]
     builder = flatbuffers.Builder(len(flatbuffer) + 4096)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -76,30 +82,75 @@ def normalization_of(model: Any) -> tuple[float, float]:
     return float(quantization.zeroPoint[0]), float(1 / quantization.scale[0])
 
 
-def add_softmax(model: Any) -> None:
-    """Appends a float softmax to the graph and names input and output of the graph and of its signatures."""
-    graph = model.subgraphs[0]
-    logits = graph.outputs[0]
-    probabilities = tfl.TensorT()
-    probabilities.name, probabilities.type = b"probabilities", tfl.TensorType.FLOAT32
-    probabilities.shape, probabilities.hasRank = graph.tensors[logits].shape, True
-    graph.tensors.append(probabilities)
-    graph.tensors[graph.inputs[0]].name = b"image"
+def append_buffer(model: Any, data: np.ndarray) -> int:
+    """Appends a buffer with the bytes of `data` and returns its index."""
+    buffer = tfl.BufferT()
+    buffer.data = np.frombuffer(data.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
 
+
+def append_tensor(model: Any, name: str, shape: Sequence[int], constant: np.ndarray | None = None) -> int:
+    """Appends a float32 tensor, or a constant of the type of `constant`, and returns its index."""
+    tensor = tfl.TensorT()
+    tensor.name, tensor.shape, tensor.hasRank = name.encode(), np.array(shape, np.int32), True
+    tensor.type = tfl.TensorType.FLOAT32
+    if constant is not None:
+        tensor.type = tfl.TensorType.INT32 if constant.dtype == np.int32 else tfl.TensorType.FLOAT32
+        tensor.buffer = append_buffer(model, constant)
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def append_operator(model: Any, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], **options: Any) -> int:
+    """Appends an operator, such as "SOFTMAX", with its `options`, and returns the index of its output tensor."""
     code = tfl.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = tfl.BuiltinOperator.SOFTMAX
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(tfl.BuiltinOperator, kind)
     code.version = 1
     model.operatorCodes.append(code)
-    softmax = tfl.OperatorT()
-    softmax.opcodeIndex = len(model.operatorCodes) - 1
-    softmax.inputs, softmax.outputs = [logits], [len(graph.tensors) - 1]
-    softmax.builtinOptionsType, softmax.builtinOptions = tfl.BuiltinOptions.SoftmaxOptions, tfl.SoftmaxOptionsT()
-    softmax.builtinOptions.beta = 1.0
-    graph.operators.append(softmax)
-    graph.outputs = list(softmax.outputs)
+    operator = tfl.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = list(inputs), [append_tensor(model, name, shape)]
+    table = {"MEAN": "ReducerOptions"}.get(kind, kind.capitalize() + "Options")
+    if hasattr(tfl, table + "T"):
+        operator.builtinOptionsType = getattr(tfl.BuiltinOptions, table)
+        operator.builtinOptions = getattr(tfl, table + "T")()
+        for option, value in options.items():
+            setattr(operator.builtinOptions, option, value)
+    model.subgraphs[0].operators.append(operator)
+    return operator.outputs[0]
+
+
+def append_probabilities(model: Any, temperature: float) -> None:
+    """Appends the operators from logits to probabilities, and names the input and the outputs of the model.
+
+    The largest logit of the data is far from the range of a float exponential (88), so that none is subtracted.
+    """
+    graph = model.subgraphs[0]
+    logits = graph.outputs[0]
+    shape = list(graph.tensors[logits].shape)
+    graph.tensors[graph.inputs[0]].name = b"image"
+    outputs = {"probabilities": logits}
+    if len(shape) == 4:
+        classes = [1, shape[3]]
+        graph.tensors[logits].name = b"evidence"
+        axes = append_tensor(model, "places", [2], np.array([1, 2], np.int32))
+        x = append_operator(model, "EXP", [logits], "exponentials", shape)
+        x = append_operator(model, "MEAN", [x, axes], "mean", classes, keepDims=False)
+        x = append_operator(model, "LOG", [x], "log_mean_exp", classes)
+        factor = append_tensor(model, "factor", [1], np.array([1 / temperature], np.float32))
+        x = append_operator(model, "MUL", [x, factor], "logits", classes)
+        outputs = {"probabilities": x, "evidence": logits}
+        logits, shape = x, classes
+    outputs["probabilities"] = append_operator(model, "SOFTMAX", [logits], "probabilities", shape, beta=1.0)
+    graph.outputs = list(outputs.values())
     for signature in model.signatureDefs or []:
-        signature.inputs[0].name, signature.outputs[0].name = b"image", b"probabilities"
-        signature.outputs[0].tensorIndex = softmax.outputs[0]
+        signature.inputs[0].name = b"image"
+        signature.outputs = []
+        for name, index in outputs.items():
+            tensor = tfl.TensorMapT()
+            tensor.name, tensor.tensorIndex = name.encode(), index
+            signature.outputs.append(tensor)
 
 
 # A field of a flatbuffer table: its kind and its value. The key in a mapping of fields is the slot in the schema.
@@ -170,11 +221,21 @@ class MetadataBuilder:
         }
         return self.table(7, fields)
 
-    def build(self, texts: Description, size: int, mean: float, std: float) -> bytes:
-        """Returns the finished flatbuffer."""
+    def evidence_tensor(self) -> int:
+        """Writes the description of the second output: logits at each place of the image."""
+        content = self.table(3, {0: ("byte", 1), 1: ("offset", self.table(0, {}))})  # FeatureProperties
+        fields = {
+            0: self.text("evidence"),
+            1: self.text("logits of the classes at each place of the image"),
+            3: ("offset", content),
+        }
+        return self.table(7, fields)
+
+    def build(self, texts: Description, size: int, mean: float, std: float, outputs: int) -> bytes:
+        """Returns the finished flatbuffer for a model with one or two outputs."""
         image = self.image_tensor(size, mean, std)
-        scores = self.probability_tensor()
-        graph = self.table(12, {2: self.tables([image]), 3: self.tables([scores])})
+        described = [self.probability_tensor(), *(self.evidence_tensor() for _ in range(outputs - 1))]
+        graph = self.table(12, {2: self.tables([image]), 3: self.tables(described)})
         root = {
             0: self.text(texts.name),
             1: self.text(texts.description),

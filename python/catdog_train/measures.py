@@ -104,6 +104,12 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, weights: np.
     return float(-np.average(np.log(p + 1e-9), weights=weights[labels]))
 
 
+def log_mean_exp(logits: np.ndarray) -> np.ndarray:
+    """Maps logits at places (n, height, width, classes) to those of the images (n, classes)."""
+    largest = logits.max((1, 2), keepdims=True)
+    return np.log(np.exp(logits - largest).mean((1, 2))) + largest[:, 0, 0]
+
+
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Returns the softmax of each row."""
     e = np.exp(logits - logits.max(1, keepdims=True))

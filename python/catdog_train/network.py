@@ -1,8 +1,13 @@
-"""The network: MobileNetV2 up to a chosen layer, average pooling, and one dense layer.
+"""The network: MobileNetV2 or EfficientNet-Lite up to a chosen layer, and a last layer.
 
 MobileNetV2 (Sandler et al., CVPR 2018) has width 1.0 and weights from ImageNet. Its last blocks and its convolution
-with 1280 channels separate a thousand classes; for a few classes, most of their parameters are not needed. The dense
-layer sees the averages of one or more layers over the image. Everything after the last of these layers is removed.
+with 1280 channels separate a thousand classes; for a few classes, most of their parameters are not needed. The last
+layer sees one or more layers of the network. Everything after the last of these layers is removed.
+
+The last layer is linear. It sees the averages of the layers over the image, or it is applied at each place of the
+layers, and the logit of a class is the log-mean-exp of its logits at all places: a thing that fills a few places is
+not averaged away, and the places tell where it is (Pinheiro and Collobert, "From image-level to pixel-level labeling
+with convolutional networks", CVPR 2015).
 """
 
 from collections.abc import Sequence
@@ -11,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from catdog_train import efficientnet, mobilenet
 from catdog_train.dataset import InputError
 
 LAST_LAYER = "out_relu"
@@ -22,13 +28,15 @@ Layer = tuple[np.ndarray, np.ndarray]
 
 
 def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
-    """Returns MobileNetV2 up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
+    """Returns the network up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
 
-    The head is the kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
+    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
     `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
     weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
     loaded.
     """
+    if source.endswith(".pth"):
+        return efficientnet.load(source, size)
     if source == "none":
         keras.utils.set_random_seed(seed)
         weights = keras.applications.MobileNetV2(weights=None).get_weights()
@@ -41,10 +49,15 @@ def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
         weights = read_weights(source, IMAGENET_CLASSES) or read_weights(source, IMAGENET_CLASSES + 1)
         if weights is None:
             raise InputError(f"the backbone {source} has no weights of MobileNetV2 1.0 for 1000 or 1001 classes")
-    network = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(size, size, 3))
+    network = mobilenet.mobilenet(size)
     *weights, kernel, bias = weights
     network.set_weights(weights)
     return network, (kernel[:, -IMAGENET_CLASSES:], bias[-IMAGENET_CLASSES:])
+
+
+def title(source: str) -> str:
+    """Returns the name of the network that load_backbone() makes from a source, for the metadata."""
+    return "EfficientNet-Lite" if source.endswith(".pth") else "MobileNetV2 1.0"
 
 
 def read_weights(file: str, classes: int) -> list[np.ndarray] | None:
@@ -64,10 +77,20 @@ def layer_names(names: str) -> list[str]:
     return sorted(names.split(","), key=lambda name: name == LAST_LAYER)
 
 
-def check_layers(base: Any, names: str, channels: int | None, first: str) -> None:
+def check_layers(base: Any, names: str, channels: int | None, first: str | None) -> None:
     """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`."""
     importance = np.zeros(LAST_CHANNELS)
-    freeze(classifier(base, layer_names(names), channels, 2, 0.0, importance), first)
+    freeze(classifier(base, layer_names(names), channels, 2, 0.0, "average", importance), first)
+
+
+@keras.saving.register_keras_serializable("catdog")
+class LogMeanExp(keras.layers.Layer):
+    """Maps logits at places (n, height, width, classes) to logits (n, classes): the log-mean-exp over the places."""
+
+    def call(self, logits: Any) -> Any:
+        """Returns the logits of the image; called by Keras."""
+        places = keras.ops.cast(logits.shape[1] * logits.shape[2], logits.dtype)
+        return keras.ops.logsumexp(logits, axis=(1, 2)) - keras.ops.log(places)
 
 
 def classifier(
@@ -76,9 +99,19 @@ def classifier(
     channels: int | None,
     classes: int,
     dropout: float,
+    head: str,
     importance: np.ndarray | None = None,
 ) -> Any:
-    """Returns the model: `base`, features(), dropout, and a dense layer with `classes` logits."""
+    """Returns the model from images to logits: `base`, features, dropout, and the last layer `logits`.
+
+    `head` is `average` or `places`.
+    """
+    if head == "places":
+        feature_map = features_at_places(base, cuts, channels, importance)
+        shape = (None, 1, 1, feature_map.shape[-1])
+        x = keras.layers.Dropout(dropout, noise_shape=shape, name="dropout")(feature_map)
+        at_places = keras.layers.Conv2D(classes, 1, name="logits")(x)
+        return keras.Model(base.input, LogMeanExp(name="image_logits")(at_places), name="classifier")
     x = keras.layers.Dropout(dropout, name="dropout")(features(base, cuts, channels, importance))
     logits = keras.layers.Dense(classes, name="logits")(x)
     return keras.Model(base.input, logits, name="classifier")
@@ -96,14 +129,35 @@ def features(
     If LAST_LAYER is one of `cuts` and `channels` is set, only the `channels` channels of it with the largest
     `importance` (one number per channel) are kept.
     """
-    pooled = []
-    for cut in cuts:
-        if cut == LAST_LAYER and channels is not None and importance is not None:
-            x = narrow_last_layer(base, channels, importance)
-        else:
-            x = layer(base, cut).output
-        pooled.append(keras.layers.GlobalAveragePooling2D(name=f"{name}_{cut}")(x))
+    pooled = [
+        keras.layers.GlobalAveragePooling2D(name=f"{name}_{cut}")(x)
+        for cut, x in zip(cuts, cut_layers(base, cuts, channels, importance))
+    ]
     return keras.layers.Concatenate(name=name)(pooled) if len(pooled) > 1 else pooled[0]
+
+
+def features_at_places(
+    base: Any, cuts: Sequence[str], channels: int | None = None, importance: np.ndarray | None = None
+) -> Any:
+    """Returns the layers `cuts` concatenated: a tensor (n, height, width, features). Arguments as in features().
+
+    Raises InputError if the layers have different sizes.
+    """
+    layers = cut_layers(base, cuts, channels, importance)
+    if len({x.shape[1:3] for x in layers}) > 1:
+        sizes = ", ".join(f"{cut} {x.shape[1]} x {x.shape[2]}" for cut, x in zip(cuts, layers))
+        raise InputError(f"--head places needs layers of one size, not {sizes}")
+    return keras.layers.Concatenate(name="features")(layers) if len(layers) > 1 else layers[0]
+
+
+def cut_layers(base: Any, cuts: Sequence[str], channels: int | None, importance: np.ndarray | None) -> list[Any]:
+    """Returns the outputs of the layers `cuts`, the last one narrowed; arguments as in features()."""
+    return [
+        narrow_last_layer(base, channels, importance)
+        if cut == LAST_LAYER and channels not in (None, LAST_CHANNELS) and importance is not None
+        else layer(base, cut).output
+        for cut in cuts
+    ]
 
 
 def layer(base: Any, name: str) -> Any:
@@ -120,7 +174,7 @@ def narrow_last_layer(base: Any, channels: int, importance: np.ndarray) -> Any:
     convolution, norm = base.get_layer("Conv_1"), base.get_layer("Conv_1_bn")
     narrow = keras.layers.Conv2D(channels, 1, use_bias=False, name="Conv_1_narrow")
     narrow_norm = keras.layers.BatchNormalization(epsilon=norm.epsilon, momentum=norm.momentum, name="Conv_1_narrow_bn")
-    x = narrow_norm(narrow(base.get_layer("block_16_project_BN").output))
+    x = narrow_norm(narrow(convolution.input))
     narrow.set_weights([convolution.get_weights()[0][..., chosen]])
     narrow_norm.set_weights([w[chosen] for w in norm.get_weights()])
     return keras.layers.ReLU(6.0, name="out_relu_narrow")(x)
@@ -131,14 +185,13 @@ def most_important(importance: np.ndarray, channels: int) -> np.ndarray:
     return np.sort(np.argsort(importance)[::-1][:channels])
 
 
-def freeze(model: Any, first: str) -> None:
-    """Makes the layers from `first` on trainable, and no others.
+def freeze(model: Any, first: str | None) -> None:
+    """Makes the layers from `first` on trainable (None: all layers), and no others.
 
     Batch normalization always keeps its statistics: those of a small batch are too noisy, and the exporter folds them
     into the convolution.
     """
-    layer(model, first)
-    names = [part.name for part in model.layers]
-    for position, part in enumerate(model.layers):
-        batch_norm = isinstance(part, keras.layers.BatchNormalization)
-        part.trainable = position >= names.index(first) and not batch_norm
+    layers = list(model.layers)
+    start = layers.index(layer(model, first)) if first else 0
+    for position, part in enumerate(layers):
+        part.trainable = position >= start and not isinstance(part, keras.layers.BatchNormalization)

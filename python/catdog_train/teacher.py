@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from catdog_train import network, regression
-from catdog_train.dataset import InputError, write
+from catdog_train import augment, network, regression
+from catdog_train.dataset import InputError, Task, write
 from catdog_train.network import Layer
 
 # There are a few group logits and thousands of features. The weight penalty therefore sees the square of a group's
@@ -31,9 +31,11 @@ GROUP_EMPHASIS = 20.0
 TEACHER_SHARE = 0.5
 FEATURE_WEIGHT = 1.0
 FILE = "teacher.keras"
+NONE = "none"  # the value of --teacher for no teacher at all
+PROBABILITIES = "teacher.npy"
 
-# A teacher as the trainer uses it: a function from natural images to (features or None, logits), and the layer that
-# scales the student's features, or None.
+# The initial network as a teacher: a function from natural images to (features, logits), and the layer that scales the
+# student's features.
 Teacher = tuple[Callable[[Any], tuple[Any, Any]], Any]
 
 
@@ -113,19 +115,59 @@ def save(out: pathlib.Path, model: Any) -> None:
     write(out / FILE, model.save)
 
 
-def load(options: argparse.Namespace, out: pathlib.Path, classes: int) -> Teacher:
-    """Returns the teacher: the one of `--teacher`, else the one that save() wrote.
+def load(options: argparse.Namespace, out: pathlib.Path) -> Teacher | None:
+    """Returns the teacher that save() wrote, or None if another one is given or none is wanted."""
+    if options.teacher:
+        return None
+    model = keras.models.load_model(out / FILE, compile=False)
+    return lambda natural: model(natural, training=False), model.get_layer("scale")
 
-    A given teacher provides no features. Raises InputError if it cannot be read or has another number of classes.
+
+def check(file: str, classes: int) -> None:
+    """Raises InputError if read() would."""
+    if file != NONE:
+        read(file, classes)
+
+
+def read(file: str, classes: int) -> Any:
+    """Returns the model of `--teacher`: images (n, size, size, 3) in -1..1 to logits.
+
+    Raises InputError if it cannot be read or has another number of classes.
     """
-    file = options.teacher or out / FILE
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras does not document what a damaged file raises.
         raise InputError(f"the teacher {file} cannot be read: {str(error).splitlines()[0]}") from None
-    if not options.teacher:
-        return lambda natural: model(natural, training=False), model.get_layer("scale")
     if model.output_shape != (None, classes):
         raise InputError(f"the teacher {file} has {model.output_shape[-1]} classes, expected {classes}")
-    side = model.input_shape[1]
-    return lambda natural: (None, model(tf.image.resize(natural, (side, side)), training=False)), None
+    return model
+
+
+def probabilities(options: argparse.Namespace, out: pathlib.Path, task: Task) -> np.ndarray | None:
+    """Returns the probabilities of `--teacher` for each training image: the mean of the image and its mirror image.
+    Returns None for the teacher `none`.
+
+    They are kept in `out`, because a large teacher takes minutes.
+    """
+    if options.teacher == NONE:
+        return None
+    kept = out / PROBABILITIES
+    if kept.exists():
+        return np.load(kept)
+    model = read(options.teacher, len(task.class_names))
+
+    @tf.function(reduce_retracing=True)
+    def both(images: Any) -> Any:
+        return (tf.nn.softmax(model(images)) + tf.nn.softmax(model(tf.reverse(images, [2])))) / 2
+
+    whole = augment.whole_images(task.images, task.labels, model.input_shape[1], options.batch)
+    print("the teacher sees the images", flush=True)
+    found = np.concatenate([both(images).numpy() for images, _ in whole])
+    write(kept, lambda file: save_array(file, found))
+    return found
+
+
+def save_array(file: pathlib.Path, values: np.ndarray) -> None:
+    """Writes an array to exactly this file name; NumPy would append a suffix."""
+    with open(file, "wb") as opened:
+        np.save(opened, values)

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import math
 import pathlib
 import sys
 from collections.abc import Iterable
@@ -17,13 +18,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from catdog_train import augment, export, measures, network, regression, teacher
+from catdog_train import augment, export, measures, mobilenet, network, regression, scenes, teacher
 from catdog_train.dataset import Task, write
 from catdog_train.network import Layer
 
 # The number of images that calibrate the activations of the exported model: half of them whole, half augmented.
 CALIBRATION_IMAGES = 400
+# Images of an epoch. With fewer, each one is seen several times: forty images would be one step of the optimizer.
+MIN_EPOCH_IMAGES = 1500
+# The number of images that say which channels are kept when the network is narrowed.
+NARROWING_IMAGES = 160
+# The number of images that the last layer is initialized with, at least.
+INITIAL_IMAGES = 6000
 STATE = "state.json"
+# The learning rate of the last layer before the others are trained.
+HEAD_LEARNING_RATE = 1e-3
 
 
 def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any, head: Layer | None) -> Any:
@@ -31,7 +40,10 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
 
     Resumes from the state in `out` if there is one, else starts with `base` and `head` (network.load_backbone()).
     """
-    steps = max(1, len(task.images) // options.batch)
+    if options.teacher:
+        task = task._replace(targets=teacher.probabilities(options, out, task))
+    task = repeated(task, math.ceil(MIN_EPOCH_IMAGES / len(task.images)))
+    steps = max(1, (len(task.images) + options.scenes) // options.batch)
     state = out / STATE
     if state.exists():
         done = json.loads(state.read_text())["epochs"]
@@ -40,19 +52,22 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     else:
         keras.utils.set_random_seed(options.seed)
         done, model = 0, initialize(options, out, task, base, head)
+        if options.head == "places":
+            fit_places(options, task, model)
     network.freeze(model, options.first_layer)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * options.epochs, warmup_target=options.learning_rate, warmup_steps=max(1, steps // 2)
     )
     weights = measures.class_weights(task.labels, len(task.class_names))
-    trainer = Trainer(model, schedule, options, weights, teacher.load(options, out, len(task.class_names)))
+    trainer = Trainer(model, schedule, options, weights, teacher.load(options, out))
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
     validation = augment.whole_images(task.validation_images, task.validation_labels, options.size, options.batch)
     for epoch in range(done, options.epochs):
         if options.dropout:
             model.get_layer("dropout").seed_generator.state.assign([options.seed, epoch])
-        trainer.epoch(augment.training_set(task, options, epoch), f"epoch {epoch + 1}/{options.epochs}", steps)
+        batches = augment.training_set(scenes.with_scenes(task, options, epoch), options, epoch)
+        trainer.epoch(batches, f"epoch {epoch + 1}/{options.epochs}", steps)
         scores = trainer.averaged_scores(validation)
         print("   " + measures.summary(scores, np.array(task.validation_labels), task.background), flush=True)
         save_epoch(trainer, out, epoch + 1)
@@ -74,18 +89,13 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
     classes, cuts = len(task.class_names), network.layer_names(options.cut)
     initial = teacher.initial_model(base, head, cuts, list(options.imagenet.values()))
     features = initial.output_shape[-1] - (len(options.imagenet) + 1 if options.imagenet else 0)
-    models = [lambda images: initial(images, training=False)]
-    if options.teacher:
-        given_teacher, _ = teacher.load(options, out, classes)
-        models.append(lambda images: given_teacher(images)[1])
-    x, *logits, labels = regression.collect_outputs(initial_batches(options, task), *models)
+    x, labels = regression.collect_outputs(
+        initial_batches(options, task), lambda images: initial(images, training=False)
+    )
     weights = measures.class_weights(labels, classes)[labels]
-    if options.teacher:
-        teacher_logits = logits[0]
-    else:
-        last_layer = teacher.fit_last_layer(x, features, regression.one_hot(labels, classes), weights)
-        teacher_logits = x @ last_layer[0] + last_layer[1]
-    x, wanted = x[:, :features], tf.nn.softmax(teacher_logits).numpy()
+    last_layer = teacher.fit_last_layer(x, features, regression.one_hot(labels, classes), weights)
+    wanted = tf.nn.softmax(x @ last_layer[0] + last_layer[1]).numpy()
+    x = x[:, :features]
 
     dense, importance, chosen = regression.fit(x, wanted, weights), None, np.arange(features)
     if options.channels and network.LAST_LAYER in cuts:
@@ -98,9 +108,32 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
         student_features = network.features(base, cuts, options.channels, importance)
         deviation = x[:, chosen].std(0) + 1e-3
         teacher.save(out, teacher.build_teacher(initial, base, student_features, deviation, last_layer))
-    model = network.classifier(base, cuts, options.channels, classes, options.dropout, importance)
-    model.get_layer("logits").set_weights(dense)
+    model = network.classifier(base, cuts, options.channels, classes, options.dropout, options.head, importance)
+    last = model.get_layer("logits")
+    last.set_weights([dense[0].reshape(last.kernel.shape), dense[1]])
     return model
+
+
+def narrowed(options: argparse.Namespace, task: Task, base: Any) -> Any:
+    """Returns `base` with the share `options.width` of the hidden channels of its blocks."""
+    if options.width == 1:
+        return base
+    some = part(task, max(1, len(task.images) // NARROWING_IMAGES))
+    batches = augment.whole_images(some.images, some.labels, options.size, options.batch)
+    images = np.concatenate([images.numpy() for images, _ in batches])[:NARROWING_IMAGES]
+    print(f"narrowing the network to {options.width:g} of its hidden channels", flush=True)
+    return mobilenet.narrowed(base, images, options.width)
+
+
+def fit_places(options: argparse.Namespace, task: Task, model: Any) -> None:
+    """Trains the last layer alone, for one pass over the images: what fits averages does not fit single places."""
+    network.freeze(model, "logits")
+    model.compile(keras.optimizers.Adam(HEAD_LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(True))
+    with_scenes = scenes.with_scenes(task, options, augment.INITIAL_EPOCH)
+    batches = augment.training_set(with_scenes, options, augment.INITIAL_EPOCH)
+    weights = tf.constant(measures.class_weights(task.labels, len(task.class_names)))
+    weighted = batches.map(lambda batch: (batch.images, batch.labels, tf.gather(weights, batch.labels)))
+    model.fit(weighted, verbose=2, shuffle=False)
 
 
 def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[Any, Any]]:
@@ -110,8 +143,9 @@ def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[A
     Small, dark or noisy images are left to the layers that can adapt to them. With such images too, a last layer got
     2.7 % instead of 1.3 % of the cats wrong on sources that were left out.
     """
-    crops = ((batch.natural, batch.labels) for batch in augment.training_set(task, options, augment.INITIAL_EPOCH))
-    whole = augment.whole_images(task.images, task.labels, options.size, options.batch)
+    some = part(task, max(1, len(task.images) // INITIAL_IMAGES))
+    crops = ((batch.natural, batch.labels) for batch in augment.training_set(some, options, augment.INITIAL_EPOCH))
+    whole = augment.whole_images(some.images, some.labels, options.size, options.batch)
     return itertools.chain(crops, whole)
 
 
@@ -123,30 +157,38 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Any, schedule: Any, options: argparse.Namespace, weights: np.ndarray, tutor: teacher.Teacher
+        self, model: Any, schedule: Any, options: argparse.Namespace, weights: np.ndarray, tutor: teacher.Teacher | None
     ) -> None:
         self.model, self.decay, self.blend = model, options.average, options.blend
-        self.features_and_logits = keras.Model(model.input, [model.get_layer("dropout").input, model.output])
+        features = model.get_layer("dropout").input
+        if len(features.shape) == 4:
+            features = keras.layers.GlobalAveragePooling2D(name="averages")(features)
+        self.features_and_logits = keras.Model(model.input, [features, model.output])
         self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, global_clipnorm=5.0)
         self.optimizer.build(model.trainable_variables)
         self.first = [tf.Variable(v) for v in model.trainable_variables]
         self.average = [tf.Variable(v) for v in model.trainable_variables]
         self.step = tf.function(self._step, reduce_retracing=True)
         self.label_smoothing, self.class_weights = options.label_smoothing, tf.constant(weights)
-        self.teacher, self.scale = tutor
+        self.tutor = tutor
 
     def _step(self, batch: augment.Batch) -> tuple[Any, Any]:
         """Trains on one batch. Returns the loss and the share of correct images."""
         classes, labels = self.class_weights.shape[0], batch.labels
-        teacher_features, teacher_logits = self.teacher(batch.natural)
+        taught = batch.targets
+        if self.tutor:
+            teacher_features, teacher_logits = self.tutor[0](batch.natural)
+            taught = tf.nn.softmax(teacher_logits)
+        # A teacher that sees a thing from afar is no better than its student.
+        share = teacher.TEACHER_SHARE * batch.close[:, None]
         wanted = tf.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
-        wanted = (1 - teacher.TEACHER_SHARE) * wanted + teacher.TEACHER_SHARE * tf.nn.softmax(teacher_logits)
+        wanted = (1 - share) * wanted + share * taught
         with tf.GradientTape() as tape:
             features, logits = self.features_and_logits(batch.images, training=True)
             loss = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
             loss = tf.reduce_mean(loss * tf.gather(self.class_weights, labels))
-            if teacher_features is not None:
-                distance = tf.reduce_mean(tf.square(self.scale(features) - teacher_features), 1)
+            if self.tutor:
+                distance = tf.reduce_mean(tf.square(self.tutor[1](features) - teacher_features), 1)
                 loss += teacher.FEATURE_WEIGHT * tf.reduce_mean(batch.alone * distance)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
@@ -211,22 +253,28 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     ]
     float_logits = model.predict(np.concatenate(validation), verbose=0)
 
-    first = export.quantized(model, options.size, samples)
+    last = model.get_layer("logits")
+    exported = keras.Model(model.input, last.output)
+    first = export.quantized(exported, options.size, samples)
     # The mean rounding error of each class is subtracted from its bias. Without this correction, the model reports
     # the background class too often for small inputs.
-    shift = (model.predict(np.concatenate(samples), verbose=0) - export.run(first, samples)).mean(0)
-    logits = export.run(first, validation) + shift
-    calibration = measures.calibrate(logits, labels)
+    shift = (model.predict(np.concatenate(samples), verbose=0) - image_logits(first, samples)).mean(0)
+    calibration = measures.calibrate(image_logits(first, validation) + shift, labels)
     temperature = calibration.temperature
-    dense = model.get_layer("logits")
-    kernel, bias = (w / temperature for w in dense.get_weights())
-    dense.set_weights([kernel, bias])
+    kernel, bias = last.get_weights()
+    if options.head == "average":
+        kernel, bias = kernel / temperature, bias / temperature
+        last.set_weights([kernel, bias])
+        shift, temperature_inside = shift / temperature, 1.0
+    else:
+        # The log-mean-exp is not linear, so that the logits are divided after it.
+        temperature_inside = temperature
     write(out / "averaged.keras", model.save)
-    dense.set_weights([kernel, bias + shift / temperature])
-    description = f"MobileNetV2 1.0, {options.size} x {options.size}, int8: {', '.join(names)}."
-    raw = export.quantized(model, options.size, samples)
+    last.set_weights([kernel, bias + shift])
+    raw = export.quantized(exported, options.size, samples)
+    description = f"{network.title(options.backbone)}, {options.size} x {options.size}, int8: {', '.join(names)}."
     texts = export.Description(options.name, description, options.author, options.license)
-    flatbuffer = export.with_softmax_and_metadata(raw, texts, names, options.size)
+    flatbuffer = export.finished(raw, texts, names, options.size, temperature_inside)
 
     scores = np.log(export.run(flatbuffer, validation) + 1e-9)
     report = {
@@ -248,11 +296,39 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     print(f"{out / 'classifier.tflite'}: {len(flatbuffer)} bytes")
 
 
+def image_logits(flatbuffer: bytes, batches: Iterable[np.ndarray]) -> np.ndarray:
+    """Runs a model that was exported up to its last layer. Returns one row of logits per image."""
+    outputs = export.run(flatbuffer, batches)
+    return measures.log_mean_exp(outputs) if outputs.ndim == 4 else outputs
+
+
 def calibration_images(options: argparse.Namespace, task: Task) -> list[np.ndarray]:
     """Returns batches of one image, which calibrate the activations of the exported model."""
     every = max(1, 2 * len(task.images) // CALIBRATION_IMAGES)
-    some = task._replace(images=task.images[::every], labels=task.labels[::every])
+    some = part(task, every)
     whole = augment.whole_images(some.images, some.labels, options.size, 1)
     single = argparse.Namespace(**vars(options) | {"batch": 1})
     augmented = augment.training_set(some, single, 0)
     return [images.numpy() for images, _ in whole] + [batch.images.numpy() for batch in augmented]
+
+
+def repeated(task: Task, times: int) -> Task:
+    """Returns the task with every training image `times` times. Each one is augmented differently."""
+    return task._replace(
+        images=task.images * times,
+        labels=task.labels * times,
+        boxes=task.boxes * times,
+        masks=task.masks * times,
+        targets=None if task.targets is None else np.tile(task.targets, (times, 1)),
+    )
+
+
+def part(task: Task, every: int) -> Task:
+    """Returns the task with each `every`-th training image only."""
+    return task._replace(
+        images=task.images[::every],
+        labels=task.labels[::every],
+        boxes=task.boxes[::every],
+        masks=task.masks[::every],
+        targets=None if task.targets is None else task.targets[::every],
+    )

@@ -1,0 +1,119 @@
+"""MobileNetV2 1.0 (Sandler et al., CVPR 2018), table 2, and its narrower versions.
+
+narrowed() removes the hidden channels of each block that contribute least to its output. It keeps most of what the
+weights know, where a network of half the width would need a training on ImageNet.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from catdog_train.inverted import EPSILON, Block, build
+
+# Expansion, outputs, blocks, and the stride of the first block.
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+# Hidden channels come in multiples of this number, which vector instructions like.
+MULTIPLE = 8
+# Images that are run at a time, places that are taken of each, and the weight penalty of the fit, relative to the mean
+# variance of the channels.
+BATCH, PLACES, RIDGE = 32, 150, 1e-3
+
+
+def blocks() -> list[Block]:
+    """Returns the 17 blocks of the network."""
+    found: list[Block] = []
+    inputs = 32
+    for expansion, outputs, count, first_stride in STAGES:
+        for index in range(count):
+            name = f"block_{len(found)}" if found else "expanded_conv"
+            stride = first_stride if index == 0 else 1
+            found.append(Block(name, 3, stride, expansion > 1, inputs * expansion, outputs))
+            inputs = outputs
+    return found
+
+
+def mobilenet(size: int) -> Any:
+    """Returns the network with random weights, as inverted.build()."""
+    return build(blocks(), size, "mobilenetv2")
+
+
+def narrowed(network: Any, images: np.ndarray, share: float) -> Any:
+    """Returns `network`, made by mobilenet(), with `share` of the hidden channels of each block that expands.
+
+    `images` (n, size, size, 3) in -1..1 tell how much the channels contribute. The blocks are narrowed one after the
+    other. The projection of each is fitted again, so that the output of the narrowed network up to there is as near as
+    possible to that of the wide one (He et al., "Channel pruning", ICCV 2017).
+    """
+    current, result = blocks(), network
+    random = np.random.default_rng(0)
+    for index, block in enumerate(current):
+        if not block.expands:
+            continue
+        number = max(MULTIPLE, round(block.hidden * share / MULTIPLE) * MULTIPLE)
+        hidden, wanted = samples(network, result, block.name, images, random)
+        kernel = result.get_layer(f"{block.name}_project").get_weights()[0][0, 0]
+        contribution = hidden.var(0) * (kernel**2).sum(1)
+        channels = np.sort(np.argsort(contribution)[::-1][:number])
+        projection = fitted_projection(hidden[:, channels], wanted)
+        current[index] = block._replace(hidden=number)
+        narrow = build(current, network.input_shape[1], "mobilenetv2_narrowed")
+        for part in narrow.layers:
+            if part.weights:
+                weights = result.get_layer(part.name).get_weights()
+                part.set_weights(chosen_weights(part.name, block.name, weights, channels, projection))
+        result = narrow
+    return result
+
+
+def samples(
+    wide: Any, narrow: Any, block: str, images: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the hidden activations (n, channels) of a block of `narrow` at random places of `images`, and what their
+    projection should be for the output of the block to be that of `wide`."""
+    outputs = [narrow.get_layer(f"{block}_depthwise_relu").output]
+    names = [part.name for part in narrow.layers]
+    end = f"{block}_add" if f"{block}_add" in names else f"{block}_project_BN"
+    if end.endswith("_add"):
+        outputs.append(narrow.get_layer(f"{block}_expand").input)
+    probe, reference = keras.Model(narrow.input, outputs), keras.Model(wide.input, wide.get_layer(end).output)
+    hidden, wanted = [], []
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH]
+        found = probe(batch, training=False)
+        found = [np.asarray(x) for x in (found if isinstance(found, list) else [found])]
+        target = np.asarray(reference(batch, training=False)) - (found[1] if len(found) > 1 else 0)
+        places = random.integers(0, target.shape[1] * target.shape[2], PLACES)
+        hidden.append(found[0].reshape(len(batch), -1, found[0].shape[-1])[:, places].reshape(-1, found[0].shape[-1]))
+        wanted.append(target.reshape(len(batch), -1, target.shape[-1])[:, places].reshape(-1, target.shape[-1]))
+    return np.concatenate(hidden).astype(np.float64), np.concatenate(wanted).astype(np.float64)
+
+
+def fitted_projection(hidden: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (kernel, bias) of the linear map from `hidden` to `wanted` (ridge regression)."""
+    mean, target_mean = hidden.mean(0), wanted.mean(0)
+    x, y = hidden - mean, wanted - target_mean
+    covariance = x.T @ x / len(x)
+    penalty = RIDGE * np.trace(covariance) / len(covariance)
+    kernel = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), x.T @ y / len(x))
+    return kernel, target_mean - mean @ kernel
+
+
+def chosen_weights(
+    name: str, block: str, weights: list[np.ndarray], channels: np.ndarray, projection: tuple[np.ndarray, np.ndarray]
+) -> list[np.ndarray]:
+    """Returns the weights of the layer `name` after `block` was narrowed to `channels`."""
+    part = name.removeprefix(block + "_")
+    if part == "expand":
+        return [weights[0][..., channels]]
+    if part == "depthwise":
+        return [weights[0][:, :, channels]]
+    if part in ("expand_BN", "depthwise_BN"):
+        return [weight[channels] for weight in weights]
+    kernel, bias = projection
+    if part == "project":
+        return [kernel[None, None].astype(np.float32)]
+    if part == "project_BN":
+        variance = np.ones_like(weights[3])
+        return [np.sqrt(variance + EPSILON), bias.astype(np.float32), np.zeros_like(weights[2]), variance]
+    return weights

@@ -1,0 +1,54 @@
+"""Adds composed scenes to the training images of an epoch."""
+
+import argparse
+import concurrent.futures
+import os
+
+import numpy as np
+
+from catdog_train import compose
+from catdog_train.dataset import Task
+
+
+def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
+    """Returns the task with `options.scenes` more training images: scenes that are composed anew for every epoch.
+
+    Things come from the images with masks, each class equally often; places come from the images of the background
+    class without a mask or a box, because those with one show something that stands out.
+    """
+    if not options.scenes:
+        return task
+    classes = len(task.class_names)
+    cut_outs = [
+        [
+            compose.CutOut(image, mask, label)
+            for image, mask, label in zip(task.images, task.masks, task.labels)
+            if mask is not None and label == wanted
+        ]
+        for wanted in range(classes)
+    ]
+    filled = [pool for pool in cut_outs if pool]
+    backgrounds = [
+        image
+        for image, label, mask, box in zip(task.images, task.labels, task.masks, task.boxes)
+        if label == task.background and mask is None and box is None
+    ]
+    assert task.background is not None
+
+    def one(index: int) -> compose.Scene:
+        pool = filled[index % len(filled)]
+        return compose.compose(pool, backgrounds, task.background, [options.seed, epoch, index], options.unsquash)
+
+    # Pillow and NumPy release the interpreter lock for most of the work.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = list(pool.map(one, range(options.scenes)))
+    targets = None
+    if task.targets is not None:
+        targets = np.concatenate([task.targets, np.eye(classes, dtype=np.float32)[[s.label for s in made]]])
+    return task._replace(
+        images=task.images + [scene.encoded for scene in made],
+        labels=task.labels + [scene.label for scene in made],
+        boxes=task.boxes + [scene.box for scene in made],
+        masks=task.masks + [None] * len(made),
+        targets=targets,
+    )

@@ -1,0 +1,210 @@
+"""Tests of the parts of the training that compose scenes and read annotations and weights. They need no network.
+
+Run by scripts/test.sh.
+"""
+
+import io
+import pathlib
+import pickle
+import struct
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+
+from catdog_train import compose, dataset, measures, torch_file
+from catdog_train.dataset import InputError
+
+RED, GREEN, BLUE = (230, 20, 20), (20, 200, 20), (20, 20, 230)
+BACKGROUND = 2
+
+
+def png(image: Image.Image) -> bytes:
+    """Returns an image as PNG."""
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def disc(label: int, color: tuple[int, int, int]) -> compose.CutOut:
+    """Returns a thing: a disc of one color in a gray photo, with its mask."""
+    y, x = np.mgrid[:200, :200]
+    inside = (x - 120) ** 2 + (y - 90) ** 2 < 60**2
+    photo = np.where(inside[..., None], color, (128, 128, 128)).astype(np.uint8)
+    return compose.CutOut(png(Image.fromarray(photo)), png(Image.fromarray((255 * inside).astype(np.uint8))), label)
+
+
+GRASS = [png(Image.new("RGB", (320, 240), GREEN)), png(Image.new("RGB", (240, 320), (30, 180, 40)))]
+
+
+def scenes(cut_outs: list[compose.CutOut], count: int) -> list[compose.Scene]:
+    """Returns composed scenes."""
+    return [compose.compose(cut_outs, GRASS, BACKGROUND, [5, index], 1.0) for index in range(count)]
+
+
+def pixels(scene: compose.Scene) -> np.ndarray:
+    """Returns the pixels of a scene."""
+    return np.asarray(Image.open(io.BytesIO(scene.encoded)).convert("RGB"), np.float32)
+
+
+class Compose(unittest.TestCase):
+    """Composed scenes."""
+
+    def test_the_thing_is_inside_its_box_and_nowhere_else(self) -> None:
+        checked = 0
+        for scene in scenes([disc(0, RED)], 60):
+            self.assertIn(scene.label, (0, BACKGROUND))
+            self.assertEqual(scene.box is None, scene.label == BACKGROUND)
+            image = pixels(scene)
+            redness = image[..., 0] - image[..., 1]
+            if scene.box is None or redness.max() < 60:
+                continue  # without a thing, or at night
+            height, width = redness.shape
+            left, top, right, bottom = scene.box
+            self.assertTrue(0 <= left < right <= 1 and 0 <= top < bottom <= 1, scene.box)
+            rows, columns = np.nonzero(redness > 60)
+            # A wide lens and motion move things by up to a tenth of the frame.
+            self.assertGreater(columns.mean() / width, left - 0.1)
+            self.assertLess(columns.mean() / width, right + 0.1)
+            self.assertGreater(rows.mean() / height, top - 0.1)
+            self.assertLess(rows.mean() / height, bottom + 0.1)
+            checked += 1
+        self.assertGreater(checked, 35)
+
+    def test_things_have_many_sizes(self) -> None:
+        heights = [s.box[3] - s.box[1] for s in scenes([disc(0, RED)], 80) if s.box]
+        self.assertLess(np.quantile(heights, 0.2), 0.25)
+        self.assertGreater(np.quantile(heights, 0.8), 0.45)
+
+    def test_the_same_seed_gives_the_same_scene(self) -> None:
+        cut_outs = [disc(0, RED), disc(1, BLUE)]
+        self.assertEqual(scenes(cut_outs, 5), scenes(cut_outs, 5))
+        first, second = scenes(cut_outs, 2)
+        self.assertNotEqual(first, second)
+
+    def test_outlines_and_things_of_the_background_have_its_label_and_no_box(self) -> None:
+        made = scenes([disc(BACKGROUND, RED)], 40)
+        self.assertEqual({(scene.label, scene.box) for scene in made}, {(BACKGROUND, None)})
+        red = sum((pixels(scene)[..., 0] - pixels(scene)[..., 1]).max() > 60 for scene in made)
+        self.assertTrue(10 <= red <= 34, "some scenes have the thing, others its outline only")
+
+    def test_a_squashed_photo_is_stretched_back(self) -> None:
+        thing, mask = compose.piece(disc(0, RED), np.random.default_rng(1), 1.5)
+        self.assertEqual(thing.shape[:2], mask.shape)
+        self.assertAlmostEqual(thing.shape[1] / thing.shape[0], 1.5, delta=0.05)
+
+
+class Annotations(unittest.TestCase):
+    """Boxes, masks and lists of images that are left out."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        for name in ("train/a/1.png", "train/a/2.png", "train_more/a/3.png", "train/b/1.png", "other/b/9.png"):
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(path)
+
+    def names(self, **options: object) -> dict[str, dataset.ImageFile]:
+        """Returns the images that are found, by their path below the data folder."""
+        folders = dataset.data_folders(str(self.root))
+        files, _, _ = dataset.find_images(folders, **options)  # type: ignore[arg-type]
+        return {str(file.path.relative_to(self.root)): file for file in files}
+
+    def test_all_folders_that_begin_with_train_are_read(self) -> None:
+        self.assertEqual(set(self.names()), {"train/a/1.png", "train/a/2.png", "train/b/1.png", "train_more/a/3.png"})
+
+    def test_a_box_contains_all_boxes_of_the_image(self) -> None:
+        rows = ["file,label,x,y,w,h", "a/1.png,a,0.1,0.2,0.3,0.4", "a/1.png,a,0.5,0.1,0.25,0.125"]
+        (self.root / "train/boxes.csv").write_text("\n".join(rows) + "\n")
+        found = self.names()
+        self.assertIsNone(found["train/b/1.png"].box)
+        np.testing.assert_allclose(found["train/a/1.png"].box or (), (0.1, 0.1, 0.75, 0.6))
+        for text, message in (("x,y\n", "the first line is not file,label"), (f"{rows[0]}\na/1.png,a,1,2,x,3\n", "line 2")):
+            (self.root / "train/boxes.csv").write_text(text)
+            with self.assertRaisesRegex(InputError, message):
+                self.names()
+
+    def test_a_mask_has_the_place_of_its_image(self) -> None:
+        masks = self.root / "masks"
+        (masks / "train/a").mkdir(parents=True)
+        Image.new("L", (8, 8), 255).save(masks / "train/a/2.png")
+        found = self.names(masks=masks)
+        self.assertEqual([name for name, file in found.items() if file.mask], ["train/a/2.png"])
+
+    def test_images_of_the_list_are_left_out(self) -> None:
+        listing = self.root / "list.tsv"
+        listing.write_text("a\ttrain/a/2.png\nb\t/elsewhere/b/7.png\n")
+        found = self.names(held_back=dataset.read_held_back(str(listing)))
+        self.assertEqual(set(found), {"train/a/1.png", "train/b/1.png", "train_more/a/3.png"})
+        listing.write_text("a train/a/2.png\n")
+        with self.assertRaisesRegex(InputError, "not a class, a tab and a path"):
+            dataset.read_held_back(str(listing))
+
+
+def torch_bytes(weights: dict[str, np.ndarray], function: str = "torch._utils\n_rebuild_tensor_v2") -> bytes:
+    """Returns a file as PyTorch 1.5 wrote it, made of the opcodes of pickle (protocol 2)."""
+    pairs = b""
+    for key, (name, value) in enumerate(weights.items()):
+        reference = b"(" + b"".join(
+            (
+                pickle.dumps("storage", 2)[2:-1],
+                b"ctorch\nFloatStorage\n",
+                pickle.dumps(str(key), 2)[2:-1],
+                pickle.dumps("cpu", 2)[2:-1],
+                pickle.dumps(value.size, 2)[2:-1],
+                b"N",
+            )
+        )
+        strides = tuple(step // 4 for step in np.ascontiguousarray(value).strides)
+        arguments = b"".join(pickle.dumps(part, 2)[2:-1] for part in (0, value.shape, strides, False))
+        tensor = b"c" + function.encode() + b"\n(" + reference + b"tQ" + arguments + b"NtR"
+        pairs += pickle.dumps(name, 2)[2:-1] + tensor
+    ordered = b"\x80\x02ccollections\nOrderedDict\n)R(" + pairs + b"u."
+    header = b"".join(pickle.dumps(part, 2) for part in (torch_file.MAGIC, 1001, {"little_endian": True}))
+    keys = pickle.dumps([str(key) for key in range(len(weights))], 2)
+    storages = b"".join(struct.pack("<q", v.size) + v.astype("<f4").tobytes() for v in weights.values())
+    return header + ordered + keys + storages
+
+
+class TorchFile(unittest.TestCase):
+    """Files of PyTorch."""
+
+    WEIGHTS = {"a.weight": np.arange(24, dtype=np.float32).reshape(4, 3, 2), "a.bias": np.array([7.0, 8.0], np.float32)}
+
+    def test_tensors_have_their_names_shapes_and_values(self) -> None:
+        found = torch_file.read(io.BytesIO(torch_bytes(self.WEIGHTS)))
+        self.assertEqual(list(found), list(self.WEIGHTS))
+        for name, value in self.WEIGHTS.items():
+            np.testing.assert_array_equal(found[name], value)
+
+    def test_a_file_that_would_run_code_is_refused(self) -> None:
+        with self.assertRaisesRegex(ValueError, "it contains os.system, expected tensors only"):
+            torch_file.read(io.BytesIO(torch_bytes(self.WEIGHTS, "os\nsystem")))
+
+    def test_damaged_files_are_refused(self) -> None:
+        whole = torch_bytes(self.WEIGHTS)
+        for data in (b"", b"PK\x03\x04", whole[:-4], whole[: len(whole) // 2], pickle.dumps(1) * 5):
+            with self.assertRaises(ValueError):
+                torch_file.read(io.BytesIO(data))
+
+
+class Places(unittest.TestCase):
+    """The logits of an image from those of its places."""
+
+    def test_one_place_of_many_is_not_averaged_away(self) -> None:
+        logits = np.zeros((1, 6, 6, 2))
+        logits[0, 3, 3] = (12.0, 0.0)
+        np.testing.assert_allclose(measures.log_mean_exp(logits), [[12 - np.log(36), 0.0]], atol=1e-3)
+
+    def test_large_logits_do_not_overflow(self) -> None:
+        np.testing.assert_allclose(measures.log_mean_exp(np.full((1, 2, 2, 1), 2000.0)), [[2000.0]])
+
+
+if __name__ == "__main__":
+    unittest.main()
