@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """One training batch; all fields are tensors with one row per image."""
 
     images: Any  # augmented, -1..1
-    natural: Any  # the same crops, neither stretched nor changed, -1..1
+    natural: Any  # the same crops, neither stretched nor changed, -1..1; undefined if another teacher is given
     alone: Any  # 0 for an image that was pasted onto another one, else 1
     close: Any  # 0 for an image whose box says that it shows a thing from afar, else 1
     targets: Any  # probabilities of the classes by a teacher
@@ -168,10 +168,14 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int) -> Any:
     targets = tf.constant(wanted, tf.float32)
     far = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) < MIN_CLOSE_AREA
 
+    natural_wanted = not options.teacher or epoch == INITIAL_EPOCH
+
     def one(position: Any) -> tuple[Any, ...]:
         index = order[position]
         place = tf.stack([seed * 1000 + epoch, position])
         crops = random_crops(raws[index], boxes[index], options.size, place, options.unsquash)
+        if not natural_wanted:
+            crops = crops[0], crops[0]
         return *crops, far[index], targets[index], labels[index]
 
     def batch(position: Any, images: Any, natural: Any, far: Any, targets: Any, labels: Any) -> Batch:

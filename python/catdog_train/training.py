@@ -44,6 +44,7 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
         task = task._replace(targets=teacher.probabilities(options, out, task))
     task = repeated(task, math.ceil(MIN_EPOCH_IMAGES / len(task.images)))
     steps = max(1, (len(task.images) + options.scenes) // options.batch)
+    weights = measures.class_weights(task.labels, len(task.class_names))
     state = out / STATE
     if state.exists():
         done = json.loads(state.read_text())["epochs"]
@@ -53,12 +54,11 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
         keras.utils.set_random_seed(options.seed)
         done, model = 0, initialize(options, out, task, base, head)
         if options.head == "places":
-            fit_places(options, task, model)
+            fit_places(options, task, model, weights, steps)
     network.freeze(model, options.first_layer)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * options.epochs, warmup_target=options.learning_rate, warmup_steps=max(1, steps // 2)
     )
-    weights = measures.class_weights(task.labels, len(task.class_names))
     trainer = Trainer(model, schedule, options, weights, teacher.load(options, out))
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
@@ -126,15 +126,14 @@ def narrowed(options: argparse.Namespace, task: Task, base: Any) -> Any:
     return mobilenet.narrowed(base, images, early, late)
 
 
-def fit_places(options: argparse.Namespace, task: Task, model: Any) -> None:
+def fit_places(options: argparse.Namespace, task: Task, model: Any, weights: np.ndarray, steps: int) -> None:
     """Trains the last layer alone, for one pass over the images: what fits averages does not fit single places."""
     network.freeze(model, "logits")
-    model.compile(keras.optimizers.Adam(HEAD_LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(True))
-    with_scenes = scenes.with_scenes(task, options, augment.INITIAL_EPOCH)
-    batches = augment.training_set(with_scenes, options, augment.INITIAL_EPOCH)
-    weights = tf.constant(measures.class_weights(task.labels, len(task.class_names)))
-    weighted = batches.map(lambda batch: (batch.images, batch.labels, tf.gather(weights, batch.labels)))
-    model.fit(weighted, verbose=2, shuffle=False)
+    trainer = Trainer(model, HEAD_LEARNING_RATE, options, weights, None)
+    batches = augment.training_set(
+        scenes.with_scenes(task, options, augment.INITIAL_EPOCH), options, augment.INITIAL_EPOCH
+    )
+    trainer.epoch(batches, "last layer", steps)
 
 
 def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[Any, Any]]:
