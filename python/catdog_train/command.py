@@ -66,8 +66,8 @@ IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, 
     training keeps what the initial weights know about them"""
 TEACHER_HELP = """a .keras model whose probabilities are learned in addition to the labels; `none`: only the labels
     (the network with its initial weights)"""
-MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are pasted
-    into images of the background class"""
+MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
+    pasted into images of the background class"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
 
 

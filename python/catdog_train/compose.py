@@ -12,7 +12,7 @@ Images are float32 RGB, 0..255, as (height, width, 3); masks are float32, 0..1, 
 
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -31,6 +31,8 @@ SHARE_OUTLINE = 0.4
 SHARE_BARS, SHARE_MOTION, SHARE_NIGHT, SHARE_BARREL = 0.1, 0.1, 0.1, 0.15
 JPEG_QUALITIES = (25, 90)
 MIN_BOX = 8  # pixels
+
+Item = TypeVar("Item")
 
 
 class CutOut(NamedTuple):
@@ -58,15 +60,20 @@ def compose(
     `unsquash` times as wide as high.
     """
     random = np.random.default_rng(seed)
-    frame = frame_of(backgrounds[random.integers(len(backgrounds))], random)
-    chosen = cut_outs[random.integers(len(cut_outs))]
+    frame = frame_of(one_of(backgrounds, random), random)
+    chosen = one_of(cut_outs, random)
     image, mask = piece(chosen, random, unsquash)
     if chosen.label == background and random.random() < SHARE_OUTLINE:
-        image = texture_of(backgrounds[random.integers(len(backgrounds))], image.shape[:2], random)
+        image = texture_of(one_of(backgrounds, random), image.shape[:2], random)
     pasted = place(frame, image, mask, random)
     frame, box = pasted or (frame, None)
     label = chosen.label if pasted else background
     return Scene(as_jpeg(degraded(frame, random), random), label, None if label == background else box)
+
+
+def one_of(items: Sequence[Item], random: np.random.Generator) -> Item:
+    """Returns a random item."""
+    return items[int(random.integers(len(items)))]
 
 
 def frame_of(encoded: bytes, random: np.random.Generator) -> np.ndarray:
@@ -227,7 +234,7 @@ def at_night(frame: np.ndarray, random: np.random.Generator) -> np.ndarray:
     gray = frame.mean(2, keepdims=True)
     frame = gray + (frame - gray) * random.choice([0.0, 0.3, 0.7])
     frame = 255 * (frame / 255) ** random.uniform(1.0, 1.8) * random.uniform(0.3, 0.9)
-    noise = random.normal(0, random.uniform(3, 14), frame.shape[:2] + (1,)) + random.normal(0, 3, frame.shape)
+    noise = random.normal(0, random.uniform(3, 14), (*frame.shape[:2], 1)) + random.normal(0, 3, frame.shape)
     return np.clip(frame + noise, 0, 255)
 
 

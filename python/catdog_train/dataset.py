@@ -120,10 +120,10 @@ def find_images(
 ) -> tuple[list[ImageFile], list[str], list[pathlib.Path]]:
     """Returns the images below `folders`, the class names and the files that are not images, all sorted.
 
-    `exclude` has patterns of images to skip, as `class/file`; `held_back` has names of the same form. `masks` is a folder
-    with a PNG for each image that has a mask, in sub-folders like those of the data: `train/cats/1.png` for
-    `train/cats/1.jpg`. Raises InputError for a folder without class folders, a
-    class folder without images or with sub-folders, and fewer than two classes.
+    `exclude` has patterns of images to skip, as `class/file`; `held_back` has names of the same form. `masks` is a
+    folder with a PNG for each image that has a mask, in sub-folders like those of the data: `train/cats/1.png` for
+    `train/cats/1.jpg`. Raises InputError for a folder without class folders, a class folder without images or with
+    sub-folders, and fewer than two classes.
     """
     by_class: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
     skipped: list[pathlib.Path] = []

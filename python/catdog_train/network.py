@@ -30,7 +30,8 @@ Layer = tuple[np.ndarray, np.ndarray]
 def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
     """Returns the network up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
 
-    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
+    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the
+    kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
     `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
     weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
     loaded.

@@ -33,11 +33,12 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
         for image, label, mask, box in zip(task.images, task.labels, task.masks, task.boxes)
         if label == task.background and mask is None and box is None
     ]
-    assert task.background is not None
+    background = task.background
+    assert background is not None
 
     def one(index: int) -> compose.Scene:
         pool = filled[index % len(filled)]
-        return compose.compose(pool, backgrounds, task.background, [options.seed, epoch, index], options.unsquash)
+        return compose.compose(pool, backgrounds, background, [options.seed, epoch, index], options.unsquash)
 
     # Pillow and NumPy release the interpreter lock for most of the work.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
