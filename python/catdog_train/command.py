@@ -2,9 +2,10 @@
 
     models/train --data DIR --out OUT
 
-DIR contains one class folder of images per class (or DIR/train and DIR/train_extra contain them, and DIR/backbone
-the initial weights of the network). OUT receives classifier.tflite, labels.txt, report.json, and the state of the
-training: the same command resumes a run that was stopped. Nothing outside OUT is written.
+DIR contains one class folder or zip file of images per class (or DIR/train and DIR/train_extra contain them, and
+DIR/backbone the initial weights of the network), or DIR is a project file (.tm) of Teachable Machine. OUT receives
+classifier.tflite, labels.txt, report.json, and the state of the training: the same command resumes a run that was
+stopped. Nothing outside OUT is written.
 """
 
 import argparse
@@ -62,6 +63,8 @@ NO_TEACHER = "none"
 # Ratio of the largest class to the smallest one from which a note is printed.
 UNEQUAL = 5
 
+DATA_HELP = """folder with a folder or a zip file of images per class, or a project file (.tm) of Teachable Machine; may
+    be repeated"""
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
 TEACHER_HELP = """a .keras model whose probabilities are learned in addition to the labels; `none`: only the labels
@@ -80,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # models/train reads --out and --no-report, too
     )
     add = result.add_argument
-    add("--data", action="append", required=True, metavar="DIR", help="folder with the class folders; may be repeated")
+    add("--data", action="append", required=True, metavar="DIR", help=DATA_HELP)
     add("--out", required=True, metavar="DIR", help="folder for the model and the state")
     add("--preset", choices=PRESETS, default="catdog", help="defaults of the options below (%(default)s)")
     add("--size", type=positive, help="width and height of the input in pixels, a multiple of 8")
