@@ -33,12 +33,16 @@ class Table(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A PNG image with its file name, a caption, and a text that replaces it."""
+    """A PNG image with its file name, a caption, and a text that replaces it.
+
+    The details of a `detailed` one cannot be seen when it is as narrow as a phone.
+    """
 
     name: str
     caption: str
     alternative: str
     data: bytes
+    detailed: bool = False
 
 
 Block = Heading | Paragraph | Bullets | Table | Figure

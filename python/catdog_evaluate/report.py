@@ -14,7 +14,8 @@ def content(result: Mapping[str, Any], plots: Mapping[str, bytes]) -> list[Block
     header, *rows = text.folder_table(numbers, folders)
     quality = text.quality_table(numbers, folders, result["threshold"])
     texts = figure_texts(numbers)
-    figures = {name: Figure(name, *texts[name], plots[name]) for name in texts if name in plots}
+    detailed = {"mistakes.png"}
+    figures = {name: Figure(name, *texts[name], plots[name], name in detailed) for name in texts if name in plots}
 
     def part(title: str, *names: str) -> list[Block]:
         shown = [figures[name] for name in names if name in figures]

@@ -1,7 +1,7 @@
 """Writes a page as HTML in one file, which contains its images and style sheet.
 
 The page loads nothing: its policy forbids everything but its own images and style. It follows the light or dark mode of
-the browser. Tables that are wider than the screen scroll, also with the keyboard.
+the browser. Tables and images that are wider than the screen scroll, also with the keyboard.
 """
 
 import base64
@@ -33,6 +33,9 @@ tbody th { min-width: 6rem; }
 figure { margin: 1.5rem 0; }
 img { display: block; max-width: 100%; height: auto; padding: 0.5rem; background: #fff; border: 1px solid var(--line); }
 figcaption { margin-top: 0.4rem; }
+@media (max-width: 32rem) {
+  th, td { padding: 0.3rem 0.4rem; font-size: 0.9rem; }
+}
 """
 
 
@@ -61,7 +64,7 @@ def page(blocks: Iterable[Block]) -> str:
 
 
 def body(blocks: Iterable[Block]) -> Iterator[str]:
-    """Returns the lines of the page's body. A table is labeled by the heading before it."""
+    """Returns the lines of the page's body. What scrolls is labeled by the heading before it."""
     headings = 0
     for block in blocks:
         if isinstance(block, Heading):
@@ -74,24 +77,37 @@ def body(blocks: Iterable[Block]) -> Iterator[str]:
             yield from (f"<li>{html.escape(item)}</li>" for item in block.items)
             yield "</ul>"
         elif isinstance(block, Figure):
-            source = "data:image/png;base64," + base64.b64encode(block.data).decode()
             yield "<figure>"
-            yield f'<img src="{source}" alt="{html.escape(block.alternative)}">'
+            yield from scrolling([image(block)], f"part-{headings}") if block.detailed else [image(block)]
             yield f"<figcaption>{html.escape(block.caption)}</figcaption>"
             yield "</figure>"
         else:
-            yield from table(block, f"part-{headings}")
+            yield from scrolling(table(block, f"part-{headings}"), f"part-{headings}")
+
+
+def scrolling(lines: Iterable[str], heading: str) -> Iterator[str]:
+    """Returns the lines in a region that scrolls if it is too wide. `heading` is the id of its label."""
+    yield f'<div class="scroll" role="region" aria-labelledby="{heading}" tabindex="0">'
+    yield from lines
+    yield "</div>"
+
+
+def image(block: Figure) -> str:
+    """Returns the image of a figure, with its content."""
+    source = "data:image/png;base64," + base64.b64encode(block.data).decode()
+    pixels = int.from_bytes(block.data[16:20], "big")  # the width, in the first chunk of a PNG file
+    style = f' style="min-width: min(48rem, {pixels}px)"' if block.detailed else ""
+    return f'<img src="{source}" alt="{html.escape(block.alternative)}"{style}>'
 
 
 def table(block: Table, heading: str) -> Iterator[str]:
-    """Returns the lines of a table, in a region that scrolls. `heading` is the id of the heading that labels it."""
+    """Returns the lines of a table. `heading` is the id of the heading that labels it."""
 
     def cell(kind: str, column: int, text: str, scope: str = "") -> str:
         number = ' class="number"' if column >= block.left else ""
         return f"<{kind}{scope}{number}>{html.escape(text)}</{kind}>"
 
     header, *rows = block.rows
-    yield f'<div class="scroll" role="region" aria-labelledby="{heading}" tabindex="0">'
     yield f'<table aria-labelledby="{heading}">'
     columns = "".join(cell("th", column, text, ' scope="col"') for column, text in enumerate(header))
     yield f"<thead><tr>{columns}</tr></thead>"
@@ -102,4 +118,3 @@ def table(block: Table, heading: str) -> Iterator[str]:
         yield f"<tr>{''.join(cells)}</tr>"
     yield "</tbody>"
     yield "</table>"
-    yield "</div>"
