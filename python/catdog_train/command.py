@@ -248,7 +248,7 @@ def run() -> None:
     base, head = (None, None) if resumes else network.load_backbone(options.size, options.backbone, options.seed)
     if base:
         base = training.narrowed(options, task, base)
-        network.check_layers(base, options.cut, options.channels, options.first_layer)
+        network.check_layers(base, options.cut, options.channels, options.first_layer, options.head)
     if options.teacher:
         teacher.check(options.teacher, len(task.class_names))
     try:

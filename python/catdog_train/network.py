@@ -78,10 +78,11 @@ def layer_names(names: str) -> list[str]:
     return sorted(names.split(","), key=lambda name: name == LAST_LAYER)
 
 
-def check_layers(base: Any, names: str, channels: int | None, first: str | None) -> None:
-    """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`."""
+def check_layers(base: Any, names: str, channels: int | None, first: str | None, head: str) -> None:
+    """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`, or if
+    the layers do not fit `head`."""
     importance = np.zeros(LAST_CHANNELS)
-    freeze(classifier(base, layer_names(names), channels, 2, 0.0, "average", importance), first)
+    freeze(classifier(base, layer_names(names), channels, 2, 0.0, head, importance), first)
 
 
 @keras.saving.register_keras_serializable("catdog")
