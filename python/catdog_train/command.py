@@ -34,8 +34,8 @@ except ImportError as error:
 # machines.
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {
-        "size": 184,
-        "width": 1.0,
+        "size": 192,
+        "width": (0.5, 1.0),
         "head": "places",
         "cut": "block_16_expand_relu,out_relu",
         "channels": 512,
@@ -45,9 +45,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "nano": {
         "size": 144,
-        "width": 0.65,
+        "width": (0.5, 0.7),
         "head": "places",
-        "cut": "block_12_expand_relu",
+        "cut": "block_13_expand_relu",
         "channels": None,
         "epochs": 8,
         "learning_rate": 3e-4,
@@ -71,6 +71,8 @@ TEACHER_HELP = """a .keras model whose probabilities are learned in addition to 
     (the network with its initial weights)"""
 MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
     pasted into images of the background class"""
+WIDTH_HELP = """shares of the hidden channels of the blocks to keep: of the first three blocks, which work on many
+    pixels, and of the others"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
 
 
@@ -89,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     add("--size", type=positive, help="width and height of the input in pixels, a multiple of 8")
     add("--cut", help="the layers of the network that the last layer sees, separated by commas")
     add("--head", choices=("places", "average"), help="whether the last layer sees each place or the averages")
-    add("--width", type=share, help="share of the hidden channels of each block to keep")
+    add("--width", type=widths, metavar="EARLY,LATE", help=WIDTH_HELP)
     add("--channels", type=positive, help="number of channels of the last convolution to keep")
     add("--epochs", type=positive, help="number of passes over the training images")
     add("--first-layer", help="the first layer that is trained (all are)")
@@ -128,8 +130,8 @@ def parse_arguments() -> argparse.Namespace:
         command_line.error(f"--size must be a multiple of 8, not {options.size}")
     if options.channels and options.channels > 1280:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
-    if options.width == 0 or (options.width < 1 and options.backbone and options.backbone.endswith(".pth")):
-        command_line.error("--width must be above 0, and 1 for EfficientNet-Lite")
+    if min(options.width) < 1 and options.backbone and options.backbone.endswith(".pth"):
+        command_line.error("--width must be 1,1 for EfficientNet-Lite")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
     if not 0 < options.validation <= 0.5:
@@ -154,6 +156,15 @@ def share(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"expected a number in 0 to 1: {text}")
     return number
+
+
+def widths(text: str) -> tuple[float, float]:
+    """Parses two shares above 0."""
+    early, _, late = text.partition(",")
+    parsed = share(early), share(late)
+    if not all(parsed):
+        raise argparse.ArgumentTypeError(f"expected two numbers above 0 and at most 1: {text}")
+    return parsed
 
 
 def groups(text: str) -> dict[str, list[int]]:
@@ -306,8 +317,8 @@ def check_settings(out: pathlib.Path, settings: dict[str, Any]) -> None:
     file = out / SETTINGS
     if not file.exists():
         return
-    stored = json.loads(file.read_text())
-    changed = [key for key in settings if stored.get(key) != settings[key]]
+    stored, current = json.loads(file.read_text()), json.loads(json.dumps(settings))  # JSON has no tuples
+    changed = [key for key in current if stored.get(key) != current[key]]
     if changed:
         raise InputError(f"{out} was started with other {', '.join(changed)}; use another --out, or remove the folder")
 

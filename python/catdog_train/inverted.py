@@ -1,8 +1,9 @@
 """Networks of inverted bottlenecks (Sandler et al., CVPR 2018): MobileNetV2 and EfficientNet-Lite.
 
-Such a network is a stem, a row of blocks, and a last convolution. A block expands its input with a 1 x 1 convolution,
-applies a depthwise convolution, and projects the result to few channels. Its hidden channels are those between
-expansion and projection. The layers have the names that Keras gives those of MobileNetV2.
+Such a network is a stem, a row of blocks, and a last convolution. The first block does not expand its input, so that
+the stem has as many channels as it has hidden ones. Every other block expands its input with a 1 x 1 convolution,
+applies a depthwise convolution, and projects the result to few channels. Its hidden channels are those before the
+projection. The layers have the names that Keras gives those of MobileNetV2.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ EPSILON = 1e-3  # of the batch normalization
 
 
 class Block(NamedTuple):
-    """One block. A block without expansion has as many hidden channels as inputs."""
+    """One block."""
 
     name: str
     kernel: int
@@ -30,7 +31,7 @@ def build(blocks: Sequence[Block], size: int, name: str) -> Any:
     """Returns the network with random weights: (size, size, 3) in -1..1 to the activations before the average
     (size / 32, size / 32, 1280), the last layer being `out_relu`."""
     image = keras.Input((size, size, 3))
-    x = keras.layers.Conv2D(STEM_CHANNELS, 3, 2, "same", use_bias=False, name="Conv1")(image)
+    x = keras.layers.Conv2D(blocks[0].hidden, 3, 2, "same", use_bias=False, name="Conv1")(image)
     x = keras.layers.BatchNormalization(epsilon=EPSILON, name="bn_Conv1")(x)
     x = keras.layers.ReLU(6.0, name="Conv1_relu")(x)
     for block in blocks:

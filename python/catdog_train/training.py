@@ -115,14 +115,15 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
 
 
 def narrowed(options: argparse.Namespace, task: Task, base: Any) -> Any:
-    """Returns `base` with the share `options.width` of the hidden channels of its blocks."""
-    if options.width == 1:
+    """Returns `base` with the shares `options.width` of the hidden channels of its blocks."""
+    early, late = options.width
+    if early == late == 1:
         return base
     some = part(task, max(1, len(task.images) // NARROWING_IMAGES))
     batches = augment.whole_images(some.images, some.labels, options.size, options.batch)
     images = np.concatenate([images.numpy() for images, _ in batches])[:NARROWING_IMAGES]
-    print(f"narrowing the network to {options.width:g} of its hidden channels", flush=True)
-    return mobilenet.narrowed(base, images, options.width)
+    print(f"narrowing the network to {early:g} and {late:g} of its hidden channels", flush=True)
+    return mobilenet.narrowed(base, images, early, late)
 
 
 def fit_places(options: argparse.Namespace, task: Task, model: Any) -> None:

@@ -48,7 +48,7 @@ printf 'no image' >data/red/cut.jpg
 
 # These two layers differ in size, so that the last layer sees their averages. An epoch repeats the images until there
 # are 1500.
-options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --head average --width 1
+options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --head average --width 1,1
   --epochs 2 --batch 16 --backbone none --imagenet "blue=0-99,red=100-149" --name colors)
 expect_status 0 "$train" "${options[@]}" --out whole
 expect_in stdout "epoch 2/2"
@@ -119,12 +119,12 @@ mask[10:40, 15:35] = 255
 for path in pathlib.Path("mixed/blue").iterdir():
     Image.fromarray(mask).save(masks / f"{path.stem}.png")
 MIXED
-expect_status 0 "$train" --data mixed --size 64 --epochs 1 --channels 64 --width 0.5 --head places \
+expect_status 0 "$train" --data mixed --size 64 --epochs 1 --channels 64 --width 0.5,0.7 --head places \
   --dropout 0 --masks masks --scenes 60 --background green --hold-back held.tsv --teacher whole/averaged.keras \
   --imagenet "blue=0-99" --out taught
 expect_in stdout "blue: 28, 12"
 expect_in stdout "red: 20, 10"
-expect_in stdout "narrowing the network to 0.5 of its hidden channels"
+expect_in stdout "narrowing the network to 0.5 and 0.7 of its hidden channels"
 expect_in stdout "the teacher sees the images"
 expect_in stdout "the report is taught/report/report.md"
 [ "$(stat -c %s taught/classifier.tflite)" -gt "$(stat -c %s whole/classifier.tflite)" ] || fail "not the larger network"
@@ -170,7 +170,7 @@ rm data/red/new.png
 
 # refused TEXT ARGUMENT... : expects status 2, one line with TEXT on stderr, and no output.
 refused() {
-  expect_status 2 "$train" --preset nano --width 1 --size 32 --backbone none --out none "${@:2}"
+  expect_status 2 "$train" --preset nano --width 1,1 --size 32 --backbone none --out none "${@:2}"
   expect_in stderr "$1"
   [ "$(grep -c . stderr)" = 1 ] || fail "more than one line: $(cat stderr)"
   [ ! -e none ] || fail "something was written for: ${*:2}"
@@ -212,7 +212,7 @@ mkdir -p nested/{a,b/more}
 cp data/red/* nested/a
 cp data/blue/* nested/b
 refused "nested/b/more is a folder inside a class folder" --data nested
-for wrong in "--size 36" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" "--width 0" \
+for wrong in "--size 36" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" "--width 0,1" "--width 1" \
   "--head both"; do
   # shellcheck disable=SC2086 # an option and its value
   expect_status 2 "$train" --data data --out none $wrong
