@@ -48,7 +48,7 @@ printf 'no image' >data/red/cut.jpg
 
 # These two layers differ in size, so that the last layer sees their averages. An epoch repeats the images until there
 # are 1500.
-options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --head average --width 1,1
+options=(--data data --preset nano --size 32 --cut "block_2_add,expanded_conv_project_BN" --head average --width "1,1"
   --epochs 2 --batch 16 --backbone none --imagenet "blue=0-99,red=100-149" --name colors)
 expect_status 0 "$train" "${options[@]}" --out whole
 expect_in stdout "epoch 2/2"
