@@ -43,7 +43,7 @@ GRASS = [png(Image.new("RGB", (320, 240), GREEN)), png(Image.new("RGB", (240, 32
 
 def scenes(cut_outs: list[compose.CutOut], count: int) -> list[compose.Scene]:
     """Returns composed scenes."""
-    return [compose.compose(cut_outs, GRASS, BACKGROUND, [5, index], 1.0) for index in range(count)]
+    return [compose.compose(cut_outs, [], GRASS, BACKGROUND, [5, index], 1.0) for index in range(count)]
 
 
 def pixels(scene: compose.Scene) -> np.ndarray:
@@ -79,6 +79,16 @@ class Compose(unittest.TestCase):
         heights = [s.box[3] - s.box[1] for s in scenes([disc(0, RED)], 80) if s.box]
         self.assertLess(np.quantile(heights, 0.2), 0.25)
         self.assertGreater(np.quantile(heights, 0.8), 0.45)
+
+    def test_a_replaced_thing_is_painted_over(self) -> None:
+        frame, box = compose.vacated(disc(1, BLUE), np.random.default_rng(2), 1.0)
+        height, width = frame.shape[:2]
+        left, _, right, bottom = (round(side * size) for side, size in zip(box, (width, height, width, height)))
+        self.assertAlmostEqual((right - left) / width, 0.6, delta=0.02)
+        self.assertAlmostEqual(bottom / height, 0.75, delta=0.02)
+        # The disc had a blue of 230 and a red of 20; around it, all colors are 128.
+        self.assertLess(np.abs(frame.mean((0, 1)) - 128).max(), 4)
+        self.assertLess(np.abs(frame - 128).max(), 60)
 
     def test_the_same_seed_gives_the_same_scene(self) -> None:
         cut_outs = [disc(0, RED), disc(1, BLUE)]

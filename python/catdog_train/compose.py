@@ -3,6 +3,9 @@
 Most photos of a thing show it close. A camera shows it small, anywhere, and in places that the photos lack: a dog on a
 sofa, a cat on grass. A composed scene has the label of the pasted thing, and its box is known.
 
+In some scenes a thing replaces a thing of another class, which is painted over: the place then says nothing about the
+class. Dogs are mostly photographed on grass, cats on furniture.
+
 A network could learn to see the pasting instead of the thing. Things of the background class are therefore pasted in
 the same way, where masks of such things exist, and some scenes get the outline of a thing filled with another part
 of the background. They have the label of the background.
@@ -25,8 +28,9 @@ ASPECTS = (4 / 3, 16 / 9, 1.0, 3 / 4)
 ASPECT_SHARES = (0.45, 0.35, 0.1, 0.1)
 # The height of a thing as a share of the height of the frame. Small ones are as frequent as large ones.
 HEIGHTS = (0.15, 0.8)
-# Share of the scenes of the background class that contain only an outline.
-SHARE_OUTLINE = 0.4
+# Share of the scenes of the background class that contain only an outline, and of the other scenes in which the thing
+# replaces another one.
+SHARE_OUTLINE, SHARE_REPLACED = 0.4, 0.3
 # Shares of the scenes with a change of the whole frame.
 SHARE_BARS, SHARE_MOTION, SHARE_NIGHT, SHARE_BARREL = 0.1, 0.1, 0.1, 0.15
 JPEG_QUALITIES = (25, 90)
@@ -52,20 +56,29 @@ class Scene(NamedTuple):
 
 
 def compose(
-    cut_outs: Sequence[CutOut], backgrounds: Sequence[bytes], background: int, seed: Sequence[int], unsquash: float
+    cut_outs: Sequence[CutOut],
+    others: Sequence[CutOut],
+    backgrounds: Sequence[bytes],
+    background: int,
+    seed: Sequence[int],
+    unsquash: float,
 ) -> Scene:
     """Returns the scene that belongs to `seed`, with a thing chosen from `cut_outs` or an outline.
 
-    `background` is the label of the background class. Square photos are assumed to be squashed frames that were
+    The thing may replace one of `others`. `background` is the label of the background class. Square photos are assumed to be squashed frames that were
     `unsquash` times as wide as high.
     """
     random = np.random.default_rng(seed)
-    frame = frame_of(one_of(backgrounds, random), random)
     chosen = one_of(cut_outs, random)
     image, mask = piece(chosen, random, unsquash)
+    target = None
+    if others and random.random() < SHARE_REPLACED:
+        frame, target = vacated(one_of(others, random), random, unsquash)
+    else:
+        frame = frame_of(one_of(backgrounds, random), random)
     if chosen.label == background and random.random() < SHARE_OUTLINE:
         image = texture_of(one_of(backgrounds, random), image.shape[:2], random)
-    pasted = place(frame, image, mask, random)
+    pasted = place(frame, image, mask, random, target)
     frame, box = pasted or (frame, None)
     label = chosen.label if pasted else background
     return Scene(as_jpeg(degraded(frame, random), random), label, None if label == background else box)
@@ -88,6 +101,40 @@ def frame_of(encoded: bytes, random: np.random.Generator) -> np.ndarray:
     size = (round(SIDE * max(aspect, 1)), round(SIDE * max(1 / aspect, 1)))
     part = image.resize(size, Image.Resampling.BICUBIC, (left, top, left + wide, top + high))
     return mirrored(np.asarray(part, np.float32), random)
+
+
+def vacated(cut_out: CutOut, random: np.random.Generator, unsquash: float) -> tuple[np.ndarray, Box]:
+    """Returns a photo whose thing is painted over with the colors around it, and the box where the thing was."""
+    photo, mask = decoded(cut_out.photo), Image.open(io.BytesIO(cut_out.mask)).convert("L")
+    width, height = photo.size
+    if width == height:
+        width = round(width * unsquash)
+    scale = SIDE / min(width, height)
+    size = (round(width * scale), round(height * scale))
+    photo, mask = photo.resize(size), mask.resize(size)
+    left, top, right, bottom = mask.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *size)
+    covered = np.asarray(mask.filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.GaussianBlur(2)), np.float32) / 255
+    image = np.asarray(photo, np.float32)
+    visible = 1 - covered[..., None]
+    colors, weights = np.zeros_like(image), np.full_like(visible, 1e-3)
+    # Colors from near count more than those from afar.
+    for radius, share in ((6, 1.0), (24, 0.1), (80, 0.01)):
+        colors += share * blurred(image * visible, radius)
+        weights += share * blurred(255 * visible.repeat(3, 2), radius)[..., :1] / 255
+    painted = colors / weights + random.normal(0, 6, covered.shape)[..., None]
+    frame = image * (1 - covered[..., None]) + painted * covered[..., None]
+    box = (left / size[0], top / size[1], right / size[0], bottom / size[1])
+    if random.random() < 0.5:
+        frame, box = frame[:, ::-1], (1 - box[2], box[1], 1 - box[0], box[3])
+    return np.clip(frame, 0, 255).astype(np.float32), box
+
+
+def blurred(image: np.ndarray, radius: float) -> np.ndarray:
+    """Returns an image blurred with a Gaussian of this radius in pixels, computed at a quarter of the size."""
+    picture = Image.fromarray(image.astype(np.uint8))
+    small = picture.resize((max(1, picture.width // 4), max(1, picture.height // 4)), Image.Resampling.BOX)
+    wide = small.filter(ImageFilter.GaussianBlur(radius / 4)).resize(picture.size, Image.Resampling.BILINEAR)
+    return np.asarray(wide, np.float32)
 
 
 def texture_of(encoded: bytes, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
@@ -118,11 +165,14 @@ def piece(cut_out: CutOut, random: np.random.Generator, unsquash: float) -> tupl
 
 
 def place(
-    frame: np.ndarray, image: np.ndarray, mask: np.ndarray, random: np.random.Generator
+    frame: np.ndarray, image: np.ndarray, mask: np.ndarray, random: np.random.Generator, target: Box | None = None
 ) -> tuple[np.ndarray, Box] | None:
-    """Returns the frame with the piece pasted at a random place and its box, or None if too little of it is visible."""
+    """Returns the frame with the piece pasted at a random place, or where `target` is, and its box; None if too little
+    of it is visible."""
     height, width = frame.shape[:2]
     wanted = height * np.exp(random.uniform(*np.log(HEIGHTS)))
+    if target:
+        wanted = height * (target[3] - target[1]) * random.uniform(0.8, 1.15)
     scale = min(wanted / image.shape[0], 0.95 * width / image.shape[1])
     high, wide = max(MIN_BOX, round(image.shape[0] * scale)), max(MIN_BOX, round(image.shape[1] * scale))
     angle = random.normal(0, 6)
@@ -131,6 +181,9 @@ def place(
     # Animals stand on the ground: the lower part of the frame is more likely, and a few are cut by its border.
     top = round(random.beta(2.2, 1.3) * (height - high) + random.normal(0, 0.04) * height)
     left = round(random.uniform(-0.12, 1.12) * (width - wide))
+    if target:
+        top = round(target[3] * height - high + random.normal(0, 0.03) * height)
+        left = round((target[0] + target[2]) / 2 * width - wide / 2 + random.normal(0, 0.05) * width)
     y0, y1, x0, x1 = max(0, top), min(height, top + high), max(0, left), min(width, left + wide)
     if y1 - y0 < MIN_BOX or x1 - x0 < MIN_BOX:
         return None

@@ -27,7 +27,7 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
         ]
         for wanted in range(classes)
     ]
-    filled = [pool for pool in cut_outs if pool]
+    filled = [label for label in range(classes) if cut_outs[label]]
     backgrounds = [
         image
         for image, label, mask, box in zip(task.images, task.labels, task.masks, task.boxes)
@@ -37,8 +37,11 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
     assert background is not None
 
     def one(index: int) -> compose.Scene:
-        pool = filled[index % len(filled)]
-        return compose.compose(pool, backgrounds, background, [options.seed, epoch, index], options.unsquash)
+        label = filled[index % len(filled)]
+        replaced = [other for other in filled if other not in (label, background)]
+        others = cut_outs[replaced[index % len(replaced)]] if replaced else []
+        seed = [options.seed, epoch, index]
+        return compose.compose(cut_outs[label], others, backgrounds, background, seed, options.unsquash)
 
     # Pillow and NumPy release the interpreter lock for most of the work.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
