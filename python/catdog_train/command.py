@@ -234,6 +234,9 @@ def read_task(
         [photo.file.mask.read_bytes() if photo.file.mask else None for photo in training],
     )
     options.scenes = scenes_per_epoch(options.scenes, task)
+    if options.masks:
+        masks = len(task.masks) - task.masks.count(None)
+        print(f"{masks} training images with a mask, {options.scenes} composed scenes in each epoch", flush=True)
     return task, [photo.file for photo in validation], settings
 
 
@@ -274,8 +277,10 @@ def run() -> None:
 
 def scenes_per_epoch(wanted: int | None, task: dataset.Task) -> int:
     """Returns the number of scenes to compose for each epoch: `wanted`, or half as many as there are images. It is 0
-    without masks or without a background class."""
-    if task.background is None or not any(task.masks):
+    without masks, or without images of the background class that show nothing special."""
+    kinds = zip(task.labels, task.masks, task.boxes)
+    places = any(label == task.background and mask is None and box is None for label, mask, box in kinds)
+    if not places or not any(task.masks):
         return 0
     return len(task.images) // 2 if wanted is None else wanted
 

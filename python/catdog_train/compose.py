@@ -65,8 +65,8 @@ def compose(
 ) -> Scene:
     """Returns the scene that belongs to `seed`, with a thing chosen from `cut_outs` or an outline.
 
-    The thing may replace one of `others`. `background` is the label of the background class. Square photos are assumed to be squashed frames that were
-    `unsquash` times as wide as high.
+    The thing may replace one of `others`. `background` is the label of the background class. Square photos are assumed
+    to be squashed frames that were `unsquash` times as wide as high.
     """
     random = np.random.default_rng(seed)
     chosen = one_of(cut_outs, random)

@@ -124,6 +124,7 @@ expect_status 0 "$train" --data mixed --size 64 --epochs 1 --channels 64 --width
   --imagenet "blue=0-99" --out taught
 expect_in stdout "blue: 28, 12"
 expect_in stdout "red: 20, 10"
+expect_in stdout "28 training images with a mask, 60 composed scenes in each epoch"
 expect_in stdout "narrowing the network to 0.5 and 0.7 of its hidden channels"
 expect_in stdout "the teacher sees the images"
 expect_in stdout "the report is taught/report/report.md"
