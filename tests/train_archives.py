@@ -105,8 +105,10 @@ class ZipFiles(Archives):
             "mug/.thumbnails/2.jpg": b"g",
             "mug/about\n.txt": b"h",
             "folder.jpg/": b"",
+            "without a name": b"i",
         }
-        self.pack("mug.zip", files)
+        path = self.pack("mug.zip", files)
+        path.write_bytes(path.read_bytes().replace(b"without", b"\0ithout"))  # zipfile reads names up to a NUL
         self.assertEqual(self.found()["mug"], ["10.jpg", "2.jpg", "2-2.jpg", "3.png"])
         self.assertEqual([dataset.bytes_of(file) for file in self.files if file.label == 1], [b"a", b"b", b"c", b"d"])
         self.assertEqual(self.skipped, [self.root / "mug.zip" / "mug/about?.txt"])

@@ -125,7 +125,8 @@ def files_in(archive: pathlib.Path) -> list[zipfile.ZipInfo]:
         raise InputError(f"{archive} cannot be read: {error}; {remedy}") from None
     if len(entries) > MAX_MEMBERS:
         raise InputError(f"{archive} has {len(entries)} files; at most {MAX_MEMBERS} are read: split it")
-    return [entry for entry in entries if not entry.is_dir() and not is_hidden(entry)]
+    # The name of a folder ends in a slash.
+    return [entry for entry in entries if parts_of(entry)[-1] and not is_hidden(entry)]
 
 
 def is_project(archive: pathlib.Path, entries: list[zipfile.ZipInfo]) -> bool:
