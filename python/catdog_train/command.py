@@ -35,7 +35,7 @@ except ImportError as error:
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {
         "size": 192,
-        "width": (0.5, 1.0),
+        "width": [0.5, 1.0],
         "head": "places",
         "cut": "block_16_expand_relu,out_relu",
         "channels": 512,
@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "nano": {
         "size": 144,
-        "width": (0.5, 0.7),
+        "width": [0.5, 0.7],
         "head": "places",
         "cut": "block_13_expand_relu",
         "channels": None,
@@ -158,10 +158,10 @@ def share(text: str) -> float:
     return number
 
 
-def widths(text: str) -> tuple[float, float]:
+def widths(text: str) -> list[float]:
     """Parses two shares above 0."""
     early, _, late = text.partition(",")
-    parsed = share(early), share(late)
+    parsed = [share(early), share(late)]
     if not all(parsed):
         raise argparse.ArgumentTypeError(f"expected two numbers above 0 and at most 1: {text}")
     return parsed
