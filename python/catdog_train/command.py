@@ -322,8 +322,8 @@ def check_settings(out: pathlib.Path, settings: dict[str, Any]) -> None:
     file = out / SETTINGS
     if not file.exists():
         return
-    stored, current = json.loads(file.read_text()), json.loads(json.dumps(settings))  # JSON has no tuples
-    changed = [key for key in current if stored.get(key) != current[key]]
+    stored = json.loads(file.read_text())
+    changed = [key for key in settings if stored.get(key) != settings[key]]
     if changed:
         raise InputError(f"{out} was started with other {', '.join(changed)}; use another --out, or remove the folder")
 
