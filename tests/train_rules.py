@@ -4,9 +4,12 @@ and what the evaluation says about a model.
 Run by scripts/test.sh.
 """
 
+import base64
+import html.parser
 import io
 import itertools
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -17,7 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
-from catdog_evaluate import report, summary, verdict
+from catdog_evaluate import markdown, report, summary, verdict, webpage
 from catdog_train import dataset, measures, similar
 from catdog_train.dataset import InputError, Photo
 
@@ -293,12 +296,110 @@ class Verdict(unittest.TestCase):
         wanted = "12 images of mug are few: the true share of right answers is between 76 % and 100 %"
         self.assertIn(wanted, self.only(rows))
 
-    def test_the_page_has_the_verdict_and_the_plots(self) -> None:
-        page = report.page(result(GOOD), {"mistakes.png": b""})
-        self.assertIn("Nothing that would disappoint was found.", page)
+
+class Elements(html.parser.HTMLParser):
+    """Reads a page with the parser of the standard library."""
+
+    VOID = ("meta", "img")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.tables: list[list[list[str]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("th", "td"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}>"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open:
+            return
+        self.texts[self.open[-1]][-1] += data
+        if self.open[-1] in ("th", "td"):
+            self.tables[-1][-1][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Returns the attributes of all elements of a kind."""
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+class Page(unittest.TestCase):
+    """The report as Markdown and as HTML."""
+
+    def setUp(self) -> None:
+        rows = [*GOOD[:30], *(row("mug", "mug", 0.6) for _ in range(10)), *GOOD[40:]]
+        self.result = result(rows) | {"model": '<b>|&".tflite'}
+        self.blocks = report.content(self.result, {"mistakes.png": b"one", "reliability.png": b"two"})
+        self.web = webpage.page(self.blocks)
+        self.elements = Elements(self.web)
+
+    def test_markdown_has_the_verdict_and_the_plots(self) -> None:
+        page = markdown.page(self.blocks)
+        self.assertIn("- 10 of 40 images of mug get no label", page)
         self.assertIn("](mistakes.png)", page)
         self.assertNotIn("confusion.png", page)
-        self.assertIn("| mug | mug | 40 | 100.0 % |", page)
+        self.assertIn("| keys | keys | 40 | 100.0 % |", page)
+        self.assertIn("Nothing that would disappoint was found.", markdown.page(report.content(result(GOOD), {})))
+
+    def test_both_formats_have_the_same_content(self) -> None:
+        page = markdown.page(self.blocks)
+        headings = [line.lstrip("# ") for line in page.splitlines() if line.startswith("#")]
+        self.assertEqual(headings, self.elements.texts["h1"] + self.elements.texts["h2"])
+        rows = [
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            for line in page.splitlines()
+            if line.startswith("|") and "---" not in line
+        ]
+        self.assertEqual(rows, [cells for table in self.elements.tables for cells in table])
+        for text in self.elements.texts["li"] + self.elements.texts["p"] + self.elements.texts["figcaption"]:
+            self.assertIn(text, page)
+
+    def test_the_web_page_is_one_file_that_loads_nothing(self) -> None:
+        self.assertEqual(self.elements.open, [])
+        images = [base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,")) for image in self.images()]
+        self.assertEqual(images, [b"one", b"two"])
+        self.assertNotRegex(self.web, r"https?:|//|url\(|@import|<script|<link")
+        (policy,) = [meta["content"] for meta in self.elements.all("meta") if "http-equiv" in meta]
+        self.assertEqual(policy, "default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+        self.assertEqual(self.elements.texts["title"], ['<b>|&".tflite'])
+
+    def images(self) -> list[dict[str, str | None]]:
+        """Returns the attributes of the images."""
+        return self.elements.all("img")
+
+    def test_the_web_page_is_accessible(self) -> None:
+        (page,) = self.elements.all("html")
+        self.assertEqual(page["lang"], "en")
+        self.assertTrue(all(image["alt"] for image in self.images()))
+        self.assertEqual(len(self.elements.texts["h1"]), 1)
+        ids = [attributes.get("id") for tag, attributes in self.elements.found if tag in ("h1", "h2")]
+        self.assertEqual(len(ids), len(set(ids)))
+        regions = [region for region in self.elements.all("div") if region.get("role") == "region"]
+        self.assertEqual(len(regions), len(self.elements.tables) + 1, "the tables and the sheet of mistakes scroll")
+        for labeled in regions + self.elements.all("table"):
+            self.assertIn(labeled["aria-labelledby"], ids)
+        self.assertTrue(all(region["tabindex"] == "0" for region in regions))
+        scopes = [header["scope"] for header in self.elements.all("th")]
+        for table in self.elements.tables:
+            self.assertTrue(all(table[0]), f"a column without a name: {table[0]}")
+        columns = sum(len(table[0]) for table in self.elements.tables)
+        self.assertEqual(scopes.count("col"), columns)
+        self.assertEqual(scopes.count("row"), sum(len(table) - 1 for table in self.elements.tables))
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ class Annotations(unittest.TestCase):
         found = self.names()
         self.assertIsNone(found["train/b/1.png"].box)
         np.testing.assert_allclose(found["train/a/1.png"].box or (), (0.1, 0.1, 0.75, 0.6))
-        for text, message in (("x,y\n", "the first line is not file,label"), (f"{rows[0]}\na/1.png,a,1,2,x,3\n", "line 2")):
+        not_a_number = f"{rows[0]}\na/1.png,a,1,2,x,3\n"
+        for text, message in (("x,y\n", "the first line is not file,label"), (not_a_number, "line 2")):
             (self.root / "train/boxes.csv").write_text(text)
             with self.assertRaisesRegex(InputError, message):
                 self.names()
@@ -185,20 +186,22 @@ def torch_bytes(weights: dict[str, np.ndarray], function: str = "torch._utils\n_
 class TorchFile(unittest.TestCase):
     """Files of PyTorch."""
 
-    WEIGHTS = {"a.weight": np.arange(24, dtype=np.float32).reshape(4, 3, 2), "a.bias": np.array([7.0, 8.0], np.float32)}
+    def setUp(self) -> None:
+        weight = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+        self.weights = {"a.weight": weight, "a.bias": np.array([7.0, 8.0], np.float32)}
 
     def test_tensors_have_their_names_shapes_and_values(self) -> None:
-        found = torch_file.read(io.BytesIO(torch_bytes(self.WEIGHTS)))
-        self.assertEqual(list(found), list(self.WEIGHTS))
-        for name, value in self.WEIGHTS.items():
+        found = torch_file.read(io.BytesIO(torch_bytes(self.weights)))
+        self.assertEqual(list(found), list(self.weights))
+        for name, value in self.weights.items():
             np.testing.assert_array_equal(found[name], value)
 
     def test_a_file_that_would_run_code_is_refused(self) -> None:
         with self.assertRaisesRegex(ValueError, "it contains os.system, expected tensors only"):
-            torch_file.read(io.BytesIO(torch_bytes(self.WEIGHTS, "os\nsystem")))
+            torch_file.read(io.BytesIO(torch_bytes(self.weights, "os\nsystem")))
 
     def test_damaged_files_are_refused(self) -> None:
-        whole = torch_bytes(self.WEIGHTS)
+        whole = torch_bytes(self.weights)
         for data in (b"", b"PK\x03\x04", whole[:-4], whole[: len(whole) // 2], pickle.dumps(1) * 5):
             with self.assertRaises(ValueError):
                 torch_file.read(io.BytesIO(data))

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from catdog_evaluate import files, plots, report, summary, text, verdict
+from catdog_evaluate import files, markdown, plots, report, summary, text, verdict, webpage
 from catdog_evaluate.errors import UnusableError, warn
 from catdog_evaluate.runner import Runner, load_gstreamer
 from catdog_evaluate.summary import Row
 
-# The name of the page in the folder of --report.
-REPORT = "report.md"
+# The names of the page in the folder of --report, which has the same content in two formats.
+REPORT, WEB_REPORT = "report.md", "report.html"
 
 
 def show_progress(done: int, total: int, path: object) -> None:
@@ -76,7 +76,7 @@ def evaluate(options: argparse.Namespace) -> None:
     for sentence in verdict.sentences(result):
         print(f"warning: {sentence}")
     if options.report:
-        print(f"the report is {options.report / REPORT}")
+        print(f"the report is {options.report / REPORT} and {options.report / WEB_REPORT}")
 
 
 def results(
@@ -108,7 +108,10 @@ def write_results(options: argparse.Namespace, result: dict[str, Any]) -> None:
         # Only a report shows images: they may not be published, and plots may.
         drawn |= plots.mistakes(result, options.directory)
         contents |= {options.report / name: data for name, data in drawn.items()}
-        contents[options.report / REPORT] = report.page(result, drawn).encode()
+        blocks = report.content(result, drawn)
+        for name, page in ((REPORT, markdown.page(blocks)), (WEB_REPORT, webpage.page(blocks))):
+            # The name of a folder can have bytes that are not UTF-8.
+            contents[options.report / name] = page.encode(errors="replace")
     if options.json:
         # resolve() follows a symbolic link, so that its target is replaced and not the link.
         contents[options.json.resolve()] = (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,17 +1,22 @@
 """Draws the plots of the evaluation with matplotlib."""
 
+import functools
 import io
 import math
 import pathlib
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from catdog_evaluate.errors import UnusableError
+from catdog_evaluate.errors import UnusableError, warn
 from catdog_evaluate.summary import BINS, UNKNOWN, Folders, Row, is_right
 
 # The most images on the sheet of mistakes, and how many of them are in a row.
 MAX_MISTAKES = 24
 MISTAKES_PER_ROW = 6
+# Fonts for characters that the font of matplotlib lacks, and the files of Debian's packages that have them. Matplotlib
+# keeps a list of fonts and does not see those that are installed later.
+MORE_FONTS = {"Noto Sans CJK JP": pathlib.Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")}
 
 
 def load_matplotlib() -> Any:
@@ -20,16 +25,19 @@ def load_matplotlib() -> Any:
         import matplotlib
 
         matplotlib.use("Agg")
-        from matplotlib import pyplot
+        from matplotlib import font_manager, pyplot
     except ImportError as error:
         raise UnusableError("--plots needs matplotlib: apt-get install python3-matplotlib python3-numpy") from error
+    installed = {name: file for name, file in MORE_FONTS.items() if file.is_file()}
+    for file in installed.values():
+        font_manager.fontManager.addfont(file)
     matplotlib.rcParams.update(
         {
             "figure.dpi": 120,
             "font.size": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "font.family": "DejaVu Sans",
+            "font.family": ["DejaVu Sans", *installed],
         }
     )
     return pyplot
@@ -58,10 +66,23 @@ def mistakes(result: Mapping[str, Any], directory: pathlib.Path) -> dict[str, by
 def png(pyplot: Any, figure: Any) -> bytes:
     """Returns a figure as a PNG file, and closes it."""
     data = io.BytesIO()
-    # Without the name of the software, equal plots are equal files.
-    figure.savefig(data, format="png", facecolor="white", bbox_inches="tight", metadata={"Software": None})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # Without the name of the software, equal plots are equal files.
+        figure.savefig(data, format="png", facecolor="white", bbox_inches="tight", metadata={"Software": None})
     pyplot.close(figure)
+    for text in {str(warning.message) for warning in caught}:
+        if text.startswith("Glyph"):
+            warn_of_font()
+        else:
+            warn(text)
     return data.getvalue()
+
+
+@functools.cache
+def warn_of_font() -> None:
+    """Says once that characters are missing, where matplotlib would list each of them for each plot."""
+    warn("the font of the plots lacks characters of the class names; install fonts-noto-cjk, or rename the classes")
 
 
 def draw_confusion(pyplot: Any, result: Mapping[str, Any]) -> Any:

@@ -1,61 +1,71 @@
-"""Writes the evaluation as a Markdown page with plots."""
+"""The content of the report about a model, as parts of a page."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from catdog_evaluate import text, verdict
+from catdog_evaluate.document import Block, Bullets, Figure, Heading, Paragraph, Table
 
 
-def page(result: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
-    """Returns the page. `plots` has the plots that lie beside it, by file name."""
+def content(result: Mapping[str, Any], plots: Mapping[str, bytes]) -> list[Block]:
+    """Returns the parts of the page. `plots` has the plots as PNG files, by file name."""
     numbers, folders = result["summary"], result["folders"]
     matrix = numbers["confusion"]
-    lines = [
-        f"# {result['model']}",
-        "",
-        f"{numbers['files']} files, {numbers['frames']} frames, through catdogfilter {result['plugin']} with the "
-        f"threshold {result['threshold']:g}.",
-        "",
-        "## Verdict",
-        "",
-        *verdict_lines(result),
-        "",
-        "## Right answers",
-        "",
-        *table(text.folder_table(numbers, folders)),
-        "",
-        "## Quality",
-        "",
-        *table([["measure", "value", "95 %", ""], *text.quality_table(numbers, folders, result["threshold"])]),
-        "",
-        "## Labels by folder",
-        "",
-        *table(
-            [["folder", *matrix["columns"]], *([name, *map(str, row)] for name, row in matrix["rows"].items())],
+    header, *rows = text.folder_table(numbers, folders)
+    quality = text.quality_table(numbers, folders, result["threshold"])
+    texts = figure_texts(numbers)
+    detailed = {"mistakes.png"}
+    figures = {name: Figure(name, *texts[name], plots[name], name in detailed) for name in texts if name in plots}
+
+    def part(title: str, *names: str) -> list[Block]:
+        shown = [figures[name] for name in names if name in figures]
+        return [Heading(2, title), *shown] if shown else []
+
+    return [
+        Heading(1, result["model"]),
+        Paragraph(
+            f"{numbers['files']} files, {numbers['frames']} frames, through catdogfilter {result['plugin']} with the "
+            f"threshold {result['threshold']:g}."
         ),
+        Heading(2, "Verdict"),
+        verdict_of(result),
+        *part("Mistakes", "mistakes.png"),
+        Heading(2, "Right answers"),
+        Table([[*header[:-1], "count"], *rows], left=2),
+        Heading(2, "Quality"),
+        Table([["measure", "value", "95 %", "count"], *quality]),
+        Heading(2, "Labels by folder"),
+        Table([["folder", *matrix["columns"]], *([name, *map(str, row)] for name, row in matrix["rows"].items())]),
+        *([figures["confusion.png"]] if "confusion.png" in figures else []),
+        *part("Confidence", "reliability.png", "precision-recall.png"),
     ]
-    titles = {
-        "mistakes.png": "Mistakes, the most confident first",
-        "confusion.png": "Labels by folder",
-        "reliability.png": "Confidence and share of right answers",
-        "precision-recall.png": "Precision and recall for all thresholds",
-    }
-    for name, title in titles.items():
-        if name in plots:
-            lines += ["", f"![{title}]({name})"]
-    return "\n".join(lines) + "\n"
 
 
-def verdict_lines(result: Mapping[str, Any]) -> list[str]:
-    """Returns the sentences of the verdict as a list."""
+def verdict_of(result: Mapping[str, Any]) -> Block:
+    """Returns the sentences of the verdict."""
     found = verdict.sentences(result)
-    return [f"- {sentence[0].upper()}{sentence[1:]}." for sentence in found] or [
-        "Nothing that would disappoint was found."
-    ]
+    if not found:
+        return Paragraph("Nothing that would disappoint was found.")
+    return Bullets([f"{sentence[0].upper()}{sentence[1:]}." for sentence in found])
 
 
-def table(rows: list[list[str]]) -> list[str]:
-    """Returns rows of cells as a Markdown table whose first row is the header."""
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = ["| " + " | ".join(row) + " |" for row in escaped]
-    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
+def figure_texts(numbers: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Returns the caption of each plot and the text that replaces it, by file name."""
+    return {
+        "mistakes.png": (
+            "Images with a wrong label or none, the most confident first: folder, label and confidence.",
+            "Sheet of the images that got a wrong label or none.",
+        ),
+        "confusion.png": (
+            "Labels by folder, colored by the share of the folder.",
+            "Matrix with the numbers of the table above.",
+        ),
+        "reliability.png": (
+            "Confidence and share of right answers. Above the line, the model is better than it says.",
+            f"Bars of the share of right answers for each confidence. The calibration error is {numbers['ece']:.3f}.",
+        ),
+        "precision-recall.png": (
+            "Precision and recall of each class for all thresholds.",
+            "Curves of the precision of each class over its recall. The best is a line at precision 1.",
+        ),
+    }

@@ -2,9 +2,10 @@
 
     models/train --data DIR --out OUT
 
-DIR contains one class folder of images per class (or DIR/train and DIR/train_extra contain them, and DIR/backbone
-the initial weights of the network). OUT receives classifier.tflite, labels.txt, report.json, and the state of the
-training: the same command resumes a run that was stopped. Nothing outside OUT is written.
+DIR contains one class folder or zip file of images per class (or DIR/train and DIR/train_extra contain them, and
+DIR/backbone the initial weights of the network), or DIR is a project file (.tm) of Teachable Machine. OUT receives
+classifier.tflite, labels.txt, report.json, and the state of the training: the same command resumes a run that was
+stopped. Nothing outside OUT is written.
 """
 
 import argparse
@@ -62,14 +63,16 @@ NO_TEACHER = "none"
 # Ratio of the largest class to the smallest one from which a note is printed.
 UNEQUAL = 5
 
+DATA_HELP = """folder with a folder or a zip file of images per class, or a project file (.tm) of Teachable Machine; may
+    be repeated"""
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
 TEACHER_HELP = """a .keras model whose probabilities are learned in addition to the labels; `none`: only the labels
     (the network with its initial weights)"""
-MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are pasted
-    into images of the background class"""
-WIDTH_HELP = """shares of the hidden channels of the blocks to keep: of the first three blocks, which work on many pixels,
-    and of the others"""
+MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
+    pasted into images of the background class"""
+WIDTH_HELP = """shares of the hidden channels of the blocks to keep: of the first three blocks, which work on many
+    pixels, and of the others"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
 
 
@@ -82,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # models/train reads --out and --no-report, too
     )
     add = result.add_argument
-    add("--data", action="append", required=True, metavar="DIR", help="folder with the class folders; may be repeated")
+    add("--data", action="append", required=True, metavar="DIR", help=DATA_HELP)
     add("--out", required=True, metavar="DIR", help="folder for the model and the state")
     add("--preset", choices=PRESETS, default="catdog", help="defaults of the options below (%(default)s)")
     add("--size", type=positive, help="width and height of the input in pixels, a multiple of 8")
@@ -231,6 +234,9 @@ def read_task(
         [photo.file.mask.read_bytes() if photo.file.mask else None for photo in training],
     )
     options.scenes = scenes_per_epoch(options.scenes, task)
+    if options.masks:
+        masks = len(task.masks) - task.masks.count(None)
+        print(f"{masks} training images with a mask, {options.scenes} composed scenes in each epoch", flush=True)
     return task, [photo.file for photo in validation], settings
 
 
@@ -256,7 +262,7 @@ def run() -> None:
     base, head = (None, None) if resumes else network.load_backbone(options.size, options.backbone, options.seed)
     if base:
         base = training.narrowed(options, task, base)
-        network.check_layers(base, options.cut, options.channels, options.first_layer)
+        network.check_layers(base, options.cut, options.channels, options.first_layer, options.head)
     if options.teacher:
         teacher.check(options.teacher, len(task.class_names))
     try:
@@ -271,8 +277,10 @@ def run() -> None:
 
 def scenes_per_epoch(wanted: int | None, task: dataset.Task) -> int:
     """Returns the number of scenes to compose for each epoch: `wanted`, or half as many as there are images. It is 0
-    without masks or without a background class."""
-    if task.background is None or not any(task.masks):
+    without masks, or without images of the background class that show nothing special."""
+    kinds = zip(task.labels, task.masks, task.boxes)
+    places = any(label == task.background and mask is None and box is None for label, mask, box in kinds)
+    if not places or not any(task.masks):
         return 0
     return len(task.images) // 2 if wanted is None else wanted
 

@@ -15,7 +15,7 @@ Images are float32 RGB, 0..255, as (height, width, 3); masks are float32, 0..1, 
 
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -35,6 +35,8 @@ SHARE_OUTLINE, SHARE_REPLACED = 0.4, 0.3
 SHARE_BARS, SHARE_MOTION, SHARE_NIGHT, SHARE_BARREL = 0.1, 0.1, 0.1, 0.15
 JPEG_QUALITIES = (25, 90)
 MIN_BOX = 8  # pixels
+
+Item = TypeVar("Item")
 
 
 class CutOut(NamedTuple):
@@ -63,23 +65,28 @@ def compose(
 ) -> Scene:
     """Returns the scene that belongs to `seed`, with a thing chosen from `cut_outs` or an outline.
 
-    The thing may replace one of `others`. `background` is the label of the background class. Square photos are assumed to be squashed frames that were
-    `unsquash` times as wide as high.
+    The thing may replace one of `others`. `background` is the label of the background class. Square photos are assumed
+    to be squashed frames that were `unsquash` times as wide as high.
     """
     random = np.random.default_rng(seed)
-    chosen = cut_outs[random.integers(len(cut_outs))]
+    chosen = one_of(cut_outs, random)
     image, mask = piece(chosen, random, unsquash)
     target = None
     if others and random.random() < SHARE_REPLACED:
-        frame, target = vacated(others[random.integers(len(others))], random, unsquash)
+        frame, target = vacated(one_of(others, random), random, unsquash)
     else:
-        frame = frame_of(backgrounds[random.integers(len(backgrounds))], random)
+        frame = frame_of(one_of(backgrounds, random), random)
     if chosen.label == background and random.random() < SHARE_OUTLINE:
-        image = texture_of(backgrounds[random.integers(len(backgrounds))], image.shape[:2], random)
+        image = texture_of(one_of(backgrounds, random), image.shape[:2], random)
     pasted = place(frame, image, mask, random, target)
     frame, box = pasted or (frame, None)
     label = chosen.label if pasted else background
     return Scene(as_jpeg(degraded(frame, random), random), label, None if label == background else box)
+
+
+def one_of(items: Sequence[Item], random: np.random.Generator) -> Item:
+    """Returns a random item."""
+    return items[int(random.integers(len(items)))]
 
 
 def frame_of(encoded: bytes, random: np.random.Generator) -> np.ndarray:
@@ -280,7 +287,7 @@ def at_night(frame: np.ndarray, random: np.random.Generator) -> np.ndarray:
     gray = frame.mean(2, keepdims=True)
     frame = gray + (frame - gray) * random.choice([0.0, 0.3, 0.7])
     frame = 255 * (frame / 255) ** random.uniform(1.0, 1.8) * random.uniform(0.3, 0.9)
-    noise = random.normal(0, random.uniform(3, 14), frame.shape[:2] + (1,)) + random.normal(0, 3, frame.shape)
+    noise = random.normal(0, random.uniform(3, 14), (*frame.shape[:2], 1)) + random.normal(0, 3, frame.shape)
     return np.clip(frame + noise, 0, 255)
 
 

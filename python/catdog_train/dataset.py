@@ -1,11 +1,11 @@
-"""Reads images from class folders and splits them into a training and a validation set.
+"""Reads images from class folders and zip files, and splits them into a training and a validation set.
 
 A data folder may also have boxes of what the images show (`boxes.csv`), and masks may lie in a folder of their own.
 
-A data folder has one class folder per class. Class folders with the same name in several data folders are the same
-class. Every image is decoded once when it is read, so that a damaged file is reported at the start and does not end
-the training after an hour. Images stay in memory as encoded bytes (JPEG or PNG); images much larger than the input of
-the network are downscaled first.
+A data folder has one class folder or zip file per class, or projects of Teachable Machine (archives.py). Class folders
+with the same name in several data folders, and zip files of this name, are the same class. Every image is decoded once
+when it is read, so that a damaged file is reported at the start and does not end the training after an hour. Images
+stay in memory as encoded bytes (JPEG or PNG); images much larger than the input of the network are downscaled first.
 
 The same images are always split the same way. Images whose names differ only in a number at the end (`burst_1.jpg`,
 `burst_2.jpg`), and images that are nearly the same, form a group and go to the same set: a validation set of images
@@ -22,13 +22,14 @@ import os
 import pathlib
 import re
 import warnings
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from catdog_train import similar
+from catdog_train import archives, similar
+from catdog_train.errors import InputError
 
 # A folder with this name holds the initial weights of the network and is not a class folder.
 BACKBONE = "backbone"
@@ -44,10 +45,6 @@ MAX_SCALE = 2.5
 EXIF_ORIENTATION = 0x0112
 
 
-class InputError(Exception):
-    """An input that the user has to change. The message is one line that names it and says what to do."""
-
-
 # The box of a thing as shares of the image: left, top, right, bottom.
 Box = tuple[float, float, float, float]
 # The header of a file of boxes. Its rows have a path below the data folder (`cats/1.jpg`), the class, and the left and
@@ -56,11 +53,16 @@ BOXES_FILE, BOXES_HEADER = "boxes.csv", ["file", "label", "x", "y", "w", "h"]
 
 
 class ImageFile(NamedTuple):
-    """An image of the data set. Images with the same label and group go to the same set."""
+    """An image of the data set. Images with the same label and group go to the same set.
+
+    The last two parts of the path are the class folder and the file. The path of an image in an archive is made up: it
+    is below the path of the archive.
+    """
 
     path: pathlib.Path
     label: int
     group: str
+    member: archives.Member | None = None  # where the image is, if it is in an archive
     box: Box | None = None  # around all things in the image
     mask: pathlib.Path | None = None  # an image that is white where the thing is
 
@@ -96,14 +98,27 @@ class Task(NamedTuple):
 
 
 def data_folders(folder: str) -> list[pathlib.Path]:
-    """Returns the folders that contain the class folders: `folder`, or its sub-folders `train`, `train_extra` and so on
-    if there is one named `train`."""
+    """Returns the folders that contain the classes: `folder`, or its sub-folders `train`, `train_extra` and so on if
+    there is one named `train`. `folder` can also be an archive."""
     root = pathlib.Path(folder)
+    if root.is_file() and is_archive(root):
+        return [root]
     if not root.is_dir():
-        raise InputError(f"there is no folder {root}")
+        raise InputError(f"there is no folder {root}, and no file of this name that ends in .zip or .tm")
     if not (root / "train").is_dir():
         return [root]
-    return [part for part in list_folder(root)[0] if part.name.startswith("train") and list_folder(part)[0]] or [root]
+    return [part for part in list_folder(root)[0] if part.name.startswith("train") and any(classes_in(part))] or [root]
+
+
+def is_archive(path: pathlib.Path) -> bool:
+    """Returns true for the name of an archive."""
+    return path.suffix.lower() in archives.SUFFIXES
+
+
+def classes_in(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Returns the class folders and the archives in a data folder."""
+    folders, files = list_folder(folder)
+    return [p for p in folders if p.name != BACKBONE], [p for p in files if is_archive(p)]
 
 
 def list_folder(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
@@ -120,36 +135,59 @@ def find_images(
 ) -> tuple[list[ImageFile], list[str], list[pathlib.Path]]:
     """Returns the images below `folders`, the class names and the files that are not images, all sorted.
 
-    `exclude` has patterns of images to skip, as `class/file`; `held_back` has names of the same form. `masks` is a folder
-    with a PNG for each image that has a mask, in sub-folders like those of the data: `train/cats/1.png` for
-    `train/cats/1.jpg`. Raises InputError for a folder without class folders, a
-    class folder without images or with sub-folders, and fewer than two classes.
+    `exclude` has patterns of images to skip, as `class/file`; `held_back` has names of the same form. `masks` is a
+    folder with a PNG for each image that has a mask, in sub-folders like those of the data: `train/cats/1.png` for
+    `train/cats/1.jpg`. Raises InputError for a folder without class folders, a class folder without images or with
+    sub-folders, an archive that cannot be used, and fewer than two classes.
     """
-    by_class: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
+    by_class: dict[str, list[ImageFile]] = collections.defaultdict(list)
     skipped: list[pathlib.Path] = []
     boxes: dict[pathlib.Path, Box] = {}
     for folder in folders:
         boxes |= read_boxes(folder / BOXES_FILE)
-        class_folders = [p for p in list_folder(folder)[0] if p.name != BACKBONE]
-        if not class_folders:
-            raise InputError(f"{folder} has no sub-folders; put the images of each class into a folder of its own")
-        for class_folder in class_folders:
-            images, other = images_of_class(class_folder)
+        for class_name, images, other in classes_of(folder):
             skipped += other
-            names = ((p, f"{class_folder.name}/{p.name}") for p in images)
-            by_class[class_folder.name] += [
-                p
-                for p, name in names
+            names = ((image, f"{class_name}/{image.path.name}") for image in images)
+            by_class[class_name] += [
+                image
+                for image, name in names
                 if name not in held_back and not any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)
             ]
     if len(by_class) < 2:
         raise InputError(
-            f"there is only one class, {next(iter(by_class))}; a classifier needs at least two sub-folders"
+            f"there is only one class, {next(iter(by_class))}; a classifier needs at least two sub-folders or zip "
+            "files, each with the images of one class"
         )
     classes = sorted(by_class)
     found = [image for label, name in enumerate(classes) for image in grouped(by_class[name], label)]
     annotated = [image._replace(box=boxes.get(image.path), mask=mask_of(image.path, masks)) for image in found]
     return annotated, classes, skipped
+
+
+def classes_of(folder: pathlib.Path) -> Iterator[tuple[str, list[ImageFile], list[pathlib.Path]]]:
+    """Returns the name, the images and the other files of each class folder in a data folder, and of each class in its
+    archives. The data folder can also be an archive."""
+    class_folders, archive_files = classes_in(folder) if folder.is_dir() else ([], [folder])
+    if not class_folders and not archive_files:
+        raise InputError(
+            f"{folder} has no sub-folders and no .zip or .tm files; put the images of each class into a folder of its "
+            "own"
+        )
+    for class_folder in class_folders:
+        images, other = images_of_class(class_folder)
+        yield class_folder.name, [ImageFile(path, 0, "") for path in images], other
+    for archive in archive_files:
+        found = archives.contents(archive, SUFFIXES)
+        own = {archive_class.name for archive_class in found.classes}
+        for class_folder in class_folders:
+            if class_folder.name in found.folders - own:
+                raise InputError(
+                    f"{archive} has images in a folder {class_folder.name}, which is also beside it; a zip file holds "
+                    "the images of one class: unpack it or move it away"
+                )
+        for name, members in found.classes:
+            yield name, [ImageFile(archive / name / file, 0, "", members[file]) for file in members], []
+        yield next(iter(own)), [], [archive / file for file in found.skipped]
 
 
 def mask_of(image: pathlib.Path, masks: pathlib.Path | None) -> pathlib.Path | None:
@@ -206,13 +244,13 @@ def images_of_class(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[path
     return images, [p for p in files if p.suffix.lower() not in SUFFIXES]
 
 
-def grouped(paths: Sequence[pathlib.Path], label: int) -> list[ImageFile]:
-    """Returns the images of one class with their groups: the file name without a number at its end."""
-    stems = [re.sub(r"\d+$", "", p.stem) for p in paths]
+def grouped(images: Sequence[ImageFile], label: int) -> list[ImageFile]:
+    """Returns the images of one class with their label and groups: the file name without a number at its end."""
+    stems = [re.sub(r"\d+$", "", image.path.stem) for image in images]
     sizes = collections.Counter(stems)
     return [
-        ImageFile(path, label, stem if stem and sizes[stem] <= MAX_GROUP else path.stem)
-        for path, stem in zip(paths, stems)
+        image._replace(label=label, group=stem if stem and sizes[stem] <= MAX_GROUP else image.path.stem)
+        for image, stem in zip(images, stems)
     ]
 
 
@@ -328,7 +366,7 @@ def read_image(file: ImageFile, size: int) -> Photo:
 
     Raises what Pillow raises for a file that cannot be decoded.
     """
-    raw = file.path.read_bytes()
+    raw = bytes_of(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about malformed EXIF data, which does not affect the pixels
         image: Image.Image = Image.open(io.BytesIO(raw))
@@ -347,6 +385,11 @@ def read_image(file: ImageFile, size: int) -> Photo:
     return Photo(file, out.getvalue(), similar.thumbnail(image))
 
 
+def bytes_of(file: ImageFile) -> bytes:
+    """Returns the bytes of an image file. Raises OSError if they cannot be read."""
+    return archives.read(file.member) if file.member else file.path.read_bytes()
+
+
 def fingerprint(*parts: Sequence[Photo]) -> str:
     """Returns a hash of the file names in each part of a split. Equal hashes mean an equal split."""
     paths = [[photo.file.path for photo in part] for part in parts]
@@ -355,8 +398,22 @@ def fingerprint(*parts: Sequence[Photo]) -> str:
 
 
 def write_validation_list(path: pathlib.Path, files: Sequence[ImageFile], names: Sequence[str]) -> None:
-    """Writes the validation images as lines of class name, tab and absolute path."""
-    lines = [f"{names[file.label]}\t{file.path.resolve()}\n" for file in files]
+    """Writes the validation images as lines of class name, tab and absolute path.
+
+    Images in archives are written to class folders in a folder that is named after the list, without its suffix.
+    """
+    taken: dict[pathlib.Path, set[str]] = collections.defaultdict(set)
+    lines = []
+    for file in files:
+        place = file.path
+        if file.member:
+            folder = path.with_suffix("") / file.path.parent.name
+            name = archives.unique(file.path.stem, file.path.suffix, taken[folder])
+            taken[folder].add(name)
+            place = folder / name
+            folder.mkdir(parents=True, exist_ok=True)
+            write(place, bytes_of(file))
+        lines.append(f"{names[file.label]}\t{place.resolve()}\n")
     write(path, "".join(lines).encode("utf-8", "surrogateescape"))
 
 

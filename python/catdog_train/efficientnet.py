@@ -24,7 +24,13 @@ class Version(NamedTuple):
 
 
 # From the table of tpu/models/official/efficientnet/lite.
-VERSIONS = {0: Version(1.0, 1.0), 1: Version(1.0, 1.1), 2: Version(1.1, 1.2), 3: Version(1.2, 1.4), 4: Version(1.4, 1.8)}
+VERSIONS = {
+    0: Version(1.0, 1.0),
+    1: Version(1.0, 1.1),
+    2: Version(1.1, 1.2),
+    3: Version(1.2, 1.4),
+    4: Version(1.4, 1.8),
+}
 
 
 class Stage(NamedTuple):

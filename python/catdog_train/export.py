@@ -53,9 +53,7 @@ def quantized(model: Any, size: int, samples: Iterable[np.ndarray]) -> bytes:
         return converter.convert()
 
 
-def finished(
-    flatbuffer: bytes, texts: Description, labels: Sequence[str], size: int, temperature: float
-) -> bytes:
+def finished(flatbuffer: bytes, texts: Description, labels: Sequence[str], size: int, temperature: float) -> bytes:
     """Returns `flatbuffer` with probabilities as its output, metadata, and `labels` as an embedded file.
 
     The output of `flatbuffer` has the logits of the image (1, classes) or of each place (1, height, width, classes).
@@ -102,7 +100,9 @@ def append_tensor(model: Any, name: str, shape: Sequence[int], constant: np.ndar
     return len(model.subgraphs[0].tensors) - 1
 
 
-def append_operator(model: Any, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], **options: Any) -> int:
+def append_operator(
+    model: Any, kind: str, inputs: Sequence[int], name: str, shape: Sequence[int], **options: Any
+) -> int:
     """Appends an operator, such as "SOFTMAX", with its `options`, and returns the index of its output tensor."""
     code = tfl.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = getattr(tfl.BuiltinOperator, kind)

@@ -1,7 +1,7 @@
 """MobileNetV2 1.0 (Sandler et al., CVPR 2018), table 2, and its narrower versions.
 
-The first blocks work on many pixels: with an input of 184 x 184, stem and first three blocks take 0.43 of the time of one
-inference with XNNPACK (x86-64, one thread).
+The first blocks work on many pixels: with an input of 184 x 184, stem and first three blocks take 0.43 of the time of
+one inference with XNNPACK (x86-64, one thread).
 
 narrowed() removes the hidden channels of each block that contribute least to its output. It keeps most of what the
 weights know, where a network of half the width would need a training on ImageNet.

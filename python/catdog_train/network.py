@@ -30,7 +30,8 @@ Layer = tuple[np.ndarray, np.ndarray]
 def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
     """Returns the network up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
 
-    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
+    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the
+    kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
     `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
     weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
     loaded.
@@ -77,10 +78,11 @@ def layer_names(names: str) -> list[str]:
     return sorted(names.split(","), key=lambda name: name == LAST_LAYER)
 
 
-def check_layers(base: Any, names: str, channels: int | None, first: str | None) -> None:
-    """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`."""
+def check_layers(base: Any, names: str, channels: int | None, first: str | None, head: str) -> None:
+    """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`, or if
+    the layers do not fit `head`."""
     importance = np.zeros(LAST_CHANNELS)
-    freeze(classifier(base, layer_names(names), channels, 2, 0.0, "average", importance), first)
+    freeze(classifier(base, layer_names(names), channels, 2, 0.0, head, importance), first)
 
 
 @keras.saving.register_keras_serializable("catdog")

@@ -33,14 +33,15 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
         for image, label, mask, box in zip(task.images, task.labels, task.masks, task.boxes)
         if label == task.background and mask is None and box is None
     ]
-    assert task.background is not None
+    background = task.background
+    assert background is not None
 
     def one(index: int) -> compose.Scene:
         label = filled[index % len(filled)]
-        replaced = [other for other in filled if other not in (label, task.background)]
+        replaced = [other for other in filled if other not in (label, background)]
         others = cut_outs[replaced[index % len(replaced)]] if replaced else []
         seed = [options.seed, epoch, index]
-        return compose.compose(cut_outs[label], others, backgrounds, task.background, seed, options.unsquash)
+        return compose.compose(cut_outs[label], others, backgrounds, background, seed, options.unsquash)
 
     # Pillow and NumPy release the interpreter lock for most of the work.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -330,6 +330,12 @@ if $python -c 'import matplotlib' 2>/dev/null; then
     grep -qF "]($plot.png)" report/report.md || fail "$plot.png is not in the report"
     [ -s "report/$plot.png" ] || fail "$plot.png was not drawn"
   done
+  # The web page has the same headings, and contains the images in the same order.
+  [ "$(sed -n 's/^#* //p' report/report.md | sed '/^$/d')" = "$(sed -n 's/^<h[12] [^>]*>\(.*\)<.*/\1/p' report/report.html)" ] ||
+    fail "other headings: $(grep '<h' report/report.html)"
+  sed -n 's/.*](\(.*\))/\1/p' report/report.md | while read -r plot; do base64 -w 0 "report/$plot"; echo; done >images
+  sed -n 's/.*src="data:image\/png;base64,\([^"]*\)".*/\1/p' report/report.html | cmp - images || fail "other images in the page"
+  [ "$(wc -l <images)" = 4 ] || fail "$(wc -l <images) images instead of 4"
   # If one plot cannot be written, no file is.
   mkdir -p taken/reliability.png
   expect_status 2 "$evaluate" birds "${out[@]}" --plots taken
