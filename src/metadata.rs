@@ -5,12 +5,15 @@
 //! `analytics`, an accepted class also becomes a classification in a `GstAnalyticsRelationMeta`. With
 //! `roi=each`, it is the class of each box that becomes one, related to the object detection.
 
+use std::io::{self, Write};
+
 use catdog_core::classifier::Classification;
 use catdog_core::decision::RankedClass;
+use catdog_core::frame::Region;
 use catdog_core::stats::nanoseconds;
 use gst::glib;
 
-use crate::roi::{self, Roi};
+use crate::roi::{self, PixelBox, Roi};
 
 /// Name of the `GstCustomMeta` and of its structure.
 pub const META_NAME: &str = "GstCatdogMeta";
@@ -114,6 +117,10 @@ fields! {
         "Name of the element that attached the metadata";
     FIELD_REGION: "region", "string", Both,
         "Region of the inferred frame, as in the property `region`; absent if the property is not set";
+    FIELD_BOX: "box", "string", Both,
+        "Where the accepted class is in the inferred frame: x,y,width,height in fractions of the upright frame, \
+         as in the property `region`; absent if no class or the background class is accepted, the model does \
+         not tell, or with `roi=each`";
     FIELD_ROIS: "rois", "array of structure", Both,
         "The boxes that were classified, with the fields of `roi`, the one with the highest confidence of the \
          detector first; only with `roi=each`";
@@ -211,8 +218,8 @@ impl MetadataWriter {
 
     /// Attaches `entry` to `buffer`, whose memory is not changed.
     ///
-    /// With `object` (width and height of the frame in pixels), an accepted class is also attached
-    /// as an object that fills the frame; without the feature `analytics` this has no effect.
+    /// With `object`, an accepted class is also attached as an object with these pixels; without the
+    /// feature `analytics` this has no effect.
     ///
     /// # Errors
     ///
@@ -222,7 +229,7 @@ impl MetadataWriter {
         &self,
         buffer: &mut gst::BufferRef,
         entry: &Entry<'_>,
-        object: Option<(usize, usize)>,
+        object: Option<PixelBox>,
     ) -> Result<(), glib::BoolError> {
         let mut meta = gst::meta::CustomMeta::add(buffer, META_NAME)?;
         self.fill(meta.mut_structure(), entry);
@@ -257,6 +264,9 @@ impl MetadataWriter {
         structure.set(FIELD_MODEL, &self.model);
         structure.set(FIELD_ELEMENT, &self.element);
         structure.set_if_some(FIELD_REGION, entry.region);
+        if let Some(location) = classification.location {
+            with_text(location, |text| structure.set(FIELD_BOX, text));
+        }
         if let Some(rois) = entry.rois {
             let classified = rois.iter().filter_map(|roi| self.roi(roi));
             structure.set(FIELD_ROIS, gst::Array::new(classified));
@@ -303,7 +313,7 @@ impl MetadataWriter {
         &self,
         buffer: &mut gst::BufferRef,
         classification: &Classification<'_>,
-        object: Option<(usize, usize)>,
+        object: Option<PixelBox>,
     ) -> Result<(), glib::BoolError> {
         use gst_analytics::prelude::*;
         use gst_analytics::{AnalyticsRelationMeta, RelTypes};
@@ -316,11 +326,10 @@ impl MetadataWriter {
         }
         let Some(mut meta) = buffer.meta_mut::<AnalyticsRelationMeta>() else { return Ok(()) };
         let classification = meta.add_cls_mtd(&confidences, &quarks)?.id();
-        if let (Some((width, height)), Some(confidence), Some(quark)) =
+        if let (Some(PixelBox { x, y, width, height }), Some(confidence), Some(quark)) =
             (object, confidences.first(), quarks.first())
         {
-            let (width, height) = (width as i32, height as i32);
-            let object = meta.add_od_mtd(*quark, 0, 0, width, height, *confidence)?.id();
+            let object = meta.add_od_mtd(*quark, x, y, width, height, *confidence)?.id();
             meta.set_relation(RelTypes::RELATE_TO, object, classification)?;
         }
         Ok(())
@@ -389,6 +398,19 @@ impl MetadataWriter {
             .filter_map(|ranked| Some((ranked.confidence, *self.quarks.get(ranked.class)?)))
             .unzip();
         Some(classes).filter(|(confidences, _)| !confidences.is_empty())
+    }
+}
+
+/// Calls `write` with the text of `region`, which is on the stack, because it is written for every
+/// frame.
+fn with_text(region: Region, write: impl FnOnce(&str)) {
+    // Four numbers of at most six characters, and the commas between them.
+    let mut text = io::Cursor::new([0; 4 * 6 + 3]);
+    if write!(text, "{region}").is_ok()
+        && let Some(Ok(text)) =
+            text.get_ref().get(..text.position() as usize).map(std::str::from_utf8)
+    {
+        write(text);
     }
 }
 
@@ -472,115 +494,4 @@ pub fn read<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use catdog_core::frame::Region;
-
-    use super::*;
-
-    fn kind_name(value: &glib::SendValue) -> &'static str {
-        match value.type_() {
-            glib::Type::STRING => "string",
-            glib::Type::F64 => "double",
-            glib::Type::I32 => "int",
-            glib::Type::U64 => "guint64",
-            glib::Type::BOOL => "boolean",
-            _ => {
-                let array = value.get::<gst::ArrayRef<'_>>().unwrap();
-                match array.first().unwrap().type_() {
-                    glib::Type::STRING => "array of string",
-                    glib::Type::F64 => "array of double",
-                    _ if array[0].is::<gst::Structure>() => "array of structure",
-                    other => panic!("{other}"),
-                }
-            }
-        }
-    }
-
-    const BEST: RankedClass = RankedClass { class: 0, confidence: 0.9 };
-    const SECOND: RankedClass = RankedClass { class: 1, confidence: 0.6 };
-    const THIRD: RankedClass = RankedClass { class: 2, confidence: 0.4 };
-
-    /// A classification of a multi-label model with the threshold 0.5.
-    fn classification() -> Classification<'static> {
-        Classification {
-            ranked: &[BEST, SECOND, THIRD],
-            accepted: Some(BEST),
-            fresh: true,
-            inference_pts: Some(Duration::ZERO),
-            age: Some(Duration::ZERO),
-            inference_time: Duration::ZERO,
-            multi_label: Some(0.5),
-        }
-    }
-
-    fn writer() -> MetadataWriter {
-        gst::init().unwrap();
-        let labels = ["cat", "dog", "bird"].map(str::to_owned);
-        MetadataWriter::new(&labels, "unknown".into(), "m".into(), "filter".into())
-    }
-
-    /// Returns the classified box of a buffer that has one.
-    fn roi() -> Roi {
-        let mut buffer = gst::Buffer::new();
-        let buffer = buffer.get_mut().unwrap();
-        gst_video::VideoRegionOfInterestMeta::add(buffer, "face", (1, 2, 3, 4));
-        let mut rois = Vec::new();
-        roi::find(buffer, |_| Some(Region::WHOLE), &mut rois);
-        let mut roi = rois.pop().unwrap();
-        roi.result = Some(roi::RoiResult::new(&classification()));
-        roi
-    }
-
-    fn fields(structure: &gst::StructureRef) -> Vec<(&str, &str)> {
-        structure.iter().map(|(name, value)| (name.as_str(), kind_name(value))).collect()
-    }
-
-    #[test]
-    fn the_table_lists_the_fields_of_the_message() {
-        let writer = writer();
-        let rois = [roi()];
-        let region = Some("0,0,1,0.5");
-        let entry = Entry { classification: classification(), rois: Some(&rois), region };
-        let message = writer.message(&entry, Some(gst::ClockTime::ZERO));
-        let listed: Vec<(&str, &str)> =
-            FIELDS.iter().map(|field| (field.name, field.kind)).collect();
-        assert_eq!(fields(&message), listed);
-        let of_message = FIELDS.iter().filter(|field| field.carrier == Carrier::Message);
-        assert_eq!(of_message.map(|field| field.name).collect::<Vec<_>>(), [FIELD_PTS]);
-        let rois = message.get::<gst::ArrayRef<'_>>(FIELD_ROIS).unwrap();
-        let roi = rois[0].get::<gst::Structure>().unwrap();
-        let listed: Vec<(&str, &str)> =
-            ROI_FIELDS.iter().map(|field| (field.name, field.kind)).collect();
-        assert_eq!(fields(&roi), listed);
-        assert_eq!(strings(&roi, ROI_ACCEPTED_LABELS), ["cat", "dog"]);
-    }
-
-    /// Returns the array of strings in the field `name`.
-    fn strings(structure: &gst::StructureRef, name: &str) -> Vec<String> {
-        let array = structure.get::<gst::ArrayRef<'_>>(name).unwrap();
-        array.iter().map(|value| value.get().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_multi_label_model_lists_every_class_that_reaches_the_threshold() {
-        let writer = writer();
-        let entry = |classification| Entry { classification, rois: None, region: None };
-        let message = |classification| writer.message(&entry(classification), None);
-        let accepted = message(classification());
-        assert_eq!(accepted.get(FIELD_MULTI_LABEL), Ok(true));
-        assert_eq!(accepted.get(FIELD_LABEL), Ok("cat"));
-        assert_eq!(strings(&accepted, FIELD_LABELS), ["cat", "dog", "bird"]);
-        assert_eq!(strings(&accepted, FIELD_ACCEPTED_LABELS), ["cat", "dog"]);
-
-        // Hysteresis keeps a class below the threshold.
-        let held = message(Classification { accepted: Some(THIRD), ..classification() });
-        assert_eq!(strings(&held, FIELD_ACCEPTED_LABELS), ["cat", "dog", "bird"]);
-        let rejected = message(Classification { accepted: None, ..classification() });
-        assert_eq!(strings(&rejected, FIELD_ACCEPTED_LABELS), [] as [&str; 0]);
-        let single = message(Classification { multi_label: None, ..classification() });
-        assert_eq!(single.get(FIELD_MULTI_LABEL), Ok(false));
-        assert!(!single.has_field(FIELD_ACCEPTED_LABELS) && !single.has_field(FIELD_ROIS));
-    }
-}
+mod tests;

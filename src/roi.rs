@@ -71,6 +71,7 @@ impl RoiResult {
             inference_pts: None,
             age: None,
             inference_time: std::time::Duration::ZERO,
+            location: None,
             multi_label: self.multi_label,
         }
     }

@@ -157,10 +157,13 @@ fn classifying_a_frame_allocates_nothing() {
         ("large_1001.tflite", PixelFormat::Nv12, ResizeMethod::Stretch),
         ("uint8_quant.tflite", PixelFormat::Yuy2, ResizeMethod::Stretch),
         ("non_square.tflite", PixelFormat::Bgrx, ResizeMethod::Stretch),
+        ("evidence/places.tflite", PixelFormat::I420, ResizeMethod::Letterbox),
     ] {
         let spec = FrameSpec::new(format, 160, 120);
-        let allocations = allocations(name, &spec, method, Execution::Inline, 2, 50);
-        assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}");
+        for mode in [Execution::Inline, Execution::Worker] {
+            let allocations = allocations(name, &spec, method, mode, 2, 50);
+            assert_eq!(allocations, 0, "{name}, {format:?}, {method:?}, {mode:?}");
+        }
     }
 }
 
@@ -173,14 +176,20 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
     const SEARCHES: u64 = FRAMES / 48 + 1;
     let _serial = SERIAL.lock();
     init();
-    for (properties, each) in [
-        (&[("mode", "sync")][..], 1),
-        (&[("mode", "async")], 1),
-        (&[("region", "0.1,0.1,0.5,0.5"), ("draw-region", "true")], 1),
-        (&[("active", "false")], 0),
+    // Blue is a class of both models.
+    let (luma, quarter) = (1920 * 1080, 1920 * 1080 / 4);
+    let blue = [vec![32; luma], vec![240; quarter], vec![118; quarter]].concat();
+    let with_evidence = "evidence/places.tflite";
+    for (name, properties, each) in [
+        (MODEL, &[("mode", "sync")][..], 1),
+        (MODEL, &[("mode", "async")], 1),
+        (MODEL, &[("region", "0.1,0.1,0.5,0.5"), ("draw-region", "true")], 1),
+        (MODEL, &[("active", "false")], 0),
+        (with_evidence, &[("mode", "sync"), ("draw-box", "true")], 1),
+        (with_evidence, &[("mode", "async")], 1),
     ] {
         let element = gst::ElementFactory::make("catdogfilter")
-            .property("model-file", model(MODEL).to_str().unwrap())
+            .property("model-file", model(name).to_str().unwrap())
             .property_from_str("post-messages", "none")
             .build()
             .unwrap();
@@ -190,16 +199,20 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
         let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
         harness.set_src_caps(caps("I420", 1920, 1080));
         harness.play();
-        let picture = frame(0, noise(1920 * 1080 * 3 / 2, 1));
+        let picture = frame(0, blue.clone());
         let mut push = || {
             harness.push(picture.copy()).unwrap();
-            drop(harness.pull().unwrap());
+            harness.pull().unwrap()
         };
-        (0..FRAMES).for_each(|_| push());
+        (0..FRAMES).for_each(|_| drop(push()));
         let before = count();
-        (0..FRAMES).for_each(|_| push());
+        (1..FRAMES).for_each(|_| drop(push()));
+        let last = push();
         let allocations = count() - before;
         say(&format!("{properties:?}: {allocations} allocations in {FRAMES} frames"));
         assert!(allocations <= each * FRAMES + SEARCHES, "{properties:?}: {allocations}");
+        let has_box = |metadata: &gst::StructureRef| metadata.has_field("box");
+        let has_box = gstcatdog::metadata::find(&last, None, has_box);
+        assert_eq!(has_box == Some(true), name == with_evidence, "{properties:?}");
     }
 }

@@ -1,23 +1,15 @@
 //! Rectangles of the stored frame and of the upright one.
 
-use catdog_core::frame::{Orientation, Region};
+use catdog_core::frame::{FrameSpec, Orientation, Region};
 use gst_video::VideoOrientationMethod;
 
-/// Returns the region with these edges, which may exceed the frame; `None` if nothing of it is
-/// inside the frame.
-pub fn clamped(left: f64, top: f64, right: f64, bottom: f64) -> Option<Region> {
-    let (left, top) = (left.max(0.0), top.max(0.0));
-    // For numbers from 0 to 1, x + (1 - x) is not more than 1, whatever the rounding.
-    let width = (right - left).min(1.0 - left);
-    let height = (bottom - top).min(1.0 - top);
-    Region::new(left, top, width, height).ok()
-}
+use crate::roi::PixelBox;
 
 /// Returns the part of `region` that is inside `limits`.
 pub fn intersection(region: Region, limits: Region) -> Option<Region> {
     let right = |region: Region| region.x() + region.width();
     let bottom = |region: Region| region.y() + region.height();
-    clamped(
+    Region::clamped(
         region.x().max(limits.x()),
         region.y().max(limits.y()),
         right(region).min(right(limits)),
@@ -39,6 +31,20 @@ pub fn stored(upright: Region, orientation: Orientation) -> Option<Region> {
     flip(turned, orientation)
 }
 
+/// Returns the pixels of a stored frame of `spec` that the part `upright` of the upright frame shows,
+/// at least one; `None` if nothing of it is left, because of rounding.
+pub fn pixels(upright: Region, spec: &FrameSpec) -> Option<PixelBox> {
+    let stored = stored(upright, spec.orientation)?;
+    let side = |start: f64, len: f64, pixels: usize| {
+        let first = ((start * pixels as f64).round() as usize).min(pixels.saturating_sub(1));
+        let end = ((start + len) * pixels as f64).round() as usize;
+        (first as i32, end.max(first + 1).saturating_sub(first) as i32)
+    };
+    let (x, width) = side(stored.x(), stored.width(), spec.width);
+    let (y, height) = side(stored.y(), stored.height(), spec.height);
+    Some(PixelBox { x, y, width, height })
+}
+
 fn flip(region: Region, orientation: Orientation) -> Option<Region> {
     let mirror = |start: f64, len: f64| (1.0 - start - len).max(0.0);
     let x = if orientation.reverses_columns() {
@@ -48,7 +54,7 @@ fn flip(region: Region, orientation: Orientation) -> Option<Region> {
     };
     let y =
         if orientation.reverses_rows() { mirror(region.y(), region.height()) } else { region.y() };
-    clamped(x, y, x + region.width(), y + region.height())
+    Region::clamped(x, y, x + region.width(), y + region.height())
 }
 
 fn transpose(region: Region) -> Option<Region> {
@@ -73,6 +79,8 @@ pub fn orientation(method: VideoOrientationMethod) -> Option<Orientation> {
 
 #[cfg(test)]
 mod tests {
+    use catdog_core::frame::PixelFormat;
+
     use super::*;
 
     fn region(x: f64, y: f64, width: f64, height: f64) -> Region {
@@ -110,10 +118,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_the_frame_is_cut_off() {
-        assert_eq!(clamped(-0.5, 0.5, 0.5, 2.0), Some(region(0.0, 0.5, 0.5, 0.5)));
-        assert_eq!(clamped(1.0, 0.0, 2.0, 1.0), None);
-        assert_eq!(clamped(0.5, 0.0, 0.5, 1.0), None);
+    fn a_region_has_the_pixels_of_the_stored_frame() {
+        let frame = FrameSpec::new(PixelFormat::I420, 640, 480);
+        let found = |upright, orientation| {
+            let PixelBox { x, y, width, height } =
+                pixels(upright, &FrameSpec { orientation, ..frame.clone() }).unwrap();
+            [x, y, width, height]
+        };
+        let upright = region(0.25, 0.5, 0.125, 0.25);
+        assert_eq!(found(upright, Orientation::Identity), [160, 240, 80, 120]);
+        assert_eq!(found(upright, Orientation::Rotate180), [400, 120, 80, 120]);
+        // Upright, the frame is 480x640: the box is at 120, 320 and has 60x160 pixels there.
+        assert_eq!(found(upright, Orientation::Rotate90), [320, 300, 160, 60]);
+        assert_eq!(
+            found(region(0.9999, 0.0, 0.0001, 1.0), Orientation::Identity),
+            [639, 0, 1, 480]
+        );
+        let third = region(1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0);
+        assert_eq!(found(third, Orientation::Identity), [213, 0, 214, 480]);
+    }
+
+    #[test]
+    fn what_is_outside_the_limits_is_cut_off() {
         let limits = region(0.25, 0.25, 0.5, 0.5);
         let inside = intersection(region(0.0, 0.5, 0.5, 0.5), limits);
         assert_eq!(inside, Some(region(0.25, 0.5, 0.25, 0.25)));

@@ -28,7 +28,9 @@ use super::choices::{
 };
 use super::error::{ProcessError, post_process_error, start_error_message};
 use super::events::Events;
-use super::picture::{DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode};
+use super::picture::{
+    DEFAULT_DRAW_BOX, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, RoiMode,
+};
 use super::settings::{
     DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN,
     DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA,
@@ -129,6 +131,9 @@ pub struct CatdogFilter {
     #[property(name = "draw-region", get, set, type = bool, member = draw_region,
         nick = "Draw region", blurb = "Attach the outline of the region to the buffers; a textoverlay \
         downstream draws it together with its text", default = DEFAULT_DRAW_REGION, mutable_playing)]
+    #[property(name = "draw-box", get, set, type = bool, member = draw_box,
+        nick = "Draw box", blurb = "Attach the outline of the box of the accepted class, if the model \
+        tells where it is; drawn as with draw-region", default = DEFAULT_DRAW_BOX, mutable_playing)]
     #[property(name = "orientation", get, set, type = VideoOrientationMethod, member = orientation,
         nick = "Orientation", blurb = "How to turn the frame upright for the model (auto = from the \
         image-orientation tag; the frame itself is not changed)",
@@ -188,8 +193,9 @@ pub struct CatdogFilter {
         nick = "Post messages", blurb = "Which results to post as element messages",
         builder(PostMessages::default()).mutable_playing())]
     #[property(name = "object-metadata", get, set, type = bool, member = object_metadata,
-        nick = "Object metadata", blurb = "Also attach an accepted class as an object that fills the \
-        frame, for ONVIF elements (needs a build with analytics metadata); no effect with roi=each",
+        nick = "Object metadata", blurb = "Also attach an accepted class as an object, for ONVIF \
+        elements: its box, or the whole frame if the model does not tell where it is (needs a build \
+        with analytics metadata); no effect with roi=each",
         default = DEFAULT_OBJECT_METADATA, mutable_playing)]
     #[property(name = "active", get, set, type = bool, member = active,
         nick = "Active", blurb = "Classify buffers (false = pass them unchanged)",

@@ -1,8 +1,8 @@
-//! The outline of the region in the picture.
+//! The outlines of the region, and of the box of the accepted class, in the picture.
 //!
-//! The element only reads pixels, so it attaches the outline as a `GstVideoOverlayComposition`,
-//! which `textoverlay` and some sinks draw. The composition is built once for a region and a format;
-//! all buffers share it, because a renderer may upload each new composition again. It consists of
+//! The element only reads pixels, so it attaches an outline as a `GstVideoOverlayComposition`, which
+//! `textoverlay` and some sinks draw. The composition is built once for its lines; all buffers with
+//! the same lines share it, because a renderer may upload each new composition again. It consists of
 //! four thin rectangles, because drawing one rectangle with a transparent inside would cost as much
 //! as drawing the whole region.
 
@@ -14,34 +14,88 @@ use gst_video::{
 };
 
 use super::geometry;
+use super::picture::Picture;
 
-/// The color, as red, green and blue: yellow is distinct from most backgrounds.
-const COLOR: [u8; 3] = [255, 216, 0];
+/// A color, as red, green and blue.
+type Color = [u8; 3];
+
+/// Yellow is distinct from most backgrounds.
+const REGION_COLOR: Color = [255, 216, 0];
+/// Green is, too, and it is distinct from yellow.
+const BOX_COLOR: Color = [0, 230, 64];
 
 /// The shorter side of a frame divided by the width of the line.
 const LINE_SHARE: usize = 160;
 
-/// The outline of a region in frames of one format.
+/// Four lines: x, y, width and height of each, in pixels of the stored frame.
+type Lines = [(usize, usize, usize, usize); 4];
+
+/// The outlines that are attached to the buffers.
+#[derive(Debug, Default)]
+pub struct Outlines {
+    of_region: Option<Outline>,
+    of_box: Option<Outline>,
+}
+
+impl Outlines {
+    /// Attaches the outlines that `picture` requests to `buffer`, a frame of `spec` whose accepted
+    /// class is at `location`.
+    ///
+    /// # Errors
+    ///
+    /// The error of GStreamer if it cannot allocate the rectangles.
+    pub fn attach(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        spec: &FrameSpec,
+        picture: &Picture,
+        location: Option<Region>,
+    ) -> Result<(), glib::BoolError> {
+        let draws_region = picture.draw_region && picture.region_text.is_some();
+        let region = draws_region.then_some(picture.region);
+        let location = location.filter(|_| picture.draw_box);
+        Outline::update(&mut self.of_region, spec, region, REGION_COLOR)?;
+        Outline::update(&mut self.of_box, spec, location, BOX_COLOR)?;
+        for outline in [&mut self.of_region, &mut self.of_box].into_iter().flatten() {
+            outline.attach(buffer);
+        }
+        Ok(())
+    }
+}
+
+/// The outline of a part of a frame.
 #[derive(Debug)]
-pub struct Outline {
+struct Outline {
+    lines: Lines,
     composition: VideoOverlayComposition,
     /// The latest composition of upstream, and that composition with the outline.
     merged: Option<(VideoOverlayComposition, VideoOverlayComposition)>,
 }
 
 impl Outline {
-    /// Builds the outline of `region` in frames of `spec`.
+    /// Makes `outline` that of `region` in frames of `spec`, unless it has the same lines already.
+    /// There is none without a region, or if nothing of the region is in the frame.
     ///
     /// # Errors
     ///
-    /// An error if nothing of the region is in the frame, or that of GStreamer if it cannot allocate
-    /// the rectangles.
-    pub fn new(spec: &FrameSpec, region: Region) -> Result<Self, glib::BoolError> {
-        let mut rectangles = Vec::with_capacity(4);
-        let lines = lines(spec, region)
-            .ok_or_else(|| glib::bool_error!("nothing of {region:?} is in the frame"))?;
+    /// The error of GStreamer if it cannot allocate the rectangles.
+    fn update(
+        outline: &mut Option<Self>,
+        spec: &FrameSpec,
+        region: Option<Region>,
+        color: Color,
+    ) -> Result<(), glib::BoolError> {
+        let lines = region.and_then(|region| lines(spec, region));
+        if outline.as_ref().map(|outline| outline.lines) != lines {
+            *outline = lines.map(|lines| Self::new(lines, color)).transpose()?;
+        }
+        Ok(())
+    }
+
+    fn new(lines: Lines, color: Color) -> Result<Self, glib::BoolError> {
+        let mut rectangles = Vec::with_capacity(lines.len());
         for (x, y, width, height) in lines {
-            let pixels = pixels(width, height)?;
+            let pixels = pixels(width, height, color)?;
             let flags = VideoOverlayFormatFlags::empty();
             rectangles.push(VideoOverlayRectangle::new_raw(
                 &pixels,
@@ -52,12 +106,12 @@ impl Outline {
                 flags,
             ));
         }
-        Ok(Self { composition: VideoOverlayComposition::new(&rectangles)?, merged: None })
+        Ok(Self { lines, composition: VideoOverlayComposition::new(&rectangles)?, merged: None })
     }
 
     /// Attaches the outline to `buffer`. If an element upstream attached other rectangles, it is
     /// added to them, because elements downstream draw one composition only.
-    pub fn attach(&mut self, buffer: &mut gst::BufferRef) {
+    fn attach(&mut self, buffer: &mut gst::BufferRef) {
         let Some(mut meta) = buffer.meta_mut::<VideoOverlayCompositionMeta>() else {
             VideoOverlayCompositionMeta::add(buffer, &self.composition);
             return;
@@ -76,10 +130,9 @@ impl Outline {
     }
 }
 
-/// Returns the lines around `region`: x, y, width and height of each, in pixels of the stored frame.
-/// Positions and sizes are even, so that subsampled chroma is drawn exactly. Returns `None` if nothing
-/// of the region is in the frame.
-fn lines(spec: &FrameSpec, region: Region) -> Option<[(usize, usize, usize, usize); 4]> {
+/// Returns the lines around `region`. Positions and sizes are even, so that subsampled chroma is drawn
+/// exactly. Returns `None` if nothing of the region is in the frame.
+fn lines(spec: &FrameSpec, region: Region) -> Option<Lines> {
     let even = |number: usize| number & !1;
     let stored = geometry::stored(region, spec.orientation)?;
     let edge = |fraction: f64, side: usize| even((fraction * side as f64).round() as usize);
@@ -97,9 +150,12 @@ fn lines(spec: &FrameSpec, region: Region) -> Option<[(usize, usize, usize, usiz
     ])
 }
 
-/// Returns a buffer of `width` x `height` opaque pixels of [`COLOR`].
-fn pixels(width: usize, height: usize) -> Result<gst::Buffer, glib::BoolError> {
-    let [red, green, blue] = COLOR;
+/// Returns a buffer of `width` x `height` opaque pixels of `color`.
+fn pixels(
+    width: usize,
+    height: usize,
+    [red, green, blue]: Color,
+) -> Result<gst::Buffer, glib::BoolError> {
     // The format that GStreamer blends: 0xAARRGGBB in the byte order of the machine.
     let (format, pixel) = if cfg!(target_endian = "little") {
         (VideoFormat::Bgra, [blue, green, red, 255])

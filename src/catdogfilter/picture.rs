@@ -10,6 +10,8 @@ use super::geometry;
 
 /// The picture is the same as without the element.
 pub const DEFAULT_DRAW_REGION: bool = false;
+/// The picture is the same as without the element.
+pub const DEFAULT_DRAW_BOX: bool = false;
 /// Phones and photos store how the camera was held.
 pub const DEFAULT_ORIENTATION: VideoOrientationMethod = VideoOrientationMethod::Auto;
 /// A frame of a street or a meadow rarely has more objects of interest.
@@ -62,6 +64,7 @@ pub enum PictureError {
 pub struct PictureProperties<'a> {
     pub region: Option<&'a str>,
     pub draw_region: bool,
+    pub draw_box: bool,
     pub orientation: VideoOrientationMethod,
     pub roi: RoiMode,
     pub max_rois: u32,
@@ -76,6 +79,8 @@ pub struct Picture {
     pub region_text: Option<String>,
     /// The outline of the region is attached to buffers.
     pub draw_region: bool,
+    /// The outline of the box of the accepted class is attached to buffers.
+    pub draw_box: bool,
     /// `None` if the tags of the stream define it.
     pub orientation: Option<Orientation>,
     pub roi: RoiMode,
@@ -87,8 +92,8 @@ impl PictureProperties<'_> {
     /// Returns the validated values, with the value of `current` for each property whose value cannot
     /// be used, and an error for each of these properties.
     pub fn resolve(&self, current: &Picture) -> (Picture, Vec<PictureError>) {
-        let Self { draw_region, roi, .. } = *self;
-        let mut picture = Picture { draw_region, roi, ..current.clone() };
+        let Self { draw_region, draw_box, roi, .. } = *self;
+        let mut picture = Picture { draw_region, draw_box, roi, ..current.clone() };
         let mut errors = Vec::new();
         match self.region.map(parse_region).unwrap_or(Some(Region::WHOLE)) {
             Some(region) => {
@@ -127,7 +132,7 @@ fn parse_region(text: &str) -> Option<Region> {
     if !inside(x, width) || !inside(y, height) {
         return None;
     }
-    geometry::clamped(x, y, x + width, y + height)
+    Region::clamped(x, y, x + width, y + height)
 }
 
 #[cfg(test)]
@@ -137,6 +142,7 @@ mod tests {
     const VALID: PictureProperties<'static> = PictureProperties {
         region: Some("0,0,0.5,1"),
         draw_region: false,
+        draw_box: false,
         orientation: VideoOrientationMethod::_90r,
         roi: RoiMode::Each,
         max_rois: 64,

@@ -120,7 +120,7 @@ fn region_of(pixels: PixelBox, spec: &FrameSpec, limits: Region) -> Option<Regio
     let row = |at: i64| at as f64 / spec.height as f64;
     let (x, y) = (i64::from(x), i64::from(y));
     let (right, bottom) = (x + i64::from(width), y + i64::from(height));
-    let stored = geometry::clamped(column(x), row(y), column(right), row(bottom))?;
+    let stored = Region::clamped(column(x), row(y), column(right), row(bottom))?;
     geometry::intersection(geometry::upright(stored, spec.orientation)?, limits)
 }
 

@@ -19,8 +19,8 @@ use super::choices::{
     OverlayMode, PostMessages, ResizeMethod,
 };
 use super::picture::{
-    self, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, Picture, PictureError,
-    PictureProperties, RoiMode,
+    self, DEFAULT_DRAW_BOX, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, Picture,
+    PictureError, PictureProperties, RoiMode,
 };
 use crate::text_format::{TextFormat, TextFormatError};
 
@@ -105,7 +105,7 @@ pub const DEFAULT_RESULT_TIMEOUT: u32 = 0;
 pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
 /// All pixels of the frame contribute.
 pub const DEFAULT_ANTIALIAS: bool = true;
-/// A classification does not locate an object.
+/// A classification describes the frame.
 pub const DEFAULT_OBJECT_METADATA: bool = false;
 /// Buffers are classified.
 pub const DEFAULT_ACTIVE: bool = true;
@@ -131,6 +131,7 @@ pub struct Settings {
     pub output_activation: ActivationChoice,
     pub region: Option<String>,
     pub draw_region: bool,
+    pub draw_box: bool,
     pub orientation: VideoOrientationMethod,
     pub roi: RoiMode,
     pub max_rois: u32,
@@ -172,6 +173,7 @@ impl Default for Settings {
             output_activation: ActivationChoice::default(),
             region: None,
             draw_region: DEFAULT_DRAW_REGION,
+            draw_box: DEFAULT_DRAW_BOX,
             orientation: DEFAULT_ORIENTATION,
             roi: RoiMode::default(),
             max_rois: DEFAULT_MAX_ROIS,
@@ -333,6 +335,7 @@ impl Settings {
         PictureProperties {
             region: non_empty(&self.region),
             draw_region: self.draw_region,
+            draw_box: self.draw_box,
             orientation: self.orientation,
             roi: self.roi,
             max_rois: self.max_rois,

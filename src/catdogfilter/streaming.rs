@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use catdog_core::classifier::{Classifier, ClassifyError, Execution};
 use catdog_core::decision::Rules;
-use catdog_core::frame::{FrameSpec, FrameTime, Orientation};
+use catdog_core::frame::{FrameSpec, FrameTime, Orientation, Region};
 use catdog_core::stats::{Counters, nanoseconds};
 use catdog_core::sync::lock;
 use gst_video::VideoInfo;
@@ -19,9 +19,10 @@ use super::choices::{ErrorPolicy, OverlayMode};
 use super::error::ProcessError;
 use super::events::{Events, Warning};
 use super::frame_map;
+use super::geometry;
 use super::latency::LatencyTracker;
 use super::orientation::is_turned_upstream;
-use super::outline::Outline;
+use super::outline::Outlines;
 use super::output::{Displayed, Output, Regions, metadata_writer};
 use super::picture::RoiMode;
 use super::rois::{self, TimeBudget};
@@ -95,9 +96,7 @@ pub struct Streaming {
     rois: Vec<Roi>,
     roi_budget: TimeBudget,
     regions: Regions,
-    outline: Option<Outline>,
-    /// The outline belongs to another region or format.
-    outline_changed: bool,
+    outlines: Outlines,
     overlays: Overlays,
     overlay_writer: Arc<OverlayWriter>,
     latency: LatencyTracker,
@@ -134,8 +133,7 @@ impl Streaming {
             rois: Vec::new(),
             roi_budget: TimeBudget::default(),
             regions,
-            outline: None,
-            outline_changed: true,
+            outlines: Outlines::default(),
             overlays: Overlays::default(),
             overlay_writer: Arc::new(overlay_writer),
             frames_wait: true,
@@ -180,7 +178,6 @@ impl Streaming {
         let spec = FrameSpec { orientation: self.orientation, ..spec };
         self.classifier.set_frame_spec(&spec)?;
         self.format = Some((info, spec));
-        self.outline_changed = true;
         Ok(())
     }
 
@@ -274,17 +271,24 @@ impl Streaming {
             RoiMode::None => self.classify_frame(buffer, time, context, events)?,
             RoiMode::Each => self.classify_rois(buffer, time, context, events)?,
         }
-        let object = self.format.as_ref().map(|(_, spec)| (spec.width, spec.height));
-        let object = object.filter(|_| self.settings.object_metadata);
+        let classification = self.classifier.classification(time.pts);
+        let location = classification.location;
+        let object = self.format.as_ref().filter(|_| self.settings.object_metadata);
+        let object =
+            object.and_then(|(_, spec)| geometry::pixels(location.unwrap_or(Region::WHOLE), spec));
         let entry = Entry {
-            classification: self.classifier.classification(time.pts),
+            classification,
             rois: rois_of_entry(&self.rois, &self.settings),
             region: self.regions.of(self.classifier.latest_view()),
         };
         let attached = self.output.metadata.attach(buffer, &entry, object);
         attached.map_err(|error| ProcessError::Metadata(error.to_string()))?;
         self.output.note_frame(&entry, pts, self.settings.post_messages, events);
-        self.draw_region(buffer).map_err(Stop::Failed)
+        if let Some((_, spec)) = &self.format {
+            let drawn = self.outlines.attach(buffer, spec, &self.settings.picture, location);
+            drawn.map_err(|error| ProcessError::Metadata(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Infers or skips the frame in `buffer`, and notes the results.
@@ -363,21 +367,6 @@ impl Streaming {
             self.note_result(buffer.pts(), true, events);
         } else {
             self.classifier.skip(time);
-        }
-        Ok(())
-    }
-
-    /// Attaches the outline of the region to `buffer`, if it is drawn.
-    fn draw_region(&mut self, buffer: &mut gst::BufferRef) -> Result<(), ProcessError> {
-        if std::mem::take(&mut self.outline_changed) {
-            let picture = &self.settings.picture;
-            let drawn = picture.draw_region && picture.region_text.is_some();
-            let spec = self.format.as_ref().filter(|_| drawn).map(|(_, spec)| spec);
-            let outline = spec.map(|spec| Outline::new(spec, picture.region)).transpose();
-            self.outline = outline.map_err(|error| ProcessError::Metadata(error.to_string()))?;
-        }
-        if let Some(outline) = &mut self.outline {
-            outline.attach(buffer);
         }
         Ok(())
     }
@@ -477,7 +466,6 @@ impl Streaming {
             let (view, latest) = (self.classifier.view(), self.classifier.latest_view());
             self.regions.set(view, region.clone(), latest);
         }
-        self.outline_changed |= runtime.picture != self.settings.picture;
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;
         let latency_inputs =
@@ -500,7 +488,6 @@ impl Streaming {
             && let Some((_, spec)) = &mut self.format
         {
             spec.orientation = orientation;
-            self.outline_changed = true;
             self.classifier.set_frame_spec(spec)?;
         }
         Ok(())

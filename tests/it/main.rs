@@ -11,6 +11,7 @@ mod built_in;
 mod common;
 mod element;
 mod element_running;
+mod evidence;
 mod exported;
 mod heldout;
 mod hysteresis;

@@ -19,6 +19,7 @@ import sys
 from bad_models import bad_models
 from color_models import color_models
 from damaged_models import damaged_models
+from evidence_models import evidence_models
 from good_models import good_models
 from graph_models import graph_models
 from hostile_models import hostile_models, usable_models
@@ -36,7 +37,7 @@ def main() -> None:
     check = parser.parse_args().check
     unusable = bad_models() | damaged_models() | hostile_models()
     files = good_models() | graph_models() | operator_models() | usable_models()
-    files |= shape_models() | not_finite_models()
+    files |= shape_models() | not_finite_models() | evidence_models()
     files |= {f"bad/{name}": raw for name, raw in unusable.items()}
     files |= {f"color/{name}": raw for name, raw in color_models().items()}
     different = []

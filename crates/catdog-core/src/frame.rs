@@ -4,6 +4,7 @@
 //! of one frame; its constructor checks that the memory holds every sample that the spec describes,
 //! so that later stages cannot read past the end of a plane. Neither type copies pixels.
 
+use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -301,6 +302,16 @@ impl Region {
         Err(RegionError { x, y, width, height })
     }
 
+    /// Returns the region with these edges, which may exceed the frame; `None` if nothing of it is
+    /// inside the frame.
+    pub fn clamped(left: f64, top: f64, right: f64, bottom: f64) -> Option<Self> {
+        let (left, top) = (left.max(0.0), top.max(0.0));
+        // For numbers from 0 to 1, x + (1 - x) is not more than 1, whatever the rounding.
+        let width = (right - left).min(1.0 - left);
+        let height = (bottom - top).min(1.0 - top);
+        Self::new(left, top, width, height).ok()
+    }
+
     /// Returns the left edge.
     pub const fn x(self) -> f64 {
         self.x
@@ -319,6 +330,15 @@ impl Region {
     /// Returns the height.
     pub const fn height(self) -> f64 {
         self.height
+    }
+}
+
+impl fmt::Display for Region {
+    /// Writes x, y, width and height with at most four decimal places, separated by commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = |number: f64| (number * 1e4).round() / 1e4;
+        let [x, y, width, height] = [self.x, self.y, self.width, self.height].map(rounded);
+        write!(f, "{x},{y},{width},{height}")
     }
 }
 
@@ -474,6 +494,21 @@ mod tests {
         ] {
             assert!(Region::new(x, y, width, height).is_err(), "{x},{y},{width},{height}");
         }
+    }
+
+    #[test]
+    fn a_region_is_written_as_the_property() {
+        assert_eq!(Region::WHOLE.to_string(), "0,0,1,1");
+        let thirds = Region::new(1.0 / 3.0, 0.125, 2.0 / 3.0, 0.12344).unwrap();
+        assert_eq!(thirds.to_string(), "0.3333,0.125,0.6667,0.1234");
+    }
+
+    #[test]
+    fn what_is_outside_the_frame_is_cut_off() {
+        let clamped = |edges: [f64; 4]| Region::clamped(edges[0], edges[1], edges[2], edges[3]);
+        assert_eq!(clamped([-0.5, 0.5, 0.5, 2.0]), Region::new(0.0, 0.5, 0.5, 0.5).ok());
+        assert_eq!(clamped([1.0, 0.0, 2.0, 1.0]), None);
+        assert_eq!(clamped([0.5, 0.0, 0.5, 1.0]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use catdog_core::classifier::{Classifier, Config, LoadError, RuntimeConfig};
+use catdog_core::classifier::{Classification, Classifier, Config, LoadError, RuntimeConfig};
 use catdog_core::decision::Rules;
 use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
 use image::RgbImage;
@@ -29,6 +29,10 @@ pub struct PictureReport {
     pub turned: bool,
     /// The best classes, best first; at most five.
     pub classes: Vec<ClassReport>,
+    /// Where the first class is: x, y, width and height in fractions of the picture; `None` if it is
+    /// the background, or the model does not tell.
+    #[serde(rename = "box")]
+    pub location: Option<String>,
     /// Duration of an inference in milliseconds, without decoding and preprocessing.
     pub inference_ms: f64,
     /// CPU threads of the inference.
@@ -75,7 +79,7 @@ fn classify_one(classifier: &mut Classifier, picture: &Picture) -> Result<Pictur
         inference_time = inference_time.min(classifier.classification(None).inference_time);
     }
     let labels = classifier.labels();
-    let ranked = classifier.classification(None).ranked;
+    let Classification { ranked, location, .. } = classifier.classification(None);
     let classes = ranked.iter().map(|ranked| ClassReport {
         class: ranked.class,
         label: labels.get(ranked.class).cloned().unwrap_or_default(),
@@ -87,6 +91,7 @@ fn classify_one(classifier: &mut Classifier, picture: &Picture) -> Result<Pictur
         height: pixels.height(),
         turned: picture.is_turned(),
         classes: classes.collect(),
+        location: location.map(|location| location.to_string()),
         inference_ms: inference_time.as_secs_f64() * 1e3,
         threads: classifier.description().threads,
     })

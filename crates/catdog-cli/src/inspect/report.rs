@@ -4,7 +4,7 @@ use catdog_core::classifier::{
     ActivationSource, Config, InputRange, Interpretation, LoadError, ScalingSource,
 };
 use catdog_core::model::labels::LabelSource;
-use catdog_core::model::tflite::{self, ImageInput, Listing, ModelInfo};
+use catdog_core::model::tflite::{self, EvidenceOutput, ImageInput, Listing, ModelInfo};
 use catdog_core::preprocess::{ChannelOrder, Channels};
 use catdog_core::tensor::{self, TensorInfo};
 use serde::Serialize;
@@ -55,6 +55,8 @@ pub struct Interpreted {
     pub output: Tensor<usize>,
     /// Index of the output with the scores.
     pub output_index: usize,
+    /// The output that tells where the accepted class is; `None` if the model has none.
+    pub evidence: Option<Evidence>,
     pub activation: Activation,
     pub labels: Labels,
     pub input_range: Range,
@@ -79,6 +81,17 @@ pub struct Layout {
     pub batch: usize,
     /// A dimension is open in the file, so that catdog sets it.
     pub open: bool,
+}
+
+/// The output from which the box of the accepted class is computed.
+#[derive(Debug, Serialize)]
+pub struct Evidence {
+    /// Index of the output.
+    pub index: usize,
+    /// Rows of places.
+    pub rows: usize,
+    /// Columns of places.
+    pub columns: usize,
 }
 
 /// A signature of the file.
@@ -254,6 +267,7 @@ fn interpret(config: &Config, file: &[u8]) -> Result<Interpreted, LoadError> {
         layout: Layout::new(&info.input),
         output: Tensor::of_model(&info.output),
         output_index: info.output_index,
+        evidence: info.evidence.as_ref().and_then(Evidence::new),
         activation: Activation {
             graph: info.activation.to_string(),
             applied: interpretation.activation.to_string(),
@@ -288,6 +302,13 @@ fn activation_reason(source: ActivationSource, info: &ModelInfo) -> String {
         }
         ActivationSource::Graph(_) => "the graph contains the activation".to_owned(),
         ActivationSource::Property | ActivationSource::Probe => source.to_string(),
+    }
+}
+
+impl Evidence {
+    fn new(output: &EvidenceOutput) -> Option<Self> {
+        let [_, rows, columns, _] = output.tensor.shape[..] else { return None };
+        Some(Self { index: output.index, rows, columns })
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use super::Output;
 use super::classify::PictureReport;
 use super::report::{
-    Activation, Interpreted, Labels, Layout, Optimization, Quantization, RefusedOperator, Report,
-    Signature, Tensor, Weights, Xnnpack,
+    Activation, Evidence, Interpreted, Labels, Layout, Optimization, Quantization, RefusedOperator,
+    Report, Signature, Tensor, Weights, Xnnpack,
 };
 use crate::output::printable;
 
@@ -82,6 +82,9 @@ fn write_model(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 fn write_interpreted(f: &mut fmt::Formatter<'_>, interpreted: &Interpreted) -> fmt::Result {
     line(f, "layout", &interpreted.layout)?;
     line(f, "activation", &interpreted.activation)?;
+    if let Some(evidence) = &interpreted.evidence {
+        line(f, "box", evidence)?;
+    }
     line(f, "labels", &interpreted.labels)?;
     let range = &interpreted.input_range;
     let range =
@@ -108,6 +111,9 @@ fn write_picture(f: &mut fmt::Formatter<'_>, picture: &PictureReport) -> fmt::Re
     for class in &picture.classes {
         let percent = f64::from(class.confidence) * 100.0;
         line(f, "", &format_args!("{percent:.1} %  {} (class {})", class.label, class.class))?;
+    }
+    if let Some(location) = &picture.location {
+        line(f, "box", &format_args!("{location} (x, y, width and height of the first class)"))?;
     }
     let threads = if picture.threads == 1 { "thread" } else { "threads" };
     let time = picture.inference_ms;
@@ -192,6 +198,17 @@ impl fmt::Display for Activation {
             f.write_str("; multi-label, because the classes do not exclude each other")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, rows, columns } = self;
+        write!(
+            f,
+            "from output {index}, 'evidence': it tells at {rows} x {columns} places where the accepted \
+             class is"
+        )
     }
 }
 

@@ -55,6 +55,20 @@ fn the_orientation_in_exif_is_applied() {
 }
 
 #[test]
+fn the_box_of_the_first_class_is_reported() {
+    // The model has 4x4 places of 8x8 pixels; see tests/models/evidence_models.py.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("red.png");
+    let inside = |x: u32, y: u32| (8..16).contains(&x) && (16..24).contains(&y);
+    let color = |x, y| image::Rgb([if inside(x, y) { 255 } else { 0 }, 0, 0]);
+    image::RgbImage::from_fn(32, 32, color).save(&path).unwrap();
+    let report = classified("evidence/places.tflite", path.to_str().unwrap());
+    assert_eq!(report["classes"][0]["label"], "red");
+    assert_eq!(report["box"], "0.25,0.5,0.25,0.25");
+    assert_eq!(classified("float_softmax.tflite", &golden("photo.png"))["box"], Value::Null);
+}
+
+#[test]
 fn several_pictures_are_classified_and_ranked() {
     let (photo, turned) = (golden("photo.png"), golden("turned.jpg"));
     let (code, stdout, stderr) =

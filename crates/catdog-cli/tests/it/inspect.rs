@@ -68,6 +68,18 @@ fn text_names_every_fact_of_a_quantized_model() {
 }
 
 #[test]
+fn the_output_that_tells_where_the_class_is_is_named() {
+    let text = text("evidence/places.tflite", &[]);
+    assert_eq!(
+        line(&text, "box"),
+        "from output 1, 'evidence': it tells at 4 x 4 places where the accepted class is"
+    );
+    let report = json("evidence/places.tflite", &[]);
+    assert_eq!(report["evidence"], json!({ "index": 1, "rows": 4, "columns": 4 }));
+    assert_eq!(json("float_softmax.tflite", &[])["evidence"], Value::Null);
+}
+
+#[test]
 fn text_has_at_most_100_columns_and_keys_of_one_width() {
     for name in ["hybrid_dynamic_range.tflite", "large_1001.tflite", "signature_two.tflite"] {
         let text = text(name, &[]);
@@ -140,6 +152,7 @@ fn json_is_one_object_with_the_same_facts() {
         },
         "output": probabilities,
         "output_index": 0,
+        "evidence": null,
         "activation": {
             "graph": "softmax", "applied": "none", "reason": "the graph contains the activation",
             "multi_label": false

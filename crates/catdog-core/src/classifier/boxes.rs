@@ -36,6 +36,7 @@ impl Classifier {
     pub fn set_no_boxes(&mut self, time: FrameTime) {
         self.latest.ranked.clear();
         self.latest.accepted = None;
+        self.latest.location = None;
         self.latest.pts = time.pts;
         self.latest.view = time.view;
         self.latest.inference_time = Duration::ZERO;
@@ -82,12 +83,14 @@ impl Classifier {
             inference_pts: time.pts,
             age: time.pts.map(|_| Duration::ZERO),
             inference_time,
+            location: None,
             multi_label,
         };
         if self.box_results != BoxResults::Best {
             self.box_results = BoxResults::Best;
             self.schedule.inferred(time.elapsed, &self.runtime);
             self.latest.ranked.clear();
+            self.latest.location = None;
             self.latest.pts = time.pts;
             self.latest.view = time.view;
         }

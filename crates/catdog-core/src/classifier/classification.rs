@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::decision::RankedClass;
+use crate::frame::Region;
 
 /// The classification of a frame: its own, or the held one of an earlier frame.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,9 @@ pub struct Classification<'a> {
     pub age: Option<Duration>,
     /// Duration of the inference.
     pub inference_time: Duration,
+    /// Where the accepted class is in the upright frame that was inferred; `None` if no class is
+    /// accepted, the accepted class is the background, or the model does not tell.
+    pub location: Option<Region>,
     /// For a multi-label model, whose classes do not exclude each other, the minimum confidence of
     /// an accepted class; `None` for all other models.
     pub multi_label: Option<f32>,

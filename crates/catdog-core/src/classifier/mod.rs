@@ -22,6 +22,7 @@ mod interpretation;
 #[cfg(test)]
 mod interpretation_tests;
 mod load;
+mod location;
 mod probe;
 #[cfg(test)]
 mod probe_engine;
@@ -39,12 +40,14 @@ use crate::engine::litert::Accelerator;
 use crate::engine::scheduler::EnginePool;
 use crate::engine::shared_model::{Optimization, SharedModel};
 use crate::engine::worker::{Finished, WorkerInference};
-use crate::frame::{FrameSpec, FrameTime, FrameView};
-use crate::preprocess::{Preprocessor, Resize, TensorTarget};
+use crate::frame::{FrameSpec, FrameTime, FrameView, Region};
+use crate::model::labels::is_background;
+use crate::preprocess::{Preprocessor, Resize, ShownPart, TensorTarget};
 use crate::stats::Counters;
-use crate::tensor::TensorRef;
+use crate::tensor::{Tensor, TensorRef};
 use boxes::{BoxResults, rules_of_boxes};
 use clock::StreamClock;
+use location::Locator;
 use region::preprocessor;
 use schedule::Schedule;
 
@@ -82,6 +85,8 @@ pub struct Classifier {
     /// Number of the view of the next frame.
     view: u64,
     decider: Decider,
+    /// `None` if the model does not tell where the classes are.
+    locator: Option<Locator>,
     /// Decides on the boxes of a frame.
     box_decider: Decider,
     /// What the boxes of the current frame have contributed to the latest result.
@@ -103,6 +108,7 @@ pub struct Classifier {
 struct Latest {
     ranked: Vec<RankedClass>,
     accepted: Option<RankedClass>,
+    location: Option<Region>,
     pts: Option<Duration>,
     /// Number of the view of the inferred frame.
     view: u64,
@@ -167,6 +173,8 @@ impl Classifier {
         let mut box_decider = decider.clone();
         box_decider.set_rules(rules_of_boxes(&runtime.rules));
         let ranked = Vec::with_capacity(labels.len().max(scores));
+        let locator =
+            pool.evidence_info().and_then(|info| Locator::new(info, description.multi_label));
         Self {
             target,
             pool,
@@ -176,6 +184,7 @@ impl Classifier {
             frame_spec: None,
             preprocessor: None,
             view: 0,
+            locator,
             decider,
             box_decider,
             box_results: BoxResults::default(),
@@ -359,9 +368,11 @@ impl Classifier {
         self.schedule.skipped();
         self.plan_preprocessing()?;
         let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
+        let shown_part = preprocessor.shown_part();
         let start = Instant::now();
         if let Some(worker) = &mut self.worker {
-            let replaced = worker.submit(time, |input| preprocessor.run(frame, input))?;
+            let replaced =
+                worker.submit(time, shown_part, |input| preprocessor.run(frame, input))?;
             self.counters.skipped += u64::from(replaced);
             self.counters.preprocess.add(start.elapsed());
             self.schedule.inferred(time.elapsed, &self.runtime);
@@ -376,6 +387,7 @@ impl Classifier {
         let inference_time = preprocessed.elapsed();
         self.counters.preprocess.add(preprocessed - acquired);
         self.decide(engine.output(), time, inference_time);
+        self.latest.location = self.locate(engine.evidence(), shown_part);
         self.counters.wait.add(start.elapsed());
         self.schedule.inferred(time.elapsed, &self.runtime);
         Ok(())
@@ -389,14 +401,16 @@ impl Classifier {
     /// [`ClassifyError::Engine`] if the inference failed; the latest result stays.
     pub fn collect(&mut self) -> Result<bool, ClassifyError> {
         let finished = self.worker.as_mut().and_then(WorkerInference::collect);
-        let Some(Finished { time, result }) = finished else { return Ok(false) };
-        let (output, inference_time) = result?;
+        let Some(Finished { time, shown_part, result }) = finished else { return Ok(false) };
+        let (outputs, inference_time) = result?;
         if let Some(submitted) = self.submitted.take() {
             self.counters.wait.add(submitted.elapsed());
         }
-        self.decide(output.elements(), time, inference_time);
+        self.decide(outputs.scores.elements(), time, inference_time);
+        let evidence = outputs.evidence.as_ref().map(Tensor::elements);
+        self.latest.location = self.locate(evidence, shown_part);
         if let Some(worker) = &mut self.worker {
-            worker.recycle(output);
+            worker.recycle(outputs);
         }
         Ok(true)
     }
@@ -429,6 +443,17 @@ impl Classifier {
         self.counters.invoke.add(inference_time);
     }
 
+    /// Returns where the accepted class of the latest result is in the upright frame, of which the
+    /// model saw `shown_part`. The background class is everywhere and nowhere, so it has no location.
+    fn locate(&mut self, evidence: Option<TensorRef<'_>>, shown_part: ShownPart) -> Option<Region> {
+        let class = self.latest.accepted?.class;
+        if self.labels.get(class).is_some_and(|label| is_background(label)) {
+            return None;
+        }
+        let in_input = self.locator.as_mut()?.locate(evidence?, class)?;
+        shown_part.to_frame(in_input)
+    }
+
     /// Returns the presentation timestamp of the inferred frame of the latest result.
     pub fn latest_pts(&self) -> Option<Duration> {
         self.latest.pts
@@ -444,6 +469,7 @@ impl Classifier {
         Classification {
             ranked: if expired { &[] } else { &latest.ranked },
             accepted: latest.accepted.filter(|_| !expired),
+            location: latest.location.filter(|_| !expired),
             fresh: self.submitted.is_none()
                 && (self.schedule.latest_is_inferred() || self.box_results == BoxResults::NoBoxes),
             inference_pts: latest.pts,

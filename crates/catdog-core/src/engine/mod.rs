@@ -1,4 +1,4 @@
-//! Running a model: one input tensor in, one output tensor out.
+//! Running a model: one input tensor in, the scores and optionally their evidence out.
 //!
 //! [`Engine`] is the small interface that the rest of the crate needs from a runtime. [`litert`]
 //! implements it with LiteRT; the feature `testing` adds an engine with known durations and
@@ -20,7 +20,8 @@ use crate::tensor::{TensorInfo, TensorMut, TensorRef};
 
 pub use error::{EngineError, ModelLoadError};
 
-/// A loaded model that is ready to run: input: one picture, output: its scores.
+/// A loaded model that is ready to run: input: one picture, output: its scores, and for some models
+/// the evidence at each place of the picture.
 ///
 /// `run` takes `&mut self` because the tensors live in the engine: filling the input, running and
 /// reading the output must not overlap. An engine can move between threads, but threads cannot
@@ -45,6 +46,17 @@ pub trait Engine: Send {
 
     /// Returns the output of the last successful run, `output_info().len()` elements.
     fn output(&self) -> TensorRef<'_>;
+
+    /// Returns shape, type and quantization of the evidence, the logits of each class at each place
+    /// of the picture; `None` if the model has none.
+    fn evidence_info(&self) -> Option<&TensorInfo> {
+        None
+    }
+
+    /// Returns the evidence of the last successful run, `evidence_info().len()` elements.
+    fn evidence(&self) -> Option<TensorRef<'_>> {
+        None
+    }
 }
 
 /// Runs `engine` and turns a panic into an error, because a bug here must not end the host process.

@@ -34,6 +34,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct EnginePool {
     input: TensorInfo,
     output: TensorInfo,
+    evidence: Option<TensorInfo>,
     /// Locked after the state of the scheduler, if both are locked.
     engines: Mutex<Engines>,
     /// Notified when the first request for this pool is inline and an engine is idle; used with the
@@ -102,6 +103,7 @@ impl EnginePool {
         Arc::new(Self {
             input: engine.input_info().clone(),
             output: engine.output_info().clone(),
+            evidence: engine.evidence_info().cloned(),
             engines: Mutex::new(Engines { idle: vec![engine], count: 1 }),
             idle_for_inline: Condvar::new(),
         })
@@ -115,6 +117,11 @@ impl EnginePool {
     /// Returns shape, type and quantization of the output.
     pub fn output_info(&self) -> &TensorInfo {
         &self.output
+    }
+
+    /// Returns shape, type and quantization of the evidence; `None` if the model has none.
+    pub fn evidence_info(&self) -> Option<&TensorInfo> {
+        self.evidence.as_ref()
     }
 
     /// Returns the number of engines, which is the number of inferences that can run at once.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::scheduler::{self, EnginePool, Job};
 use super::{Engine, EngineError, run};
 use crate::frame::FrameTime;
+use crate::preprocess::ShownPart;
 use crate::sync::lock;
 use crate::tensor::{Tensor, TensorMut};
 
@@ -29,9 +30,36 @@ const OUTPUTS: usize = 3;
 pub struct Finished {
     /// Time of the frame that was inferred.
     pub time: FrameTime,
-    /// The output tensor and the duration of the inference. The tensor must be given back with
+    /// The part of that frame that the model saw.
+    pub shown_part: ShownPart,
+    /// The outputs and the duration of the inference. The outputs must be given back with
     /// [`WorkerInference::recycle`].
-    pub result: Result<(Tensor, Duration), EngineError>,
+    pub result: Result<(Outputs, Duration), EngineError>,
+}
+
+/// Copies of the outputs of one inference.
+#[derive(Debug)]
+pub struct Outputs {
+    /// The scores.
+    pub scores: Tensor,
+    /// The evidence; `None` if the model has none.
+    pub evidence: Option<Tensor>,
+}
+
+impl Outputs {
+    fn of(pool: &EnginePool) -> Self {
+        Self {
+            scores: Tensor::zeroed(pool.output_info()),
+            evidence: pool.evidence_info().map(Tensor::zeroed),
+        }
+    }
+
+    fn copy_from(&mut self, engine: &dyn Engine) {
+        self.scores.elements_mut().copy_from(engine.output());
+        if let (Some(to), Some(from)) = (&mut self.evidence, engine.evidence()) {
+            to.elements_mut().copy_from(from);
+        }
+    }
 }
 
 /// The worker inferences of one stream. Dropping it abandons those that are not finished.
@@ -61,7 +89,7 @@ struct Slots {
     /// Results that wait to be collected, oldest first.
     finished: VecDeque<Finished>,
     free_inputs: Vec<Tensor>,
-    free_outputs: Vec<Tensor>,
+    free_outputs: Vec<Outputs>,
 }
 
 /// A frame whose inference has not started.
@@ -69,6 +97,7 @@ struct Slots {
 struct Pending {
     input: Tensor,
     time: FrameTime,
+    shown_part: ShownPart,
 }
 
 impl WorkerInference {
@@ -81,13 +110,14 @@ impl WorkerInference {
             running: None,
             finished: VecDeque::with_capacity(OUTPUTS),
             free_inputs: (0..INPUTS).map(|_| Tensor::zeroed(pool.input_info())).collect(),
-            free_outputs: (0..OUTPUTS).map(|_| Tensor::zeroed(pool.output_info())).collect(),
+            free_outputs: (0..OUTPUTS).map(|_| Outputs::of(&pool)).collect(),
         };
         let mailbox = Mailbox { pool, slots: Mutex::new(slots), ended: Condvar::new() };
         Self { mailbox: Arc::new(mailbox) }
     }
 
-    /// Calls `write` to fill an input tensor with the frame at `time`, and queues its inference.
+    /// Calls `write` to fill an input tensor with the part `shown_part` of the frame at `time`, and
+    /// queues its inference.
     ///
     /// Returns whether a frame whose inference had not started was replaced by this one.
     ///
@@ -97,6 +127,7 @@ impl WorkerInference {
     pub fn submit<E>(
         &mut self,
         time: FrameTime,
+        shown_part: ShownPart,
         write: impl FnOnce(TensorMut<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         // At most one tensor is pending and one is being inferred, so a third is always free.
@@ -108,7 +139,7 @@ impl WorkerInference {
             slots.free_inputs.push(input);
             return Err(error);
         }
-        let replaced = slots.pending.replace(Pending { input, time });
+        let replaced = slots.pending.replace(Pending { input, time, shown_part });
         let was_replaced = replaced.is_some();
         slots.free_inputs.extend(replaced.map(|replaced| replaced.input));
         let schedule = !std::mem::replace(&mut slots.scheduled, true);
@@ -125,9 +156,9 @@ impl WorkerInference {
         lock(&self.mailbox.slots).finished.pop_front()
     }
 
-    /// Gives the output tensor of a [`Finished`] back for later inferences.
-    pub fn recycle(&mut self, output: Tensor) {
-        lock(&self.mailbox.slots).free_outputs.push(output);
+    /// Gives the outputs of a [`Finished`] back for later inferences.
+    pub fn recycle(&mut self, outputs: Outputs) {
+        lock(&self.mailbox.slots).free_outputs.push(outputs);
     }
 
     /// Discards all frames that were submitted, and their results.
@@ -170,7 +201,7 @@ impl Mailbox {
         let pending = slots.pending.take();
         slots.free_inputs.extend(pending.map(|pending| pending.input));
         while let Some(Finished { result, .. }) = slots.finished.pop_front() {
-            slots.free_outputs.extend(result.map(|(output, _)| output));
+            slots.free_outputs.extend(result.map(|(outputs, _)| outputs));
         }
         drop(slots);
         self.ended.notify_all();
@@ -193,10 +224,10 @@ impl Job for Mailbox {
     /// Infers the pending frame.
     fn run(&self, engine: &mut dyn Engine) -> bool {
         let mut slots = lock(&self.slots);
-        let Some(Pending { input, time }) = slots.pending.take() else {
+        let Some(Pending { input, time, shown_part }) = slots.pending.take() else {
             return self.end(slots, None);
         };
-        let Some(mut output) = slots.free_outputs.pop() else {
+        let Some(mut outputs) = slots.free_outputs.pop() else {
             // At most two results wait while one inference runs, so this does not happen.
             slots.free_inputs.push(input);
             return self.end(slots, None);
@@ -205,26 +236,27 @@ impl Job for Mailbox {
         slots.running = Some(generation);
         drop(slots);
 
-        let result = infer(engine, &input, &mut output);
+        let result = infer(engine, &input, &mut outputs);
 
         let mut slots = lock(&self.slots);
         slots.free_inputs.push(input);
         let wanted = slots.generation == generation;
         let finished = match result {
-            Ok(duration) if wanted => Some(Ok((output, duration))),
+            Ok(duration) if wanted => Some(Ok((outputs, duration))),
             other => {
-                slots.free_outputs.push(output);
+                slots.free_outputs.push(outputs);
                 other.err().filter(|_| wanted).map(Err)
             }
         };
-        self.end(slots, finished.map(|result| Finished { time, result }))
+        self.end(slots, finished.map(|result| Finished { time, shown_part, result }))
     }
 
     fn refuse(&self) {
         let mut slots = lock(&self.slots);
-        if let Some(Pending { input, time }) = slots.pending.take() {
+        if let Some(Pending { input, time, shown_part }) = slots.pending.take() {
             slots.free_inputs.push(input);
-            slots.finished.push_back(Finished { time, result: Err(EngineError::NoThread) });
+            let result = Err(EngineError::NoThread);
+            slots.finished.push_back(Finished { time, shown_part, result });
         }
         slots.scheduled = false;
         drop(slots);
@@ -235,13 +267,13 @@ impl Job for Mailbox {
 fn infer(
     engine: &mut dyn Engine,
     input: &Tensor,
-    output: &mut Tensor,
+    outputs: &mut Outputs,
 ) -> Result<Duration, EngineError> {
     engine.input_mut().copy_from(input.elements());
     let start = Instant::now();
     run(engine)?;
     let duration = start.elapsed();
-    output.elements_mut().copy_from(engine.output());
+    outputs.copy_from(engine);
     Ok(duration)
 }
 
@@ -269,7 +301,8 @@ mod tests {
             Ok::<_, ()>(())
         };
         let pts = Some(Duration::from_secs(value.into()));
-        inference.submit(FrameTime { pts, ..FrameTime::default() }, write).unwrap()
+        let time = FrameTime { pts, ..FrameTime::default() };
+        inference.submit(time, ShownPart::WHOLE, write).unwrap()
     }
 
     /// Waits until a worker has started the inference of the submitted frame.
@@ -284,8 +317,8 @@ mod tests {
     }
 
     fn value(finished: &Finished) -> u8 {
-        let (output, _) = finished.result.as_ref().unwrap();
-        (output.elements().real(0, None) * 255.0).round() as u8
+        let (outputs, _) = finished.result.as_ref().unwrap();
+        (outputs.scores.elements().real(0, None) * 255.0).round() as u8
     }
 
     #[test]
@@ -315,8 +348,8 @@ mod tests {
             if round % 5 == 0 {
                 assert!(inference.wait(LONG));
             }
-            if let Some(Finished { result: Ok((output, _)), .. }) = inference.collect() {
-                inference.recycle(output);
+            if let Some(Finished { result: Ok((outputs, _)), .. }) = inference.collect() {
+                inference.recycle(outputs);
             }
         }
         assert!(inference.wait(LONG));
@@ -394,8 +427,8 @@ mod tests {
         while start.elapsed() < Duration::from_millis(400) {
             for (stream, count) in streams.iter_mut().zip(&mut inferred) {
                 submit(stream, 1);
-                if let Some(Finished { result: Ok((output, _)), .. }) = stream.collect() {
-                    stream.recycle(output);
+                if let Some(Finished { result: Ok((outputs, _)), .. }) = stream.collect() {
+                    stream.recycle(outputs);
                     *count += 1;
                 }
             }

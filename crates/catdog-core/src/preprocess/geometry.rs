@@ -130,6 +130,62 @@ impl Axis {
     }
 }
 
+/// Where the columns or rows of the tensor are in the upright frame, in fractions of both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Span {
+    /// The interval of the frame that the tensor shows.
+    frame: (f64, f64),
+    /// The part of the tensor that shows it.
+    tensor: (f64, f64),
+}
+
+impl Span {
+    fn new(axis: &Axis, source: usize, tensor: usize) -> Self {
+        let (source, tensor) = (source as f64, tensor as f64);
+        let end = axis.start + axis.len;
+        Self {
+            frame: (axis.from / source, axis.to / source),
+            tensor: (axis.start as f64 / tensor, end as f64 / tensor),
+        }
+    }
+
+    /// Returns the place in the frame that the tensor shows at `at`. The bars around a letterboxed
+    /// picture show its edge.
+    fn to_frame(self, at: f64) -> f64 {
+        let share = (at - self.tensor.0) / (self.tensor.1 - self.tensor.0);
+        self.frame.0 + share.clamp(0.0, 1.0) * (self.frame.1 - self.frame.0)
+    }
+}
+
+/// The part of the upright frame that the tensor shows: from a place in the input of the model to a
+/// place in the frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShownPart {
+    columns: Span,
+    rows: Span,
+}
+
+impl ShownPart {
+    /// The whole frame, in the whole tensor.
+    pub const WHOLE: Self = {
+        let span = Span { frame: (0.0, 1.0), tensor: (0.0, 1.0) };
+        Self { columns: span, rows: span }
+    };
+
+    /// Returns the part of the upright frame that `in_tensor` shows, which is a rectangle in
+    /// fractions of the tensor; `None` if it shows only the bars around a letterboxed picture.
+    pub fn to_frame(&self, in_tensor: Region) -> Option<Region> {
+        let Self { columns, rows } = self;
+        let (x, y) = (in_tensor.x(), in_tensor.y());
+        Region::clamped(
+            columns.to_frame(x),
+            rows.to_frame(y),
+            columns.to_frame(x + in_tensor.width()),
+            rows.to_frame(y + in_tensor.height()),
+        )
+    }
+}
+
 /// The mapping between the stored frame and the tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Mapping {
@@ -139,6 +195,8 @@ pub(super) struct Mapping {
     pub rows: Axis,
     /// Whether the rows of the tensor show the columns of the stored frame.
     pub transposed: bool,
+    /// The part of the upright frame that the tensor shows.
+    pub shown_part: ShownPart,
 }
 
 impl Mapping {
@@ -151,6 +209,10 @@ impl Mapping {
             (source, pixel) = ((source.1, source.0), (pixel.1, pixel.0));
         }
         let (mut columns, mut rows) = upright_axes(framing, source, pixel, tensor);
+        let shown_part = ShownPart {
+            columns: Span::new(&columns, source.0, tensor.0),
+            rows: Span::new(&rows, source.1, tensor.1),
+        };
         if transposed {
             (columns, rows) = (rows, columns);
         }
@@ -160,7 +222,7 @@ impl Mapping {
         if orientation.reverses_rows() {
             rows = rows.reverse(spec.height);
         }
-        Self { columns, rows, transposed }
+        Self { columns, rows, transposed, shown_part }
     }
 
     /// Returns the columns and the rows of the tensor that show the picture.
@@ -298,6 +360,64 @@ mod tests {
         for orientation in Orientation::ALL {
             assert_eq!(mapping(orientation), want(orientation), "{orientation:?}");
         }
+    }
+
+    /// Returns where the place `x`, `y`, `width`, `height` of a tensor of 40x40 pixels is in a frame
+    /// of 80x40 pixels, of which `framing` is shown.
+    fn in_frame(
+        framing: impl Into<Framing>,
+        orientation: Orientation,
+        at: [f64; 4],
+    ) -> Option<Region> {
+        let spec = FrameSpec { orientation, ..FrameSpec::new(PixelFormat::Rgb, 80, 40) };
+        let shown = Mapping::new(&spec, &framing.into(), (40, 40)).shown_part;
+        let [x, y, width, height] = at;
+        shown.to_frame(Region::new(x, y, width, height).unwrap())
+    }
+
+    #[test]
+    fn a_place_of_the_tensor_is_found_in_the_upright_frame() {
+        let right_half = |method: ResizeMethod| Framing {
+            region: Region::new(0.5, 0.0, 0.5, 1.0).unwrap(),
+            resize: method.into(),
+        };
+        let lower_half = |method: ResizeMethod| Framing {
+            region: Region::new(0.0, 0.5, 1.0, 0.5).unwrap(),
+            resize: method.into(),
+        };
+        use Orientation::{Identity, Rotate90, Rotate180};
+        use ResizeMethod::{Crop, Letterbox, Stretch};
+        let at = [0.25, 0.5, 0.25, 0.25];
+        for (framing, orientation, want) in [
+            (Framing::from(Stretch), Identity, [0.25, 0.5, 0.25, 0.25]),
+            // Columns 20..60 of 80: x is 0.25 + 0.25 / 2.
+            (Framing::from(Crop), Identity, [0.375, 0.5, 0.125, 0.25]),
+            // Rows 10..30 of the tensor: y is (20 - 10) / 20, and the height 10 / 20.
+            (Framing::from(Letterbox), Identity, [0.25, 0.5, 0.25, 0.5]),
+            (right_half(Stretch), Identity, [0.625, 0.5, 0.125, 0.25]),
+            // The lower half is 80x20, of which the columns 30..50 are cropped.
+            (lower_half(Crop), Identity, [0.4375, 0.75, 0.0625, 0.125]),
+            // 80x20 are the rows 15..25 of the tensor: y is 0.5 + (20 - 15) / 10 / 2.
+            (lower_half(Letterbox), Identity, [0.25, 0.75, 0.25, 0.25]),
+            // The upright frame is what counts, so half a turn changes nothing.
+            (Framing::from(Crop), Rotate180, [0.375, 0.5, 0.125, 0.25]),
+            // Upright, the frame is 40x80, of which the rows 20..60 are cropped.
+            (Framing::from(Crop), Rotate90, [0.25, 0.5, 0.25, 0.125]),
+            // The columns 10..30 of the tensor: x is 0, because column 10 is the first.
+            (Framing::from(Letterbox), Rotate90, [0.0, 0.5, 0.5, 0.25]),
+        ] {
+            let [x, y, width, height] = want;
+            let want = Region::new(x, y, width, height).ok();
+            assert_eq!(in_frame(framing, orientation, at), want, "{framing:?} {orientation:?}");
+        }
+    }
+
+    #[test]
+    fn the_bars_of_a_letterboxed_picture_are_cut_off() {
+        let in_frame = |at| in_frame(ResizeMethod::Letterbox, Orientation::Identity, at);
+        assert_eq!(in_frame([0.0, 0.0, 1.0, 0.25]), None);
+        assert_eq!(in_frame([0.0, 0.0, 0.5, 0.5]), Region::new(0.0, 0.0, 0.5, 0.5).ok());
+        assert_eq!(in_frame([0.0, 0.0, 1.0, 1.0]), Some(Region::WHOLE));
     }
 
     #[test]

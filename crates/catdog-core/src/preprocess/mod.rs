@@ -33,7 +33,7 @@ mod taps;
 mod target;
 
 pub use error::PreprocessError;
-pub use geometry::{Framing, Resize, ResizeMethod};
+pub use geometry::{Framing, Resize, ResizeMethod, ShownPart};
 pub use kernels::Kernels;
 pub use target::{ChannelOrder, Channels, TensorTarget, ValueMap};
 
@@ -88,6 +88,11 @@ impl Preprocessor {
         let map = ElementMap::new(target)?;
         let scratch = Scratch::new(&plan);
         Ok(Self { plan, map, kernels, scratch })
+    }
+
+    /// Returns the part of the upright frame that a tensor shows.
+    pub fn shown_part(&self) -> ShownPart {
+        self.plan.mapping.shown_part
     }
 
     /// Writes all elements of `tensor`, from the pixels of `frame`.

@@ -17,6 +17,8 @@ pub struct FakeEngine {
     output_info: TensorInfo,
     input: Vec<u8>,
     output: [f32; 3],
+    evidence_info: Option<TensorInfo>,
+    evidence: Vec<f32>,
     runs: u64,
     /// Duration of a run.
     pub delay: Duration,
@@ -28,6 +30,10 @@ pub struct FakeEngine {
     pub panic_at: Option<u64>,
 }
 
+fn info(name: &str, shape: Vec<usize>, element: ElementType) -> TensorInfo {
+    TensorInfo { name: name.into(), shape, element, quantization: None }
+}
+
 /// The stand-ins, with the paths of the model files that they replace.
 static STAND_INS: Mutex<Vec<(PathBuf, FakeEngine)>> = Mutex::new(Vec::new());
 
@@ -35,22 +41,45 @@ impl FakeEngine {
     /// Creates an engine with a uint8 input `[1, height, width, 3]` and three float outputs, which
     /// runs without delay and does not fail.
     pub fn new(width: usize, height: usize) -> Self {
-        let info = |name: &str, shape: Vec<usize>, element| TensorInfo {
-            name: name.into(),
-            shape,
-            element,
-            quantization: None,
-        };
         Self {
             input_info: info("input", vec![1, height, width, 3], ElementType::U8),
             output_info: info("output", vec![1, 3], ElementType::F32),
             input: vec![0; height * width * 3],
             output: [0.0; 3],
+            evidence_info: None,
+            evidence: Vec::new(),
             runs: 0,
             delay: Duration::ZERO,
             fail_from: None,
             fail_at: Vec::new(),
             panic_at: None,
+        }
+    }
+
+    /// Adds evidence for `rows` x `columns` places, of which each is a block of pixels: the mean of
+    /// each channel there, divided by 10.
+    #[must_use]
+    pub fn with_evidence(self, rows: usize, columns: usize) -> Self {
+        let shape = vec![1, rows, columns, 3];
+        Self {
+            evidence: vec![0.0; rows * columns * 3],
+            evidence_info: Some(info("evidence", shape, ElementType::F32)),
+            ..self
+        }
+    }
+
+    /// Computes the evidence from the input.
+    fn compute_evidence(&mut self) {
+        let Some(TensorInfo { shape, .. }) = &self.evidence_info else { return };
+        let (rows, columns) = (shape[1], shape[2]);
+        let (height, width) = (self.input_info.shape[1], self.input_info.shape[2]);
+        let pixels = (height / rows * (width / columns)) as f32;
+        self.evidence.fill(0.0);
+        for (index, level) in self.input.iter().enumerate() {
+            let (pixel, channel) = (index / 3, index % 3);
+            let (row, column) = (pixel / width * rows / height, pixel % width * columns / width);
+            let place = row * columns + column;
+            self.evidence[place * 3 + channel] += f32::from(*level) / 10.0 / pixels;
         }
     }
 
@@ -126,10 +155,19 @@ impl Engine for FakeEngine {
         }
         let pixels = (self.input.len() / 3).max(1) as f32;
         self.output = sums.map(|sum| sum as f32 / pixels / 255.0);
+        self.compute_evidence();
         Ok(())
     }
 
     fn output(&self) -> TensorRef<'_> {
         TensorRef::F32(&self.output)
+    }
+
+    fn evidence_info(&self) -> Option<&TensorInfo> {
+        self.evidence_info.as_ref()
+    }
+
+    fn evidence(&self) -> Option<TensorRef<'_>> {
+        self.evidence_info.as_ref().map(|_| TensorRef::F32(&self.evidence))
     }
 }

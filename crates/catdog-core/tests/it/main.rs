@@ -5,6 +5,7 @@
 
 mod color;
 mod engine;
+mod evidence;
 mod optimize;
 mod partitions;
 mod test_data;

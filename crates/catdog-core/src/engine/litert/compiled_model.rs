@@ -114,8 +114,8 @@ impl CompiledModel {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Create`] if LiteRT has planned another shape for the scores, or refuses the
-    /// memory.
+    /// [`EngineError::Create`] if LiteRT has planned another shape for the scores or the evidence, or
+    /// refuses the memory.
     pub(super) fn outputs(&mut self, info: &ModelInfo) -> Result<Vec<HostTensor>, EngineError> {
         let mut layouts = vec![ffi::Layout::EMPTY; info.outputs.len()];
         // SAFETY: the compiled model is alive, and `&mut self` serializes its calls. LiteRT writes
@@ -129,8 +129,11 @@ impl CompiledModel {
                 true,
             )
         })?;
-        let described = &info.outputs[info.output_index];
-        check_elements(&layouts[info.output_index], &described.name, described.elements())?;
+        let evidence = info.evidence.as_ref().map(|evidence| evidence.index);
+        for index in [info.output_index].into_iter().chain(evidence) {
+            let described = &info.outputs[index];
+            check_elements(&layouts[index], &described.name, described.elements())?;
+        }
         let describe = layouts.into_iter().zip(&info.outputs).enumerate();
         describe
             .map(|(index, (layout, output))| {

@@ -162,6 +162,15 @@ impl Engine for LiteRtEngine {
         // The scores of the first picture of a batch come first.
         scores.elements().first(self.info.output.len())
     }
+
+    fn evidence_info(&self) -> Option<&TensorInfo> {
+        self.info.evidence.as_ref().map(|evidence| &evidence.tensor)
+    }
+
+    fn evidence(&self) -> Option<TensorRef<'_>> {
+        let evidence = self.info.evidence.as_ref()?;
+        Some(self.outputs[evidence.index].elements().first(evidence.tensor.len()))
+    }
 }
 
 const _: () = {

@@ -31,6 +31,15 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Number of files that the warnings list.
 const MAX_WARNINGS: usize = 4;
 
+/// The names of the background class, which stands for none of the other classes. `models/evaluate`
+/// has the same list (`catdog_evaluate/summary.py`).
+const BACKGROUND_NAMES: [&str; 5] = ["neither", "none", "other", "background", "nothing"];
+
+/// Returns whether `name` is that of the background class.
+pub fn is_background(name: &str) -> bool {
+    BACKGROUND_NAMES.iter().any(|background| background.eq_ignore_ascii_case(name))
+}
+
 /// The sources of labels, in order of precedence.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LabelSources<'a> {

@@ -12,6 +12,7 @@ mod contents;
 mod dataflow;
 mod entry_point;
 mod error;
+mod evidence_output;
 mod expected_range;
 mod graph_activation;
 mod graph_range;
@@ -40,6 +41,7 @@ mod xnnpack;
 
 pub use contents::{operator_counts, weight_bytes};
 pub use error::ModelError;
+pub use evidence_output::EvidenceOutput;
 pub use expected_range::ExpectedRange;
 pub use graph_activation::GraphActivation;
 pub use graph_range::{Evidence, GraphRange};

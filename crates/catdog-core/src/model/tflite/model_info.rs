@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use super::activation_search;
 use super::entry_point::{EntryPoint, Port};
 use super::error::ModelError;
+use super::evidence_output::EvidenceOutput;
 use super::graph_activation::GraphActivation;
 use super::graph_range::GraphRange;
 use super::image_input::ImageInput;
@@ -38,6 +39,8 @@ pub struct ModelInfo {
     pub output_index: usize,
     /// The scores of one picture, of shape `[1, scores]`.
     pub output: TensorInfo,
+    /// The output that tells where the classes are in the picture; `None` if there is none.
+    pub evidence: Option<EvidenceOutput>,
     /// The activation at the end of the graph.
     pub activation: GraphActivation,
     /// The range of values that a float input expects, if the graph tells it.
@@ -121,6 +124,7 @@ impl ModelInfo {
             scores_output::choose(&outputs, batch, options.output.as_deref(), |index| {
                 activations[index] != GraphActivation::None
             })?;
+        let evidence = EvidenceOutput::find(&outputs, output_index, output.len(), batch);
         let metadata = Metadata::read(file, root, entry.subgraph, output_index);
         Ok(Self {
             signature: entry.key.clone(),
@@ -129,6 +133,7 @@ impl ModelInfo {
             outputs,
             output_index,
             output,
+            evidence,
             activation: activations[output_index],
             input_range,
             range_convention: RangeConvention::find(root, entry.graph, input_port.tensor),

@@ -2,6 +2,7 @@
 
 mod activation;
 mod entry_point;
+mod evidence_output;
 mod image_input;
 mod input_range;
 mod scores_output;

@@ -42,7 +42,7 @@ impl Scratch {
     /// Allocates rows that are long enough for `plan`.
     pub fn new(plan: &Plan) -> Self {
         let line_len = plan.passes.iter().map(Pass::line_len).max().unwrap_or(0);
-        let Mapping { columns, rows, transposed } = plan.mapping;
+        let Mapping { columns, rows, transposed, .. } = plan.mapping;
         let picture = if transposed { columns.len * rows.len } else { 0 };
         let channel = if plan.target.adjacent() == 1 { columns.len.max(rows.len) } else { 0 };
         Self {
