@@ -4,13 +4,16 @@ The first blocks work on many pixels: with an input of 184 x 184, stem and first
 one inference with XNNPACK (x86-64, one thread).
 
 narrowed() removes the hidden channels of each block that contribute least to its output. It keeps most of what the
-weights know, where a network of half the width would need a training on ImageNet.
+weights know, where a network of half the width would need a training on ImageNet. repair() brings back more of it.
 """
 
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from catdog_train.inverted import EPSILON, Block, build
 
@@ -18,6 +21,9 @@ from catdog_train.inverted import EPSILON, Block, build
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 FIRST = "expanded_conv"  # the name of the first block
 EARLY_BLOCKS = 3
+# The last block of each stage but the first one.
+STAGE_ENDS = (2, 5, 9, 12, 15, 16)
+REPAIR_LEARNING_RATE = 1e-3
 # Hidden channels come in multiples of this number, which vector instructions like.
 MULTIPLE = 8
 # Images that are run at a time, places that are taken of each, and the weight penalty of the fit, relative to the mean
@@ -126,3 +132,39 @@ def chosen_weights(
         variance = np.ones_like(weights[3])
         return [np.sqrt(variance + EPSILON), bias.astype(np.float32), np.zeros_like(weights[2]), variance]
     return weights
+
+
+def repair(narrow: Any, wide: Any, batches: Iterable[Any], steps: int) -> None:
+    """Trains `narrow`, made by narrowed() from `wide`, so that its stages have the outputs of those of `wide`.
+
+    `batches` has `steps` batches of images in -1..1; labels are not needed. The loss is the mean squared difference at
+    the end of each stage, relative to the variance of each channel.
+    """
+    ends = [stage_end(narrow, index) for index in STAGE_ENDS]
+    student = keras.Model(narrow.input, [narrow.get_layer(end).output for end in ends])
+    teacher = keras.Model(wide.input, [wide.get_layer(end).output for end in ends])
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(REPAIR_LEARNING_RATE, steps))
+    variables = student.trainable_variables
+    optimizer.build(variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(images: Any) -> Any:
+        wanted = teacher(images, training=False)
+        with tf.GradientTape() as tape:
+            loss = 0.0
+            # The statistics of the batch normalization stay.
+            for found, target in zip(student(images, training=False), wanted):
+                variance = tf.math.reduce_variance(target, [0, 1, 2]) + 1e-3
+                loss += tf.reduce_mean(tf.square(found - target) / variance) / len(ends)
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    bar = keras.utils.Progbar(steps, unit_name="repair", interval=1.0 if sys.stdout.isatty() else 60.0)
+    for images in batches:
+        bar.add(1, [("loss", float(step(images)))])
+
+
+def stage_end(network: Any, block: int) -> str:
+    """Returns the name of the last layer of a block, given by its number."""
+    name = f"block_{block}"
+    return f"{name}_add" if f"{name}_add" in [part.name for part in network.layers] else f"{name}_project_BN"

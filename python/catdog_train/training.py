@@ -11,7 +11,7 @@ import json
 import math
 import pathlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -28,6 +28,8 @@ CALIBRATION_IMAGES = 400
 MIN_EPOCH_IMAGES = 1500
 # The number of images that say which channels are kept when the network is narrowed.
 NARROWING_IMAGES = 160
+# The steps that bring back what the network lost when it was narrowed.
+REPAIR_STEPS = 800
 # The number of images that the last layer is initialized with, at least.
 INITIAL_IMAGES = 6000
 STATE = "state.json"
@@ -123,7 +125,17 @@ def narrowed(options: argparse.Namespace, task: Task, base: Any) -> Any:
     batches = augment.whole_images(some.images, some.labels, options.size, options.batch)
     images = np.concatenate([images.numpy() for images, _ in batches])[:NARROWING_IMAGES]
     print(f"narrowing the network to {early:g} and {late:g} of its hidden channels", flush=True)
-    return mobilenet.narrowed(base, images, early, late)
+    narrow = mobilenet.narrowed(base, images, early, late)
+    crops = itertools.islice(batches_for_ever(options, task), REPAIR_STEPS)
+    mobilenet.repair(narrow, base, crops, REPAIR_STEPS)
+    return narrow
+
+
+def batches_for_ever(options: argparse.Namespace, task: Task) -> Iterator[Any]:
+    """Yields batches of augmented images without end."""
+    for epoch in itertools.count(augment.INITIAL_EPOCH + 1):
+        for batch in augment.training_set(task, options, epoch):
+            yield batch.images
 
 
 def fit_places(options: argparse.Namespace, task: Task, model: Any, weights: np.ndarray, steps: int) -> None:
