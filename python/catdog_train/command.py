@@ -34,9 +34,9 @@ except ImportError as error:
 # machines.
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {
-        "size": 192,
-        "width": [0.5, 1.0],
-        "head": "places",
+        "size": 224,
+        "width": [1.0, 1.0],
+        "head": "average",
         "cut": "block_16_expand_relu,out_relu",
         "channels": 512,
         "epochs": 3,
@@ -44,10 +44,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "blend": 0.5,
     },
     "nano": {
-        "size": 144,
-        "width": [0.5, 0.7],
-        "head": "places",
-        "cut": "block_13_expand_relu",
+        "size": 160,
+        "width": [1.0, 1.0],
+        "head": "average",
+        "cut": "block_12_expand_relu",
         "channels": None,
         "epochs": 8,
         "learning_rate": 3e-4,

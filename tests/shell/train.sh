@@ -200,7 +200,7 @@ for wrong in blue blue=x blue=9-8 blue=1000 blue=1-5,red=5-9; do
 done
 refused "the network has no layer block_99" --data data --cut block_2_add,block_99
 refused "the network has no layer Conv_9" --data data --first-layer Conv_9
-refused "--head places needs layers of one size, not block_2_add 8 x 8, " --data data --cut block_2_add,out_relu
+refused "--head places needs layers of one size, not block_2_add 8 x 8, " --data data --head places --cut block_2_add,out_relu
 refused "--masks: there is no folder nowhere" --data data --masks nowhere
 refused "--hold-back: nowhere cannot be read" --data data --hold-back nowhere
 refused "--hold-back: project.tm has a line that is not a class, a tab and a path" --data data --hold-back project.tm
