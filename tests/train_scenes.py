@@ -3,6 +3,7 @@
 Run by scripts/test.sh.
 """
 
+import argparse
 import io
 import pathlib
 import pickle
@@ -16,7 +17,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
-from catdog_train import compose, dataset, measures, torch_file
+from catdog_train import compose, dataset, masks, measures, torch_file
 from catdog_train.dataset import InputError
 
 RED, GREEN, BLUE = (230, 20, 20), (20, 200, 20), (20, 20, 230)
@@ -205,6 +206,54 @@ class TorchFile(unittest.TestCase):
         for data in (b"", b"PK\x03\x04", whole[:-4], whole[: len(whole) // 2], pickle.dumps(1) * 5):
             with self.assertRaises(ValueError):
                 torch_file.read(io.BytesIO(data))
+
+
+class RedIsOne:
+    """Stands in for a segmentation model: red pixels have the class 1, blue ones 2, all others 0."""
+
+    def classes_of(self, image: Image.Image) -> np.ndarray:
+        """Returns the class of each pixel."""
+        pixels = np.asarray(image.convert("RGB"), np.int32)
+        red, blue = (pixels[..., channel] - pixels[..., 1] > 100 for channel in (0, 2))
+        return np.where(red, 1, np.where(blue, 2, 0))
+
+
+class Masks(unittest.TestCase):
+    """Masks by a segmentation model."""
+
+    def test_a_mask_that_is_too_small_too_large_or_unsure_is_not_usable(self) -> None:
+        classes = np.zeros((10, 10), int)
+        classes[2:6, 2:6] = 8
+        found = masks.mask_of(classes, [8], [8, 12])
+        assert found is not None
+        self.assertEqual(found.sum(), 16)
+        for rows, value in ((slice(0, 10), 8), (slice(6, 8), 12)):
+            other = classes.copy()
+            other[rows] = value
+            self.assertIsNone(masks.mask_of(other, [8], [8, 12]))
+        self.assertIsNone(masks.mask_of(np.eye(10, dtype=int)[:, :] * 8 * (np.arange(10) < 2), [8], [8]))
+        # What is a thing of no class folder, such as the person who holds the cat, does not matter.
+        classes[7:9] = 15
+        self.assertIsNotNone(masks.mask_of(classes, [8], [8, 12]))
+
+    def test_masks_lie_where_the_training_looks_for_them(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            for folder, color in (("reds", RED), ("blues", BLUE)):
+                place = root / "photos" / folder
+                place.mkdir(parents=True)
+                photo = Image.new("RGB", (64, 48), GREEN)
+                photo.paste(color, (10, 10, 30, 40))
+                photo.save(place / "1.png")
+                Image.new("RGB", (64, 48), GREEN).save(place / "2.png")
+            options = argparse.Namespace(
+                data=str(root / "photos"), out=str(root / "masks"), classes=masks.groups("reds=1,blues=2")
+            )
+            self.assertEqual(masks.make_masks(options, RedIsOne()), (4, 2))
+            self.assertEqual(masks.make_masks(options, RedIsOne()), (4, 2))
+            files, _, _ = dataset.find_images([root / "photos"], masks=root / "masks")
+            with_mask = {f"{file.path.parent.name}/{file.path.name}" for file in files if file.mask}
+            self.assertEqual(with_mask, {"reds/1.png", "blues/1.png"})
 
 
 class Places(unittest.TestCase):
