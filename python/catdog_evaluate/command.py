@@ -58,7 +58,7 @@ def check_outputs(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Runs the whole evaluation: prints the report and writes the requested files."""
     check_outputs(options)
-    classes = files.find_classes(options.directory)
+    classes = files.find_classes(options.directory, options.root)
     runner = Runner(load_gstreamer(), options.model, options.labels, options.properties)
     # One frame is classified first, so that an unusable model or unrelated folders are reported before a long video is
     # decoded.
@@ -127,6 +127,7 @@ def main() -> int:
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--model")
     parser.add_argument("--labels")
+    parser.add_argument("--root", type=pathlib.Path)
     parser.add_argument("--set", action="append", default=[], dest="properties")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)

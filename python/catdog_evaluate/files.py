@@ -38,26 +38,27 @@ def files_by_prefix(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     return classes
 
 
-def files_of_list(listing: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Returns the files in a list with lines of class, tab and path. A relative path is relative to the list."""
+def files_of_list(listing: pathlib.Path, root: pathlib.Path | None) -> dict[str, list[pathlib.Path]]:
+    """Returns the files in a list with lines of class, tab and path. A relative path is relative to `root`, or to the
+    list if it is None."""
     classes: dict[str, list[pathlib.Path]] = {}
     for number, line in enumerate(listing.read_text("utf-8", "surrogateescape").splitlines(), 1):
         name, tab, path = line.partition("\t")
         if not (name and tab and path):
             raise UnusableError(f"{listing}, line {number}: expected a class, a tab and a path")
-        classes.setdefault(name, []).append(listing.parent / path)
+        classes.setdefault(name, []).append((root or listing.parent) / path)
     return classes
 
 
-def find_classes(directory: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+def find_classes(directory: pathlib.Path, root: pathlib.Path | None = None) -> dict[str, list[pathlib.Path]]:
     """Returns the files of each class folder, or of each file name prefix if there are no class folders. `directory`
-    can also be a list of files, as models/train writes it.
+    can also be a list of files, as models/train writes it, whose relative paths start at `root`.
 
     Raises UnusableError for a folder without images and for fewer than two classes.
     """
     try:
         if directory.is_file():
-            return checked(directory, files_of_list(directory))
+            return checked(directory, files_of_list(directory, root))
         folders = [path for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
         if folders:
             classes = {path.name: files_of_class(path) for path in folders}

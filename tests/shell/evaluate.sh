@@ -196,6 +196,15 @@ done >birds.tsv
 expect_status 0 "$evaluate" birds.tsv --model "$model" --json listed.json
 check_json listed.json "s['confusion'] == $($python -c 'import json; print(json.load(open("birds.json"))["summary"]["confusion"])')"
 expect_in stdout "warning: 4 images of Herons are few: the true share of right answers is between 15 % and 85 %"
+# Relative paths start at --root.
+mkdir lists
+sed "s|\t$PWD/|\t|" birds.tsv >lists/relative.tsv
+expect_status 0 "$evaluate" lists/relative.tsv --root . --model "$model" --json relative.json
+check_json relative.json "s['confusion'] == $($python -c 'import json; print(json.load(open("birds.json"))["summary"]["confusion"])')"
+expect_status 2 "$evaluate" lists/relative.tsv --root missing
+expect_in stderr "there is no folder missing"
+expect_status 2 "$evaluate" birds --root .
+expect_in stderr "--root is for a list of files; birds is a folder"
 printf 'heron\tbirds/Herons/heron-1.jpg\nnewt birds/newt/newt-1.jpg\n' >wrong.tsv
 
 # A photo with an orientation tag is rotated: a frame of the demo clip upright, lying without the tag, and lying with
