@@ -176,17 +176,20 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
     const SEARCHES: u64 = FRAMES / 48 + 1;
     let _serial = SERIAL.lock();
     init();
-    // Blue is a class of both models.
+    // No class of MODEL is accepted in noise. Blue is a class of the other model.
     let (luma, quarter) = (1920 * 1080, 1920 * 1080 / 4);
     let blue = [vec![32; luma], vec![240; quarter], vec![118; quarter]].concat();
+    let noise = noise(luma + 2 * quarter, 1);
     let with_evidence = "evidence/places.tflite";
+    // The relation metadata of an accepted class takes two lists, of confidences and of names.
+    let accepted = if cfg!(feature = "analytics") { 3 } else { 1 };
     for (name, properties, each) in [
         (MODEL, &[("mode", "sync")][..], 1),
         (MODEL, &[("mode", "async")], 1),
         (MODEL, &[("region", "0.1,0.1,0.5,0.5"), ("draw-region", "true")], 1),
         (MODEL, &[("active", "false")], 0),
-        (with_evidence, &[("mode", "sync"), ("draw-box", "true")], 1),
-        (with_evidence, &[("mode", "async")], 1),
+        (with_evidence, &[("mode", "sync"), ("draw-box", "true")], accepted),
+        (with_evidence, &[("mode", "async")], accepted),
     ] {
         let element = gst::ElementFactory::make("catdogfilter")
             .property("model-file", model(name).to_str().unwrap())
@@ -199,7 +202,8 @@ fn the_element_allocates_once_per_frame_for_its_metadata() {
         let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
         harness.set_src_caps(caps("I420", 1920, 1080));
         harness.play();
-        let picture = frame(0, blue.clone());
+        let pixels = if name == with_evidence { &blue } else { &noise };
+        let picture = frame(0, pixels.clone());
         let mut push = || {
             harness.push(picture.copy()).unwrap();
             harness.pull().unwrap()
