@@ -256,6 +256,25 @@ class Masks(unittest.TestCase):
             self.assertEqual(with_mask, {"reds/1.png", "blues/1.png"})
 
 
+    def test_the_mask_of_a_turned_photo_is_upright(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            (root / "photos/reds").mkdir(parents=True)
+            turned = Image.Exif()
+            turned[0x0112] = 6  # stored on its left side
+            photo = Image.new("RGB", (64, 64), GREEN)
+            photo.paste(RED, (0, 0, 20, 64))
+            photo.save(root / "photos/reds/1.jpg", exif=turned, quality=95)
+            options = argparse.Namespace(
+                data=str(root / "photos"), out=str(root / "masks"), classes=masks.groups("reds=1")
+            )
+            self.assertEqual(masks.make_masks(options, RedIsOne()), (1, 1))
+            mask = np.asarray(Image.open(root / "masks/photos/reds/1.png"))
+            # Upright, the red part is at the top.
+            self.assertGreater(mask[:64].mean(), 200)
+            self.assertLess(mask[128:].mean(), 20)
+
+
 class Places(unittest.TestCase):
     """The logits of an image from those of its places."""
 

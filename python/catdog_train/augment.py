@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     """One training batch; all fields are tensors with one row per image."""
 
     images: Any  # augmented, -1..1
-    natural: Any  # the same crops, neither stretched nor changed, -1..1; undefined if another teacher is given
+    natural: Any  # the same crops, neither stretched nor changed, -1..1; stretched ones if they are not wanted
     alone: Any  # 0 for an image that was pasted onto another one, else 1
     close: Any  # 0 for an image whose box says that it shows a thing from afar, else 1
     targets: Any  # probabilities of the classes by a teacher
@@ -157,7 +157,7 @@ def change_light(images: Any, seed: Any) -> Any:
     return tf.clip_by_value(x, 0, 255)
 
 
-def training_set(task: Task, options: argparse.Namespace, epoch: int) -> Any:
+def training_set(task: Task, options: argparse.Namespace, epoch: int, natural_wanted: bool = False) -> Any:
     """Returns the batches of one epoch, as a dataset of `Batch`: every image once, in an order that depends on the
     epoch."""
     count, seed = len(task.images), options.seed
@@ -167,8 +167,6 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int) -> Any:
     wanted = tf.one_hot(labels, len(task.class_names)) if task.targets is None else task.targets
     targets = tf.constant(wanted, tf.float32)
     far = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) < MIN_CLOSE_AREA
-
-    natural_wanted = not options.teacher or epoch == INITIAL_EPOCH
 
     def one(position: Any) -> tuple[Any, ...]:
         index = order[position]

@@ -24,7 +24,7 @@ if not (3, 10) <= sys.version_info[:2] <= (3, 13):
     sys.exit(2)
 INSTALL = f"pip install -r {pathlib.Path(__file__).resolve().parents[1] / 'requirements' / 'train.txt'}"
 try:
-    from catdog_train import dataset
+    from catdog_train import dataset, scenes
     from catdog_train.dataset import InputError
 except ImportError as error:
     print(f"train: {error}: {INSTALL}", file=sys.stderr)
@@ -233,7 +233,7 @@ def read_task(
         [photo.file.box for photo in training],
         [photo.file.mask.read_bytes() if photo.file.mask else None for photo in training],
     )
-    options.scenes = scenes_per_epoch(options.scenes, task)
+    options.scenes = scenes.scenes_per_epoch(options.scenes, task)
     if options.masks:
         masks = len(task.masks) - task.masks.count(None)
         print(f"{masks} training images with a mask, {options.scenes} composed scenes in each epoch", flush=True)
@@ -273,16 +273,6 @@ def run() -> None:
     model = training.train(options, out, task, base, head)
     training.deliver(options, out, task, model)
     dataset.write_validation_list(out / VALIDATION, validation, task.class_names)
-
-
-def scenes_per_epoch(wanted: int | None, task: dataset.Task) -> int:
-    """Returns the number of scenes to compose for each epoch: `wanted`, or half as many as there are images. It is 0
-    without masks, or without images of the background class that show nothing special."""
-    kinds = zip(task.labels, task.masks, task.boxes)
-    places = any(label == task.background and mask is None and box is None for label, mask, box in kinds)
-    if not places or not any(task.masks):
-        return 0
-    return len(task.images) // 2 if wanted is None else wanted
 
 
 def notes_of_sizes(names: list[str], counts: list[int]) -> list[str]:

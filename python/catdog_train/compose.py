@@ -105,14 +105,8 @@ def frame_of(encoded: bytes, random: np.random.Generator) -> np.ndarray:
 
 def vacated(cut_out: CutOut, random: np.random.Generator, unsquash: float) -> tuple[np.ndarray, Box]:
     """Returns a photo whose thing is painted over with the colors around it, and the box where the thing was."""
-    photo, mask = decoded(cut_out.photo), Image.open(io.BytesIO(cut_out.mask)).convert("L")
-    width, height = photo.size
-    if width == height:
-        width = round(width * unsquash)
-    scale = SIDE / min(width, height)
-    size = (round(width * scale), round(height * scale))
-    photo, mask = photo.resize(size), mask.resize(size)
-    left, top, right, bottom = mask.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *size)
+    photo, mask = photo_and_mask(cut_out, unsquash, SIDE)
+    (width, height), (left, top, right, bottom) = photo.size, bounds(mask)
     covered = np.asarray(mask.filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.GaussianBlur(2)), np.float32) / 255
     image = np.asarray(photo, np.float32)
     visible = 1 - covered[..., None]
@@ -123,7 +117,7 @@ def vacated(cut_out: CutOut, random: np.random.Generator, unsquash: float) -> tu
         weights += share * blurred(255 * visible.repeat(3, 2), radius)[..., :1] / 255
     painted = colors / weights + random.normal(0, 6, covered.shape)[..., None]
     frame = image * (1 - covered[..., None]) + painted * covered[..., None]
-    box = (left / size[0], top / size[1], right / size[0], bottom / size[1])
+    box = (left / width, top / height, right / width, bottom / height)
     if random.random() < 0.5:
         frame, box = frame[:, ::-1], (1 - box[2], box[1], 1 - box[0], box[3])
     return np.clip(frame, 0, 255).astype(np.float32), box
@@ -149,19 +143,30 @@ def texture_of(encoded: bytes, shape: tuple[int, ...], random: np.random.Generat
 
 def piece(cut_out: CutOut, random: np.random.Generator, unsquash: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns the part of a photo that contains the thing, and its mask, in their true proportions."""
-    photo, mask = decoded(cut_out.photo), Image.open(io.BytesIO(cut_out.mask)).convert("L")
-    width, height = photo.size
-    if width == height:
-        width = round(width * unsquash)
-    photo, mask = photo.resize((width, height)), mask.resize((width, height))
-    inside = mask.point(lambda value: 255 * (value > 127)).getbbox()
-    box = inside or (0, 0, width, height)
+    photo, mask = photo_and_mask(cut_out, unsquash)
+    box = bounds(mask)
     image = np.asarray(photo.crop(box), np.float32)
     # Masks include a border of the old background.
     alpha = mask.crop(box).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(1.0))
     if random.random() < 0.5:
         return image[:, ::-1], np.asarray(alpha, np.float32)[:, ::-1] / 255
     return image, np.asarray(alpha, np.float32) / 255
+
+
+def photo_and_mask(cut_out: CutOut, unsquash: float, side: int | None = None) -> tuple[Image.Image, Image.Image]:
+    """Returns the photo and the mask in their true proportions, with `side` pixels on the shorter side if it is set."""
+    photo, mask = decoded(cut_out.photo), Image.open(io.BytesIO(cut_out.mask)).convert("L")
+    width, height = photo.size
+    if width == height:
+        width = round(width * unsquash)
+    scale = side / min(width, height) if side else 1
+    size = (round(width * scale), round(height * scale))
+    return photo.resize(size), mask.resize(size)
+
+
+def bounds(mask: Image.Image) -> tuple[int, int, int, int]:
+    """Returns the box of the thing in a mask, in pixels: left, top, right, bottom; the whole mask if it is empty."""
+    return mask.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *mask.size)
 
 
 def place(

@@ -43,6 +43,8 @@ MAX_DAMAGED = 0.1
 # Images larger than this multiple of the input size are downscaled when they are read. Random crops stay sharp.
 MAX_SCALE = 2.5
 EXIF_ORIENTATION = 0x0112
+# What Pillow raises for a file that cannot be decoded.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 # The box of a thing as shares of the image: left, top, right, bottom.
@@ -194,8 +196,13 @@ def mask_of(image: pathlib.Path, masks: pathlib.Path | None) -> pathlib.Path | N
     """Returns the mask of an image, or None if there is none."""
     if masks is None:
         return None
-    mask = masks / image.parent.parent.name / image.parent.name / f"{image.stem}.png"
+    mask = place_of_mask(image, masks)
     return mask if mask.is_file() else None
+
+
+def place_of_mask(image: pathlib.Path, masks: pathlib.Path) -> pathlib.Path:
+    """Returns where the mask of an image is in the folder `masks`."""
+    return masks / image.parent.parent.name / image.parent.name / f"{image.stem}.png"
 
 
 def read_boxes(file: pathlib.Path) -> dict[pathlib.Path, Box]:
@@ -353,7 +360,7 @@ def read_images(files: Sequence[ImageFile], size: int) -> tuple[list[Photo], lis
     for file in files:
         try:
             photos.append(read_image(file, size))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             damaged[file.path.parent].append(f"{file.path} cannot be read: {error}")
     for folder, messages in damaged.items():
         if len(messages) > max(1, MAX_DAMAGED * counts[folder]):

@@ -10,6 +10,7 @@ mask: MASKS/train/cats/1.png for DATA/train/cats/1.jpg. What exists is not made 
 """
 
 import argparse
+import io
 import pathlib
 import sys
 from typing import Any
@@ -87,24 +88,25 @@ def make_masks(options: argparse.Namespace, model: Any) -> tuple[int, int]:
     things = [number for numbers in options.classes.values() for number in numbers]
     for folder in dataset.data_folders(options.data):
         for name, wanted in options.classes.items():
-            place = pathlib.Path(options.out) / folder.name / name
             for photo in sorted((folder / name).glob("*")) if (folder / name).is_dir() else []:
                 if photo.suffix.lower() not in dataset.SUFFIXES:
                     continue
                 photos += 1
-                target = place / f"{photo.stem}.png"
+                target = dataset.place_of_mask(photo, pathlib.Path(options.out))
                 if target.exists():
                     masks += 1
                     continue
                 try:
-                    classes = model.classes_of(Image.open(photo))
-                except OSError as error:
+                    # Upright, as the training reads it.
+                    encoded = dataset.read_image(dataset.ImageFile(photo, 0, ""), SIDE).encoded
+                    classes = model.classes_of(Image.open(io.BytesIO(encoded)))
+                except dataset.UNREADABLE as error:
                     print(f"skipped: {photo} cannot be read: {error}")
                     continue
                 mask = mask_of(classes, wanted, things)
                 if mask is None:
                     continue
-                place.mkdir(parents=True, exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 picture = Image.fromarray((255 * mask).astype(np.uint8))
                 picture.resize((SIDE, SIDE), Image.Resampling.BOX).save(target)
                 masks += 1

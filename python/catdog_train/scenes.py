@@ -10,11 +10,28 @@ from catdog_train import compose
 from catdog_train.dataset import Task
 
 
+def scenes_per_epoch(wanted: int | None, task: Task) -> int:
+    """Returns the number of scenes to compose for each epoch: `wanted`, or half as many as there are images. It is 0
+    without masks, or without images of the background class that show nothing special."""
+    if not plain_backgrounds(task) or not any(task.masks):
+        return 0
+    return len(task.images) // 2 if wanted is None else wanted
+
+
+def plain_backgrounds(task: Task) -> list[bytes]:
+    """Returns the images of the background class without a mask or a box: those with one show something that stands
+    out."""
+    kinds = zip(task.images, task.labels, task.masks, task.boxes)
+    return [
+        image for image, label, mask, box in kinds if label == task.background and mask is None and box is None
+    ]
+
+
 def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
     """Returns the task with `options.scenes` more training images: scenes that are composed anew for every epoch.
 
     Things come from the images with masks, each class equally often; places come from the images of the background
-    class without a mask or a box, because those with one show something that stands out.
+    class that are plain_backgrounds().
     """
     if not options.scenes:
         return task
@@ -28,11 +45,7 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
         for wanted in range(classes)
     ]
     filled = [label for label in range(classes) if cut_outs[label]]
-    backgrounds = [
-        image
-        for image, label, mask, box in zip(task.images, task.labels, task.masks, task.boxes)
-        if label == task.background and mask is None and box is None
-    ]
+    backgrounds = plain_backgrounds(task)
     background = task.background
     assert background is not None
 

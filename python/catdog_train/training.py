@@ -68,7 +68,7 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     for epoch in range(done, options.epochs):
         if options.dropout:
             model.get_layer("dropout").seed_generator.state.assign([options.seed, epoch])
-        batches = augment.training_set(scenes.with_scenes(task, options, epoch), options, epoch)
+        batches = augment.training_set(scenes.with_scenes(task, options, epoch), options, epoch, not options.teacher)
         trainer.epoch(batches, f"epoch {epoch + 1}/{options.epochs}", steps)
         scores = trainer.averaged_scores(validation)
         print("   " + measures.summary(scores, np.array(task.validation_labels), task.background), flush=True)
@@ -156,7 +156,8 @@ def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[A
     2.7 % instead of 1.3 % of the cats wrong on sources that were left out.
     """
     some = part(task, max(1, len(task.images) // INITIAL_IMAGES))
-    crops = ((batch.natural, batch.labels) for batch in augment.training_set(some, options, augment.INITIAL_EPOCH))
+    batches = augment.training_set(some, options, augment.INITIAL_EPOCH, natural_wanted=True)
+    crops = ((batch.natural, batch.labels) for batch in batches)
     whole = augment.whole_images(some.images, some.labels, options.size, options.batch)
     return itertools.chain(crops, whole)
 
