@@ -255,7 +255,6 @@ class Masks(unittest.TestCase):
             with_mask = {f"{file.path.parent.name}/{file.path.name}" for file in files if file.mask}
             self.assertEqual(with_mask, {"reds/1.png", "blues/1.png"})
 
-
     def test_the_mask_of_a_turned_photo_is_upright(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)

@@ -22,9 +22,7 @@ def plain_backgrounds(task: Task) -> list[bytes]:
     """Returns the images of the background class without a mask or a box: those with one show something that stands
     out."""
     kinds = zip(task.images, task.labels, task.masks, task.boxes)
-    return [
-        image for image, label, mask, box in kinds if label == task.background and mask is None and box is None
-    ]
+    return [image for image, label, mask, box in kinds if label == task.background and mask is None and box is None]
 
 
 def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
