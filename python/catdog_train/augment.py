@@ -32,8 +32,14 @@ class Batch(NamedTuple):
     close: Any  # 0 for an image whose box says that it shows a thing from afar, else 1
     targets: Any  # probabilities of the classes by a teacher
     labels: Any
+    # (n, COVER_SIDE, COVER_SIDE): the share of each part of the image that the thing covers, 0 for the background class,
+    # UNKNOWN without a mask
+    cover: Any
 
 
+# The width and height of the maps that say where the thing is, and their value if it is not known.
+COVER_SIDE = 48
+UNKNOWN = -1.0
 # Limits of the random crop: its smallest share of the image area, and its width divided by its height in pixels.
 MIN_CROP_AREA = 0.35
 MIN_ASPECT, MAX_ASPECT = 0.5, 2.2
@@ -52,10 +58,10 @@ SHARE_HIDDEN = 0.2
 INITIAL_EPOCH = 998
 
 
-def random_crops(raw: Any, box: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any]:
+def random_crops(raw: Any, cover: Any, box: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any, Any]:
     """Returns two versions (size, size, 3) of an encoded image: a random crop stretched to the square, and the same
-    place with its own proportions. Both are mirrored in half of the cases. The crop contains `box` (left, top, right,
-    bottom as shares of the image).
+    place with its own proportions. The third result is the stretched crop of its map `cover` (height, width, 1). All are
+    mirrored in half of the cases. The crop contains `box` (left, top, right, bottom as shares of the image).
 
     The second one is the square around the crop, as far as the image reaches. A square image is assumed to be a frame
     that was `unsquash` times as wide as high and has been squashed.
@@ -78,12 +84,20 @@ def random_crops(raw: Any, box: Any, size: int, seed: Any, unsquash: float) -> t
     square_left = tf.clip_by_value(left + (wide - square_wide) / 2, 0, 1 - square_wide)
     boxes = (top, left, high, wide), (square_top, square_left, square_high, square_wide)
     stretched, natural = (crop(image, size, *box) for box in boxes)
+    covered = crop(cover, COVER_SIDE, *boxes[0])
     mirror = u[4] < 0.5
-    return tuple(tf.where(mirror, tf.reverse(part, [1]), part) for part in (stretched, natural))
+    return tuple(tf.where(mirror, tf.reverse(part, [1]), part) for part in (stretched, natural, covered))
+
+
+def read_cover(mask: Any, is_background: Any) -> Any:
+    """Returns the map of an encoded mask (an empty string without one) before any crop: (height, width, 1)."""
+    unknown = tf.fill([COVER_SIDE, COVER_SIDE, 1], tf.where(is_background, 0.0, UNKNOWN))
+    known = ~is_background & (tf.strings.length(mask) > 0)
+    return tf.cond(known, lambda: tf.cast(tf.io.decode_png(mask, 1), tf.float32) / 255, lambda: unknown)
 
 
 def crop(image: Any, size: int, top: Any, left: Any, high: Any, wide: Any) -> Any:
-    """Returns a crop resized to (size, size, 3). The box is given in shares of the image's height and width."""
+    """Returns a crop resized to (size, size, channels). The box is given in shares of the image's height and width."""
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     part = tf.image.crop_to_bounding_box(
         image,
@@ -105,14 +119,16 @@ def decode(raw: Any) -> Any:
     return tf.cast(tf.io.decode_image(raw, channels=3, expand_animations=False), tf.float32)
 
 
-def paste_on_background(images: Any, labels: Any, background: int | None, far: Any, seed: Any) -> tuple[Any, Any]:
+def paste_on_background(
+    images: Any, covers: Any, labels: Any, background: int | None, far: Any, seed: Any
+) -> tuple[Any, Any, Any]:
     """Shrinks some images and pastes them onto an image with the label `background`; does nothing if it is None, and
     with the images that are `far`, whose things are small already.
 
-    Returns the images, and for each image whether it was pasted.
+    Returns the images, their maps, and for each image whether it was pasted.
     """
     if background is None:
-        return images, tf.zeros_like(labels, tf.bool)
+        return images, covers, tf.zeros_like(labels, tf.bool)
     count = tf.shape(images)[0]
     u = tf.random.stateless_uniform([5, count], seed)
     behind = tf.cast(u[0] * tf.cast(count, tf.float32), tf.int32)
@@ -122,7 +138,10 @@ def paste_on_background(images: Any, labels: Any, background: int | None, far: A
     boxes = tf.stack([top, left, top + 1 / scale, left + 1 / scale], 1)
     side = tf.shape(images)[1]
     small = tf.image.crop_and_resize(images, boxes, tf.range(count), [side, side], extrapolation_value=-1)
-    return tf.where(small >= 0, small, tf.gather(images, behind)), chosen
+    small_covers = tf.image.crop_and_resize(covers, boxes, tf.range(count), [COVER_SIDE, COVER_SIDE])
+    unknown = tf.reduce_min(covers, [1, 2, 3], keepdims=True) < 0
+    covers = tf.where(unknown, covers, small_covers)
+    return tf.where(small >= 0, small, tf.gather(images, behind)), covers, chosen
 
 
 def change_light(images: Any, seed: Any) -> Any:
@@ -163,6 +182,8 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int, natural_wa
     count, seed = len(task.images), options.seed
     order = tf.random.experimental.stateless_shuffle(tf.range(count), [seed, epoch])
     raws, labels = tf.constant(task.images), tf.constant(task.labels, tf.int32)
+    masks = tf.constant([mask or b"" for mask in task.masks])
+    is_background = tf.equal(labels, -1 if task.background is None else task.background)
     boxes = tf.constant([box or NO_BOX for box in task.boxes], tf.float32)
     wanted = tf.one_hot(labels, len(task.class_names)) if task.targets is None else task.targets
     targets = tf.constant(wanted, tf.float32)
@@ -171,17 +192,17 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int, natural_wa
     def one(position: Any) -> tuple[Any, ...]:
         index = order[position]
         place = tf.stack([seed * 1000 + epoch, position])
-        crops = random_crops(raws[index], boxes[index], options.size, place, options.unsquash)
-        if not natural_wanted:
-            crops = crops[0], crops[0]
-        return *crops, far[index], targets[index], labels[index]
+        cover = read_cover(masks[index], is_background[index])
+        images, natural, cover = random_crops(raws[index], cover, boxes[index], options.size, place, options.unsquash)
+        natural = natural if natural_wanted else images
+        return images, natural, cover, far[index], targets[index], labels[index]
 
-    def batch(position: Any, images: Any, natural: Any, far: Any, targets: Any, labels: Any) -> Batch:
+    def batch(position: Any, images: Any, natural: Any, cover: Any, far: Any, targets: Any, labels: Any) -> Batch:
         place = tf.stack([seed * 1000 + epoch, tf.cast(position, tf.int32)])
-        images, pasted = paste_on_background(images, labels, task.background, far, place + count)
+        images, cover, pasted = paste_on_background(images, cover, labels, task.background, far, place + count)
         images = change_light(images, place + 2 * count)
         alone, close = (1 - tf.cast(flags, tf.float32) for flags in (pasted | far, far))
-        return Batch(images / 127.5 - 1, natural / 127.5 - 1, alone, close, targets, labels)
+        return Batch(images / 127.5 - 1, natural / 127.5 - 1, alone, close, targets, labels, cover[..., 0])
 
     images = tf.data.Dataset.range(count, output_type=tf.int32).map(one, 2, deterministic=True)
     batches = images.batch(options.batch, drop_remainder=count >= options.batch).enumerate()

@@ -130,8 +130,8 @@ def parse_arguments() -> argparse.Namespace:
         command_line.error(f"--size must be a multiple of 8, not {options.size}")
     if options.channels and options.channels > 1280:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
-    if min(options.width) < 1 and options.backbone and options.backbone.endswith(".pth"):
-        command_line.error("--width must be 1,1 for EfficientNet-Lite")
+    if min(options.width) < 1 and options.backbone and options.backbone.endswith((".pth", ".tflite")):
+        command_line.error("--width must be 1,1 for EfficientNet-Lite and DeepLab")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
     if not 0 < options.validation <= 0.5:
@@ -261,6 +261,8 @@ def run() -> None:
     resumes = (out / training.STATE).exists()
     base, head = (None, None) if resumes else network.load_backbone(options.size, options.backbone, options.seed)
     if base:
+        if head is None and options.imagenet and not options.teacher:
+            raise InputError(f"--imagenet: the backbone {options.backbone} knows nothing about the classes of ImageNet")
         base = training.narrowed(options, task, base)
         network.check_layers(base, options.cut, options.channels, options.first_layer, options.head)
     if options.teacher:

@@ -48,11 +48,13 @@ class CutOut(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A composed scene as JPEG, its label, and the box of the thing, which a scene of the background does not have."""
+    """A composed scene as JPEG, its label, and the box and the mask (PNG) of the thing, which a scene of the background
+    does not have."""
 
     encoded: bytes
     label: int
     box: Box | None
+    mask: bytes | None
 
 
 def compose(
@@ -79,9 +81,11 @@ def compose(
     if chosen.label == background and random.random() < SHARE_OUTLINE:
         image = texture_of(one_of(backgrounds, random), image.shape[:2], random)
     pasted = place(frame, image, mask, random, target)
-    frame, box = pasted or (frame, None)
+    frame, box, cover = pasted or (frame, None, np.zeros(frame.shape[:2], np.float32))
     label = chosen.label if pasted else background
-    return Scene(as_jpeg(degraded(frame, random), random), label, None if label == background else box)
+    frame, cover = degraded(frame, cover, random)
+    encoded = as_jpeg(frame, random)
+    return Scene(encoded, label, None, None) if label == background else Scene(encoded, label, box, as_mask(cover))
 
 
 def one_of(items: Sequence[Item], random: np.random.Generator) -> Item:
@@ -171,9 +175,9 @@ def bounds(mask: Image.Image) -> tuple[int, int, int, int]:
 
 def place(
     frame: np.ndarray, image: np.ndarray, mask: np.ndarray, random: np.random.Generator, target: Box | None = None
-) -> tuple[np.ndarray, Box] | None:
-    """Returns the frame with the piece pasted at a random place, or where `target` is, and its box; None if too little
-    of it is visible."""
+) -> tuple[np.ndarray, Box, np.ndarray] | None:
+    """Returns the frame with the piece pasted at a random place, or where `target` is, its box, and the mask of what is
+    pasted; None if too little of it is visible."""
     height, width = frame.shape[:2]
     wanted = height * np.exp(random.uniform(*np.log(HEIGHTS)))
     if target:
@@ -202,7 +206,9 @@ def place(
     if random.random() < 0.4:
         shade(result, (left + wide / 2, min(top + high, height)), wide, random)
     result[y0:y1, x0:x1] = around * (1 - alpha) + thing * alpha
-    return result, (x0 / width, y0 / height, x1 / width, y1 / height)
+    cover = np.zeros((height, width), np.float32)
+    cover[y0:y1, x0:x1] = alpha[..., 0]
+    return result, (x0 / width, y0 / height, x1 / width, y1 / height), cover
 
 
 def turned(image: np.ndarray, size: tuple[int, int], angle: float) -> np.ndarray:
@@ -231,18 +237,19 @@ def shade(frame: np.ndarray, foot: tuple[float, float], wide: float, random: np.
     frame *= (1 - random.uniform(0.2, 0.6) * np.exp(-2 * distance))[..., None]
 
 
-def degraded(frame: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def degraded(frame: np.ndarray, cover: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Returns the frame as a cheap camera would see it: through bars or mesh, in motion, at night, through a wide
-    lens."""
+    lens, which also moves the mask `cover`."""
     if random.random() < SHARE_BARREL:
-        frame = barrel(frame, random.uniform(0.08, 0.35))
+        strength = random.uniform(0.08, 0.35)
+        frame, cover = barrel(frame, strength), barrel(cover, strength)
     if random.random() < SHARE_BARS:
         frame = behind_bars(frame, random)
     if random.random() < SHARE_MOTION:
         frame = moving(frame, random)
     if random.random() < SHARE_NIGHT:
         frame = at_night(frame, random)
-    return frame
+    return frame, cover
 
 
 def barrel(frame: np.ndarray, strength: float) -> np.ndarray:
@@ -304,6 +311,13 @@ def mirrored(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def decoded(encoded: bytes) -> Image.Image:
     """Returns an encoded image in RGB."""
     return Image.open(io.BytesIO(encoded)).convert("RGB")
+
+
+def as_mask(cover: np.ndarray) -> bytes:
+    """Returns a mask as PNG."""
+    out = io.BytesIO()
+    Image.fromarray((cover * 255).astype(np.uint8)).save(out, "PNG", compress_level=1)
+    return out.getvalue()
 
 
 def as_jpeg(frame: np.ndarray, random: np.random.Generator) -> bytes:

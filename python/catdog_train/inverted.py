@@ -27,16 +27,16 @@ class Block(NamedTuple):
     outputs: int
 
 
-def build(blocks: Sequence[Block], size: int, name: str) -> Any:
+def build(blocks: Sequence[Block], size: int, name: str, last_channels: int = LAST_CHANNELS) -> Any:
     """Returns the network with random weights: (size, size, 3) in -1..1 to the activations before the average
-    (size / 32, size / 32, 1280), the last layer being `out_relu`."""
+    (size / 32, size / 32, last_channels), the last layer being `out_relu`."""
     image = keras.Input((size, size, 3))
     x = keras.layers.Conv2D(blocks[0].hidden, 3, 2, "same", use_bias=False, name="Conv1")(image)
     x = keras.layers.BatchNormalization(epsilon=EPSILON, name="bn_Conv1")(x)
     x = keras.layers.ReLU(6.0, name="Conv1_relu")(x)
     for block in blocks:
         x = append(x, block)
-    x = keras.layers.Conv2D(LAST_CHANNELS, 1, use_bias=False, name="Conv_1")(x)
+    x = keras.layers.Conv2D(last_channels, 1, use_bias=False, name="Conv_1")(x)
     x = keras.layers.BatchNormalization(epsilon=EPSILON, name="Conv_1_bn")(x)
     x = keras.layers.ReLU(6.0, name="out_relu")(x)
     return keras.Model(image, x, name=name)

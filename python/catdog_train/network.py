@@ -10,15 +10,18 @@ not averaged away, and the places tell where it is (Pinheiro and Collobert, "Fro
 with convolutional networks", CVPR 2015).
 """
 
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from catdog_train import efficientnet, mobilenet
+from catdog_train import deeplab, efficientnet, mobilenet
 from catdog_train.dataset import InputError
 
+# The suffixes of files with weights of other networks than MobileNetV2.
+EFFICIENTNET, DEEPLAB = ".pth", ".tflite"
 LAST_LAYER = "out_relu"
 LAST_CHANNELS = 1280
 IMAGENET_CLASSES = 1000
@@ -27,17 +30,20 @@ IMAGENET_CLASSES = 1000
 Layer = tuple[np.ndarray, np.ndarray]
 
 
-def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
+def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer | None]:
     """Returns the network up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
 
-    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). The head is the
-    kernel (1280, 1000) and the bias (1000) of the dense layer after the average of `out_relu`.
+    The network is MobileNetV2, also for a file of DeepLab (.tflite), which has no such head, or EfficientNet-Lite if
+    `source` is a file with weights of it (.pth). The head is the kernel (1280, 1000) and the bias (1000) of the dense
+    layer after the average of `out_relu`.
     `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
     weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
     loaded.
     """
-    if source.endswith(".pth"):
+    if source.endswith(EFFICIENTNET):
         return efficientnet.load(source, size)
+    if source.endswith(DEEPLAB):
+        return deeplab.load(source, size), None
     if source == "none":
         keras.utils.set_random_seed(seed)
         weights = keras.applications.MobileNetV2(weights=None).get_weights()
@@ -58,7 +64,7 @@ def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer]:
 
 def title(source: str) -> str:
     """Returns the name of the network that load_backbone() makes from a source, for the metadata."""
-    return "EfficientNet-Lite" if source.endswith(".pth") else "MobileNetV2 1.0"
+    return {EFFICIENTNET: "EfficientNet-Lite", DEEPLAB: "MobileNetV2"}.get(pathlib.Path(source).suffix, "MobileNetV2 1.0")
 
 
 def read_weights(file: str, classes: int) -> list[np.ndarray] | None:
@@ -81,8 +87,29 @@ def layer_names(names: str) -> list[str]:
 def check_layers(base: Any, names: str, channels: int | None, first: str | None, head: str) -> None:
     """Raises InputError if the network lacks a layer of `names` (a comma-separated list) or the layer `first`, or if
     the layers do not fit `head`."""
-    importance = np.zeros(LAST_CHANNELS)
+    importance = np.zeros(base.output_shape[-1])
     freeze(classifier(base, layer_names(names), channels, 2, 0.0, head, importance), first)
+
+
+@keras.saving.register_keras_serializable("catdog")
+class RelativeTo(keras.layers.Layer):
+    """Subtracts the logit of the background class from all logits at a place.
+
+    Without it, places with a clear background would outvote the few places that show a small thing: the background
+    class has the evidence 0 everywhere, and a thing has to be seen at one place only.
+    """
+
+    def __init__(self, background: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.background = background
+
+    def call(self, logits: Any) -> Any:
+        """Returns the differences; called by Keras."""
+        return logits - logits[..., self.background : self.background + 1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments; called by Keras when the model is saved."""
+        return super().get_config() | {"background": self.background}
 
 
 @keras.saving.register_keras_serializable("catdog")
@@ -103,16 +130,19 @@ def classifier(
     dropout: float,
     head: str,
     importance: np.ndarray | None = None,
+    background: int | None = None,
 ) -> Any:
     """Returns the model from images to logits: `base`, features, dropout, and the last layer `logits`.
 
-    `head` is `average` or `places`.
+    `head` is `average` or `places`; `background` is the label of the background class.
     """
     if head == "places":
         feature_map = features_at_places(base, cuts, channels, importance)
         shape = (None, 1, 1, feature_map.shape[-1])
         x = keras.layers.Dropout(dropout, noise_shape=shape, name="dropout")(feature_map)
         at_places = keras.layers.Conv2D(classes, 1, name="logits")(x)
+        if background is not None:
+            at_places = RelativeTo(background, name="relative_logits")(at_places)
         return keras.Model(base.input, LogMeanExp(name="image_logits")(at_places), name="classifier")
     x = keras.layers.Dropout(dropout, name="dropout")(features(base, cuts, channels, importance))
     logits = keras.layers.Dense(classes, name="logits")(x)
@@ -156,7 +186,7 @@ def cut_layers(base: Any, cuts: Sequence[str], channels: int | None, importance:
     """Returns the outputs of the layers `cuts`, the last one narrowed; arguments as in features()."""
     return [
         narrow_last_layer(base, channels, importance)
-        if cut == LAST_LAYER and channels not in (None, LAST_CHANNELS) and importance is not None
+        if cut == LAST_LAYER and channels and channels < base.output_shape[-1] and importance is not None
         else layer(base, cut).output
         for cut in cuts
     ]
@@ -185,6 +215,13 @@ def narrow_last_layer(base: Any, channels: int, importance: np.ndarray) -> Any:
 def most_important(importance: np.ndarray, channels: int) -> np.ndarray:
     """Returns the sorted indices of the `channels` largest numbers."""
     return np.sort(np.argsort(importance)[::-1][:channels])
+
+
+def fold_background(last: Any, background: int | None) -> None:
+    """Changes the weights of the layer `logits` so that RelativeTo(background) after it has nothing left to do."""
+    kernel, bias = last.get_weights()
+    if background is not None and kernel.ndim == 4:
+        last.set_weights([kernel - kernel[..., [background]], bias - bias[background]])
 
 
 def freeze(model: Any, first: str | None) -> None:

@@ -64,6 +64,6 @@ def with_scenes(task: Task, options: argparse.Namespace, epoch: int) -> Task:
         images=task.images + [scene.encoded for scene in made],
         labels=task.labels + [scene.label for scene in made],
         boxes=task.boxes + [scene.box for scene in made],
-        masks=task.masks + [None] * len(made),
+        masks=task.masks + [scene.mask for scene in made],
         targets=targets,
     )

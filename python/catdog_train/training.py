@@ -32,6 +32,9 @@ NARROWING_IMAGES = 160
 REPAIR_STEPS = 800
 # The number of images that the last layer is initialized with, at least.
 INITIAL_IMAGES = 6000
+# The weight of what the places say, relative to what the image says. A place shows a thing if it covers the share
+# COVERED of it, and lacks it if it covers less than MIN_COVER.
+PLACES_WEIGHT, COVERED, MIN_COVER = 0.5, 0.4, 0.02
 STATE = "state.json"
 # The learning rate of the last layer before the others are trained.
 HEAD_LEARNING_RATE = 1e-3
@@ -61,7 +64,7 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * options.epochs, warmup_target=options.learning_rate, warmup_steps=max(1, steps // 2)
     )
-    trainer = Trainer(model, schedule, options, weights, teacher.load(options, out))
+    trainer = Trainer(model, schedule, options, weights, task.background, teacher.load(options, out))
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
     validation = augment.whole_images(task.validation_images, task.validation_labels, options.size, options.batch)
@@ -101,8 +104,9 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
 
     dense, importance, chosen = regression.fit(x, wanted, weights), None, np.arange(features)
     if options.channels and network.LAST_LAYER in cuts:
-        importance = (np.abs(dense[0]).max(1) * x.std(0))[-network.LAST_CHANNELS :]
-        others = features - network.LAST_CHANNELS
+        last_channels = base.output_shape[-1]
+        importance = (np.abs(dense[0]).max(1) * x.std(0))[-last_channels:]
+        others = features - last_channels
         kept = network.most_important(importance, options.channels)
         chosen = np.concatenate([np.arange(others), others + kept])
         dense = regression.fit(x[:, chosen], wanted, weights)
@@ -110,7 +114,9 @@ def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base:
         student_features = network.features(base, cuts, options.channels, importance)
         deviation = x[:, chosen].std(0) + 1e-3
         teacher.save(out, teacher.build_teacher(initial, base, student_features, deviation, last_layer))
-    model = network.classifier(base, cuts, options.channels, classes, options.dropout, options.head, importance)
+    model = network.classifier(
+        base, cuts, options.channels, classes, options.dropout, options.head, importance, task.background
+    )
     last = model.get_layer("logits")
     last.set_weights([dense[0].reshape(last.kernel.shape), dense[1]])
     return model
@@ -141,7 +147,7 @@ def batches_for_ever(options: argparse.Namespace, task: Task) -> Iterator[Any]:
 def fit_places(options: argparse.Namespace, task: Task, model: Any, weights: np.ndarray, steps: int) -> None:
     """Trains the last layer alone, for one pass over the images: what fits averages does not fit single places."""
     network.freeze(model, "logits")
-    trainer = Trainer(model, HEAD_LEARNING_RATE, options, weights, None)
+    trainer = Trainer(model, HEAD_LEARNING_RATE, options, weights, task.background, None)
     batches = augment.training_set(
         scenes.with_scenes(task, options, augment.INITIAL_EPOCH), options, augment.INITIAL_EPOCH
     )
@@ -162,6 +168,31 @@ def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[A
     return itertools.chain(crops, whole)
 
 
+def places_loss(logits: Any, labels: Any, cover: Any, background: int) -> Any:
+    """Returns the cross-entropy at the places of each image (n), 0 where the masks do not tell what a place shows.
+
+    `logits` is (n, height, width, classes), `cover` as in augment.Batch. Places that the thing covers show its class, at
+    least the one that it covers most, and places without it the background class. Both kinds have the same weight, so
+    that a small thing counts as much as all that is around it.
+    """
+    rows, columns = logits.shape[1:3]
+    cover = tf.image.resize(cover[..., None], (rows, columns), antialias=True)[..., 0]
+    known = tf.reduce_min(cover, [1, 2], keepdims=True) >= 0
+    most = tf.reduce_max(cover, [1, 2], keepdims=True)
+    shows = known & (most > MIN_COVER) & (cover >= tf.minimum(COVERED, most))
+    lacks = known & (cover < MIN_COVER)
+    total = tf.zeros(tf.shape(labels))
+    kinds = tf.zeros_like(total)
+    for places, classes in ((shows, labels), (lacks, tf.fill(tf.shape(labels), background))):
+        wanted = tf.broadcast_to(classes[:, None, None], tf.shape(logits)[:3])
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits)
+        chosen = tf.cast(places, tf.float32)
+        count = tf.reduce_sum(chosen, [1, 2])
+        total += tf.reduce_sum(loss * chosen, [1, 2]) / tf.maximum(count, 1)
+        kinds += tf.cast(count > 0, tf.float32)
+    return total / tf.maximum(kinds, 1)
+
+
 class Trainer:
     """Trains a model with AdamW and keeps a moving average of its weights.
 
@@ -170,13 +201,21 @@ class Trainer:
     """
 
     def __init__(
-        self, model: Any, schedule: Any, options: argparse.Namespace, weights: np.ndarray, tutor: teacher.Teacher | None
+        self,
+        model: Any,
+        schedule: Any,
+        options: argparse.Namespace,
+        weights: np.ndarray,
+        background: int | None,
+        tutor: teacher.Teacher | None,
     ) -> None:
         self.model, self.decay, self.blend = model, options.average, options.blend
-        features = model.get_layer("dropout").input
+        features, at_places = model.get_layer("dropout").input, model.output
         if len(features.shape) == 4:
             features = keras.layers.GlobalAveragePooling2D(name="averages")(features)
-        self.features_and_logits = keras.Model(model.input, [features, model.output])
+            at_places = model.get_layer("image_logits").input
+        self.outputs = keras.Model(model.input, [features, at_places, model.output])
+        self.background = background if at_places is not model.output else None
         self.optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-4, global_clipnorm=5.0)
         self.optimizer.build(model.trainable_variables)
         self.first = [tf.Variable(v) for v in model.trainable_variables]
@@ -197,8 +236,10 @@ class Trainer:
         wanted = tf.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
         wanted = (1 - share) * wanted + share * taught
         with tf.GradientTape() as tape:
-            features, logits = self.features_and_logits(batch.images, training=True)
+            features, at_places, logits = self.outputs(batch.images, training=True)
             loss = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+            if self.background is not None:
+                loss += PLACES_WEIGHT * places_loss(at_places, labels, batch.cover, self.background)
             loss = tf.reduce_mean(loss * tf.gather(self.class_weights, labels))
             if self.tutor:
                 distance = tf.reduce_mean(tf.square(self.tutor[1](features) - teacher_features), 1)
@@ -267,6 +308,7 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     float_logits = model.predict(np.concatenate(validation), verbose=0)
 
     last = model.get_layer("logits")
+    network.fold_background(last, task.background)
     exported = keras.Model(model.input, last.output)
     first = export.quantized(exported, options.size, samples)
     # The mean rounding error of each class is subtracted from its bias. Without this correction, the model reports
