@@ -92,8 +92,9 @@ def save_epoch(trainer: "Trainer", out: pathlib.Path, done: int) -> None:
 def initialize(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any, head: Any) -> Any:
     """Returns the network with its last layer fitted to the first features. Writes the teacher, unless one is given."""
     classes, cuts = len(task.class_names), network.layer_names(options.cut)
-    initial = teacher.initial_model(base, head, cuts, list(options.imagenet.values()))
-    features = initial.output_shape[-1] - (len(options.imagenet) + 1 if options.imagenet else 0)
+    groups = list(options.imagenet.values()) if head else []
+    initial = teacher.initial_model(base, head, cuts, groups)
+    features = initial.output_shape[-1] - (len(groups) + 1 if groups else 0)
     x, labels = regression.collect_outputs(
         initial_batches(options, task), lambda images: initial(images, training=False)
     )
