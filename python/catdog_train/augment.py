@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     targets: Any  # probabilities of the classes by a teacher
     labels: Any
     # (n, COVER_SIDE, COVER_SIDE): the share of each part of the image that the thing covers, 0 for the background class,
-    # UNKNOWN without a mask
+    # UNKNOWN without a mask or a box
     cover: Any
 
 
@@ -89,11 +89,15 @@ def random_crops(raw: Any, cover: Any, box: Any, size: int, seed: Any, unsquash:
     return tuple(tf.where(mirror, tf.reverse(part, [1]), part) for part in (stretched, natural, covered))
 
 
-def read_cover(mask: Any, is_background: Any) -> Any:
-    """Returns the map of an encoded mask (an empty string without one) before any crop: (height, width, 1)."""
-    unknown = tf.fill([COVER_SIDE, COVER_SIDE, 1], tf.where(is_background, 0.0, UNKNOWN))
-    known = ~is_background & (tf.strings.length(mask) > 0)
-    return tf.cond(known, lambda: tf.cast(tf.io.decode_png(mask, 1), tf.float32) / 255, lambda: unknown)
+def read_cover(mask: Any, box: Any, is_background: Any) -> Any:
+    """Returns the map of an image before any crop: (height, width, 1), from its encoded mask, or from its box if the
+    mask is an empty string."""
+    axis = (tf.range(COVER_SIDE, dtype=tf.float32) + 0.5) / COVER_SIDE
+    rows, columns = (axis > box[1]) & (axis < box[3]), (axis > box[0]) & (axis < box[2])
+    inside = tf.cast(rows[:, None, None] & columns[None, :, None], tf.float32)
+    without_mask = tf.where(is_background, tf.zeros_like(inside), tf.where(box[2] > box[0], inside, UNKNOWN))
+    has_mask = ~is_background & (tf.strings.length(mask) > 0)
+    return tf.cond(has_mask, lambda: tf.cast(tf.io.decode_png(mask, 1), tf.float32) / 255, lambda: without_mask)
 
 
 def crop(image: Any, size: int, top: Any, left: Any, high: Any, wide: Any) -> Any:
@@ -192,7 +196,7 @@ def training_set(task: Task, options: argparse.Namespace, epoch: int, natural_wa
     def one(position: Any) -> tuple[Any, ...]:
         index = order[position]
         place = tf.stack([seed * 1000 + epoch, position])
-        cover = read_cover(masks[index], is_background[index])
+        cover = read_cover(masks[index], boxes[index], is_background[index])
         images, natural, cover = random_crops(raws[index], cover, boxes[index], options.size, place, options.unsquash)
         natural = natural if natural_wanted else images
         return images, natural, cover, far[index], targets[index], labels[index]

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from catdog_train import inverted
 from catdog_train.dataset import InputError
@@ -55,7 +55,7 @@ def load(file: str, size: int) -> Any:
 
 def read(file: str) -> list[Convolution]:
     """Returns the convolutions of a .tflite model in the order in which they run."""
-    interpreter = Interpreter(file)
+    interpreter = Interpreter(file, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     found = []
     for operator in interpreter._get_ops_details():

@@ -177,7 +177,7 @@ def places_loss(logits: Any, labels: Any, cover: Any, background: int) -> Any:
     that a small thing counts as much as all that is around it.
     """
     rows, columns = logits.shape[1:3]
-    cover = tf.image.resize(cover[..., None], (rows, columns), antialias=True)[..., 0]
+    cover = tf.image.resize(cover[..., None], (rows, columns), "area")[..., 0]
     known = tf.reduce_min(cover, [1, 2], keepdims=True) >= 0
     most = tf.reduce_max(cover, [1, 2], keepdims=True)
     shows = known & (most > MIN_COVER) & (cover >= tf.minimum(COVERED, most))

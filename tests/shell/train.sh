@@ -16,6 +16,7 @@ expect_status 0 "$train" --help
 expect_in stdout "--data DIR"
 expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs TensorFlow if it is missing
 venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
+"$venv" "$ROOT/tests/train_networks.py" 2>log || fail "$(grep -v "^[IWE]0000" log)"
 
 cd "$SCRATCH"
 "$venv" - <<'PICTURES'
