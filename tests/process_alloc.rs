@@ -76,6 +76,7 @@ fn classifier(name: &str, resize_method: ResizeMethod, interval: u64) -> Classif
         min_period: None,
         result_timeout: Some(Duration::from_millis(100)),
         region: Region::WHOLE,
+        second_look: true,
     };
     Classifier::load(&config, runtime_config).unwrap()
 }

@@ -34,8 +34,8 @@ use super::picture::{
 use super::settings::{
     DEFAULT_ACTIVE, DEFAULT_ANTIALIAS, DEFAULT_HOLD, DEFAULT_INFERENCE_INTERVAL, DEFAULT_MARGIN,
     DEFAULT_MAX_INFERENCE_RATE, DEFAULT_MAX_RESULTS, DEFAULT_OBJECT_METADATA,
-    DEFAULT_RESULT_TIMEOUT, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT, DEFAULT_THREADS,
-    DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, Settings,
+    DEFAULT_RESULT_TIMEOUT, DEFAULT_SECOND_LOOK, DEFAULT_SMOOTHING, DEFAULT_TEXT_FORMAT,
+    DEFAULT_THREADS, DEFAULT_THRESHOLD, DEFAULT_UNKNOWN_LABEL, Settings,
 };
 use super::snapshot::Snapshot;
 use super::state::State;
@@ -176,6 +176,10 @@ pub struct CatdogFilter {
     #[property(name = "mode", get, set, type = Mode, member = mode,
         nick = "Mode", blurb = "Whether a frame waits for its own result or gets the latest one",
         builder(Mode::default()).mutable_playing())]
+    #[property(name = "second-look", get, set, type = bool, member = second_look,
+        nick = "Second look", blurb = "Infer a frame on which the model does not decide again, closer: the \
+        part where something is most likely; needs a model that tells where things are and has a class \
+        such as neither", default = DEFAULT_SECOND_LOOK, mutable_playing)]
     #[property(name = "error-policy", get, set, type = ErrorPolicy, member = error_policy,
         nick = "Error policy", blurb = "What to do if an inference fails",
         builder(ErrorPolicy::default()).mutable_playing())]

@@ -107,6 +107,7 @@ pub const DEFAULT_TEXT_FORMAT: &str = "{label} {percent}";
 pub const DEFAULT_ANTIALIAS: bool = true;
 /// A classification describes the frame.
 pub const DEFAULT_OBJECT_METADATA: bool = false;
+pub const DEFAULT_SECOND_LOOK: bool = true;
 /// Buffers are classified.
 pub const DEFAULT_ACTIVE: bool = true;
 /// Late frames are not inferred.
@@ -145,6 +146,7 @@ pub struct Settings {
     pub inference_interval: u32,
     pub max_inference_rate: f64,
     pub result_timeout: u32,
+    pub second_look: bool,
     pub error_policy: ErrorPolicy,
     pub overlay: OverlayMode,
     pub text_format: Option<String>,
@@ -188,6 +190,7 @@ impl Default for Settings {
             max_inference_rate: DEFAULT_MAX_INFERENCE_RATE,
             error_policy: ErrorPolicy::default(),
             result_timeout: DEFAULT_RESULT_TIMEOUT,
+            second_look: DEFAULT_SECOND_LOOK,
             overlay: OverlayMode::default(),
             text_format: Some(DEFAULT_TEXT_FORMAT.into()),
             post_messages: PostMessages::default(),
@@ -297,6 +300,7 @@ impl Settings {
                     rate => Some(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(MAX_PERIOD)),
                 },
                 region: picture.region,
+                second_look: self.second_look,
             },
             picture,
             mode: self.mode,

@@ -43,10 +43,12 @@ impl Snapshot {
     /// Returns the structure of the property `stats`. Durations are in ns.
     pub fn stats(&self) -> gst::Structure {
         let Self { counters, model, optimization, threads, accelerator, .. } = self;
-        let Counters { frames, inferences, skipped, preprocess, invoke, wait } = counters;
+        let Counters { frames, inferences, second_looks, skipped, preprocess, invoke, wait } =
+            counters;
         gst::Structure::builder("catdog-stats")
             .field("frames", *frames)
             .field("inferences", *inferences)
+            .field("second-looks", *second_looks)
             .field("skipped", *skipped)
             .field("preprocess-p50", preprocess.percentile(50))
             .field("preprocess-p95", preprocess.percentile(95))

@@ -60,8 +60,10 @@ impl Durations {
 pub struct Counters {
     /// Number of frames.
     pub frames: u64,
-    /// Number of inferences.
+    /// Number of frames that were inferred.
     pub inferences: u64,
+    /// Number of these that got a second look.
+    pub second_looks: u64,
     /// Number of frames that were due for an inference but got none, because they were late or were
     /// replaced by the next frame before a worker was free.
     pub skipped: u64,
@@ -80,6 +82,7 @@ impl Counters {
     pub fn update_from(&mut self, source: &Self) {
         self.frames = source.frames;
         self.inferences = source.inferences;
+        self.second_looks = source.second_looks;
         self.skipped = source.skipped;
         self.preprocess.update_from(&source.preprocess);
         self.invoke.update_from(&source.invoke);
@@ -88,8 +91,8 @@ impl Counters {
 
     /// Returns the counters with which the next model starts: the same counts, and no durations.
     pub fn continued(&self) -> Self {
-        let Self { frames, inferences, skipped, .. } = *self;
-        Self { frames, inferences, skipped, ..Self::default() }
+        let Self { frames, inferences, second_looks, skipped, .. } = *self;
+        Self { frames, inferences, second_looks, skipped, ..Self::default() }
     }
 }
 

@@ -63,7 +63,7 @@ pub fn classify(config: &Config, pictures: &[Picture]) -> Result<Vec<PictureRepo
 /// Loads a classifier without smoothing, hysteresis and rate limit.
 fn load(config: &Config) -> Result<Classifier, LoadError> {
     let rules = Rules { max_results: REPORTED_CLASSES, ..Rules::default() };
-    Classifier::load(config, RuntimeConfig { rules, ..RuntimeConfig::default() })
+    Classifier::load(config, RuntimeConfig { rules, second_look: true, ..RuntimeConfig::default() })
 }
 
 fn classify_one(classifier: &mut Classifier, picture: &Picture) -> Result<PictureReport, Failure> {

@@ -63,9 +63,9 @@ impl Locator {
         })
     }
 
-    /// Returns the box of the class with index `class`, in fractions of the model's input. Returns
-    /// `None` if `evidence` has another size, or no finite logit for the class.
-    pub fn locate(&mut self, evidence: TensorRef<'_>, class: usize) -> Option<Region> {
+    /// Returns the box of the class with index `class`, in fractions of the model's input, and its
+    /// largest lead. Returns `None` if `evidence` has another size, or no finite logit for the class.
+    pub fn locate(&mut self, evidence: TensorRef<'_>, class: usize) -> Option<(Region, f32)> {
         if evidence.len() != self.rows * self.columns * self.classes {
             return None;
         }
@@ -85,7 +85,31 @@ impl Locator {
                 }
             }
         }
-        found.region(self.rows, self.columns)
+        Some((found.region(self.rows, self.columns)?, largest))
+    }
+
+    /// Returns the center of the place where the evidence for a class leads that for the class
+    /// `background` by most, as fractions (x, y) of the model's input. Returns `None` if `evidence` has
+    /// another size, or is nowhere finite.
+    pub fn likeliest_place(
+        &mut self,
+        evidence: TensorRef<'_>,
+        background: usize,
+    ) -> Option<(f64, f64)> {
+        if evidence.len() != self.rows * self.columns * self.classes {
+            return None;
+        }
+        self.leads.clear();
+        for place in 0..self.rows * self.columns {
+            let things = (0..self.classes).filter(|class| *class != background);
+            let best = things
+                .map(|class| self.logit(evidence, place, class))
+                .fold(f32::NEG_INFINITY, f32::max);
+            self.leads.push(best - self.logit(evidence, place, background));
+        }
+        let (best, _) = self.best_place()?;
+        let center = |index: usize, count: usize| (index as f64 + 0.5) / count as f64;
+        Some((center(best % self.columns, self.columns), center(best / self.columns, self.rows)))
     }
 
     fn measure_leads(&mut self, evidence: TensorRef<'_>, class: usize) {
@@ -224,8 +248,8 @@ mod tests {
         numbers(locator.locate(TensorRef::F32(&evidence), 0))
     }
 
-    fn numbers(region: Option<Region>) -> Option<[f64; 4]> {
-        region.map(|region| [region.x(), region.y(), region.width(), region.height()])
+    fn numbers(found: Option<(Region, f32)>) -> Option<[f64; 4]> {
+        found.map(|(region, _)| [region.x(), region.y(), region.width(), region.height()])
     }
 
     #[test]
@@ -319,6 +343,21 @@ mod tests {
         assert!(Locator::new(&other, false).is_none());
     }
 
+    #[test]
+    fn the_likeliest_place_is_where_a_class_leads_the_background_by_most() {
+        let mut locator = Locator::new(&info(2, 2, 3), false).unwrap();
+        // The background is the last class.
+        #[rustfmt::skip]
+        let evidence = [
+            9.0, 0.0, 8.0,  -5.0, 1.0, -2.0,
+            -9.0, -4.0, 0.0,  2.0, 2.0, 4.0,
+        ];
+        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence), 2), Some((0.75, 0.25)));
+        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence), 0), Some((0.25, 0.75)));
+        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence[..6]), 2), None);
+        assert_eq!(locator.likeliest_place(TensorRef::F32(&[f32::NAN; 12]), 2), None);
+    }
+
     proptest! {
         #[test]
         fn the_box_contains_the_best_place_and_moves_with_the_picture(
@@ -326,7 +365,7 @@ mod tests {
             class in 0_usize..3,
         ) {
             let mut locator = Locator::new(&info(6, 5, 3), false).unwrap();
-            let found = locator.locate(TensorRef::F32(&logits), class).unwrap();
+            let (found, found_lead) = locator.locate(TensorRef::F32(&logits), class).unwrap();
             let lead = |place: usize| {
                 let of = |class: usize| logits[place * 3 + class % 3];
                 of(class) - of(class + 1).max(of(class + 2))
@@ -345,8 +384,9 @@ mod tests {
                     logits[(place / 5 * 5 + 4 - place % 5) * 3 + class]
                 })
                 .collect();
-            let mirrored = locator.locate(TensorRef::F32(&mirrored), class).unwrap();
+            let (mirrored, _) = locator.locate(TensorRef::F32(&mirrored), class).unwrap();
             let largest = lead(best);
+            prop_assert_eq!(found_lead, largest);
             if (0..30).filter(|place| lead(*place) == largest).count() == 1 {
                 prop_assert!((mirrored.x() - (1.0 - found.x() - found.width())).abs() < ROUNDING);
                 prop_assert!((mirrored.y() - found.y()).abs() < ROUNDING);

@@ -9,8 +9,9 @@
 //! 4. reads its classification ([`Classifier::classification`]).
 //!
 //! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a
-//! frame does not wait and gets the latest result ([`Execution`]). After the first frame of a
-//! format, classifying a frame allocates nothing.
+//! frame does not wait and gets the latest result ([`Execution`]). A frame on which the model does
+//! not decide may be inferred again, closer (`second_look`). After the first frame of a format,
+//! classifying a frame allocates nothing, unless a second look shows another part than the last one.
 
 mod boxes;
 mod classification;
@@ -29,6 +30,7 @@ mod probe_engine;
 mod region;
 mod scaling;
 mod schedule;
+mod second_look;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,19 +39,20 @@ use std::time::{Duration, Instant};
 use crate::decision::{Activation, Decider, RankedClass, Ranking};
 use crate::engine;
 use crate::engine::litert::Accelerator;
-use crate::engine::scheduler::EnginePool;
+use crate::engine::scheduler::{EngineGuard, EnginePool};
 use crate::engine::shared_model::{Optimization, SharedModel};
-use crate::engine::worker::{Finished, WorkerInference};
+use crate::engine::worker::{self, Finished, WorkerInference};
 use crate::frame::{FrameSpec, FrameTime, FrameView, Region};
 use crate::model::labels::is_background;
 use crate::preprocess::{Preprocessor, Resize, ShownPart, TensorTarget};
 use crate::stats::Counters;
-use crate::tensor::{Tensor, TensorRef};
+use crate::tensor::TensorMut;
 use boxes::{BoxResults, rules_of_boxes};
 use clock::StreamClock;
 use location::Locator;
 use region::preprocessor;
 use schedule::Schedule;
+use second_look::{Look, SecondLook};
 
 pub use classification::Classification;
 pub use config::{Config, OutputActivation, RuntimeConfig};
@@ -87,6 +90,8 @@ pub struct Classifier {
     decider: Decider,
     /// `None` if the model does not tell where the classes are.
     locator: Option<Locator>,
+    /// `None` if the model does not support second looks.
+    second_look: Option<SecondLook>,
     /// Decides on the boxes of a frame.
     box_decider: Decider,
     /// What the boxes of the current frame have contributed to the latest result.
@@ -175,6 +180,8 @@ impl Classifier {
         let ranked = Vec::with_capacity(labels.len().max(scores));
         let locator =
             pool.evidence_info().and_then(|info| Locator::new(info, description.multi_label));
+        let second_look = SecondLook::new(&pool, &labels)
+            .filter(|_| locator.is_some() && !description.multi_label);
         Self {
             target,
             pool,
@@ -185,6 +192,7 @@ impl Classifier {
             preprocessor: None,
             view: 0,
             locator,
+            second_look,
             decider,
             box_decider,
             box_results: BoxResults::default(),
@@ -233,7 +241,7 @@ impl Classifier {
     ///
     /// [`ClassifyError::Preprocess`] if frames of `spec` cannot be preprocessed.
     pub fn set_frame_spec(&mut self, spec: &FrameSpec) -> Result<(), ClassifyError> {
-        self.preprocessor = None;
+        self.forget_plans();
         let region = self.runtime.region;
         self.preprocessor = Some(preprocessor(spec, &self.target, self.resize, region)?);
         let previous = self.frame_spec.replace(spec.clone());
@@ -269,7 +277,10 @@ impl Classifier {
                 self.worker = None;
             }
             Execution::Worker if self.worker.is_some() => {}
-            Execution::Worker => self.worker = Some(WorkerInference::new(Arc::clone(&self.pool))),
+            Execution::Worker => {
+                let looks = 1 + usize::from(self.second_look.is_some());
+                self.worker = Some(WorkerInference::new(Arc::clone(&self.pool), looks));
+            }
         }
     }
 
@@ -299,6 +310,9 @@ impl Classifier {
         self.box_results = BoxResults::default();
         self.submitted = None;
         self.decider.reset();
+        if let Some(second_look) = &mut self.second_look {
+            second_look.wanted = None;
+        }
         if let Some(worker) = &mut self.worker {
             worker.reset();
         }
@@ -367,30 +381,109 @@ impl Classifier {
         // If the inference fails, the frame counts as one without a result of its own.
         self.schedule.skipped();
         self.plan_preprocessing()?;
-        let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
-        let shown_part = preprocessor.shown_part();
         let start = Instant::now();
-        if let Some(worker) = &mut self.worker {
-            let replaced =
-                worker.submit(time, shown_part, |input| preprocessor.run(frame, input))?;
+        if self.worker.is_some() {
+            let replaced = self.submit(frame, time)?;
             self.counters.skipped += u64::from(replaced);
             self.counters.preprocess.add(start.elapsed());
-            self.schedule.inferred(time.elapsed, &self.runtime);
             self.submitted = Some(start);
-            return Ok(());
+        } else {
+            self.infer_inline(frame, time)?;
+            self.counters.wait.add(start.elapsed());
         }
+        self.schedule.inferred(time.elapsed, &self.runtime);
+        Ok(())
+    }
+
+    /// Submits `frame` to the worker, with a second look if the latest result suggests one. Returns
+    /// whether it replaces a frame that was not inferred yet.
+    fn submit(&mut self, frame: &FrameView<'_>, time: FrameTime) -> Result<bool, ClassifyError> {
+        let Self { worker, preprocessor, second_look, frame_spec, target, resize, .. } = self;
+        let (Some(worker), Some(preprocessor), Some(spec)) = (worker, preprocessor, frame_spec)
+        else {
+            return Err(ClassifyError::NoFormat);
+        };
+        let second_look = second_look.as_mut().filter(|_| self.runtime.second_look);
+        let mut closer =
+            match second_look.and_then(|second| second.wanted.map(|part| (second, part))) {
+                Some((second, part)) => Some(second.plan(part, spec, target, *resize)?),
+                None => None,
+            };
+        let shown_closer = closer.as_ref().map(|closer| closer.shown_part());
+        let shown_part = preprocessor.shown_part();
+        let mut write_closer = |input: TensorMut<'_>| match &mut closer {
+            Some(closer) => closer.run(frame, input),
+            None => Ok(()),
+        };
+        let second =
+            shown_closer.map(|shown_part| worker::Look { shown_part, write: &mut write_closer });
+        let mut write = |input: TensorMut<'_>| preprocessor.run(frame, input);
+        let first = worker::Look { shown_part, write: &mut write };
+        Ok(worker.submit(time, first, second)?)
+    }
+
+    /// Infers `frame` on this thread.
+    fn infer_inline(
+        &mut self,
+        frame: &FrameView<'_>,
+        time: FrameTime,
+    ) -> Result<(), ClassifyError> {
+        let preprocessor = self.preprocessor.as_mut().ok_or(ClassifyError::NoFormat)?;
+        let shown_part = preprocessor.shown_part();
         let mut engine = self.pool.acquire();
         let acquired = Instant::now();
         preprocessor.run(frame, engine.input_mut())?;
         let preprocessed = Instant::now();
         engine::run(&mut *engine)?;
         let inference_time = preprocessed.elapsed();
-        self.counters.preprocess.add(preprocessed - acquired);
-        self.decide(engine.output(), time, inference_time);
-        self.latest.location = self.locate(engine.evidence(), shown_part);
-        self.counters.wait.add(start.elapsed());
-        self.schedule.inferred(time.elapsed, &self.runtime);
-        Ok(())
+        let preprocessing_time = preprocessed - acquired;
+        let first = Look::of_engine(&*engine, shown_part);
+        // Taken out, because the decision needs the whole classifier.
+        let mut second_look = self.second_look.take();
+        let part = second_look.as_ref().and_then(|second| self.part_for_second_look(second, first));
+        let result = match second_look.as_mut().zip(part) {
+            Some((second, part)) => self.look_again(second, part, &mut engine, frame).map(
+                |(shown_closer, preprocessing, inference)| {
+                    self.counters.preprocess.add(preprocessing_time + preprocessing);
+                    let first = Look::of_outputs(&second.first, shown_part);
+                    let closer = Look::of_engine(&*engine, shown_closer);
+                    let closer = Some((second.background, closer));
+                    self.decide(first, closer, time, inference_time + inference);
+                },
+            ),
+            None => {
+                self.counters.preprocess.add(preprocessing_time);
+                self.decide(first, None, time, inference_time);
+                Ok(())
+            }
+        };
+        self.second_look = second_look;
+        result
+    }
+
+    /// Returns the part of the frame that a second look shows, if the first one does not decide.
+    fn part_for_second_look(&mut self, second: &SecondLook, first: Look<'_>) -> Option<Region> {
+        let locator = self.locator.as_mut().filter(|_| self.runtime.second_look)?;
+        second.part(first, &mut self.decider, locator)
+    }
+
+    /// Runs `engine`, whose outputs are those of the first look, on `part` of `frame`. Returns the
+    /// part that the model sees, and the durations of preprocessing and inference.
+    fn look_again(
+        &self,
+        second: &mut SecondLook,
+        part: Region,
+        engine: &mut EngineGuard,
+        frame: &FrameView<'_>,
+    ) -> Result<(ShownPart, Duration, Duration), ClassifyError> {
+        second.first.copy_from(&**engine);
+        let start = Instant::now();
+        let spec = self.frame_spec.as_ref().ok_or(ClassifyError::NoFormat)?;
+        let closer = second.plan(part, spec, &self.target, self.resize)?;
+        closer.run(frame, engine.input_mut())?;
+        let preprocessed = Instant::now();
+        engine::run(&mut **engine)?;
+        Ok((closer.shown_part(), preprocessed - start, preprocessed.elapsed()))
     }
 
     /// Makes the oldest finished worker inference the latest result. Returns `false` if there is
@@ -401,16 +494,25 @@ impl Classifier {
     /// [`ClassifyError::Engine`] if the inference failed; the latest result stays.
     pub fn collect(&mut self) -> Result<bool, ClassifyError> {
         let finished = self.worker.as_mut().and_then(WorkerInference::collect);
-        let Some(Finished { time, shown_part, result }) = finished else { return Ok(false) };
-        let (outputs, inference_time) = result?;
+        let Some(Finished { time, result }) = finished else { return Ok(false) };
+        let (first_seen, second_seen, inference_time) = result?;
         if let Some(submitted) = self.submitted.take() {
             self.counters.wait.add(submitted.elapsed());
         }
-        self.decide(outputs.scores.elements(), time, inference_time);
-        let evidence = outputs.evidence.as_ref().map(Tensor::elements);
-        self.latest.location = self.locate(evidence, shown_part);
+        let first = Look::of_outputs(&first_seen.outputs, first_seen.shown_part);
+        let mut second_look = self.second_look.take();
+        let closer = second_seen.as_ref().zip(second_look.as_ref()).map(|(seen, second)| {
+            (second.background, Look::of_outputs(&seen.outputs, seen.shown_part))
+        });
+        self.decide(first, closer, time, inference_time);
+        if let Some(second) = &mut second_look {
+            // A result of another view says nothing about the next frame.
+            let same_view = time.view == self.view;
+            second.wanted = self.part_for_second_look(second, first).filter(|_| same_view);
+        }
+        self.second_look = second_look;
         if let Some(worker) = &mut self.worker {
-            worker.recycle(outputs);
+            worker.recycle(first_seen, second_seen);
         }
         Ok(true)
     }
@@ -428,11 +530,25 @@ impl Classifier {
         }
     }
 
-    fn decide(&mut self, output: TensorRef<'_>, time: FrameTime, inference_time: Duration) {
+    /// Makes the result of one look at a frame the latest one, or that of two looks. `closer` is the
+    /// second look, with the background class.
+    fn decide(
+        &mut self,
+        first: Look<'_>,
+        closer: Option<(usize, Look<'_>)>,
+        time: FrameTime,
+        inference_time: Duration,
+    ) {
         if self.latest.view != time.view {
             self.decider.reset();
         }
-        let Ranking { ranked, accepted } = self.decider.decide(output, time.elapsed);
+        let Ranking { ranked, accepted } = match closer {
+            Some((background, closer)) => {
+                let looks = [first.scores, closer.scores];
+                self.decider.decide_looks(looks, background, time.elapsed)
+            }
+            None => self.decider.decide(first.scores, time.elapsed),
+        };
         self.latest.ranked.clear();
         self.latest.ranked.extend_from_slice(ranked);
         self.latest.accepted = accepted;
@@ -440,18 +556,24 @@ impl Classifier {
         self.latest.view = time.view;
         self.latest.inference_time = inference_time;
         self.counters.inferences += 1;
+        self.counters.second_looks += u64::from(closer.is_some());
         self.counters.invoke.add(inference_time);
+        let closer = closer.and_then(|(_, closer)| self.locate(closer));
+        let looks = self.locate(first).into_iter().chain(closer);
+        let clearest = looks.max_by(|(_, lead), (_, other)| lead.total_cmp(other));
+        self.latest.location = clearest.map(|(location, _)| location);
     }
 
-    /// Returns where the accepted class of the latest result is in the upright frame, of which the
-    /// model saw `shown_part`. The background class is everywhere and nowhere, so it has no location.
-    fn locate(&mut self, evidence: Option<TensorRef<'_>>, shown_part: ShownPart) -> Option<Region> {
+    /// Returns where a look at a frame shows the accepted class of the latest result, in the upright
+    /// frame, and the largest lead of the class there. The background class is everywhere and
+    /// nowhere, so it has no location.
+    fn locate(&mut self, look: Look<'_>) -> Option<(Region, f32)> {
         let class = self.latest.accepted?.class;
         if self.labels.get(class).is_some_and(|label| is_background(label)) {
             return None;
         }
-        let in_input = self.locator.as_mut()?.locate(evidence?, class)?;
-        shown_part.to_frame(in_input)
+        let (in_input, lead) = self.locator.as_mut()?.locate(look.evidence?, class)?;
+        Some((look.shown_part.to_frame(in_input)?, lead))
     }
 
     /// Returns the presentation timestamp of the inferred frame of the latest result.

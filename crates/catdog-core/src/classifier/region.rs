@@ -16,8 +16,17 @@ impl Classifier {
     pub(super) fn change_region(&mut self, runtime: &RuntimeConfig) {
         if runtime.region != self.runtime.region {
             // The next inference plans the preprocessing, because that can fail.
-            self.preprocessor = None;
+            self.forget_plans();
             self.change_view();
+        }
+    }
+
+    /// Removes the plans of the preprocessing, because frames change or another part of them is
+    /// classified.
+    pub(super) fn forget_plans(&mut self) {
+        self.preprocessor = None;
+        if let Some(second_look) = &mut self.second_look {
+            second_look.forget();
         }
     }
 

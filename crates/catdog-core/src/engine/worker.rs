@@ -19,22 +19,37 @@ use crate::preprocess::ShownPart;
 use crate::sync::lock;
 use crate::tensor::{Tensor, TensorMut};
 
-/// Number of input tensors: one is written, one is pending, one is being inferred.
+/// Number of frames with input tensors: one is written, one is pending, one is being inferred.
 const INPUTS: usize = 3;
-/// Number of output tensors: one is written, and two wait to be collected. Two inferences can end
-/// between two frames: the one that was running, and the one that was pending.
+/// Number of frames with output tensors: one is written, and two wait to be collected. Two
+/// inferences can end between two frames: the one that was running, and the one that was pending.
 const OUTPUTS: usize = 3;
 
-/// The result of one inference.
+/// A part of a frame that is to be inferred.
+pub struct Look<'a, E> {
+    /// The part of the frame that the model will see.
+    pub shown_part: ShownPart,
+    /// Fills an input tensor with it.
+    pub write: &'a mut dyn FnMut(TensorMut<'_>) -> Result<(), E>,
+}
+
+/// The result of one frame.
 #[derive(Debug)]
 pub struct Finished {
     /// Time of the frame that was inferred.
     pub time: FrameTime,
-    /// The part of that frame that the model saw.
+    /// The result of the first look, that of the second one if there were two, and the duration of
+    /// their inferences. The outputs must be given back with [`WorkerInference::recycle`].
+    pub result: Result<(Seen, Option<Seen>, Duration), EngineError>,
+}
+
+/// The result of one look at a frame.
+#[derive(Debug)]
+pub struct Seen {
+    /// The part of the frame that the model saw.
     pub shown_part: ShownPart,
-    /// The outputs and the duration of the inference. The outputs must be given back with
-    /// [`WorkerInference::recycle`].
-    pub result: Result<(Outputs, Duration), EngineError>,
+    /// What the model found.
+    pub outputs: Outputs,
 }
 
 /// Copies of the outputs of one inference.
@@ -47,14 +62,16 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    fn of(pool: &EnginePool) -> Self {
+    /// Creates outputs for the model of `pool`.
+    pub fn of(pool: &EnginePool) -> Self {
         Self {
             scores: Tensor::zeroed(pool.output_info()),
             evidence: pool.evidence_info().map(Tensor::zeroed),
         }
     }
 
-    fn copy_from(&mut self, engine: &dyn Engine) {
+    /// Copies the outputs of the last run of `engine`.
+    pub fn copy_from(&mut self, engine: &dyn Engine) {
         self.scores.elements_mut().copy_from(engine.output());
         if let (Some(to), Some(from)) = (&mut self.evidence, engine.evidence()) {
             to.elements_mut().copy_from(from);
@@ -95,53 +112,78 @@ struct Slots {
 /// A frame whose inference has not started.
 #[derive(Debug)]
 struct Pending {
-    input: Tensor,
     time: FrameTime,
+    first: Input,
+    second: Option<Input>,
+}
+
+/// An input tensor with a part of a frame.
+#[derive(Debug)]
+struct Input {
+    tensor: Tensor,
     shown_part: ShownPart,
 }
 
+impl Slots {
+    /// Takes back the input tensors of a frame.
+    fn recycle(&mut self, pending: Pending) {
+        self.free_inputs.push(pending.first.tensor);
+        self.free_inputs.extend(pending.second.map(|second| second.tensor));
+    }
+
+    fn recycle_outputs(&mut self, first: Seen, second: Option<Seen>) {
+        self.free_outputs.push(first.outputs);
+        self.free_outputs.extend(second.map(|second| second.outputs));
+    }
+}
+
 impl WorkerInference {
-    /// Creates the tensors for inferences on the engines of `pool`.
-    pub fn new(pool: Arc<EnginePool>) -> Self {
+    /// Creates the tensors for inferences on the engines of `pool`, with at most `looks` looks at
+    /// each frame.
+    pub fn new(pool: Arc<EnginePool>, looks: usize) -> Self {
         let slots = Slots {
             generation: 0,
             pending: None,
             scheduled: false,
             running: None,
             finished: VecDeque::with_capacity(OUTPUTS),
-            free_inputs: (0..INPUTS).map(|_| Tensor::zeroed(pool.input_info())).collect(),
-            free_outputs: (0..OUTPUTS).map(|_| Outputs::of(&pool)).collect(),
+            free_inputs: (0..INPUTS * looks).map(|_| Tensor::zeroed(pool.input_info())).collect(),
+            free_outputs: (0..OUTPUTS * looks).map(|_| Outputs::of(&pool)).collect(),
         };
         let mailbox = Mailbox { pool, slots: Mutex::new(slots), ended: Condvar::new() };
         Self { mailbox: Arc::new(mailbox) }
     }
 
-    /// Calls `write` to fill an input tensor with the part `shown_part` of the frame at `time`, and
-    /// queues its inference.
+    /// Fills an input tensor with the first look at the frame at `time`, another one with the second
+    /// look if there is one, and queues their inference.
     ///
     /// Returns whether a frame whose inference had not started was replaced by this one.
     ///
     /// # Errors
     ///
-    /// The error of `write`; a pending frame stays pending.
+    /// The error of a look's `write`; a pending frame stays pending.
     pub fn submit<E>(
         &mut self,
         time: FrameTime,
-        shown_part: ShownPart,
-        write: impl FnOnce(TensorMut<'_>) -> Result<(), E>,
+        first: Look<'_, E>,
+        second: Option<Look<'_, E>>,
     ) -> Result<bool, E> {
-        // At most one tensor is pending and one is being inferred, so a third is always free.
-        let Some(mut input) = lock(&self.mailbox.slots).free_inputs.pop() else { return Ok(true) };
-        // The lock is not held here, so a worker can take a frame or deliver a result meanwhile.
-        let written = write(input.elements_mut());
+        // The tensors of at most one frame are pending and those of one are being inferred, so those
+        // of a third are always free.
+        let Some(first) = self.write(first)? else { return Ok(true) };
+        let second = match second.map_or(Ok(None), |second| self.write(second)) {
+            Ok(second) => second,
+            Err(error) => {
+                lock(&self.mailbox.slots).free_inputs.push(first.tensor);
+                return Err(error);
+            }
+        };
         let mut slots = lock(&self.mailbox.slots);
-        if let Err(error) = written {
-            slots.free_inputs.push(input);
-            return Err(error);
-        }
-        let replaced = slots.pending.replace(Pending { input, time, shown_part });
+        let replaced = slots.pending.replace(Pending { time, first, second });
         let was_replaced = replaced.is_some();
-        slots.free_inputs.extend(replaced.map(|replaced| replaced.input));
+        if let Some(replaced) = replaced {
+            slots.recycle(replaced);
+        }
         let schedule = !std::mem::replace(&mut slots.scheduled, true);
         drop(slots);
         if schedule {
@@ -151,14 +193,27 @@ impl WorkerInference {
         Ok(was_replaced)
     }
 
+    /// Writes a look into a free input tensor; `None` if there is none.
+    fn write<E>(&self, look: Look<'_, E>) -> Result<Option<Input>, E> {
+        let Some(mut tensor) = lock(&self.mailbox.slots).free_inputs.pop() else { return Ok(None) };
+        // The lock is not held here, so a worker can take a frame or deliver a result meanwhile.
+        match (look.write)(tensor.elements_mut()) {
+            Ok(()) => Ok(Some(Input { tensor, shown_part: look.shown_part })),
+            Err(error) => {
+                lock(&self.mailbox.slots).free_inputs.push(tensor);
+                Err(error)
+            }
+        }
+    }
+
     /// Returns the oldest result that was not collected yet.
     pub fn collect(&mut self) -> Option<Finished> {
         lock(&self.mailbox.slots).finished.pop_front()
     }
 
     /// Gives the outputs of a [`Finished`] back for later inferences.
-    pub fn recycle(&mut self, outputs: Outputs) {
-        lock(&self.mailbox.slots).free_outputs.push(outputs);
+    pub fn recycle(&mut self, first: Seen, second: Option<Seen>) {
+        lock(&self.mailbox.slots).recycle_outputs(first, second);
     }
 
     /// Discards all frames that were submitted, and their results.
@@ -198,10 +253,13 @@ impl Mailbox {
     fn reset(&self) {
         let mut slots = lock(&self.slots);
         slots.generation += 1;
-        let pending = slots.pending.take();
-        slots.free_inputs.extend(pending.map(|pending| pending.input));
+        if let Some(pending) = slots.pending.take() {
+            slots.recycle(pending);
+        }
         while let Some(Finished { result, .. }) = slots.finished.pop_front() {
-            slots.free_outputs.extend(result.map(|(outputs, _)| outputs));
+            if let Ok((first, second, _)) = result {
+                slots.recycle_outputs(first, second);
+            }
         }
         drop(slots);
         self.ended.notify_all();
@@ -224,39 +282,56 @@ impl Job for Mailbox {
     /// Infers the pending frame.
     fn run(&self, engine: &mut dyn Engine) -> bool {
         let mut slots = lock(&self.slots);
-        let Some(Pending { input, time, shown_part }) = slots.pending.take() else {
-            return self.end(slots, None);
-        };
+        let Some(pending) = slots.pending.take() else { return self.end(slots, None) };
+        let second_outputs = pending.second.as_ref().and_then(|_| slots.free_outputs.pop());
         let Some(mut outputs) = slots.free_outputs.pop() else {
             // At most two results wait while one inference runs, so this does not happen.
-            slots.free_inputs.push(input);
+            slots.free_outputs.extend(second_outputs);
+            slots.recycle(pending);
             return self.end(slots, None);
         };
+        let mut second_outputs = second_outputs;
         let generation = slots.generation;
         slots.running = Some(generation);
         drop(slots);
 
-        let result = infer(engine, &input, &mut outputs);
+        let mut result = infer(engine, &pending.first.tensor, &mut outputs);
+        if let (Ok(duration), Some(input), Some(outputs)) =
+            (&mut result, &pending.second, &mut second_outputs)
+        {
+            match infer(engine, &input.tensor, outputs) {
+                Ok(second_duration) => *duration += second_duration,
+                Err(error) => result = Err(error),
+            }
+        }
 
         let mut slots = lock(&self.slots);
-        slots.free_inputs.push(input);
+        let seen = |input: &Input, outputs| Seen { shown_part: input.shown_part, outputs };
+        let first = seen(&pending.first, outputs);
+        let second = pending
+            .second
+            .as_ref()
+            .zip(second_outputs)
+            .map(|(input, outputs)| seen(input, outputs));
+        let time = pending.time;
+        slots.recycle(pending);
         let wanted = slots.generation == generation;
         let finished = match result {
-            Ok(duration) if wanted => Some(Ok((outputs, duration))),
+            Ok(duration) if wanted => Some(Ok((first, second, duration))),
             other => {
-                slots.free_outputs.push(outputs);
+                slots.recycle_outputs(first, second);
                 other.err().filter(|_| wanted).map(Err)
             }
         };
-        self.end(slots, finished.map(|result| Finished { time, shown_part, result }))
+        self.end(slots, finished.map(|result| Finished { time, result }))
     }
 
     fn refuse(&self) {
         let mut slots = lock(&self.slots);
-        if let Some(Pending { input, time, shown_part }) = slots.pending.take() {
-            slots.free_inputs.push(input);
+        if let Some(pending) = slots.pending.take() {
             let result = Err(EngineError::NoThread);
-            slots.finished.push_back(Finished { time, shown_part, result });
+            slots.finished.push_back(Finished { time: pending.time, result });
+            slots.recycle(pending);
         }
         slots.scheduled = false;
         drop(slots);
@@ -287,22 +362,33 @@ mod tests {
 
     const SLOW: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(10);
+    /// Looks at a frame.
+    const LOOKS: usize = 2;
 
     fn slow(delay: Duration) -> WorkerInference {
         let mut engine = FakeEngine::new(2, 2);
         engine.delay = delay;
-        WorkerInference::new(EnginePool::new(Box::new(engine)))
+        WorkerInference::new(EnginePool::new(Box::new(engine)), LOOKS)
     }
 
     /// Submits a gray frame; the output of the fake engine is its pixel value / 255.
     fn submit(inference: &mut WorkerInference, value: u8) -> bool {
-        let write = |mut input: TensorMut<'_>| {
+        submit_looks(inference, value, None)
+    }
+
+    /// Submits a gray frame with a second look that shows another gray.
+    fn submit_looks(inference: &mut WorkerInference, value: u8, second: Option<u8>) -> bool {
+        fn filled(mut input: TensorMut<'_>, value: u8) -> Result<(), ()> {
             input.copy_from(TensorRef::U8(&[value; 12]));
-            Ok::<_, ()>(())
-        };
+            Ok(())
+        }
         let pts = Some(Duration::from_secs(value.into()));
         let time = FrameTime { pts, ..FrameTime::default() };
-        inference.submit(time, ShownPart::WHOLE, write).unwrap()
+        let shown_part = ShownPart::WHOLE;
+        let first = Look { shown_part, write: &mut |input| filled(input, value) };
+        let mut write_second = |input: TensorMut<'_>| filled(input, second.unwrap_or(0));
+        let second = second.map(|_| Look { shown_part, write: &mut write_second });
+        inference.submit(time, first, second).unwrap()
     }
 
     /// Waits until a worker has started the inference of the submitted frame.
@@ -317,8 +403,42 @@ mod tests {
     }
 
     fn value(finished: &Finished) -> u8 {
-        let (outputs, _) = finished.result.as_ref().unwrap();
-        (outputs.scores.elements().real(0, None) * 255.0).round() as u8
+        let (first, _, _) = finished.result.as_ref().unwrap();
+        gray(first)
+    }
+
+    fn gray(seen: &Seen) -> u8 {
+        (seen.outputs.scores.elements().real(0, None) * 255.0).round() as u8
+    }
+
+    #[test]
+    fn a_frame_has_the_results_of_both_looks() {
+        let mut inference = slow(Duration::from_millis(5));
+        for (value, second) in [(10, Some(20)), (30, None), (40, Some(50))] {
+            submit_looks(&mut inference, value, second);
+            assert!(inference.wait(LONG));
+            let finished = inference.collect().unwrap();
+            let (first, seen, duration) = finished.result.unwrap();
+            assert_eq!((gray(&first), seen.as_ref().map(gray)), (value, second));
+            let looks = 1 + u32::from(second.is_some());
+            assert!(duration >= looks * Duration::from_millis(5));
+            inference.recycle(first, seen);
+        }
+    }
+
+    #[test]
+    fn a_failed_second_look_fails_the_frame_and_frees_its_tensors() {
+        let mut engine = FakeEngine::new(2, 2);
+        engine.fail_at = vec![1];
+        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)), LOOKS);
+        submit_looks(&mut inference, 10, Some(20));
+        assert!(inference.wait(LONG));
+        assert!(inference.collect().unwrap().result.is_err());
+        let slots = lock(&inference.mailbox.slots);
+        assert_eq!(
+            (slots.free_inputs.len(), slots.free_outputs.len()),
+            (INPUTS * LOOKS, OUTPUTS * LOOKS)
+        );
     }
 
     #[test]
@@ -341,21 +461,25 @@ mod tests {
     fn every_tensor_becomes_free_again() {
         let mut inference = slow(Duration::ZERO);
         for round in 0..500 {
-            submit(&mut inference, (round % 250) as u8);
+            let second = (round % 2 == 0).then_some(1);
+            submit_looks(&mut inference, (round % 250) as u8, second);
             if round % 3 == 0 {
                 inference.reset();
             }
             if round % 5 == 0 {
                 assert!(inference.wait(LONG));
             }
-            if let Some(Finished { result: Ok((outputs, _)), .. }) = inference.collect() {
-                inference.recycle(outputs);
+            if let Some(Finished { result: Ok((first, second, _)), .. }) = inference.collect() {
+                inference.recycle(first, second);
             }
         }
         assert!(inference.wait(LONG));
         inference.reset();
         let slots = lock(&inference.mailbox.slots);
-        assert_eq!((slots.free_inputs.len(), slots.free_outputs.len()), (INPUTS, OUTPUTS));
+        assert_eq!(
+            (slots.free_inputs.len(), slots.free_outputs.len()),
+            (INPUTS * LOOKS, OUTPUTS * LOOKS)
+        );
     }
 
     #[test]
@@ -408,7 +532,7 @@ mod tests {
     fn each_failed_inference_is_reported_once() {
         let mut engine = FakeEngine::new(2, 2);
         engine.fail_from = Some(1);
-        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)));
+        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)), 1);
         for fails in [false, true, true] {
             submit(&mut inference, 7);
             assert!(inference.wait(LONG));
@@ -421,14 +545,15 @@ mod tests {
         let mut engine = FakeEngine::new(2, 2);
         engine.delay = Duration::from_millis(2);
         let pool = EnginePool::new(Box::new(engine));
-        let mut streams: Vec<_> = (0..6).map(|_| WorkerInference::new(Arc::clone(&pool))).collect();
+        let mut streams: Vec<_> =
+            (0..6).map(|_| WorkerInference::new(Arc::clone(&pool), 1)).collect();
         let mut inferred = [0; 6];
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(400) {
             for (stream, count) in streams.iter_mut().zip(&mut inferred) {
                 submit(stream, 1);
-                if let Some(Finished { result: Ok((outputs, _)), .. }) = stream.collect() {
-                    stream.recycle(outputs);
+                if let Some(Finished { result: Ok((first, second, _)), .. }) = stream.collect() {
+                    stream.recycle(first, second);
                     *count += 1;
                 }
             }

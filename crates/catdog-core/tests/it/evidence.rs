@@ -18,13 +18,13 @@ use crate::engine;
 use catdog_core::engine::Engine;
 use catdog_core::tensor::TensorMut;
 
-const RED: [u8; 3] = [255, 0, 0];
+pub const RED: [u8; 3] = [255, 0, 0];
 
 /// A rectangle: x, y, width and height in pixels.
-type Rectangle = [usize; 4];
+pub type Rectangle = [usize; 4];
 
 /// Returns a black picture of `width` x `height` pixels with rectangles of one color each.
-fn picture(width: usize, height: usize, rectangles: &[(Rectangle, [u8; 3])]) -> Vec<u8> {
+pub fn picture(width: usize, height: usize, rectangles: &[(Rectangle, [u8; 3])]) -> Vec<u8> {
     let mut pixels = vec![0; width * height * 3];
     for ([left, top, columns, rows], color) in rectangles {
         for y in *top..top + rows {
@@ -36,19 +36,19 @@ fn picture(width: usize, height: usize, rectangles: &[(Rectangle, [u8; 3])]) -> 
     pixels
 }
 
-fn runtime_config(region: Region) -> RuntimeConfig {
+pub fn runtime_config(region: Region) -> RuntimeConfig {
     let rules = Rules { threshold: 0.6, max_results: 3, ..Rules::default() };
     RuntimeConfig { rules, region, ..RuntimeConfig::default() }
 }
 
-fn load(name: &str, method: ResizeMethod, region: Region) -> Classifier {
+pub fn load(name: &str, method: ResizeMethod, region: Region) -> Classifier {
     runtime();
     let file = repository().join("tests/models/evidence").join(name);
     let config = Config { resize: method.into(), ..Config::of_file(&file) };
     Classifier::load(&config, runtime_config(region)).unwrap()
 }
 
-fn infer(classifier: &mut Classifier, spec: &FrameSpec, pixels: &[u8]) {
+pub fn infer(classifier: &mut Classifier, spec: &FrameSpec, pixels: &[u8]) {
     let plane = Plane { data: pixels, stride: 3 * spec.width };
     let frame = FrameView::new(spec, &[plane]).unwrap();
     let time = classifier.begin_frame(Some(Duration::ZERO));
@@ -69,7 +69,7 @@ fn numbers(region: Region) -> [f64; 4] {
 }
 
 #[track_caller]
-fn assert_close(found: Option<Region>, want: [f64; 4], case: &str) {
+pub fn assert_close(found: Option<Region>, want: [f64; 4], case: &str) {
     let found = numbers(found.unwrap_or_else(|| panic!("{case}: no box")));
     let close = found.iter().zip(want).all(|(found, want)| (found - want).abs() < 1e-4);
     assert!(close, "{case}: {found:?} instead of {want:?}");

@@ -8,6 +8,7 @@ mod engine;
 mod evidence;
 mod optimize;
 mod partitions;
+mod second_look;
 mod test_data;
 mod thread_tuning;
 
