@@ -22,9 +22,10 @@ const QOS_BLURB: &str =
 const STATS: &str = "stats";
 
 /// Unit and meaning of the fields of `stats`, which GStreamer does not report.
-const STATS_FIELDS: [(&str, &str, &str); 16] = [
+const STATS_FIELDS: [(&str, &str, &str); 17] = [
     ("frames", "", "Number of frames"),
-    ("inferences", "", "Number of inferences"),
+    ("inferences", "", "Number of inferences; two looks at one frame count as one"),
+    ("second-looks", "", "Number of frames that were inferred again, closer"),
     (
         "skipped",
         "",
@@ -34,7 +35,11 @@ const STATS_FIELDS: [(&str, &str, &str); 16] = [
     ("preprocess-p50", "ns", "Duration of the preprocessing, median of the latest runs"),
     ("preprocess-p95", "ns", "Duration of the preprocessing, 95th percentile of the latest runs"),
     ("preprocess-max", "ns", "Duration of the preprocessing, maximum"),
-    ("invoke-p50", "ns", "Duration of an inference, median of the latest runs"),
+    (
+        "invoke-p50",
+        "ns",
+        "Duration of an inference, of both looks if there are two, median of the latest runs",
+    ),
     ("invoke-p95", "ns", "Duration of an inference, 95th percentile of the latest runs"),
     ("invoke-max", "ns", "Duration of an inference, maximum"),
     ("wait-p50", "ns", "How long a frame waited for its result, median of the latest runs"),
