@@ -59,6 +59,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Runs the whole evaluation: prints the report and writes the requested files."""
     check_outputs(options)
     classes = files.find_classes(options.directory, options.root)
+    conditions = files.read_conditions(options.conditions, options.directory, options.root)
     runner = Runner(load_gstreamer(), options.model, options.labels, options.properties)
     # One frame is classified first, so that an unusable model or unrelated folders are reported before a long video is
     # decoded.
@@ -71,6 +72,8 @@ def evaluate(options: argparse.Namespace) -> None:
         )
     warn(f"{sum(map(len, classes.values()))} files with {runner.model}")
     result = results(runner, options, folders, labels, classify(runner, options.directory, classes))
+    if conditions:
+        result["conditions"] = summary.by_condition(result["pictures"], folders, conditions)
     write_results(options, result)
     print(text.report(result))
     for sentence in verdict.sentences(result):
@@ -132,6 +135,7 @@ def main() -> int:
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--plots", type=pathlib.Path)
     parser.add_argument("--report", type=pathlib.Path)
+    parser.add_argument("--conditions", type=pathlib.Path)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The program ends without an error when the reader of the report ends (| head).
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

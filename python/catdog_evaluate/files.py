@@ -50,6 +50,29 @@ def files_of_list(listing: pathlib.Path, root: pathlib.Path | None) -> dict[str,
     return classes
 
 
+def read_conditions(
+    table: pathlib.Path | None, directory: pathlib.Path, root: pathlib.Path | None
+) -> dict[str, dict[str, str]]:
+    """Returns the value of each condition by its name, for each file of a table with tabs, of which the first line
+    names the columns; the first column is `file`. The files are named as classify() names them; `directory` and `root`
+    are those of find_classes()."""
+    if table is None:
+        return {}
+    try:
+        header, *lines = [line.split("\t") for line in table.read_text("utf-8", "surrogateescape").splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise UnusableError(f"{table} cannot be read: {error}") from None
+    if header[0] != "file" or len(header) < 2:
+        raise UnusableError(f"{table}: the first line must be `file` and the names of the conditions, with tabs between")
+    found = {}
+    start = (root or directory.parent) if directory.is_file() else pathlib.Path()
+    for number, cells in enumerate(lines, 2):
+        if len(cells) != len(header):
+            raise UnusableError(f"{table}, line {number}: {len(cells)} columns, expected {len(header)}")
+        found[str(start / cells[0])] = dict(zip(header[1:], cells[1:]))
+    return found
+
+
 def find_classes(directory: pathlib.Path, root: pathlib.Path | None = None) -> dict[str, list[pathlib.Path]]:
     """Returns the files of each class folder, or of each file name prefix if there are no class folders. `directory`
     can also be a list of files, as models/train writes it, whose relative paths start at `root`.

@@ -37,8 +37,16 @@ def content(result: Mapping[str, Any], plots: Mapping[str, bytes]) -> list[Block
         Heading(2, "Labels by folder"),
         Table([["folder", *matrix["columns"]], *([name, *map(str, row)] for name, row in matrix["rows"].items())]),
         *([figures["confusion.png"]] if "confusion.png" in figures else []),
+        *conditions_of(result),
         *part("Confidence", "reliability.png", "precision-recall.png"),
     ]
+
+
+def conditions_of(result: Mapping[str, Any]) -> list[Block]:
+    """Returns the table of the shares by condition, if they were asked for."""
+    if not result.get("conditions"):
+        return []
+    return [Heading(2, "By condition"), Table(text.condition_table(result["conditions"]), left=2)]
 
 
 def verdict_of(result: Mapping[str, Any]) -> Block:

@@ -196,6 +196,32 @@ def summarize(rows: Sequence[Row], folders: Folders, labels: Sequence[str]) -> d
     }
 
 
+def by_condition(
+    rows: Sequence[Row], folders: Folders, conditions: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Returns, per condition and value, the shares of the rows with a class: right, another class, neither or unknown.
+
+    `conditions` has the value of each condition by its name, per file. Values are in the order in which they occur.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if folders[row["folder"]] is None or is_background(folders[row["folder"]]):
+            continue
+        for condition, value in conditions.get(row["file"], {}).items():
+            groups.setdefault((condition, value), []).append(row)
+    names = list(dict.fromkeys(condition for condition, _ in groups))
+    return [
+        {
+            "condition": condition,
+            "value": value,
+            "right": share(is_right(row, folders) for row in some),
+            "other": share(reports_class(row) and not is_right(row, folders) for row in some),
+            "missed": share(not reports_class(row) for row in some),
+        }
+        for (condition, value), some in sorted(groups.items(), key=lambda group: names.index(group[0][0]))
+    ]
+
+
 def clips(rows: Iterable[Row], folders: Folders) -> list[dict[str, Any]]:
     """Returns, per file with several frames, the share of right frames and the number of label changes."""
     all_rows = list(rows)

@@ -60,6 +60,8 @@ def report(result: Mapping[str, Any]) -> str:
     matrix = numbers["confusion"]
     cells = [[folder, *map(str, counts)] for folder, counts in matrix["rows"].items()]
     lines += aligned([["confusion", *matrix["columns"]], *cells])
+    if result.get("conditions"):
+        lines += ["", *aligned(condition_table(result["conditions"]), 2)]
     if result["clips"]:
         lines += ["", *aligned(clip_table(result["clips"]), 2)]
         lines.append("Frames of one clip are not independent: the intervals above are too narrow for them.")
@@ -100,6 +102,21 @@ def quality_table(numbers: Mapping[str, Any], folders: Folders, threshold: float
     table.append([f"calibration error (ECE, {BINS} bins)", f"{numbers['ece']:.4f}", "", ""])
     table.append(["Brier score (0 to 2)", f"{numbers['brier']:.4f}", "", ""])
     return table
+
+
+def condition_table(conditions: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Returns the table of summary.by_condition()."""
+    rows = [
+        [
+            part["condition"],
+            part["value"],
+            *share_columns(part["right"]),
+            percent(part["other"]["share"]),
+            percent(part["missed"]["share"]),
+        ]
+        for part in conditions
+    ]
+    return [["condition", "", "right", "95 %", "", "another class", "neither or unknown"], *rows]
 
 
 def clip_table(clips: Iterable[Mapping[str, Any]]) -> list[list[str]]:

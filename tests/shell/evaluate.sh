@@ -201,6 +201,32 @@ mkdir lists
 sed "s|\t$PWD/|\t|" birds.tsv >lists/relative.tsv
 expect_status 0 "$evaluate" lists/relative.tsv --root . --model "$model" --json relative.json
 check_json relative.json "s['confusion'] == $($python -c 'import json; print(json.load(open("birds.json"))["summary"]["confusion"])')"
+# Shares by condition, in the order of the values, for files of classes only.
+awk -F'\t' 'BEGIN { print "file\tlight" } { n++; print $2 "\t" (n % 2 ? "dark" : "light") }' lists/relative.tsv >conditions.tsv
+expect_status 0 "$evaluate" lists/relative.tsv --root . --model "$model" --conditions conditions.tsv --json conditions.json
+expect_in stdout "neither or unknown"
+$python - <<'CONDITIONS' || fail "wrong shares by condition"
+import json
+result = json.load(open("conditions.json"))
+values = dict(line.rstrip("\n").split("\t") for line in open("conditions.tsv"))
+background = ("neither", "none", "other", "background", "nothing")
+rows = [row for row in result["pictures"] if (result["folders"][row["folder"]] or "none") not in background]
+found = {part["value"]: part for part in result["conditions"]}
+assert set(found) == {"dark", "light"} and sum(part["right"]["of"] for part in found.values()) == len(rows) > 3
+for value, part in found.items():
+    some = [row for row in rows if values[row["file"]] == value]
+    right = sum(row["accepted"] and row["label"] == result["folders"][row["folder"]] for row in some)
+    assert (part["right"]["count"], part["right"]["of"]) == (right, len(some)), part
+    assert part["right"]["count"] + part["other"]["count"] + part["missed"]["count"] == len(some)
+CONDITIONS
+printf 'file\tlight\nbirds/Herons/heron-1.jpg\n' >wrong.tsv
+expect_status 2 "$evaluate" birds --conditions wrong.tsv
+expect_in stderr "wrong.tsv, line 2: 1 columns, expected 2"
+printf 'name\tlight\n' >wrong.tsv
+expect_status 2 "$evaluate" birds --conditions wrong.tsv
+expect_in stderr "the first line must be"
+expect_status 2 "$evaluate" birds --conditions missing.tsv
+expect_in stderr "there is no file missing.tsv"
 expect_status 2 "$evaluate" lists/relative.tsv --root missing
 expect_in stderr "there is no folder missing"
 expect_status 2 "$evaluate" birds --root .
