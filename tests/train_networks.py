@@ -16,7 +16,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
-from catdog_train import augment, deeplab, inverted, mobilenet, network, training
+from catdog_train import augment, inverted, mobilenet, network, training
 from catdog_train.dataset import InputError, Task
 
 SIZE = 64

@@ -63,7 +63,7 @@ def read_conditions(
     except (OSError, ValueError) as error:
         raise UnusableError(f"{table} cannot be read: {error}") from None
     if header[0] != "file" or len(header) < 2:
-        raise UnusableError(f"{table}: the first line must be `file` and the names of the conditions, with tabs between")
+        raise UnusableError(f"{table}: the first line must be `file` and the names of the conditions, between tabs")
     found = {}
     start = (root or directory.parent) if directory.is_file() else pathlib.Path()
     for number, cells in enumerate(lines, 2):

@@ -32,8 +32,8 @@ class Batch(NamedTuple):
     close: Any  # 0 for an image whose box says that it shows a thing from afar, else 1
     targets: Any  # probabilities of the classes by a teacher
     labels: Any
-    # (n, COVER_SIDE, COVER_SIDE): the share of each part of the image that the thing covers, 0 for the background class,
-    # UNKNOWN without a mask or a box
+    # (n, COVER_SIDE, COVER_SIDE): the share of each part of the image that the thing covers, 0 for the background
+    # class, UNKNOWN without a mask or a box
     cover: Any
 
 
@@ -60,8 +60,8 @@ INITIAL_EPOCH = 998
 
 def random_crops(raw: Any, cover: Any, box: Any, size: int, seed: Any, unsquash: float) -> tuple[Any, Any, Any]:
     """Returns two versions (size, size, 3) of an encoded image: a random crop stretched to the square, and the same
-    place with its own proportions. The third result is the stretched crop of its map `cover` (height, width, 1). All are
-    mirrored in half of the cases. The crop contains `box` (left, top, right, bottom as shares of the image).
+    place with its own proportions. The third result is the stretched crop of its map `cover` (height, width, 1). All
+    are mirrored in half of the cases. The crop contains `box` (left, top, right, bottom as shares of the image).
 
     The second one is the square around the crop, as far as the image reaches. A square image is assumed to be a frame
     that was `unsquash` times as wide as high and has been squashed.

@@ -47,7 +47,8 @@ def load(file: str, size: int) -> Any:
         raise InputError(f"the backbone {file} is not DeepLab with MobileNetV2")
     last = convolutions[3 * len(blocks)][1]
     network = inverted.build(blocks, size, "mobilenetv2_deeplab", len(last))
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)]
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    layers = [layer for layer in network.layers if isinstance(layer, kinds)]
     for layer, (kernel, bias) in zip(layers, convolutions):
         set_folded(network, layer, kernel, bias)
     return network

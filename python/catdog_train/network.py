@@ -64,7 +64,8 @@ def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer | N
 
 def title(source: str) -> str:
     """Returns the name of the network that load_backbone() makes from a source, for the metadata."""
-    return {EFFICIENTNET: "EfficientNet-Lite", DEEPLAB: "MobileNetV2"}.get(pathlib.Path(source).suffix, "MobileNetV2 1.0")
+    titles = {EFFICIENTNET: "EfficientNet-Lite", DEEPLAB: "MobileNetV2"}
+    return titles.get(pathlib.Path(source).suffix, "MobileNetV2 1.0")
 
 
 def read_weights(file: str, classes: int) -> list[np.ndarray] | None:

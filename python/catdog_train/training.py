@@ -172,9 +172,9 @@ def initial_batches(options: argparse.Namespace, task: Task) -> Iterable[tuple[A
 def places_loss(logits: Any, labels: Any, cover: Any, background: int) -> Any:
     """Returns the cross-entropy at the places of each image (n), 0 where the masks do not tell what a place shows.
 
-    `logits` is (n, height, width, classes), `cover` as in augment.Batch. Places that the thing covers show its class, at
-    least the one that it covers most, and places without it the background class. Both kinds have the same weight, so
-    that a small thing counts as much as all that is around it.
+    `logits` is (n, height, width, classes), `cover` as in augment.Batch. Places that the thing covers show its class,
+    at least the one that it covers most, and places without it the background class. Both kinds have the same weight,
+    so that a small thing counts as much as all that is around it.
     """
     rows, columns = logits.shape[1:3]
     cover = tf.image.resize(cover[..., None], (rows, columns), "area")[..., 0]
