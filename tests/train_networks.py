@@ -115,6 +115,29 @@ class Places(unittest.TestCase):
         self.assertAlmostEqual(found[3], -(logs[3, 1, 1, 2] + logs[3][without][:, BACKGROUND].mean()) / 2, 4)
 
 
+class Merge(unittest.TestCase):
+    """The mean of the weights of several networks."""
+
+    def test_the_weights_are_the_mean_and_the_background_has_no_evidence(self) -> None:
+        models = []
+        for shift in (0.0, 0.5, 2.5):
+            model = network.classifier(small_network(), ["out_relu"], None, 3, 0.0, "places", None, BACKGROUND)
+            model.set_weights([weight + shift for weight in model.get_weights()])
+            models.append(model)
+        with tempfile.TemporaryDirectory() as folder:
+            files = [f"{folder}/{number}.keras" for number in range(2)]
+            for model, file in zip(models[1:], files):
+                network.fold_background(model.get_layer("logits"), BACKGROUND)
+                model.save(file)
+            training.merge(files, models[0], BACKGROUND)
+            expected = small_network().get_layer("Conv1").get_weights()[0] + 1.0
+            np.testing.assert_allclose(models[0].get_layer("Conv1").get_weights()[0], expected, atol=1e-5)
+            self.assertEqual(np.abs(models[0].get_layer("logits").get_weights()[0][..., BACKGROUND]).max(), 0)
+            other = network.classifier(small_network(), ["block_9_add"], None, 3, 0.0, "places", None, BACKGROUND)
+            with self.assertRaisesRegex(InputError, "has another network"):
+                training.merge(files, other, BACKGROUND)
+
+
 class Covers(unittest.TestCase):
     """The maps that say where the thing is."""
 

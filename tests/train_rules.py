@@ -197,6 +197,23 @@ def answers(right: int, wrong: int, margin: float) -> tuple[np.ndarray, np.ndarr
     return (margin * np.eye(2)[best])[order], labels[order]
 
 
+class Biases(unittest.TestCase):
+    """The levels of the logits of each class."""
+
+    def test_the_levels_that_were_moved_are_found(self) -> None:
+        random = np.random.default_rng(4)
+        labels = np.repeat([0, 1, 2], 400)
+        # Normal distributions of the same width: the logits that follow from Bayes' theorem are linear.
+        x = random.normal(size=(1200, 3)) + 2.0 * np.eye(3)[labels]
+        logits = 2.0 * x
+        moved = logits + [3.0, -5.0, 1.5]
+        biases = measures.best_biases(moved, labels, 2)
+        self.assertEqual(biases[2], 0)
+        np.testing.assert_allclose(biases, [-1.5, 6.5, 0], atol=0.35)
+        right = (logits.argmax(1) == labels).mean()
+        self.assertAlmostEqual(((moved + biases).argmax(1) == labels).mean(), right, delta=0.01)
+
+
 class Calibration(unittest.TestCase):
     """The temperature of the confidence."""
 

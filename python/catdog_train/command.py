@@ -71,6 +71,9 @@ TEACHER_HELP = """a .keras model whose probabilities are learned in addition to 
     (the network with its initial weights)"""
 MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
     pasted into images of the background class"""
+REPEAT_HELP = "data folders whose images of things, not those of the background, are shown several times in an epoch"
+MERGE_HELP = """the averaged.keras of another training, with the same network and initial weights: the result has the
+    mean of the weights of both; may be repeated, and added to a training that is finished"""
 WIDTH_HELP = """shares of the hidden channels of the blocks to keep: of the first three blocks, which work on many
     pixels, and of the others"""
 UNSQUASH_HELP = "aspect ratio of the frames that square images were squashed from (1: they were square)"
@@ -110,6 +113,8 @@ def parser() -> argparse.ArgumentParser:
     add("--teacher", metavar="FILE", help=TEACHER_HELP)
     add("--hold-back", metavar="FILE", help="a list of images that are left out, as models/evaluate takes it")
     add("--masks", metavar="DIR", help=MASKS_HELP)
+    add("--repeat", type=repeats, default={}, metavar="FOLDER=TIMES,...", help=REPEAT_HELP)
+    add("--merge", action="append", default=[], metavar="FILE", help=MERGE_HELP)
     add("--scenes", type=int, help="scenes to compose for each epoch, if there are masks (half as many as images)")
     add("--name", default="classifier", help="name in the metadata of the model (%(default)s)")
     add("--author", help="author in the metadata of the model")
@@ -165,6 +170,17 @@ def widths(text: str) -> list[float]:
     if not all(parsed):
         raise argparse.ArgumentTypeError(f"expected two numbers above 0 and at most 1: {text}")
     return parsed
+
+
+def repeats(text: str) -> dict[str, int]:
+    """Parses `train_scenes=3` to {"train_scenes": 3}."""
+    found = {}
+    for part in text.split(","):
+        name, _, times = part.partition("=")
+        if not (name and times.isdecimal() and int(times) > 0):
+            raise argparse.ArgumentTypeError(f"expected folder=times: {part}")
+        found[name] = int(times)
+    return found
 
 
 def groups(text: str) -> dict[str, list[int]]:
@@ -232,6 +248,7 @@ def read_task(
         [photo.file.label for photo in validation],
         [photo.file.box for photo in training],
         [photo.file.mask.read_bytes() if photo.file.mask else None for photo in training],
+        times=[times_shown(photo.file, options.repeat, background) for photo in training],
     )
     options.scenes = scenes.scenes_per_epoch(options.scenes, task)
     if options.masks:
@@ -240,10 +257,15 @@ def read_task(
     return task, [photo.file for photo in validation], settings
 
 
+def times_shown(file: dataset.ImageFile, repeat: dict[str, int], background: int | None) -> int:
+    """Returns how often an epoch shows an image. `repeat` has the names of data folders."""
+    return 1 if file.label == background else repeat.get(file.path.parent.parent.name, 1)
+
+
 def run() -> None:
     """Runs the whole training."""
     options = parse_arguments()
-    for file in (options.backbone, options.teacher):
+    for file in (options.backbone, options.teacher, *options.merge):
         if file not in (None, "imagenet", NO_TEACHER) and not pathlib.Path(file).is_file():
             raise InputError(f"{file} cannot be read: there is no such file")
     out = pathlib.Path(options.out)
@@ -273,6 +295,8 @@ def run() -> None:
     except OSError as error:
         raise InputError(f"--out: {error}") from None
     model = training.train(options, out, task, base, head)
+    if options.merge:
+        training.merge(options.merge, model, task.background)
     training.deliver(options, out, task, model)
     dataset.write_validation_list(out / VALIDATION, validation, task.class_names)
 
@@ -305,7 +329,7 @@ def silent_stderr() -> Iterator[None]:
 
 def settings_of(options: argparse.Namespace, names: list[str], fingerprint: str) -> dict[str, Any]:
     """Returns the settings that a resumed run must share with the stopped one."""
-    free = ("out", "name", "author", "license", "no_report")
+    free = ("out", "name", "author", "license", "no_report", "merge")
     return {k: v for k, v in vars(options).items() if k not in free} | {"class_names": names, "images": fingerprint}
 
 

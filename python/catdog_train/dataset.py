@@ -97,6 +97,7 @@ class Task(NamedTuple):
     boxes: list[Box | None]  # of the training images
     masks: list[bytes | None]
     targets: np.ndarray | None = None  # probabilities by a teacher, one row per training image
+    times: list[int] | None = None  # how often an epoch shows each training image; None: once
 
 
 def data_folders(folder: str) -> list[pathlib.Path]:

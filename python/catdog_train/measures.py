@@ -14,6 +14,8 @@ THRESHOLD = 0.7
 MIN_IMAGES = 8
 # The bounds of a temperature. Networks that are trained with label smoothing need 0.5 to 2.
 TEMPERATURES = (0.25, 4.0)
+# Rounds in which a bias can move by 1.
+BIAS_ROUNDS = 12
 # Parts of the cross-validation.
 FOLDS = 4
 
@@ -96,6 +98,30 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         return -np.average(likelihood.sum(1), weights=weights[labels])
 
     return float(min(np.geomspace(0.1, 10, 321), key=loss))
+
+
+def best_biases(logits: np.ndarray, labels: np.ndarray, background: int) -> np.ndarray:
+    """Returns what to add to the logits of each class so that the negative log likelihood is smallest, each class with
+    the same weight and together with a temperature; 0 for the background class.
+
+    The logits of a last layer at each place are the largest of many, more or less, so that their level is arbitrary,
+    and the mean of the weights of several networks moves it.
+    """
+    classes = logits.shape[1]
+    weights = class_weights(labels, classes)
+    biases = np.zeros(classes)
+    others = [label for label in range(classes) if label != background]
+
+    def loss(label: int, bias: float, temperature: float) -> float:
+        moved = logits + np.where(np.arange(classes) == label, bias, biases)
+        return negative_log_likelihood(moved / temperature, labels, weights)
+
+    for _ in range(BIAS_ROUNDS):
+        temperature = best_temperature(logits + biases, labels)
+        for label in others:
+            steps = biases[label] + np.linspace(-1, 1, 41)
+            biases[label] = steps[np.argmin([loss(label, bias, temperature) for bias in steps])]
+    return biases
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:

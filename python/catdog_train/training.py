@@ -11,7 +11,7 @@ import json
 import math
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from catdog_train import augment, export, measures, mobilenet, network, regression, scenes, teacher
-from catdog_train.dataset import Task, write
+from catdog_train.dataset import InputError, Task, write
 from catdog_train.network import Layer
 
 # The number of images that calibrate the activations of the exported model: half of them whole, half augmented.
@@ -36,6 +36,8 @@ INITIAL_IMAGES = 6000
 # COVERED of it, and lacks it if it covers less than MIN_COVER.
 PLACES_WEIGHT, COVERED, MIN_COVER = 0.5, 0.4, 0.02
 STATE = "state.json"
+# Validation images from which on the levels of the logits at places are fitted.
+MIN_FOR_BIASES = 200
 # The learning rate of the last layer before the others are trained.
 HEAD_LEARNING_RATE = 1e-3
 
@@ -47,6 +49,8 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     """
     if options.teacher:
         task = task._replace(targets=teacher.probabilities(options, out, task))
+    if task.times:
+        task = chosen(task, [index for index, count in enumerate(task.times) for _ in range(count)])
     task = repeated(task, math.ceil(MIN_EPOCH_IMAGES / len(task.images)))
     steps = max(1, (len(task.images) + options.scenes) // options.batch)
     weights = measures.class_weights(task.labels, len(task.class_names))
@@ -293,6 +297,23 @@ class Trainer:
             variable.assign(saved[name])
 
 
+def merge(files: Sequence[str], model: Any, background: int | None) -> None:
+    """Replaces the weights of the model by the mean of its own and those of the files, the `averaged.keras` of other
+    trainings with the same network and the same initial weights.
+
+    Such a mean is often better than each of them on images from other sources (Wortsman et al., "Model soups",
+    ICML 2022). Raises InputError for a file of another network.
+    """
+    network.fold_background(model.get_layer("logits"), background)
+    weights = [model.get_weights()]
+    for file in files:
+        other = teacher.read(file, model.output_shape[-1]).get_weights()
+        if [weight.shape for weight in other] != [weight.shape for weight in weights[0]]:
+            raise InputError(f"--merge: {file} has another network")
+        weights.append(other)
+    model.set_weights([np.mean(same, axis=0) for same in zip(*weights)])
+
+
 def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: Any) -> None:
     """Exports the model, corrects its biases and its confidence, and writes the result files.
 
@@ -315,9 +336,15 @@ def deliver(options: argparse.Namespace, out: pathlib.Path, task: Task, model: A
     # The mean rounding error of each class is subtracted from its bias. Without this correction, the model reports
     # the background class too often for small inputs.
     shift = (model.predict(np.concatenate(samples), verbose=0) - image_logits(first, samples)).mean(0)
-    calibration = measures.calibrate(image_logits(first, validation) + shift, labels)
-    temperature = calibration.temperature
+    logits = image_logits(first, validation) + shift
     kernel, bias = last.get_weights()
+    if options.head == "places" and task.background is not None and len(labels) >= MIN_FOR_BIASES:
+        biases = measures.best_biases(logits, labels, task.background)
+        logits, float_logits, bias = logits + biases, float_logits + biases, bias + biases
+        last.set_weights([kernel, bias])
+        print(f"added to the logits: {np.round(biases, 3)}")
+    calibration = measures.calibrate(logits, labels)
+    temperature = calibration.temperature
     if options.head == "average":
         kernel, bias = kernel / temperature, bias / temperature
         last.set_weights([kernel, bias])
@@ -370,21 +397,21 @@ def calibration_images(options: argparse.Namespace, task: Task) -> list[np.ndarr
 
 def repeated(task: Task, times: int) -> Task:
     """Returns the task with every training image `times` times. Each one is augmented differently."""
-    return task._replace(
-        images=task.images * times,
-        labels=task.labels * times,
-        boxes=task.boxes * times,
-        masks=task.masks * times,
-        targets=None if task.targets is None else np.tile(task.targets, (times, 1)),
-    )
+    return chosen(task, list(range(len(task.images))) * times)
 
 
 def part(task: Task, every: int) -> Task:
     """Returns the task with each `every`-th training image only."""
+    return chosen(task, range(0, len(task.images), every))
+
+
+def chosen(task: Task, indices: Sequence[int]) -> Task:
+    """Returns the task with the training images that have these indices."""
     return task._replace(
-        images=task.images[::every],
-        labels=task.labels[::every],
-        boxes=task.boxes[::every],
-        masks=task.masks[::every],
-        targets=None if task.targets is None else task.targets[::every],
+        images=[task.images[index] for index in indices],
+        labels=[task.labels[index] for index in indices],
+        boxes=[task.boxes[index] for index in indices],
+        masks=[task.masks[index] for index in indices],
+        targets=None if task.targets is None else task.targets[list(indices)],
+        times=None,
     )

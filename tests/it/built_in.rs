@@ -40,6 +40,19 @@ fn every_buffer_is_classified_if_no_property_is_set() {
 }
 
 #[test]
+fn a_name_selects_the_smaller_built_in_model() {
+    let pipeline = launch(
+        "videotestsrc num-buffers=1 ! catdogfilter model-file=built-in:nano ! fakesink name=sink",
+    );
+    let seen = collect(&pipeline.pad("sink", "sink"), meta);
+    assert_eq!(warnings(&pipeline.run()), []);
+    let meta = taken(&seen).remove(0);
+    assert_eq!(meta.model, "catdog-nano.tflite");
+    let names: BTreeSet<&str> = meta.labels.iter().map(String::as_str).collect();
+    assert_eq!(names, BTreeSet::from(NAMES));
+}
+
+#[test]
 fn the_property_labels_renames_the_classes() {
     let pipeline = launch(
         "videotestsrc num-buffers=1 ! catdogfilter labels=chat,chien,rien ! fakesink name=sink",
@@ -128,7 +141,8 @@ fn confidences_equal_those_of_python() {
     let golden: BTreeMap<usize, Vec<f64>> =
         serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
     assert!(golden.len() >= 12);
-    let seen = classify_demo_clip("class-confidence-threshold=0 smoothing=0 hold=0");
+    let seen =
+        classify_demo_clip("class-confidence-threshold=0 smoothing=0 hold=0 second-look=false");
     let mut differences = Vec::new();
     for (frame, want) in &golden {
         let meta = &seen[*frame].1;
