@@ -206,7 +206,7 @@ class Biases(unittest.TestCase):
         # Normal distributions of the same width: the logits that follow from Bayes' theorem are linear.
         x = random.normal(size=(1200, 3)) + 2.0 * np.eye(3)[labels]
         logits = 2.0 * x
-        moved = logits + [3.0, -5.0, 1.5]
+        moved = logits + np.array([3.0, -5.0, 1.5])
         biases = measures.best_biases(moved, labels, 2)
         self.assertEqual(biases[2], 0)
         np.testing.assert_allclose(biases, [-1.5, 6.5, 0], atol=0.35)
