@@ -62,19 +62,34 @@ class Compose(unittest.TestCase):
             self.assertEqual(scene.box is None, scene.label == BACKGROUND)
             image = pixels(scene)
             redness = image[..., 0] - image[..., 1]
-            if scene.box is None or redness.max() < 60:
-                continue  # without a thing, or at night
+            if scene.box is None or redness.max() < 110:
+                continue  # without a thing, at night, or against the light
             height, width = redness.shape
             left, top, right, bottom = scene.box
             self.assertTrue(0 <= left < right <= 1 and 0 <= top < bottom <= 1, scene.box)
-            rows, columns = np.nonzero(redness > 60)
+            rows, columns = np.nonzero(redness > 80)
             # A wide lens and motion move things by up to a tenth of the frame.
             self.assertGreater(columns.mean() / width, left - 0.1)
             self.assertLess(columns.mean() / width, right + 0.1)
             self.assertGreater(rows.mean() / height, top - 0.1)
             self.assertLess(rows.mean() / height, bottom + 0.1)
             checked += 1
-        self.assertGreater(checked, 35)
+        self.assertGreater(checked, 25)
+
+    def test_the_mask_shows_where_the_thing_is(self) -> None:
+        checked = 0
+        for scene in scenes([disc(0, RED)], 60):
+            self.assertEqual(scene.mask is None, scene.label == BACKGROUND)
+            image = pixels(scene)
+            redness = image[..., 0] - image[..., 1]
+            if scene.mask is None or redness.max() < 150:
+                continue  # without a thing, at night, in motion, or against the light
+            mask = np.asarray(Image.open(io.BytesIO(scene.mask)))
+            self.assertEqual(mask.shape, redness.shape)
+            red, masked = redness > 75, mask > 127
+            self.assertGreater((red & masked).sum() / (red | masked).sum(), 0.6)
+            checked += 1
+        self.assertGreater(checked, 20)
 
     def test_things_have_many_sizes(self) -> None:
         heights = [s.box[3] - s.box[1] for s in scenes([disc(0, RED)], 80) if s.box]

@@ -33,6 +33,9 @@ HEIGHTS = (0.15, 0.8)
 SHARE_OUTLINE, SHARE_REPLACED = 0.4, 0.3
 # Shares of the scenes with a change of the whole frame.
 SHARE_BARS, SHARE_MOTION, SHARE_NIGHT, SHARE_BARREL = 0.1, 0.1, 0.1, 0.15
+# Share of the things that are against the light, or as dark as a black animal, and how much of their light and of their
+# colors remains. Few photos show black animals.
+SHARE_AGAINST_LIGHT, LIGHT_LEFT, COLOR_LEFT = 0.2, (0.2, 0.6), (0.2, 0.8)
 JPEG_QUALITIES = (25, 90)
 MIN_BOX = 8  # pixels
 
@@ -188,7 +191,7 @@ def place(
     thing = turned(image, (wide, high), angle)
     alpha = np.clip(turned(mask[..., None].repeat(3, 2) * 255, (wide, high), angle)[..., :1] / 255, 0, 1)
     # Animals stand on the ground: the lower part of the frame is more likely, and a few are cut by its border.
-    top = round(random.beta(2.2, 1.3) * (height - high) + random.normal(0, 0.04) * height)
+    top = round(random.beta(1.6, 1.2) * (height - high) + random.normal(0, 0.04) * height)
     left = round(random.uniform(-0.12, 1.12) * (width - wide))
     if target:
         top = round(target[3] * height - high + random.normal(0, 0.03) * height)
@@ -227,7 +230,11 @@ def matched(thing: np.ndarray, alpha: np.ndarray, around: np.ndarray, random: np
     brightness = (place_color.mean() / own.mean()) ** random.uniform(0.1, 0.6)
     cast = (place_color / place_color.mean()) ** random.uniform(0.0, 0.5)
     factor = np.clip(brightness, 0.5, 1.6) * np.clip(cast, 0.85, 1.18)
-    return np.clip(thing * factor, 0, 255)
+    thing = np.clip(thing * factor, 0, 255)
+    if random.random() < SHARE_AGAINST_LIGHT:
+        gray = thing.mean(2, keepdims=True)
+        thing = (gray + (thing - gray) * random.uniform(*COLOR_LEFT)) * random.uniform(*LIGHT_LEFT)
+    return thing
 
 
 def shade(frame: np.ndarray, foot: tuple[float, float], wide: float, random: np.random.Generator) -> None:
