@@ -30,8 +30,8 @@ except ImportError as error:
     print(f"train: {error}: {INSTALL}", file=sys.stderr)
     sys.exit(2)
 
-# `catdog` makes the shipped model; its settings were chosen by measurement (models/README.md). `nano` is for slow
-# machines.
+# For classes of which there are few photos. The shipped models have other settings, for many photos with masks
+# (models/README.md). `nano` is for slow machines.
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {
         "size": 224,

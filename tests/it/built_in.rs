@@ -40,19 +40,6 @@ fn every_buffer_is_classified_if_no_property_is_set() {
 }
 
 #[test]
-fn a_name_selects_the_smaller_built_in_model() {
-    let pipeline = launch(
-        "videotestsrc num-buffers=1 ! catdogfilter model-file=built-in:nano ! fakesink name=sink",
-    );
-    let seen = collect(&pipeline.pad("sink", "sink"), meta);
-    assert_eq!(warnings(&pipeline.run()), []);
-    let meta = taken(&seen).remove(0);
-    assert_eq!(meta.model, "catdog-nano.tflite");
-    let names: BTreeSet<&str> = meta.labels.iter().map(String::as_str).collect();
-    assert_eq!(names, BTreeSet::from(NAMES));
-}
-
-#[test]
 fn the_property_labels_renames_the_classes() {
     let pipeline = launch(
         "videotestsrc num-buffers=1 ! catdogfilter labels=chat,chien,rien ! fakesink name=sink",
@@ -162,9 +149,9 @@ fn confidences_equal_those_of_python() {
 }
 
 /// The figures of `models/README.md`, with a margin for another JPEG decoder.
-const LEAST_CATS: f64 = 0.98;
+const LEAST_CATS: f64 = 0.985;
 const LEAST_DOGS: f64 = 0.97;
-const MOST_CLAIMED: f64 = 0.03;
+const MOST_CLAIMED: f64 = 0.02;
 const MOST_MISSED: f64 = 0.035;
 
 #[test]

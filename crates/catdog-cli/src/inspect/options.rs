@@ -13,10 +13,13 @@ use catdog_core::preprocess::{self, Resize};
 use catdog_core::property_text::{parse_mean, parse_size, parse_std};
 use clap::ValueEnum;
 
+/// The argument that selects the built-in model.
+const BUILT_IN: &str = "built-in";
+
 /// Describes a model file, and how catdog interprets it
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A .tflite file, or `built-in` or `built-in:nano` for the models that are part of catdog
+    /// A .tflite file, or `built-in` for the model that is part of catdog
     pub model: OsString,
     /// Class names, separated by commas; they take precedence over all other sources
     #[arg(long, value_name = "NAMES")]
@@ -115,9 +118,14 @@ impl Arguments {
     /// Returns the configuration of a classifier with the properties that the arguments set, and the
     /// defaults of the others.
     pub fn config(&self) -> Config {
+        let model = if self.model == BUILT_IN {
+            ModelSource::BuiltIn
+        } else {
+            ModelSource::File(PathBuf::from(&self.model))
+        };
         let normalization = self.input_mean.as_ref().zip(self.input_std.as_ref());
         Config {
-            model: ModelSource::named(PathBuf::from(&self.model)),
+            model,
             labels: self.labels.clone(),
             labels_file: self.labels_file.clone(),
             model_options: ModelOptions {

@@ -6,66 +6,24 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// The names of the built-in models, as a user writes them instead of the path of a file.
-const BUILT_IN: &str = "built-in";
-const BUILT_IN_NANO: &str = "built-in:nano";
+/// The built-in model, with the classes cat, dog and neither. Its model card is `models/README.md`.
+static BUILT_IN: &[u8] = include_bytes!("../../../../models/catdog.tflite");
+const BUILT_IN_NAME: &str = "catdog.tflite";
 
 /// Size limit of a model file, in bytes. Image classifiers for embedded devices have between a few
 /// and a hundred megabytes.
 const MAX_FILE_BYTES: u64 = 512 << 20;
 
-/// A model that is part of this library, with the classes cat, dog and neither. Their model card is
-/// `models/README.md`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BuiltIn {
-    /// The default.
-    #[default]
-    Catdog,
-    /// A smaller and faster model that makes more mistakes.
-    Nano,
-}
-
-impl BuiltIn {
-    const fn bytes(self) -> &'static [u8] {
-        match self {
-            Self::Catdog => include_bytes!("../../../../models/catdog.tflite"),
-            Self::Nano => include_bytes!("../../../../models/catdog-nano.tflite"),
-        }
-    }
-
-    const fn file_name(self) -> &'static str {
-        match self {
-            Self::Catdog => "catdog.tflite",
-            Self::Nano => "catdog-nano.tflite",
-        }
-    }
-}
-
 /// The source of a model. Its `Display` is its name in error messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A built-in model.
-    BuiltIn(BuiltIn),
+    /// The built-in model.
+    BuiltIn,
     /// A `.tflite` file.
     File(PathBuf),
 }
 
-impl Default for ModelSource {
-    fn default() -> Self {
-        Self::BuiltIn(BuiltIn::default())
-    }
-}
-
 impl ModelSource {
-    /// Returns the source that a user names: `built-in`, `built-in:nano`, or the path of a file.
-    pub fn named(name: PathBuf) -> Self {
-        match name.to_str() {
-            Some(BUILT_IN) => Self::BuiltIn(BuiltIn::Catdog),
-            Some(BUILT_IN_NANO) => Self::BuiltIn(BuiltIn::Nano),
-            _ => Self::File(name),
-        }
-    }
-
     /// Returns the bytes of the model.
     ///
     /// # Errors
@@ -73,20 +31,15 @@ impl ModelSource {
     /// The reason as text, if the file cannot be read.
     pub fn read(&self) -> Result<Cow<'static, [u8]>, String> {
         match self {
-            Self::BuiltIn(model) => Ok(Cow::Borrowed(model.bytes())),
-            Self::File(path) => match files::read(path, MAX_FILE_BYTES) {
-                Err(reason) if path.to_string_lossy().starts_with(BUILT_IN) => Err(format!(
-                    "{reason}; the names of the built-in models are {BUILT_IN} and {BUILT_IN_NANO}"
-                )),
-                read => read.map(Cow::Owned),
-            },
+            Self::BuiltIn => Ok(Cow::Borrowed(BUILT_IN)),
+            Self::File(path) => files::read(path, MAX_FILE_BYTES).map(Cow::Owned),
         }
     }
 
-    /// Returns the path of the model file; `None` for a built-in model.
+    /// Returns the path of the model file; `None` for the built-in model.
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::BuiltIn(_) => None,
+            Self::BuiltIn => None,
             Self::File(path) => Some(path),
         }
     }
@@ -94,7 +47,7 @@ impl ModelSource {
     /// Returns the file name of the model, without its folder.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
-            Self::BuiltIn(model) => model.file_name().into(),
+            Self::BuiltIn => BUILT_IN_NAME.into(),
             Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy(),
         }
     }
@@ -103,32 +56,8 @@ impl ModelSource {
 impl fmt::Display for ModelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BuiltIn(BuiltIn::Catdog) => f.write_str("the built-in model"),
-            Self::BuiltIn(BuiltIn::Nano) => f.write_str("the built-in model nano"),
+            Self::BuiltIn => f.write_str("the built-in model"),
             Self::File(path) => write!(f, "model-file '{}'", path.display()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_select_built_in_models_and_files() {
-        let named = |name: &str| ModelSource::named(name.into());
-        assert_eq!(named("built-in"), ModelSource::default());
-        assert_eq!(named("built-in:nano"), ModelSource::BuiltIn(BuiltIn::Nano));
-        assert_eq!(named("./built-in"), ModelSource::File("./built-in".into()));
-        assert_ne!(named("built-in:nano").read(), named("built-in").read());
-    }
-
-    #[test]
-    fn an_unknown_built_in_model_is_an_error_with_the_names() {
-        let error = ModelSource::named("built-in:tiny".into()).read().unwrap_err();
-        assert!(
-            error.ends_with("the names of the built-in models are built-in and built-in:nano"),
-            "{error}"
-        );
     }
 }
