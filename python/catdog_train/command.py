@@ -289,6 +289,8 @@ def run() -> None:
         network.check_layers(base, options.cut, options.channels, options.first_layer, options.head)
     if options.teacher:
         teacher.check(options.teacher, len(task.class_names))
+    for file in options.merge:
+        teacher.check(file, len(task.class_names))
     try:
         out.mkdir(parents=True, exist_ok=True)
         dataset.write(out / SETTINGS, json.dumps(settings, indent=2).encode())

@@ -23,7 +23,6 @@ from catdog_train.dataset import InputError
 # The suffixes of files with weights of other networks than MobileNetV2.
 EFFICIENTNET, DEEPLAB = ".pth", ".tflite"
 LAST_LAYER = "out_relu"
-LAST_CHANNELS = 1280
 IMAGENET_CLASSES = 1000
 
 # The kernel and the bias of a dense layer.

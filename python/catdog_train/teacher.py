@@ -137,9 +137,9 @@ def read(file: str, classes: int) -> Any:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras does not document what a damaged file raises.
-        raise InputError(f"the teacher {file} cannot be read: {str(error).splitlines()[0]}") from None
+        raise InputError(f"the model {file} cannot be read: {str(error).splitlines()[0]}") from None
     if model.output_shape != (None, classes):
-        raise InputError(f"the teacher {file} has {model.output_shape[-1]} classes, expected {classes}")
+        raise InputError(f"the model {file} has {model.output_shape[-1]} classes, expected {classes}")
     return model
 
 

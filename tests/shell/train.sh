@@ -16,7 +16,7 @@ expect_status 0 "$train" --help
 expect_in stdout "--data DIR"
 expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs TensorFlow if it is missing
 venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
-"$venv" "$ROOT/tests/train_networks.py" 2>log || fail "$(grep -v "^[IWE]0000" log)"
+"$venv" "$ROOT/tests/tensorflow/train_networks.py" >log 2>&1 || fail "$(grep -vE "^[IWE]0000|TensorSpec" log)"
 
 cd "$SCRATCH"
 "$venv" - <<'PICTURES'
@@ -120,9 +120,9 @@ mask[10:40, 15:35] = 255
 for path in pathlib.Path("mixed/blue").iterdir():
     Image.fromarray(mask).save(masks / f"{path.stem}.png")
 MIXED
-expect_status 0 "$train" --data mixed --size 64 --epochs 1 --channels 64 --width 0.5,0.7 --head places \
-  --dropout 0 --masks masks --scenes 60 --background green --hold-back held.tsv --teacher whole/averaged.keras \
-  --imagenet "blue=0-99" --out taught
+mixed=(--data mixed --size 64 --epochs 1 --channels 64 --width 0.5,0.7 --head places --dropout 0 --masks masks --scenes 60
+  --background green --hold-back held.tsv --teacher whole/averaged.keras --imagenet "blue=0-99" --repeat mixed=2 --out taught)
+expect_status 0 "$train" "${mixed[@]}"
 expect_in stdout "blue: 28, 12"
 expect_in stdout "red: 20, 10"
 expect_in stdout "28 training images with a mask, 60 composed scenes in each epoch"
@@ -161,6 +161,14 @@ powers = np.exp(means / temperature)
 error = np.abs(powers / powers.sum(1, keepdims=True) - probabilities).max()
 assert error < 1e-5, f"the probabilities differ by {error} from softmax(log-mean-exp / {temperature})"
 PLACES
+
+# A finished training is merged with another one, here with itself.
+cp taught/classifier.tflite alone.tflite
+expect_status 0 "$train" "${mixed[@]}" --no-report --merge taught/averaged.keras
+expect_in stdout "resuming after epoch 1"
+cmp alone.tflite taught/classifier.tflite || fail "the mean of a network and itself is another network"
+expect_status 2 "$train" "${mixed[@]}" --merge whole/averaged.keras
+expect_in stderr "--merge: whole/averaged.keras has another network"
 
 # A run with other settings or other images does not resume this one.
 expect_status 2 "$train" "${options[@]}" --out whole --epochs 3
@@ -206,10 +214,14 @@ refused "--masks: there is no folder nowhere" --data data --masks nowhere
 refused "--hold-back: nowhere cannot be read" --data data --hold-back nowhere
 refused "--hold-back: project.tm has a line that is not a class, a tab and a path" --data data --hold-back project.tm
 refused "none.h5 cannot be read: there is no such file" --data data --backbone none.h5
+refused "none.keras cannot be read: there is no such file" --data data --merge none.keras
+refused "expected folder=times: data" --data data --repeat data
 echo text >text.h5
 refused "text.h5 cannot be read" --data data --backbone text.h5
+cp text.h5 text.tflite
+refused "the backbone text.tflite cannot be read" --data data --backbone text.tflite
 cp text.h5 text.keras
-refused "the teacher text.keras cannot be read" --data data --teacher text.keras
+refused "the model text.keras cannot be read" --data data --teacher text.keras
 mkdir -p nested/{a,b/more}
 cp data/red/* nested/a
 cp data/blue/* nested/b
