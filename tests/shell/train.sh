@@ -16,7 +16,7 @@ expect_status 0 "$train" --help
 expect_in stdout "--data DIR"
 expect_status 2 "$train" --data "$SCRATCH/missing" --out "$SCRATCH/none" # installs TensorFlow if it is missing
 venv=${CARGO_TARGET_DIR:-$ROOT/target}/train-venv/bin/python
-"$venv" "$ROOT/tests/tensorflow/train_networks.py" >log 2>&1 || fail "$(grep -vE "^[IWE]0000|TensorSpec" log)"
+"$venv" "$ROOT/tests/tensorflow/train_networks.py" >"$SCRATCH/log" 2>&1 || fail "$(grep -vE "^[IWE]0000|TensorSpec" "$SCRATCH/log")"
 
 cd "$SCRATCH"
 "$venv" - <<'PICTURES'
