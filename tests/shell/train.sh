@@ -120,7 +120,7 @@ mask[10:40, 15:35] = 255
 for path in pathlib.Path("mixed/blue").iterdir():
     Image.fromarray(mask).save(masks / f"{path.stem}.png")
 MIXED
-mixed=(--data mixed --size 64 --epochs 1 --channels 64 --width 0.5,0.7 --head places --dropout 0 --masks masks --scenes 60
+mixed=(--data mixed --size 64 --epochs 1 --channels 64 --width "0.5,0.7" --head places --dropout 0 --masks masks --scenes 60
   --background green --hold-back held.tsv --teacher whole/averaged.keras --imagenet "blue=0-99" --repeat mixed=2 --out taught)
 expect_status 0 "$train" "${mixed[@]}"
 expect_in stdout "blue: 28, 12"
