@@ -216,7 +216,10 @@ refused "--hold-back: nowhere cannot be read" --data data --hold-back nowhere
 refused "--hold-back: project.tm has a line that is not a class, a tab and a path" --data data --hold-back project.tm
 refused "none.h5 cannot be read: there is no such file" --data data --backbone none.h5
 refused "none.keras cannot be read: there is no such file" --data data --merge none.keras
-refused "expected folder=times: data" --data data --repeat data
+for wrong in data data=x data=0; do
+  expect_status 2 "$train" --data data --out none --repeat "$wrong"
+  expect_in stderr "expected folder=times: $wrong"
+done
 echo text >text.h5
 refused "text.h5 cannot be read" --data data --backbone text.h5
 cp text.h5 text.tflite
