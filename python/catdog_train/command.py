@@ -30,7 +30,7 @@ except ImportError as error:
     print(f"train: {error}: {INSTALL}", file=sys.stderr)
     sys.exit(2)
 
-# For classes of which there are few photos. The shipped models have other settings, for many photos with masks
+# For classes of which there are few photos. The shipped model has other settings, for many photos with masks
 # (models/README.md). `nano` is for slow machines.
 PRESETS: dict[str, dict[str, Any]] = {
     "catdog": {

@@ -99,14 +99,9 @@ impl Locator {
         if evidence.len() != self.rows * self.columns * self.classes {
             return None;
         }
-        self.leads.clear();
-        for place in 0..self.rows * self.columns {
-            let things = (0..self.classes).filter(|class| *class != background);
-            let best = things
-                .map(|class| self.logit(evidence, place, class))
-                .fold(f32::NEG_INFINITY, f32::max);
-            self.leads.push(best - self.logit(evidence, place, background));
-        }
+        self.measure_leads(evidence, background);
+        // A class leads the background by most where the background leads least.
+        self.leads.iter_mut().for_each(|lead| *lead = -*lead);
         let (best, _) = self.best_place()?;
         let center = |index: usize, count: usize| (index as f64 + 0.5) / count as f64;
         Some((center(best % self.columns, self.columns), center(best / self.columns, self.rows)))
