@@ -143,15 +143,17 @@ interpreter.allocate_tensors()
 (image,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
 found = [(output["name"], output["shape"].tolist()) for output in outputs]
 assert found == [("probabilities", [1, 3]), ("evidence", [1, 2, 2, 3])], found
-means, probabilities = [], []
+means, probabilities, ranges = [], [], []
 for path in sorted(pathlib.Path("fresh").glob("*/*")):
     pixels = np.asarray(Image.open(path).convert("RGB").resize((64, 64)))
     interpreter.set_tensor(image["index"], pixels[None])
     interpreter.invoke()
     probability, evidence = (interpreter.get_tensor(output["index"])[0].astype(np.float64) for output in outputs)
-    assert np.ptp(evidence, axis=(0, 1)).max() > 0, "all places are equal"
+    ranges.append(np.ptp(evidence, axis=(0, 1)).max())
     probabilities.append(probability)
     means.append(np.log(np.exp(evidence).mean((0, 1))))
+# The four places of a single photo, which is noise of one color, may well be equal in int8.
+assert max(ranges) > 0, "all places of all photos are equal"
 means, probabilities = np.array(means), np.array(probabilities)
 # The temperature of each pair of classes: the ratio of the differences of the logits and of the log probabilities.
 logits, logs = means[:, 1:] - means[:, :1], np.log(probabilities[:, 1:] / probabilities[:, :1])
