@@ -67,8 +67,8 @@ DATA_HELP = """folder with a folder or a zip file of images per class, or a proj
     be repeated"""
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
-TEACHER_HELP = """a .keras model whose probabilities are learned in addition to the labels; `none`: only the labels
-    (the network with its initial weights)"""
+TEACHER_HELP = """a .keras model or the classifier.tflite of another training, whose probabilities are learned in
+    addition to the labels; `none`: only the labels (the network with its initial weights)"""
 MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
     pasted into images of the background class"""
 REPEAT_HELP = "data folders whose images of things, not those of the background, are shown several times in an epoch"
@@ -136,7 +136,7 @@ def parse_arguments() -> argparse.Namespace:
     if options.channels and options.channels > 1280:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
     if min(options.width) < 1 and options.backbone and options.backbone.endswith((".pth", ".tflite")):
-        command_line.error("--width must be 1,1 for EfficientNet-Lite and DeepLab")
+        command_line.error("--width must be 1,1 for a backbone of EfficientNet-Lite (.pth) and for a .tflite file")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
     if not 0 < options.validation <= 0.5:
@@ -290,7 +290,7 @@ def run() -> None:
     if options.teacher:
         teacher.check(options.teacher, len(task.class_names))
     for file in options.merge:
-        teacher.check(file, len(task.class_names))
+        teacher.read(file, len(task.class_names))
     try:
         out.mkdir(parents=True, exist_ok=True)
         dataset.write(out / SETTINGS, json.dumps(settings, indent=2).encode())

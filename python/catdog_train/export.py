@@ -260,6 +260,15 @@ def with_file(model: bytes, name: str, content: str) -> bytes:
     return out.getvalue()
 
 
+def input_size(flatbuffer: bytes) -> int:
+    """Returns the width and height of the input in pixels. Raises ValueError if it is not square RGB pixels (uint8)."""
+    details = Interpreter(model_content=flatbuffer).get_input_details()
+    shape = details[0]["shape"].tolist()
+    if len(details) != 1 or details[0]["dtype"] != np.uint8 or len(shape) != 4 or shape != [1, shape[1], shape[1], 3]:
+        raise ValueError(f"its input is not one square image of uint8: {shape}")
+    return int(shape[1])
+
+
 def run(flatbuffer: bytes, batches: Iterable[np.ndarray], threads: int = 1) -> np.ndarray:
     """Runs the exported model on every image of `batches` (floats in -1..1) and returns its outputs."""
     interpreter = Interpreter(model_content=flatbuffer, num_threads=threads)

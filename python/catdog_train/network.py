@@ -17,11 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from catdog_train import deeplab, efficientnet, mobilenet
+from catdog_train import efficientnet, mobilenet, mobilenet_tflite
 from catdog_train.dataset import InputError
 
-# The suffixes of files with weights of other networks than MobileNetV2.
-EFFICIENTNET, DEEPLAB = ".pth", ".tflite"
+# The suffixes of files with weights of EfficientNet-Lite, and of quantized models with MobileNetV2.
+EFFICIENTNET, TFLITE = ".pth", ".tflite"
 LAST_LAYER = "out_relu"
 IMAGENET_CLASSES = 1000
 
@@ -32,8 +32,8 @@ Layer = tuple[np.ndarray, np.ndarray]
 def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer | None]:
     """Returns the network up to `out_relu`, with input (size, size, 3) in -1..1, and its ImageNet head.
 
-    The network is MobileNetV2, also for a file of DeepLab (.tflite), which has no such head, or EfficientNet-Lite if
-    `source` is a file with weights of it (.pth). The head is the kernel (1280, 1000) and the bias (1000) of the dense
+    The network is MobileNetV2, or EfficientNet-Lite if `source` is a file with weights of it (.pth). A quantized model
+    (.tflite) gives no head. The head is the kernel (1280, 1000) and the bias (1000) of the dense
     layer after the average of `out_relu`.
     `source` is "imagenet" (the weights of Keras, downloaded), "none" (random weights from `seed`), or a file of
     weights for 1000 or 1001 classes, the first of 1001 being "background". Raises InputError if the weights cannot be
@@ -41,8 +41,8 @@ def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer | N
     """
     if source.endswith(EFFICIENTNET):
         return efficientnet.load(source, size)
-    if source.endswith(DEEPLAB):
-        return deeplab.load(source, size), None
+    if source.endswith(TFLITE):
+        return mobilenet_tflite.load(source, size), None
     if source == "none":
         keras.utils.set_random_seed(seed)
         weights = keras.applications.MobileNetV2(weights=None).get_weights()
@@ -63,7 +63,7 @@ def load_backbone(size: int, source: str, seed: int = 0) -> tuple[Any, Layer | N
 
 def title(source: str) -> str:
     """Returns the name of the network that load_backbone() makes from a source, for the metadata."""
-    titles = {EFFICIENTNET: "EfficientNet-Lite", DEEPLAB: "MobileNetV2"}
+    titles = {EFFICIENTNET: "EfficientNet-Lite", TFLITE: "MobileNetV2"}
     return titles.get(pathlib.Path(source).suffix, "MobileNetV2 1.0")
 
 

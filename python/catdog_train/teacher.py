@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from catdog_train import augment, network, regression
+from catdog_train import augment, export, network, regression
 from catdog_train.dataset import InputError, Task, write
 from catdog_train.network import Layer
 
@@ -124,13 +124,33 @@ def load(options: argparse.Namespace, out: pathlib.Path) -> Teacher | None:
 
 
 def check(file: str, classes: int) -> None:
-    """Raises InputError if read() would."""
+    """Raises InputError if given() would."""
     if file != NONE:
-        read(file, classes)
+        given(file, classes)
+
+
+def given(file: str, classes: int) -> tuple[int, Callable[[Any], Any]]:
+    """Returns the model of `--teacher`: its width and height in pixels, and images in -1..1 to probabilities.
+
+    Raises InputError as read(), or if a .tflite file is not a model that export.finished() made.
+    """
+    if file.endswith(".tflite"):
+        try:
+            content = pathlib.Path(file).read_bytes()
+            size = export.input_size(content)
+            found = export.run(content, [np.zeros((1, size, size, 3), np.float32)])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"the model {file} cannot be read: {str(error).splitlines()[0]}") from None
+        if found.shape != (1, classes):
+            raise InputError(f"the model {file} has {found.shape[-1]} classes, expected {classes}")
+        return size, lambda images: export.run(content, [images])
+    model = read(file, classes)
+    run = tf.function(lambda images: tf.nn.softmax(model(images)), reduce_retracing=True)
+    return model.input_shape[1], lambda images: run(images).numpy()
 
 
 def read(file: str, classes: int) -> Any:
-    """Returns the model of `--teacher`: images (n, size, size, 3) in -1..1 to logits.
+    """Returns a Keras model: images (n, size, size, 3) in -1..1 to logits.
 
     Raises InputError if it cannot be read or has another number of classes.
     """
@@ -154,15 +174,10 @@ def probabilities(options: argparse.Namespace, out: pathlib.Path, task: Task) ->
     kept = out / PROBABILITIES
     if kept.exists():
         return np.load(kept)
-    model = read(options.teacher, len(task.class_names))
-
-    @tf.function(reduce_retracing=True)
-    def both(images: Any) -> Any:
-        return (tf.nn.softmax(model(images)) + tf.nn.softmax(model(tf.reverse(images, [2])))) / 2
-
-    whole = augment.whole_images(task.images, task.labels, model.input_shape[1], options.batch)
+    size, model = given(options.teacher, len(task.class_names))
+    whole = augment.whole_images(task.images, task.labels, size, options.batch)
     print("the teacher sees the images", flush=True)
-    found = np.concatenate([both(images).numpy() for images, _ in whole])
+    found = np.concatenate([(model(images) + model(tf.reverse(images, [2]))) / 2 for images, _ in whole])
     write(kept, lambda file: save_array(file, found))
     return found
 

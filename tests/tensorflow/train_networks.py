@@ -16,7 +16,7 @@ from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
 
-from catdog_train import augment, inverted, mobilenet, network, training
+from catdog_train import augment, export, inverted, mobilenet, network, teacher, training
 from catdog_train.dataset import InputError, Task
 
 SIZE = 64
@@ -37,7 +37,7 @@ def small_network() -> keras.Model:
 
 
 def flatbuffer(model: keras.Model, images: np.ndarray) -> bytes:
-    """Returns the model quantized with one scale per tensor, as the files of DeepLab are."""
+    """Returns the model quantized with one scale per tensor, as the published files are."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([image[None]] for image in images)
@@ -46,8 +46,8 @@ def flatbuffer(model: keras.Model, images: np.ndarray) -> bytes:
     return converter.convert()
 
 
-class DeepLab(unittest.TestCase):
-    """Backbones of DeepLab."""
+class TfliteBackbones(unittest.TestCase):
+    """Backbones out of quantized .tflite files."""
 
     def loaded(self, content: bytes) -> keras.Model:
         with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
@@ -69,13 +69,43 @@ class DeepLab(unittest.TestCase):
     def test_other_files_are_refused(self) -> None:
         image = keras.Input((SIZE, SIZE, 3))
         other = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
-        with self.assertRaisesRegex(InputError, "is not DeepLab with MobileNetV2"):
+        with self.assertRaisesRegex(InputError, "is neither MobileNetV2 nor DeepLab"):
             self.loaded(flatbuffer(other, np.zeros((1, SIZE, SIZE, 3), np.float32)))
         with self.assertRaisesRegex(InputError, "cannot be read"):
             self.loaded(b"text")
         floats = tf.lite.TFLiteConverter.from_keras_model(other).convert()
         with self.assertRaisesRegex(InputError, "its weights are not quantized per tensor"):
             self.loaded(floats)
+
+
+class TfliteTeachers(unittest.TestCase):
+    """Models in .tflite files as teachers."""
+
+    def test_the_probabilities_are_those_of_the_network(self) -> None:
+        keras.utils.set_random_seed(4)
+        image = keras.Input((32, 32, 3))
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, strides=2, activation="relu")(image))
+        model = keras.Model(image, keras.layers.Dense(3)(x))
+        last = model.layers[-1]
+        last.set_weights([last.get_weights()[0] * 4, last.get_weights()[1]])
+        images = np.random.default_rng(4).uniform(-1, 1, (6, 1, 1, 3)) * np.ones((1, 32, 32, 1))
+        batch = images.astype(np.float32)
+        texts = export.Description("teacher", "for a test", None, None)
+        raw = export.quantized(model, 32, [image[None] for image in batch])
+        content = export.finished(raw, texts, ["a", "b", "c"], 32, 1.0)
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "teacher.tflite")
+            file.write_bytes(content)
+            size, run = teacher.given(str(file), 3)
+            self.assertEqual(size, 32)
+            wanted = tf.nn.softmax(model(batch)).numpy()
+            self.assertGreater(np.ptp(wanted), 0.4)
+            np.testing.assert_allclose(run(tf.constant(batch)), wanted, atol=0.15)
+            with self.assertRaisesRegex(InputError, "has 3 classes, expected 2"):
+                teacher.check(str(file), 2)
+            file.write_bytes(b"text")
+            with self.assertRaisesRegex(InputError, "teacher.tflite cannot be read"):
+                teacher.check(str(file), 3)
 
 
 class Places(unittest.TestCase):

@@ -1,13 +1,15 @@
-"""The backbone of DeepLab (Chen et al., "Encoder-decoder with atrous separable convolution", ECCV 2018): MobileNetV2
-that was trained to say which pixels of a scene show a cat, a dog, a person and so on.
+"""MobileNetV2 of any width out of a quantized .tflite file: an ImageNet classifier, or the segmentation model DeepLab.
 
-Its initial weights are better for scenes than those from ImageNet, whose photos show one thing each: with its own last
-layers, and frames of 513 x 513 pixels, DeepLab names 86 % of the cats and 95 % of the dogs of
+Google published both. Classifiers of width 0.5 and 0.75, such as mobilenet_v2_0_5_160_quant.tflite, are in
+github.com/GreenWaves-Technologies/mobilenet; their weights are those of github.com/tensorflow/models (Apache-2.0). All
+convolutions are used but the last one, which gives the logits.
+
+DeepLab (Chen et al., "Encoder-decoder with atrous separable convolution", ECCV 2018) was trained to say which pixels of
+a scene show a cat, a dog, a person and so on: deeplabv3_mnv2_pascal_quant.tflite (width 1.0) and
+deeplabv3_mnv2_dm05_pascal_quant.tflite (width 0.5) of github.com/google-coral/test_data (Apache-2.0). The 17 blocks are
+used, and the convolution `aspp0` after them, which has 256 channels instead of the 1280 of a classifier. With its own
+last layers, and frames of 513 x 513 pixels, DeepLab names 86 % of the cats and 95 % of the dogs of
 models/held-back-scenes.tsv without any further training.
-
-A file is a quantized .tflite model, as deeplabv3_mnv2_pascal_quant.tflite (width 1.0) and
-deeplabv3_mnv2_dm05_pascal_quant.tflite (width 0.5) of github.com/google-coral/test_data (Apache-2.0). Used are the 17
-blocks and the convolution `aspp0` after them, which has 256 channels instead of the 1280 of MobileNetV2.
 """
 
 from typing import Any
@@ -33,7 +35,7 @@ Convolution = tuple[np.ndarray, np.ndarray]
 
 
 def load(file: str, size: int) -> Any:
-    """Returns the network of a file, as inverted.build(), with `aspp0` as its last convolution.
+    """Returns the network of a file, as inverted.build(), with as many channels in its last convolution as the file.
 
     The last blocks of DeepLab look at every second pixel of a map that has twice the size; here they look at every
     pixel of a smaller map. Raises InputError if the file cannot be read or is of another network.
@@ -44,9 +46,9 @@ def load(file: str, size: int) -> Any:
         raise InputError(f"the backbone {file} cannot be read: {error}") from None
     blocks = blocks_of(convolutions)
     if not blocks:
-        raise InputError(f"the backbone {file} is not DeepLab with MobileNetV2")
+        raise InputError(f"the backbone {file} is neither MobileNetV2 nor DeepLab with MobileNetV2")
     last = convolutions[3 * len(blocks)][1]
-    network = inverted.build(blocks, size, "mobilenetv2_deeplab", len(last))
+    network = inverted.build(blocks, size, "mobilenetv2_tflite", len(last))
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
     layers = [layer for layer in network.layers if isinstance(layer, kinds)]
     for layer, (kernel, bias) in zip(layers, convolutions):
