@@ -177,8 +177,8 @@ pub struct CatdogFilter {
         nick = "Mode", blurb = "Whether a frame waits for its own result or gets the latest one",
         builder(Mode::default()).mutable_playing())]
     #[property(name = "second-look", get, set, type = bool, member = second_look,
-        nick = "Second look", blurb = "Infer a frame on which the model does not decide again, closer: the \
-        part where something is most likely; needs a model that tells where things are and has a class \
+        nick = "Second look", blurb = "Infer a frame on which the model does not decide once or twice more, \
+        closer: the part where something is most likely; needs a model that tells where things are and has a class \
         such as neither", default = DEFAULT_SECOND_LOOK, mutable_playing)]
     #[property(name = "error-policy", get, set, type = ErrorPolicy, member = error_policy,
         nick = "Error policy", blurb = "What to do if an inference fails",

@@ -62,7 +62,7 @@ pub struct Counters {
     pub frames: u64,
     /// Number of frames that were inferred.
     pub inferences: u64,
-    /// Number of these that got a second look.
+    /// Number of these that got more than one look.
     pub second_looks: u64,
     /// Number of frames that were due for an inference but got none, because they were late or were
     /// replaced by the next frame before a worker was free.

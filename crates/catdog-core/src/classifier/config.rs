@@ -80,6 +80,6 @@ pub struct RuntimeConfig {
     pub result_timeout: Option<Duration>,
     /// The part of the frame that is classified.
     pub region: Region,
-    /// Whether a frame that is not decided is inferred again, closer.
+    /// Whether a frame that is not decided is inferred once or twice more, closer.
     pub second_look: bool,
 }

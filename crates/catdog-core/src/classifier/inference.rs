@@ -1,46 +1,49 @@
-//! Inferring a frame: preprocessing, one look or two, on this thread or on a worker.
+//! Inferring a frame: preprocessing, one look or several, on this thread or on a worker.
 
 use std::time::{Duration, Instant};
 
-use super::second_look::{Look, SecondLook};
+use arrayvec::ArrayVec;
+
+use super::closer_looks::{CloserLooks, Look, Looks};
 use super::{Classifier, ClassifyError};
 use crate::engine;
 use crate::engine::scheduler::EngineGuard;
-use crate::engine::worker;
+use crate::engine::worker::{self, MAX_LOOKS};
 use crate::frame::{FrameTime, FrameView, Region};
-use crate::preprocess::ShownPart;
+use crate::preprocess::Preprocessor;
 use crate::tensor::TensorMut;
 
 impl Classifier {
-    /// Submits `frame` to the worker, with a second look if the latest result suggests one. Returns
+    /// Submits `frame` to the worker, with the closer looks that the latest result suggests. Returns
     /// whether it replaces a frame that was not inferred yet.
     pub(super) fn submit(
         &mut self,
         frame: &FrameView<'_>,
         time: FrameTime,
     ) -> Result<bool, ClassifyError> {
-        let Self { worker, preprocessor, second_look, frame_spec, target, resize, .. } = self;
+        let Self { worker, preprocessor, closer_looks, frame_spec, target, resize, .. } = self;
         let (Some(worker), Some(preprocessor), Some(spec)) = (worker, preprocessor, frame_spec)
         else {
             return Err(ClassifyError::NoFormat);
         };
-        let second_look = second_look.as_mut().filter(|_| self.runtime.second_look);
-        let mut closer =
-            match second_look.and_then(|second| second.wanted.map(|part| (second, part))) {
-                Some((second, part)) => Some(second.plan(part, spec, target, *resize)?),
-                None => None,
-            };
-        let shown_closer = closer.as_ref().map(|closer| closer.shown_part());
-        let shown_part = preprocessor.shown_part();
-        let mut write_closer = |input: TensorMut<'_>| match &mut closer {
-            Some(closer) => closer.run(frame, input),
-            None => Ok(()),
-        };
-        let second =
-            shown_closer.map(|shown_part| worker::Look { shown_part, write: &mut write_closer });
-        let mut write = |input: TensorMut<'_>| preprocessor.run(frame, input);
-        let first = worker::Look { shown_part, write: &mut write };
-        Ok(worker.submit(time, first, second)?)
+        let mut preprocessors: ArrayVec<&mut Preprocessor, MAX_LOOKS> = ArrayVec::new();
+        preprocessors.push(preprocessor);
+        if let Some(closer) = closer_looks.as_mut().filter(|_| self.runtime.second_look) {
+            let wanted = closer.wanted.clone();
+            for (number, part) in wanted.iter().enumerate() {
+                closer.plan(number, *part, spec, target, *resize)?;
+            }
+            preprocessors.extend(closer.plans().take(wanted.len()));
+        }
+        let mut writes: ArrayVec<_, MAX_LOOKS> = preprocessors
+            .into_iter()
+            .map(|planned| (planned.shown_part(), |input: TensorMut<'_>| planned.run(frame, input)))
+            .collect();
+        let mut looks: ArrayVec<_, MAX_LOOKS> = writes
+            .iter_mut()
+            .map(|(shown_part, write)| worker::Look { shown_part: *shown_part, write })
+            .collect();
+        Ok(worker.submit(time, &mut looks)?)
     }
 
     /// Infers `frame` on this thread.
@@ -60,54 +63,70 @@ impl Classifier {
         let preprocessing_time = preprocessed - acquired;
         let first = Look::of_engine(&*engine, shown_part);
         // Taken out, because the decision needs the whole classifier.
-        let mut second_look = self.second_look.take();
-        let part = second_look.as_ref().and_then(|second| self.part_for_second_look(second, first));
-        let result = match second_look.as_mut().zip(part) {
-            Some((second, part)) => self.look_again(second, part, &mut engine, frame).map(
-                |(shown_closer, preprocessing, inference)| {
-                    self.counters.preprocess.add(preprocessing_time + preprocessing);
-                    let first = Look::of_outputs(&second.first, shown_part);
-                    let closer = Look::of_engine(&*engine, shown_closer);
-                    let closer = Some((second.background, closer));
-                    self.decide(first, closer, time, inference_time + inference);
-                },
-            ),
+        let mut closer_looks = self.closer_looks.take();
+        let part = closer_looks.as_ref().and_then(|closer| self.next_part(closer, &[first]));
+        let result = match closer_looks.as_mut().zip(part) {
+            Some((closer, part)) => {
+                closer.seen[0].shown_part = shown_part;
+                closer.seen[0].outputs.copy_from(&*engine);
+                self.look_closer(closer, part, &mut engine, frame).map(
+                    |(count, preprocessing, inference)| {
+                        self.counters.preprocess.add(preprocessing_time + preprocessing);
+                        let looks: Looks<'_> =
+                            closer.seen.iter().take(count).map(Look::of_seen).collect();
+                        self.decide(
+                            &looks,
+                            Some(closer.background),
+                            time,
+                            inference_time + inference,
+                        );
+                    },
+                )
+            }
             None => {
                 self.counters.preprocess.add(preprocessing_time);
-                self.decide(first, None, time, inference_time);
+                self.decide(&[first], None, time, inference_time);
                 Ok(())
             }
         };
-        self.second_look = second_look;
+        self.closer_looks = closer_looks;
         result
     }
 
-    /// Returns the part of the frame that a second look shows, if the first one does not decide.
-    pub(super) fn part_for_second_look(
-        &mut self,
-        second: &SecondLook,
-        first: Look<'_>,
-    ) -> Option<Region> {
+    /// Returns the part of the frame that the look after `looks` shows, if they do not decide.
+    fn next_part(&mut self, closer: &CloserLooks, looks: &[Look<'_>]) -> Option<Region> {
         let locator = self.locator.as_mut().filter(|_| self.runtime.second_look)?;
-        second.part(first, &mut self.decider, locator)
+        closer.next_part(looks, &mut self.decider, locator)
     }
 
-    /// Runs `engine`, whose outputs are those of the first look, on `part` of `frame`. Returns the
-    /// part that the model sees, and the durations of preprocessing and inference.
-    fn look_again(
-        &self,
-        second: &mut SecondLook,
+    /// Runs `engine` on `part` of `frame`, and on further parts until the looks decide. Returns the
+    /// number of looks in `closer.seen`, the first one included, and the durations of preprocessing
+    /// and inference.
+    fn look_closer(
+        &mut self,
+        closer: &mut CloserLooks,
         part: Region,
         engine: &mut EngineGuard,
         frame: &FrameView<'_>,
-    ) -> Result<(ShownPart, Duration, Duration), ClassifyError> {
-        second.first.copy_from(&**engine);
-        let start = Instant::now();
-        let spec = self.frame_spec.as_ref().ok_or(ClassifyError::NoFormat)?;
-        let closer = second.plan(part, spec, &self.target, self.resize)?;
-        closer.run(frame, engine.input_mut())?;
-        let preprocessed = Instant::now();
-        engine::run(&mut **engine)?;
-        Ok((closer.shown_part(), preprocessed - start, preprocessed.elapsed()))
+    ) -> Result<(usize, Duration, Duration), ClassifyError> {
+        let (mut preprocessing, mut inference) = (Duration::ZERO, Duration::ZERO);
+        let (mut count, mut next) = (1, Some(part));
+        while let Some(part) = next {
+            let start = Instant::now();
+            let spec = self.frame_spec.as_ref().ok_or(ClassifyError::NoFormat)?;
+            let planned = closer.plan(count - 1, part, spec, &self.target, self.resize)?;
+            planned.run(frame, engine.input_mut())?;
+            let shown_part = planned.shown_part();
+            let preprocessed = Instant::now();
+            engine::run(&mut **engine)?;
+            preprocessing += preprocessed - start;
+            inference += preprocessed.elapsed();
+            closer.seen[count].shown_part = shown_part;
+            closer.seen[count].outputs.copy_from(&**engine);
+            count += 1;
+            let looks: Looks<'_> = closer.seen.iter().take(count).map(Look::of_seen).collect();
+            next = self.next_part(closer, &looks);
+        }
+        Ok((count, preprocessing, inference))
     }
 }

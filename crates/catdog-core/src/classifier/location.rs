@@ -88,23 +88,27 @@ impl Locator {
         Some((found.region(self.rows, self.columns)?, largest))
     }
 
-    /// Returns the center of the place where the evidence for a class leads that for the class
-    /// `background` by most, as fractions (x, y) of the model's input. Returns `None` if `evidence` has
-    /// another size, or is nowhere finite.
+    /// Returns the place of those that are `allowed` where the evidence for a class leads that for the
+    /// class `background` by most, in fractions of the model's input. Returns `None` if `evidence` has
+    /// another size, or is not finite at any of these places.
     pub fn likeliest_place(
         &mut self,
         evidence: TensorRef<'_>,
         background: usize,
-    ) -> Option<(f64, f64)> {
+        allowed: impl Fn(Region) -> bool,
+    ) -> Option<Region> {
         if evidence.len() != self.rows * self.columns * self.classes {
             return None;
         }
         self.measure_leads(evidence, background);
         // A class leads the background by most where the background leads least.
-        self.leads.iter_mut().for_each(|lead| *lead = -*lead);
-        let (best, _) = self.best_place()?;
-        let center = |index: usize, count: usize| (index as f64 + 0.5) / count as f64;
-        Some((center(best % self.columns, self.columns), center(best / self.columns, self.rows)))
+        let place = |number: usize| {
+            Extent::of(number / self.columns, number % self.columns).region(self.rows, self.columns)
+        };
+        for (number, lead) in self.leads.iter_mut().enumerate() {
+            *lead = if place(number).is_some_and(&allowed) { -*lead } else { f32::NEG_INFINITY };
+        }
+        place(self.best_place()?.0)
     }
 
     fn measure_leads(&mut self, evidence: TensorRef<'_>, class: usize) {
@@ -347,10 +351,16 @@ mod tests {
             9.0, 0.0, 8.0,  -5.0, 1.0, -2.0,
             -9.0, -4.0, 0.0,  2.0, 2.0, 4.0,
         ];
-        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence), 2), Some((0.75, 0.25)));
-        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence), 0), Some((0.25, 0.75)));
-        assert_eq!(locator.likeliest_place(TensorRef::F32(&evidence[..6]), 2), None);
-        assert_eq!(locator.likeliest_place(TensorRef::F32(&[f32::NAN; 12]), 2), None);
+        let mut likeliest = |evidence: &[f32], background, allowed: fn(Region) -> bool| {
+            let place = locator.likeliest_place(TensorRef::F32(evidence), background, allowed);
+            place.map(|place| (place.x(), place.y()))
+        };
+        assert_eq!(likeliest(&evidence, 2, |_| true), Some((0.5, 0.0)));
+        assert_eq!(likeliest(&evidence, 0, |_| true), Some((0.0, 0.5)));
+        assert_eq!(likeliest(&evidence, 2, |place| place.x() < 0.5), Some((0.0, 0.0)));
+        assert_eq!(likeliest(&evidence, 2, |_| false), None);
+        assert_eq!(likeliest(&evidence[..6], 2, |_| true), None);
+        assert_eq!(likeliest(&[f32::NAN; 12], 2, |_| true), None);
     }
 
     proptest! {

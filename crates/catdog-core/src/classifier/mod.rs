@@ -10,12 +10,13 @@
 //!
 //! An inference runs inline, so that a frame gets its own result, or on a worker thread, so that a
 //! frame does not wait and gets the latest result ([`Execution`]). A frame on which the model does
-//! not decide may be inferred again, closer (`second_look`). After the first frame of a format,
-//! classifying a frame allocates nothing, unless a second look shows another part than the last one.
+//! not decide may be inferred again, closer (`closer_looks`). After the first frame of a format,
+//! classifying a frame allocates nothing, unless a closer look shows another part than the last one.
 
 mod boxes;
 mod classification;
 mod clock;
+mod closer_looks;
 mod config;
 mod error;
 mod inference;
@@ -31,27 +32,28 @@ mod probe_engine;
 mod region;
 mod scaling;
 mod schedule;
-mod second_look;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
+
 use crate::decision::{Activation, Decider, RankedClass, Ranking};
 use crate::engine::litert::Accelerator;
 use crate::engine::scheduler::EnginePool;
 use crate::engine::shared_model::{Optimization, SharedModel};
-use crate::engine::worker::{Finished, WorkerInference};
+use crate::engine::worker::{Finished, MAX_LOOKS, WorkerInference};
 use crate::frame::{FrameSpec, FrameTime, FrameView, Region};
 use crate::model::labels::is_background;
 use crate::preprocess::{Preprocessor, Resize, TensorTarget};
 use crate::stats::Counters;
 use boxes::{BoxResults, rules_of_boxes};
 use clock::StreamClock;
+use closer_looks::{CloserLooks, Look, Looks, PartsToShow};
 use location::Locator;
 use region::preprocessor;
 use schedule::Schedule;
-use second_look::{Look, SecondLook};
 
 pub use classification::Classification;
 pub use config::{Config, OutputActivation, RuntimeConfig};
@@ -89,8 +91,8 @@ pub struct Classifier {
     decider: Decider,
     /// `None` if the model does not tell where the classes are.
     locator: Option<Locator>,
-    /// `None` if the model does not support second looks.
-    second_look: Option<SecondLook>,
+    /// `None` if the model does not support closer looks.
+    closer_looks: Option<CloserLooks>,
     /// Decides on the boxes of a frame.
     box_decider: Decider,
     /// What the boxes of the current frame have contributed to the latest result.
@@ -179,7 +181,7 @@ impl Classifier {
         let ranked = Vec::with_capacity(labels.len().max(scores));
         let locator =
             pool.evidence_info().and_then(|info| Locator::new(info, description.multi_label));
-        let second_look = SecondLook::new(&pool, &labels)
+        let closer_looks = CloserLooks::new(&pool, &labels)
             .filter(|_| locator.is_some() && !description.multi_label);
         Self {
             target,
@@ -191,7 +193,7 @@ impl Classifier {
             preprocessor: None,
             view: 0,
             locator,
-            second_look,
+            closer_looks,
             decider,
             box_decider,
             box_results: BoxResults::default(),
@@ -277,7 +279,7 @@ impl Classifier {
             }
             Execution::Worker if self.worker.is_some() => {}
             Execution::Worker => {
-                let looks = 1 + usize::from(self.second_look.is_some());
+                let looks = if self.closer_looks.is_some() { MAX_LOOKS } else { 1 };
                 self.worker = Some(WorkerInference::new(Arc::clone(&self.pool), looks));
             }
         }
@@ -309,8 +311,8 @@ impl Classifier {
         self.box_results = BoxResults::default();
         self.submitted = None;
         self.decider.reset();
-        if let Some(second_look) = &mut self.second_look {
-            second_look.wanted = None;
+        if let Some(closer_looks) = &mut self.closer_looks {
+            closer_looks.wanted.clear();
         }
         if let Some(worker) = &mut self.worker {
             worker.reset();
@@ -403,24 +405,25 @@ impl Classifier {
     pub fn collect(&mut self) -> Result<bool, ClassifyError> {
         let finished = self.worker.as_mut().and_then(WorkerInference::collect);
         let Some(Finished { time, result }) = finished else { return Ok(false) };
-        let (first_seen, second_seen, inference_time) = result?;
+        let (seen, inference_time) = result?;
         if let Some(submitted) = self.submitted.take() {
             self.counters.wait.add(submitted.elapsed());
         }
-        let first = Look::of_outputs(&first_seen.outputs, first_seen.shown_part);
-        let mut second_look = self.second_look.take();
-        let closer = second_seen.as_ref().zip(second_look.as_ref()).map(|(seen, second)| {
-            (second.background, Look::of_outputs(&seen.outputs, seen.shown_part))
-        });
-        self.decide(first, closer, time, inference_time);
-        if let Some(second) = &mut second_look {
+        let looks: Looks<'_> = seen.iter().map(Look::of_seen).collect();
+        let background = self.closer_looks.as_ref().map(|closer| closer.background);
+        self.decide(&looks, background, time, inference_time);
+        if let Some((closer_looks, locator)) = self.closer_looks.as_mut().zip(self.locator.as_mut())
+        {
             // A result of another view says nothing about the next frame.
-            let same_view = time.view == self.view;
-            second.wanted = self.part_for_second_look(second, first).filter(|_| same_view);
+            closer_looks.wanted = if time.view == self.view && self.runtime.second_look {
+                closer_looks.parts_for_next_frame(&looks, &mut self.decider, locator)
+            } else {
+                PartsToShow::new()
+            };
         }
-        self.second_look = second_look;
+        drop(looks);
         if let Some(worker) = &mut self.worker {
-            worker.recycle(first_seen, second_seen);
+            worker.recycle(seen);
         }
         Ok(true)
     }
@@ -438,25 +441,21 @@ impl Classifier {
         }
     }
 
-    /// Makes the result of one look at a frame the latest one, or that of two looks. `closer` is the
-    /// second look, with the background class.
+    /// Makes the result of the looks at a frame the latest one. Several looks need the class
+    /// `background`.
     fn decide(
         &mut self,
-        first: Look<'_>,
-        closer: Option<(usize, Look<'_>)>,
+        looks: &[Look<'_>],
+        background: Option<usize>,
         time: FrameTime,
         inference_time: Duration,
     ) {
         if self.latest.view != time.view {
             self.decider.reset();
         }
-        let Ranking { ranked, accepted } = match closer {
-            Some((background, closer)) => {
-                let looks = [first.scores, closer.scores];
-                self.decider.decide_looks(looks, background, time.elapsed)
-            }
-            None => self.decider.decide(first.scores, time.elapsed),
-        };
+        let scores: ArrayVec<_, MAX_LOOKS> = looks.iter().map(|look| look.scores).collect();
+        let Ranking { ranked, accepted } =
+            self.decider.decide_looks(&scores, background.unwrap_or(0), time.elapsed);
         self.latest.ranked.clear();
         self.latest.ranked.extend_from_slice(ranked);
         self.latest.accepted = accepted;
@@ -464,11 +463,10 @@ impl Classifier {
         self.latest.view = time.view;
         self.latest.inference_time = inference_time;
         self.counters.inferences += 1;
-        self.counters.second_looks += u64::from(closer.is_some());
+        self.counters.second_looks += u64::from(looks.len() > 1);
         self.counters.invoke.add(inference_time);
-        let closer = closer.and_then(|(_, closer)| self.locate(closer));
-        let looks = self.locate(first).into_iter().chain(closer);
-        let clearest = looks.max_by(|(_, lead), (_, other)| lead.total_cmp(other));
+        let found = looks.iter().filter_map(|look| self.locate(*look));
+        let clearest = found.max_by(|(_, lead), (_, other)| lead.total_cmp(other));
         self.latest.location = clearest.map(|(location, _)| location);
     }
 

@@ -25,8 +25,8 @@ impl Classifier {
     /// classified.
     pub(super) fn forget_plans(&mut self) {
         self.preprocessor = None;
-        if let Some(second_look) = &mut self.second_look {
-            second_look.forget();
+        if let Some(closer_looks) = &mut self.closer_looks {
+            closer_looks.forget();
         }
     }
 

@@ -76,8 +76,8 @@ pub struct Decider {
     multi_label: bool,
     /// The classes of the current output.
     classes: Vec<RankedClass>,
-    /// The confidences of the first of two looks.
-    first_look: Vec<f32>,
+    /// The sums of the odds of several looks.
+    odds: Vec<f64>,
     smoothing: Smoothing,
     hysteresis: Hysteresis,
 }
@@ -100,7 +100,7 @@ impl Decider {
             binary: scores == 1 && classes == 2,
             multi_label: false,
             classes: Vec::with_capacity(capacity),
-            first_look: Vec::with_capacity(capacity),
+            odds: Vec::with_capacity(capacity),
             smoothing: Smoothing::new(capacity),
             hysteresis: Hysteresis::default(),
         }
@@ -130,27 +130,29 @@ impl Decider {
         self.rank_and_accept(at)
     }
 
-    /// Decides on the output tensors of two looks at a frame, as [`Self::decide`] on one. The odds of
-    /// each class against the class `background` are the mean of those of both looks.
+    /// Decides on the output tensors of several looks at a frame, as [`Self::decide`] on one. The odds
+    /// of each class against the class `background` are the mean of those of all looks.
     pub fn decide_looks(
         &mut self,
-        looks: [TensorRef<'_>; 2],
+        looks: &[TensorRef<'_>],
         background: usize,
         at: Duration,
     ) -> Ranking<'_> {
-        let [first, second] = looks;
-        self.read(first);
-        self.first_look.clear();
-        self.first_look.extend(self.classes.iter().map(|class| class.confidence));
-        self.read(second);
-        mean_odds(&mut self.classes, &self.first_look, background);
+        self.read_looks(looks, background);
         self.rank_and_accept(at)
     }
 
-    /// Returns the largest confidence in `output`, without smoothing; NaN if it has no class.
-    pub fn largest_confidence(&mut self, output: TensorRef<'_>) -> f32 {
-        self.read(output);
+    /// Returns the largest confidence of all looks together, without smoothing; NaN if there is no
+    /// class.
+    pub fn largest_confidence(&mut self, looks: &[TensorRef<'_>], background: usize) -> f32 {
+        self.read_looks(looks, background);
         self.classes.iter().map(|class| class.confidence).fold(f32::NAN, f32::max)
+    }
+
+    /// Returns the confidence of `class` in `output`, without smoothing; 0 if there is no such class.
+    pub fn confidence_of(&mut self, output: TensorRef<'_>, class: usize) -> f32 {
+        self.read(output);
+        self.classes.get(class).map_or(0.0, |class| class.confidence)
     }
 
     fn rank_and_accept(&mut self, at: Duration) -> Ranking<'_> {
@@ -179,6 +181,29 @@ impl Decider {
         Ranking { ranked: &self.classes[..results], accepted }
     }
 
+    /// Reads the confidences of several looks into the classes: those whose odds against the class
+    /// `background` are the mean of the odds of the looks.
+    fn read_looks(&mut self, looks: &[TensorRef<'_>], background: usize) {
+        if let [output] = looks {
+            return self.read(*output);
+        }
+        self.odds.clear();
+        for output in looks {
+            self.read(*output);
+            self.odds.resize(self.classes.len(), 0.0);
+            let of_background = self.classes.get(background).map_or(0.0, |class| class.confidence);
+            // The smallest number that is not denormal: the background is never impossible.
+            let of_background = f64::from(of_background.max(f32::MIN_POSITIVE));
+            for (sum, class) in self.odds.iter_mut().zip(&self.classes) {
+                *sum += f64::from(class.confidence) / of_background;
+            }
+        }
+        let total: f64 = self.odds.iter().sum();
+        for (class, odds) in self.classes.iter_mut().zip(&self.odds) {
+            class.confidence = (odds / total) as f32;
+        }
+    }
+
     /// Reads the confidences of `output` into the classes, in the order of the classes.
     fn read(&mut self, output: TensorRef<'_>) {
         self.read_scores(output);
@@ -204,35 +229,6 @@ impl Decider {
         one.confidence = 1.0 - positive;
         self.classes.push(RankedClass { class: 1, confidence: positive });
     }
-}
-
-/// Replaces the confidences in `classes`, those of the second look, by those whose odds against the
-/// class `background` are the mean of the odds in `classes` and in `first`.
-fn mean_odds(classes: &mut [RankedClass], first: &[f32], background: usize) {
-    // The smallest positive number that is not denormal: the background is never impossible.
-    let of_background = |confidence: f32| confidence.max(f32::MIN_POSITIVE);
-    let (Some(first_background), Some(second_background)) =
-        (first.get(background), classes.get(background).map(|class| class.confidence))
-    else {
-        return;
-    };
-    let (first_background, second_background) =
-        (of_background(*first_background), of_background(second_background));
-    // Odds of the smallest number overflow f32.
-    let mut sum = 0.0_f64;
-    for (class, first) in classes.iter().zip(first) {
-        sum += mean(class, *first, first_background, second_background);
-    }
-    for (class, first) in classes.iter_mut().zip(first) {
-        let odds = mean(class, *first, first_background, second_background);
-        class.confidence = (odds / sum) as f32;
-    }
-}
-
-/// Returns the mean of the odds of a class in two looks; 1 for the background itself.
-fn mean(second: &RankedClass, first: f32, first_background: f32, second_background: f32) -> f64 {
-    let odds = |confidence: f32, background: f32| f64::from(confidence) / f64::from(background);
-    (odds(first, first_background) + odds(second.confidence, second_background)) / 2.0
 }
 
 /// Returns the confidence of each class for the scores in `output`, without smoothing. One score
@@ -293,28 +289,31 @@ mod tests {
         assert!(decider.decide(TensorRef::F32(&[0.5]), Duration::ZERO).accepted.is_none());
     }
 
-    /// Returns the confidences of two looks, in the order of the classes.
-    fn both_looks(first: &[f32], second: &[f32], background: usize) -> Vec<f32> {
-        let mut decider = decider(first.len(), Activation::None);
-        let looks = [TensorRef::F32(first), TensorRef::F32(second)];
-        let decision = decider.decide_looks(looks, background, Duration::ZERO);
+    /// Returns the confidences of several looks together, in the order of the classes.
+    fn all_looks(looks: &[&[f32]], background: usize) -> Vec<f32> {
+        let mut decider = decider(looks[0].len(), Activation::None);
+        let looks: Vec<_> = looks.iter().map(|look| TensorRef::F32(look)).collect();
+        let decision = decider.decide_looks(&looks, background, Duration::ZERO);
         let mut ranked = decision.ranked.to_vec();
         ranked.sort_unstable_by_key(|class| class.class);
         ranked.iter().map(|class| class.confidence).collect()
     }
 
     #[test]
-    fn two_looks_have_the_mean_of_their_odds() {
+    fn looks_have_the_mean_of_their_odds() {
         // Odds of the first look: 0.125 and 0.125, of the second one: 8 and 1.
-        let confidences = both_looks(&[0.1, 0.1, 0.8], &[0.8, 0.1, 0.1], 2);
+        let confidences = all_looks(&[&[0.1, 0.1, 0.8], &[0.8, 0.1, 0.1]], 2);
         let sum = 4.0625 + 0.5625 + 1.0;
         for (found, want) in confidences.iter().zip([4.0625, 0.5625, 1.0]) {
             assert!((found - want / sum).abs() < 1e-6, "{confidences:?}");
         }
-        let equal = both_looks(&[0.2, 0.5, 0.3], &[0.2, 0.5, 0.3], 0);
+        let equal = all_looks(&[&[0.2, 0.5, 0.3][..]; 3], 0);
         for (found, want) in equal.iter().zip([0.2, 0.5, 0.3]) {
             assert!((found - want).abs() < 1e-6, "{equal:?}");
         }
+        // Odds 0, 4 and 1 of class 0.
+        let three = all_looks(&[&[0.0, 1.0], &[0.8, 0.2], &[0.5, 0.5]], 1);
+        assert!((three[0] - 0.625).abs() < 1e-6, "{three:?}");
     }
 
     #[test]
@@ -324,7 +323,7 @@ mod tests {
             ([0.0, 1.0], [0.0, 1.0], 0.0),
             ([1.0, 0.0], [1.0, 0.0], 1.0),
         ] {
-            let found = both_looks(&first, &second, 1);
+            let found = all_looks(&[&first, &second], 1);
             assert!((found[0] - want).abs() < 1e-6 && (found[0] + found[1] - 1.0).abs() < 1e-6);
         }
     }
@@ -332,7 +331,9 @@ mod tests {
     #[test]
     fn the_largest_confidence_has_no_influence_on_later_decisions() {
         let mut decider = decider(3, Activation::Softmax);
-        let certain = decider.largest_confidence(TensorRef::F32(&[9.0, 0.0, 0.0]));
+        let output = TensorRef::F32(&[9.0, 0.0, 0.0]);
+        let certain = decider.largest_confidence(&[output], 2);
+        assert!((decider.confidence_of(output, 0) - certain).abs() < 1e-9);
         assert!((certain - 0.999_753).abs() < 1e-6);
         let decision = decider.decide(TensorRef::F32(&[0.0, 0.0, 1.0]), Duration::ZERO);
         // Reference: e / (e + 2).

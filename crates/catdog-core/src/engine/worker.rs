@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
+
 use super::scheduler::{self, EnginePool, Job};
 use super::{Engine, EngineError, run};
 use crate::frame::FrameTime;
@@ -24,6 +26,9 @@ const INPUTS: usize = 3;
 /// Number of frames with output tensors: one is written, and two wait to be collected. Two
 /// inferences can end between two frames: the one that was running, and the one that was pending.
 const OUTPUTS: usize = 3;
+
+/// The largest number of looks at one frame.
+pub const MAX_LOOKS: usize = 3;
 
 /// A part of a frame that is to be inferred.
 pub struct Look<'a, E> {
@@ -38,10 +43,13 @@ pub struct Look<'a, E> {
 pub struct Finished {
     /// Time of the frame that was inferred.
     pub time: FrameTime,
-    /// The result of the first look, that of the second one if there were two, and the duration of
-    /// their inferences. The outputs must be given back with [`WorkerInference::recycle`].
-    pub result: Result<(Seen, Option<Seen>, Duration), EngineError>,
+    /// The results of the looks, in their order, and the duration of their inferences. The results
+    /// must be given back with [`WorkerInference::recycle`].
+    pub result: Result<(SeenLooks, Duration), EngineError>,
 }
+
+/// The results of the looks at one frame.
+pub type SeenLooks = ArrayVec<Seen, MAX_LOOKS>;
 
 /// The result of one look at a frame.
 #[derive(Debug)]
@@ -113,9 +121,10 @@ struct Slots {
 #[derive(Debug)]
 struct Pending {
     time: FrameTime,
-    first: Input,
-    second: Option<Input>,
+    looks: Inputs,
 }
+
+type Inputs = ArrayVec<Input, MAX_LOOKS>;
 
 /// An input tensor with a part of a frame.
 #[derive(Debug)]
@@ -126,14 +135,12 @@ struct Input {
 
 impl Slots {
     /// Takes back the input tensors of a frame.
-    fn recycle(&mut self, pending: Pending) {
-        self.free_inputs.push(pending.first.tensor);
-        self.free_inputs.extend(pending.second.map(|second| second.tensor));
+    fn recycle(&mut self, looks: Inputs) {
+        self.free_inputs.extend(looks.into_iter().map(|look| look.tensor));
     }
 
-    fn recycle_outputs(&mut self, first: Seen, second: Option<Seen>) {
-        self.free_outputs.push(first.outputs);
-        self.free_outputs.extend(second.map(|second| second.outputs));
+    fn recycle_outputs(&mut self, looks: SeenLooks) {
+        self.free_outputs.extend(looks.into_iter().map(|look| look.outputs));
     }
 }
 
@@ -154,35 +161,35 @@ impl WorkerInference {
         Self { mailbox: Arc::new(mailbox) }
     }
 
-    /// Fills an input tensor with the first look at the frame at `time`, another one with the second
-    /// look if there is one, and queues their inference.
+    /// Fills an input tensor with each of `looks` at the frame at `time`, and queues their inference.
     ///
     /// Returns whether a frame whose inference had not started was replaced by this one.
     ///
     /// # Errors
     ///
     /// The error of a look's `write`; a pending frame stays pending.
-    pub fn submit<E>(
-        &mut self,
-        time: FrameTime,
-        first: Look<'_, E>,
-        second: Option<Look<'_, E>>,
-    ) -> Result<bool, E> {
-        // The tensors of at most one frame are pending and those of one are being inferred, so those
-        // of a third are always free.
-        let Some(first) = self.write(first)? else { return Ok(true) };
-        let second = match second.map_or(Ok(None), |second| self.write(second)) {
-            Ok(second) => second,
-            Err(error) => {
-                lock(&self.mailbox.slots).free_inputs.push(first.tensor);
-                return Err(error);
+    pub fn submit<E>(&mut self, time: FrameTime, looks: &mut [Look<'_, E>]) -> Result<bool, E> {
+        let mut inputs = Inputs::new();
+        for look in looks {
+            match self.write(look) {
+                Ok(Some(input)) => inputs.push(input),
+                // The tensors of at most one frame are pending and those of one are being inferred,
+                // so those of a third are always free.
+                Ok(None) => break,
+                Err(error) => {
+                    lock(&self.mailbox.slots).recycle(inputs);
+                    return Err(error);
+                }
             }
-        };
+        }
+        if inputs.is_empty() {
+            return Ok(true);
+        }
         let mut slots = lock(&self.mailbox.slots);
-        let replaced = slots.pending.replace(Pending { time, first, second });
+        let replaced = slots.pending.replace(Pending { time, looks: inputs });
         let was_replaced = replaced.is_some();
         if let Some(replaced) = replaced {
-            slots.recycle(replaced);
+            slots.recycle(replaced.looks);
         }
         let schedule = !std::mem::replace(&mut slots.scheduled, true);
         drop(slots);
@@ -194,7 +201,7 @@ impl WorkerInference {
     }
 
     /// Writes a look into a free input tensor; `None` if there is none.
-    fn write<E>(&self, look: Look<'_, E>) -> Result<Option<Input>, E> {
+    fn write<E>(&self, look: &mut Look<'_, E>) -> Result<Option<Input>, E> {
         let Some(mut tensor) = lock(&self.mailbox.slots).free_inputs.pop() else { return Ok(None) };
         // The lock is not held here, so a worker can take a frame or deliver a result meanwhile.
         match (look.write)(tensor.elements_mut()) {
@@ -211,9 +218,9 @@ impl WorkerInference {
         lock(&self.mailbox.slots).finished.pop_front()
     }
 
-    /// Gives the outputs of a [`Finished`] back for later inferences.
-    pub fn recycle(&mut self, first: Seen, second: Option<Seen>) {
-        lock(&self.mailbox.slots).recycle_outputs(first, second);
+    /// Gives the results of a [`Finished`] back for later inferences.
+    pub fn recycle(&mut self, looks: SeenLooks) {
+        lock(&self.mailbox.slots).recycle_outputs(looks);
     }
 
     /// Discards all frames that were submitted, and their results.
@@ -254,11 +261,11 @@ impl Mailbox {
         let mut slots = lock(&self.slots);
         slots.generation += 1;
         if let Some(pending) = slots.pending.take() {
-            slots.recycle(pending);
+            slots.recycle(pending.looks);
         }
         while let Some(Finished { result, .. }) = slots.finished.pop_front() {
-            if let Ok((first, second, _)) = result {
-                slots.recycle_outputs(first, second);
+            if let Ok((looks, _)) = result {
+                slots.recycle_outputs(looks);
             }
         }
         drop(slots);
@@ -282,44 +289,38 @@ impl Job for Mailbox {
     /// Infers the pending frame.
     fn run(&self, engine: &mut dyn Engine) -> bool {
         let mut slots = lock(&self.slots);
-        let Some(pending) = slots.pending.take() else { return self.end(slots, None) };
-        let second_outputs = pending.second.as_ref().and_then(|_| slots.free_outputs.pop());
-        let Some(mut outputs) = slots.free_outputs.pop() else {
-            // At most two results wait while one inference runs, so this does not happen.
-            slots.free_outputs.extend(second_outputs);
-            slots.recycle(pending);
+        let Some(Pending { time, looks }) = slots.pending.take() else {
             return self.end(slots, None);
         };
-        let mut second_outputs = second_outputs;
+        if slots.free_outputs.len() < looks.len() {
+            // At most two results wait while one inference runs, so this does not happen.
+            slots.recycle(looks);
+            return self.end(slots, None);
+        }
+        let from = slots.free_outputs.len() - looks.len();
+        let mut seen: SeenLooks = slots
+            .free_outputs
+            .drain(from..)
+            .zip(&looks)
+            .map(|(outputs, look)| Seen { shown_part: look.shown_part, outputs })
+            .collect();
         let generation = slots.generation;
         slots.running = Some(generation);
         drop(slots);
 
-        let mut result = infer(engine, &pending.first.tensor, &mut outputs);
-        if let (Ok(duration), Some(input), Some(outputs)) =
-            (&mut result, &pending.second, &mut second_outputs)
-        {
-            match infer(engine, &input.tensor, outputs) {
-                Ok(second_duration) => *duration += second_duration,
-                Err(error) => result = Err(error),
-            }
-        }
+        let result: Result<Duration, EngineError> = looks
+            .iter()
+            .zip(&mut seen)
+            .map(|(look, seen)| infer(engine, &look.tensor, &mut seen.outputs))
+            .sum();
 
         let mut slots = lock(&self.slots);
-        let seen = |input: &Input, outputs| Seen { shown_part: input.shown_part, outputs };
-        let first = seen(&pending.first, outputs);
-        let second = pending
-            .second
-            .as_ref()
-            .zip(second_outputs)
-            .map(|(input, outputs)| seen(input, outputs));
-        let time = pending.time;
-        slots.recycle(pending);
+        slots.recycle(looks);
         let wanted = slots.generation == generation;
         let finished = match result {
-            Ok(duration) if wanted => Some(Ok((first, second, duration))),
+            Ok(duration) if wanted => Some(Ok((seen, duration))),
             other => {
-                slots.recycle_outputs(first, second);
+                slots.recycle_outputs(seen);
                 other.err().filter(|_| wanted).map(Err)
             }
         };
@@ -331,7 +332,7 @@ impl Job for Mailbox {
         if let Some(pending) = slots.pending.take() {
             let result = Err(EngineError::NoThread);
             slots.finished.push_back(Finished { time: pending.time, result });
-            slots.recycle(pending);
+            slots.recycle(pending.looks);
         }
         slots.scheduled = false;
         drop(slots);
@@ -362,33 +363,32 @@ mod tests {
 
     const SLOW: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(10);
-    /// Looks at a frame.
-    const LOOKS: usize = 2;
 
     fn slow(delay: Duration) -> WorkerInference {
         let mut engine = FakeEngine::new(2, 2);
         engine.delay = delay;
-        WorkerInference::new(EnginePool::new(Box::new(engine)), LOOKS)
+        WorkerInference::new(EnginePool::new(Box::new(engine)), MAX_LOOKS)
     }
 
     /// Submits a gray frame; the output of the fake engine is its pixel value / 255.
     fn submit(inference: &mut WorkerInference, value: u8) -> bool {
-        submit_looks(inference, value, None)
+        submit_looks(inference, value, &[value])
     }
 
-    /// Submits a gray frame with a second look that shows another gray.
-    fn submit_looks(inference: &mut WorkerInference, value: u8, second: Option<u8>) -> bool {
+    /// Submits looks that show these grays. The time of the frame is `second`.
+    fn submit_looks(inference: &mut WorkerInference, second: u8, grays: &[u8]) -> bool {
         fn filled(mut input: TensorMut<'_>, value: u8) -> Result<(), ()> {
             input.copy_from(TensorRef::U8(&[value; 12]));
             Ok(())
         }
-        let pts = Some(Duration::from_secs(value.into()));
+        let pts = Some(Duration::from_secs(second.into()));
         let time = FrameTime { pts, ..FrameTime::default() };
         let shown_part = ShownPart::WHOLE;
-        let first = Look { shown_part, write: &mut |input| filled(input, value) };
-        let mut write_second = |input: TensorMut<'_>| filled(input, second.unwrap_or(0));
-        let second = second.map(|_| Look { shown_part, write: &mut write_second });
-        inference.submit(time, first, second).unwrap()
+        let mut writes: Vec<_> =
+            grays.iter().map(|gray| move |input: TensorMut<'_>| filled(input, *gray)).collect();
+        let mut looks: Vec<Look<'_, ()>> =
+            writes.iter_mut().map(|write| Look { shown_part, write }).collect();
+        inference.submit(time, &mut looks).unwrap()
     }
 
     /// Waits until a worker has started the inference of the submitted frame.
@@ -403,8 +403,7 @@ mod tests {
     }
 
     fn value(finished: &Finished) -> u8 {
-        let (first, _, _) = finished.result.as_ref().unwrap();
-        gray(first)
+        gray(&finished.result.as_ref().unwrap().0[0])
     }
 
     fn gray(seen: &Seen) -> u8 {
@@ -412,17 +411,15 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_has_the_results_of_both_looks() {
+    fn a_frame_has_the_results_of_all_its_looks() {
         let mut inference = slow(Duration::from_millis(5));
-        for (value, second) in [(10, Some(20)), (30, None), (40, Some(50))] {
-            submit_looks(&mut inference, value, second);
+        for grays in [&[10, 20][..], &[30], &[40, 50, 60]] {
+            submit_looks(&mut inference, 0, grays);
             assert!(inference.wait(LONG));
-            let finished = inference.collect().unwrap();
-            let (first, seen, duration) = finished.result.unwrap();
-            assert_eq!((gray(&first), seen.as_ref().map(gray)), (value, second));
-            let looks = 1 + u32::from(second.is_some());
-            assert!(duration >= looks * Duration::from_millis(5));
-            inference.recycle(first, seen);
+            let (looks, duration) = inference.collect().unwrap().result.unwrap();
+            assert_eq!(looks.iter().map(gray).collect::<Vec<_>>(), grays);
+            assert!(duration >= grays.len() as u32 * Duration::from_millis(5));
+            inference.recycle(looks);
         }
     }
 
@@ -430,14 +427,14 @@ mod tests {
     fn a_failed_second_look_fails_the_frame_and_frees_its_tensors() {
         let mut engine = FakeEngine::new(2, 2);
         engine.fail_at = vec![1];
-        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)), LOOKS);
-        submit_looks(&mut inference, 10, Some(20));
+        let mut inference = WorkerInference::new(EnginePool::new(Box::new(engine)), MAX_LOOKS);
+        submit_looks(&mut inference, 0, &[10, 20]);
         assert!(inference.wait(LONG));
         assert!(inference.collect().unwrap().result.is_err());
         let slots = lock(&inference.mailbox.slots);
         assert_eq!(
             (slots.free_inputs.len(), slots.free_outputs.len()),
-            (INPUTS * LOOKS, OUTPUTS * LOOKS)
+            (INPUTS * MAX_LOOKS, OUTPUTS * MAX_LOOKS)
         );
     }
 
@@ -461,16 +458,15 @@ mod tests {
     fn every_tensor_becomes_free_again() {
         let mut inference = slow(Duration::ZERO);
         for round in 0..500 {
-            let second = (round % 2 == 0).then_some(1);
-            submit_looks(&mut inference, (round % 250) as u8, second);
-            if round % 3 == 0 {
+            submit_looks(&mut inference, 0, &[1; MAX_LOOKS][..1 + round % MAX_LOOKS]);
+            if round % 4 == 0 {
                 inference.reset();
             }
             if round % 5 == 0 {
                 assert!(inference.wait(LONG));
             }
-            if let Some(Finished { result: Ok((first, second, _)), .. }) = inference.collect() {
-                inference.recycle(first, second);
+            if let Some(Finished { result: Ok((looks, _)), .. }) = inference.collect() {
+                inference.recycle(looks);
             }
         }
         assert!(inference.wait(LONG));
@@ -478,7 +474,7 @@ mod tests {
         let slots = lock(&inference.mailbox.slots);
         assert_eq!(
             (slots.free_inputs.len(), slots.free_outputs.len()),
-            (INPUTS * LOOKS, OUTPUTS * LOOKS)
+            (INPUTS * MAX_LOOKS, OUTPUTS * MAX_LOOKS)
         );
     }
 
@@ -552,8 +548,8 @@ mod tests {
         while start.elapsed() < Duration::from_millis(400) {
             for (stream, count) in streams.iter_mut().zip(&mut inferred) {
                 submit(stream, 1);
-                if let Some(Finished { result: Ok((first, second, _)), .. }) = stream.collect() {
-                    stream.recycle(first, second);
+                if let Some(Finished { result: Ok((looks, _)), .. }) = stream.collect() {
+                    stream.recycle(looks);
                     *count += 1;
                 }
             }

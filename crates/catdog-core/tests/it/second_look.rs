@@ -1,7 +1,7 @@
-//! The second look: a frame on which the model does not decide is inferred again, closer.
+//! Second and third looks: a frame on which the model does not decide is inferred again, closer.
 //!
 //! The model of these tests has an input of 32x32 pixels with 4x4 places. A red square of 4x4 pixels
-//! fills a quarter of a place, which is not enough to decide; closer, it fills a place.
+//! fills a quarter of a place, which is not enough to decide; in the second look, it fills a place.
 
 use std::time::Duration;
 
@@ -70,6 +70,49 @@ fn a_decided_frame_gets_one_look() {
     }
     assert_eq!(accepted(&classifier), Some(NEITHER));
     assert_eq!((classifier.counters().inferences, classifier.counters().second_looks), (2, 0));
+}
+
+#[test]
+fn what_the_second_look_finds_is_seen_closer() {
+    let (mut classifier, spec) = classifier(Region::WHOLE, 32);
+    // The confidence of red is 0.06 in the first look and 0.60 in the second one, 0.44 together.
+    let frame = picture(32, 32, &[([21, 21, 3, 3], RED)]);
+    infer(&mut classifier, &spec, &frame);
+    assert_eq!(accepted(&classifier), Some(0));
+    let location = classifier.classification(None).location.unwrap();
+    let (x, y) = (location.x() + location.width() / 2.0, location.y() + location.height() / 2.0);
+    let center = 22.5 / 32.0;
+    assert!((x - center).abs() < 0.03 && (y - center).abs() < 0.03, "{location}");
+    assert!(location.width() < 0.15, "{location}");
+    assert_eq!((classifier.counters().inferences, classifier.counters().second_looks), (1, 1));
+}
+
+/// Returns a picture with a large thing in a pale red that the second look rejects, and a small one in
+/// red, where the evidence of the first look is smaller.
+fn decoy() -> Vec<u8> {
+    picture(32, 32, &[([0, 0, 8, 8], [56, 0, 0]), ([20, 20, 4, 4], [220, 0, 0])])
+}
+
+#[test]
+fn after_a_vain_second_look_the_third_one_is_elsewhere() {
+    let (mut classifier, spec) = classifier(Region::WHOLE, 32);
+    infer(&mut classifier, &spec, &decoy());
+    assert_eq!(accepted(&classifier), Some(0));
+    let location = classifier.classification(None).location;
+    assert_close(location, [0.625, 0.625, 0.125, 0.125], "third look");
+    assert_eq!((classifier.counters().inferences, classifier.counters().second_looks), (1, 1));
+}
+
+#[test]
+fn on_a_worker_the_third_frame_gets_three_looks() {
+    let (mut classifier, spec) = classifier(Region::WHOLE, 32);
+    classifier.set_execution(Execution::Worker);
+    for (want, second_looks) in [(NEITHER, 0), (NEITHER, 1), (0, 2), (0, 3)] {
+        infer(&mut classifier, &spec, &decoy());
+        assert!(classifier.wait(LONG) && classifier.collect().unwrap());
+        assert_eq!(accepted(&classifier), Some(want), "after {second_looks} second looks");
+        assert_eq!(classifier.counters().second_looks, second_looks);
+    }
 }
 
 #[test]
