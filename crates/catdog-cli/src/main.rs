@@ -1,17 +1,25 @@
 //! The command `catdog`.
 //!
-//! Each subcommand is one file with its arguments and a function `run`. Data goes to stdout,
-//! everything else to stderr. The exit code is 0 on success, 1 on failure, and 2 for wrong usage.
+//! Each subcommand is one file or folder with its arguments and a function `run`. Data goes to stdout,
+//! everything else to stderr. `exit` lists the exit codes.
 
+mod exit;
 mod inspect;
+mod interrupt;
+mod model_arguments;
 mod output;
+mod photos;
+mod picture;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Describes LiteRT image classifiers as catdog reads them
+use exit::Ending;
+use output::ClosedPipe;
+
+/// Tells what a picture shows: classifies photos, videos and cameras with LiteRT
 #[derive(Parser)]
 #[command(name = "catdog", version, arg_required_else_help = true)]
 struct Cli {
@@ -21,7 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Inspect(inspect::Arguments),
+    Photos(Box<photos::Arguments>),
+    Inspect(Box<inspect::Arguments>),
 }
 
 /// The reason why a command failed, as one line for the user.
@@ -31,15 +40,17 @@ fn main() -> ExitCode {
     // Exits with 0 after --help and --version, and with 2 after wrong usage.
     let Cli { command } = Cli::parse();
     let result = match command {
+        Command::Photos(arguments) => photos::run(&arguments),
         Command::Inspect(arguments) => {
             if let Err(message) = arguments.check() {
                 Cli::command().error(ErrorKind::TooManyValues, message).exit();
             }
-            inspect::run(&arguments)
+            inspect::run(&arguments).map(|()| Ending::Done)
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ending.into(),
+        Err(failure) if failure.is::<ClosedPipe>() => ExitCode::SUCCESS,
         Err(failure) => {
             output::print_failure(&*failure);
             ExitCode::FAILURE

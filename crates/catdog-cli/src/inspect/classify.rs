@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use catdog_core::classifier::{Classification, Classifier, Config, LoadError, RuntimeConfig};
 use catdog_core::decision::Rules;
-use catdog_core::frame::{FrameSpec, FrameView, PixelFormat, Plane};
-use image::RgbImage;
+use catdog_core::frame::FrameView;
 use serde::Serialize;
 
-use super::picture::{Picture, RGB_BYTES};
 use crate::Failure;
+use crate::picture::{Picture, frame_spec, plane};
 
 /// Number of classes that are reported for a picture.
 const REPORTED_CLASSES: usize = 5;
@@ -95,14 +94,4 @@ fn classify_one(classifier: &mut Classifier, picture: &Picture) -> Result<Pictur
         inference_ms: inference_time.as_secs_f64() * 1e3,
         threads: classifier.description().threads,
     })
-}
-
-/// Returns the description of `pixels` as a video frame.
-pub fn frame_spec(pixels: &RgbImage) -> FrameSpec {
-    FrameSpec::new(PixelFormat::Rgb, pixels.width() as usize, pixels.height() as usize)
-}
-
-/// Returns the plane of `pixels`.
-pub fn plane(pixels: &RgbImage) -> Plane<'_> {
-    Plane { data: pixels.as_raw(), stride: RGB_BYTES * pixels.width() as usize }
 }

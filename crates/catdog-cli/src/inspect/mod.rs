@@ -6,13 +6,12 @@
 //!
 //! - `options`: the arguments, which have the names of the element's properties;
 //! - `report`: the facts about the model, `text`: their layout for people;
-//! - `picture`: the decoder, `classify`: the run of the model;
+//! - `classify`: the run of the model;
 //! - `compare`: the comparison.
 
 mod classify;
 mod compare;
 mod options;
-mod picture;
 mod report;
 mod text;
 
@@ -24,10 +23,10 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::output::print;
+use crate::picture::Picture;
 use classify::PictureReport;
 use compare::Comparison;
 pub use options::Arguments;
-use picture::Picture;
 use report::Report;
 
 /// The output of the command. Its serialized form is the output of `--json`, its `Display` the text.
@@ -111,9 +110,4 @@ fn read_recorded(path: &Path) -> Result<compare::Recorded, Failure> {
     })?;
     recorded.check().map_err(|reason| format!("compare-with '{name}': {reason}"))?;
     Ok(recorded)
-}
-
-/// Returns the path as text, for JSON and messages.
-fn path_text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

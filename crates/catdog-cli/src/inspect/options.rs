@@ -1,56 +1,20 @@
-//! The arguments of `catdog inspect`. Those that change the interpretation of a model have the names
-//! and the values of the element's properties.
+//! The arguments of `catdog inspect`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use catdog_core::classifier::{Config, OutputActivation};
-use catdog_core::decision::Activation;
-use catdog_core::engine::litert::Accelerator;
+use catdog_core::classifier::Config;
 use catdog_core::model::ModelSource;
-use catdog_core::model::tflite::{self, MAX_SIDE, ModelOptions, Normalization};
-use catdog_core::preprocess::{self, Resize};
-use catdog_core::property_text::{parse_mean, parse_size, parse_std};
-use clap::ValueEnum;
 
-/// The argument that selects the built-in model.
-const BUILT_IN: &str = "built-in";
+use crate::model_arguments::Reading;
 
 /// Describes a model file, and how catdog interprets it
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A .tflite file, or `built-in` for the model that is part of catdog
     pub model: OsString,
-    /// Class names, separated by commas; they take precedence over all other sources
-    #[arg(long, value_name = "NAMES")]
-    pub labels: Option<String>,
-    /// A file with one class name per line
-    #[arg(long, value_name = "FILE")]
-    pub labels_file: Option<PathBuf>,
-    /// Pixel value that becomes 0: one number, or three for the channels of the input
-    #[arg(long, value_name = "NUMBERS", requires = "input_std", value_parser = mean, allow_hyphen_values = true)]
-    pub input_mean: Option<Numbers>,
-    /// Pixel values per unit: one number, or three for the channels of the input
-    #[arg(long, value_name = "NUMBERS", requires = "input_mean", value_parser = std, allow_hyphen_values = true)]
-    pub input_std: Option<Numbers>,
-    /// Order of the color channels that the model expects
-    #[arg(long, value_name = "ORDER", default_value = "auto")]
-    pub color_order: ColorOrder,
-    /// Width and height of the input in pixels, such as 224x224, for a model without a fixed size
-    #[arg(long, value_name = "WxH", value_parser = size)]
-    pub input_size: Option<(usize, usize)>,
-    /// Name or index of the output with the scores, for a model with several outputs
-    #[arg(long, value_name = "NAME|INDEX")]
-    pub output: Option<String>,
-    /// How scores become confidences
-    #[arg(long, value_name = "ACTIVATION", default_value = "auto")]
-    pub output_activation: ActivationChoice,
-    /// How a picture is fitted to the input of the model
-    #[arg(long, value_name = "METHOD", default_value = "stretch")]
-    pub resize_method: ResizeMethod,
-    /// Antialias when downscaling; false is plain bilinear interpolation
-    #[arg(long, value_name = "BOOLEAN", default_value = "true", action = clap::ArgAction::Set)]
-    pub antialias: bool,
+    #[command(flatten)]
+    pub reading: Reading,
     /// Classify this picture (JPEG, PNG or WebP) with the LiteRT runtime; can be repeated
     #[arg(long, value_name = "FILE")]
     pub image: Vec<PathBuf>,
@@ -61,45 +25,6 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// One number for all channels, or three for the channels of the input.
-#[derive(Clone, Debug)]
-pub struct Numbers(Vec<f32>);
-
-/// The values of `color-order`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ColorOrder {
-    /// From the graph of the model, otherwise red, green, blue
-    Auto,
-    /// Red, green, blue
-    Rgb,
-    /// Blue, green, red
-    Bgr,
-}
-
-/// The values of `output-activation`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ActivationChoice {
-    /// None if the graph computes probabilities; otherwise sigmoid for one score, softmax for several
-    Auto,
-    /// The scores are confidences
-    None,
-    /// The logistic function of each score
-    Sigmoid,
-    /// The softmax of all scores
-    Softmax,
-}
-
-/// The values of `resize-method`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ResizeMethod {
-    /// Scale the whole picture, without keeping its aspect ratio
-    Stretch,
-    /// Cut out the middle
-    Crop,
-    /// Keep the aspect ratio, between black bars
-    Letterbox,
 }
 
 impl Arguments {
@@ -118,66 +43,6 @@ impl Arguments {
     /// Returns the configuration of a classifier with the properties that the arguments set, and the
     /// defaults of the others.
     pub fn config(&self) -> Config {
-        let model = if self.model == BUILT_IN {
-            ModelSource::BuiltIn
-        } else {
-            ModelSource::File(PathBuf::from(&self.model))
-        };
-        let normalization = self.input_mean.as_ref().zip(self.input_std.as_ref());
-        Config {
-            model,
-            labels: self.labels.clone(),
-            labels_file: self.labels_file.clone(),
-            model_options: ModelOptions {
-                input_size: self.input_size,
-                output: self.output.clone(),
-                color_order: match self.color_order {
-                    ColorOrder::Auto => tflite::ColorOrder::Auto,
-                    ColorOrder::Rgb => tflite::ColorOrder::Rgb,
-                    ColorOrder::Bgr => tflite::ColorOrder::Bgr,
-                },
-            },
-            threads: 0,
-            accelerator: Accelerator::Cpu,
-            optimize: true,
-            normalization: normalization
-                .map(|(mean, std)| Normalization { mean: mean.0.clone(), std: std.0.clone() }),
-            resize: Resize {
-                method: match self.resize_method {
-                    ResizeMethod::Stretch => preprocess::ResizeMethod::Stretch,
-                    ResizeMethod::Crop => preprocess::ResizeMethod::Crop,
-                    ResizeMethod::Letterbox => preprocess::ResizeMethod::Letterbox,
-                },
-                antialias: self.antialias,
-            },
-            activation: match self.output_activation {
-                ActivationChoice::Auto => OutputActivation::Auto,
-                ActivationChoice::None => OutputActivation::Fixed(Activation::None),
-                ActivationChoice::Sigmoid => OutputActivation::Fixed(Activation::Sigmoid),
-                ActivationChoice::Softmax => OutputActivation::Fixed(Activation::Softmax),
-            },
-        }
+        self.reading.config(ModelSource::named(PathBuf::from(&self.model)), 0)
     }
-}
-
-/// Parses the value of `--input-size`.
-fn size(text: &str) -> Result<(usize, usize), String> {
-    parse_size(text)
-        .ok_or_else(|| format!("write width and height from 1 to {MAX_SIDE}, such as 224x224"))
-}
-
-/// Parses the value of `--input-mean`.
-fn mean(text: &str) -> Result<Numbers, String> {
-    numbers(parse_mean(text), "")
-}
-
-/// Parses the value of `--input-std`.
-fn std(text: &str) -> Result<Numbers, String> {
-    numbers(parse_std(text), " other than 0")
-}
-
-fn numbers(parsed: Option<Vec<f32>>, hint: &str) -> Result<Numbers, String> {
-    parsed.map(Numbers).ok_or_else(|| {
-        format!("write one number or three numbers{hint}, such as 127.5 or 123.7,116.3,103.5")
-    })
 }

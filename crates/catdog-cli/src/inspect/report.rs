@@ -9,7 +9,7 @@ use catdog_core::preprocess::{ChannelOrder, Channels};
 use catdog_core::tensor::{self, TensorInfo};
 use serde::Serialize;
 
-use super::path_text;
+use crate::output::path_text;
 
 /// The facts about a model. The guide describes the keys; they do not change their meaning.
 #[derive(Debug, Serialize)]

@@ -24,6 +24,11 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// Returns the source that the argument of a command names: `built-in`, or the path of a file.
+    pub fn named(name: PathBuf) -> Self {
+        if name.as_os_str() == "built-in" { Self::BuiltIn } else { Self::File(name) }
+    }
+
     /// Returns the bytes of the model.
     ///
     /// # Errors
@@ -59,5 +64,16 @@ impl fmt::Display for ModelSource {
             Self::BuiltIn => f.write_str("the built-in model"),
             Self::File(path) => write!(f, "model-file '{}'", path.display()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_name_of_the_built_in_model_is_named_by_its_folder() {
+        assert_eq!(ModelSource::named("built-in".into()), ModelSource::BuiltIn);
+        assert_eq!(ModelSource::named("./built-in".into()), ModelSource::File("./built-in".into()));
     }
 }

@@ -17,8 +17,7 @@ use image::RgbImage;
 use super::recorded::RecordedImage;
 use super::resample::{self, CHANNELS, Filter};
 use crate::Failure;
-use crate::inspect::classify::{frame_spec, plane};
-use crate::inspect::picture::Picture;
+use crate::picture::{Picture, frame_spec, plane};
 
 /// The part of the picture that remains if the shorter side is resized to 256 pixels and the middle
 /// 224 x 224 pixels are cut out, as most programs for ImageNet do.

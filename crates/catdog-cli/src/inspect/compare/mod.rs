@@ -20,9 +20,8 @@ use catdog_core::preprocess::{Channels, Preprocessor};
 use catdog_core::tensor::{Quantization, TensorMut, f16};
 use serde::Serialize;
 
-use super::classify::{frame_spec, plane};
-use super::picture::Picture;
 use crate::Failure;
+use crate::picture::{Picture, frame_spec, plane};
 use findings::Finding;
 use input::Explanation;
 pub use recorded::Recorded;

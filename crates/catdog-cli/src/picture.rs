@@ -4,10 +4,11 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use catdog_core::files;
+use catdog_core::frame::{FrameSpec, PixelFormat, Plane};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
-use super::path_text;
+use crate::output::path_text;
 
 /// Size limit of a file, in bytes; photos of current cameras have up to 50 MiB.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -41,19 +42,7 @@ impl Picture {
     ///
     /// The message: the file cannot be read, is not such a picture, or is too large.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let bytes = files::read(path, MAX_FILE_BYTES).map_err(|reason| {
-            format!("image '{}' cannot be read: {reason}; check the path", path.display())
-        })?;
-        let undecodable = |error: image::ImageError| {
-            format!(
-                "image '{}' cannot be decoded: {}; use a JPEG, PNG or WebP file of at most {MAX_SIDE} \
-                 x {MAX_SIDE} pixels and {} MiB of pixels",
-                path.display(),
-                error.to_string().trim(),
-                MAX_DECODED_BYTES >> 20
-            )
-        };
-        let (stored, orientation) = decode(&bytes).map_err(undecodable)?;
+        let (bytes, stored, orientation) = read_and_decode(path)?;
         let mut upright = DynamicImage::ImageRgb8(stored.clone());
         upright.apply_orientation(orientation);
         Ok(Self {
@@ -74,6 +63,45 @@ impl Picture {
     pub fn name(&self) -> String {
         path_text(&self.path)
     }
+}
+
+/// Returns the upright pixels of a JPEG, PNG or WebP file.
+///
+/// # Errors
+///
+/// As [`Picture::read`].
+pub fn read_upright(path: &Path) -> Result<RgbImage, String> {
+    let (_, stored, orientation) = read_and_decode(path)?;
+    let mut picture = DynamicImage::ImageRgb8(stored);
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// Returns the bytes of a file, the pixels as stored, and how they are turned.
+fn read_and_decode(path: &Path) -> Result<(Vec<u8>, RgbImage, Orientation), String> {
+    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|reason| {
+        format!("image '{}' cannot be read: {reason}; check the path", path.display())
+    })?;
+    let (stored, orientation) = decode(&bytes).map_err(|error| {
+        format!(
+            "image '{}' cannot be decoded: {}; use a JPEG, PNG or WebP file of at most {MAX_SIDE} x \
+             {MAX_SIDE} pixels and {} MiB of pixels",
+            path.display(),
+            error.to_string().trim(),
+            MAX_DECODED_BYTES >> 20
+        )
+    })?;
+    Ok((bytes, stored, orientation))
+}
+
+/// Returns the description of `pixels` as a video frame.
+pub fn frame_spec(pixels: &RgbImage) -> FrameSpec {
+    FrameSpec::new(PixelFormat::Rgb, pixels.width() as usize, pixels.height() as usize)
+}
+
+/// Returns the plane of `pixels`.
+pub fn plane(pixels: &RgbImage) -> Plane<'_> {
+    Plane { data: pixels.as_raw(), stride: RGB_BYTES * pixels.width() as usize }
 }
 
 /// Decodes the bytes of a file. Transparency is dropped, as TensorFlow's and Pillow's conversion to
