@@ -16,7 +16,6 @@ expect_no_gstreamer() {
 
 expect_no_gstreamer -p catdog-core
 expect_no_gstreamer -p catdog-core --all-features
-expect_no_gstreamer -p catdog-cli
 
 # pkg-config finds no .pc file at all. An empty target folder, because cargo would not build again what it has
 # built with GStreamer.

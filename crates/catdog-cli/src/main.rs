@@ -3,13 +3,19 @@
 //! Each subcommand is one file or folder with its arguments and a function `run`. Data goes to stdout,
 //! everything else to stderr. `exit` lists the exit codes.
 
+mod display;
 mod exit;
+mod input;
 mod inspect;
 mod interrupt;
+mod launch;
+mod live;
 mod model_arguments;
 mod output;
 mod photos;
 mod picture;
+mod session;
+mod source;
 
 use std::process::ExitCode;
 
@@ -29,6 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Live(Box<live::Arguments>),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
 }
@@ -36,10 +43,19 @@ enum Command {
 /// The reason why a command failed, as one line for the user.
 type Failure = Box<dyn std::error::Error>;
 
+/// Starts GStreamer with the elements of catdog, which are part of this program.
+fn start_gstreamer() -> Result<(), Failure> {
+    gst::init().map_err(|error| format!("GStreamer does not start: {error}"))?;
+    gstcatdog::plugin_register_static()
+        .map_err(|error| format!("catdogfilter cannot be registered: {error}"))?;
+    Ok(())
+}
+
 fn main() -> ExitCode {
     // Exits with 0 after --help and --version, and with 2 after wrong usage.
     let Cli { command } = Cli::parse();
     let result = match command {
+        Command::Live(arguments) => live::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Inspect(arguments) => {
             if let Err(message) = arguments.check() {

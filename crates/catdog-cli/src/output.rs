@@ -96,6 +96,12 @@ pub fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// Returns a confidence from 0 to 1 as the overlay shows it: only 1 is 100 %.
+pub fn percent(confidence: f64) -> String {
+    let percent = (confidence * 100.0).round().min(if confidence < 1.0 { 99.0 } else { 100.0 });
+    format!("{percent:.0} %")
+}
+
 /// Returns `text` with control characters replaced. Names in a model file may contain escape
 /// sequences, which would change the state of a terminal.
 pub fn printable(text: &str) -> String {
@@ -110,5 +116,10 @@ mod tests {
     fn control_characters_are_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
         assert_eq!(printable("Katze, größer"), "Katze, größer");
+    }
+
+    #[test]
+    fn only_certainty_is_100_percent() {
+        assert_eq!([1.0, 0.9999, 0.984, 0.0].map(percent), ["100 %", "99 %", "98 %", "0 %"]);
     }
 }

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::output::printable;
+use crate::output::{percent, printable};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,7 +55,7 @@ impl Row {
     pub fn line(&self, format: Format) -> String {
         match format {
             Format::Table => {
-                let percent = percent(self.confidence);
+                let percent = percent(self.confidence.into());
                 format!("{:<12} {percent:>5}  {}\n", printable(&self.label), printable(&self.path))
             }
             // Strings and numbers can always be written, as CSV and as JSON.
@@ -139,13 +139,6 @@ pub fn size_and_time(metadata: &Metadata) -> (u64, u64) {
     (metadata.len(), modified.map_or(0, |time| time.as_secs()))
 }
 
-/// Returns a confidence as the overlay shows it: only 1 is 100 %.
-pub fn percent(confidence: f32) -> String {
-    let rounded = (confidence * 100.0).round();
-    let shown = if rounded >= 100.0 && confidence < 1.0 { 99.0 } else { rounded };
-    format!("{shown:.0} %")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,10 +182,5 @@ mod tests {
     #[test]
     fn the_table_shows_no_control_characters() {
         assert_eq!(row("a\u{1b}.jpg").line(Format::Table), "cat           99 %  a\u{fffd}.jpg\n");
-    }
-
-    #[test]
-    fn only_certainty_is_100_percent() {
-        assert_eq!([1.0, 0.9999, 0.984, 0.0].map(percent), ["100 %", "99 %", "98 %", "0 %"]);
     }
 }

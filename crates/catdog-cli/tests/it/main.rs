@@ -6,6 +6,7 @@ mod compare;
 mod image;
 mod inspect;
 mod interpretation;
+mod live;
 mod photos;
 
 use std::path::PathBuf;

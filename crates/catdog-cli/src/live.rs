@@ -1,0 +1,251 @@
+//! `catdog live`: classifies a camera, a stream or a file, and shows it with its label.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Failure;
+use crate::display;
+use crate::exit::Ending;
+use crate::input::Input;
+use crate::interrupt;
+use crate::launch::{Launch, has_element};
+use crate::output::{note, print};
+use crate::session::{LabelFormat, Session};
+use crate::source::{Mode, Source};
+
+/// Classifies a camera, a stream or a file, and shows it with its label
+///
+/// Without a display, it prints the label changes only. Ctrl-C ends a recording properly.
+#[derive(clap::Args)]
+#[command(after_help = "INPUT:
+  /dev/video0               a camera of Video4Linux
+  libcamera, libcamera:ID   a camera of libcamera, such as that of a Raspberry Pi
+  rtsp://, http://, srt://  a network stream
+  FILE, -                   a video or a photo; - is stdin
+  test                      a test picture
+
+Examples:
+  catdog live /dev/video0
+  catdog live rtsp://camera.local/stream1 --record cats.mp4
+  catdog live clip.mp4 --json
+  catdog live test --print-pipeline")]
+pub struct Arguments {
+    /// What is classified; see below
+    pub input: OsString,
+    /// Width and height of the camera's pictures, such as 1280x720
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub size: Option<(u32, u32)>,
+    /// Pictures per second of the camera
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub fps: Option<u32>,
+    /// A .tflite file (default: the model that is part of catdog: cat, dog, neither)
+    #[arg(long, value_name = "FILE", env = "CATDOG_MODEL")]
+    pub model: Option<PathBuf>,
+    /// Class names, separated by commas, or a file with one name per line
+    #[arg(long, value_name = "NAMES|FILE")]
+    pub labels: Option<String>,
+    /// Minimum confidence to report a class; below it the label is unknown
+    #[arg(long, value_name = "0..1", value_parser = crate::photos::confidence)]
+    pub threshold: Option<f32>,
+    /// Classify this part of the picture only: x,y,width,height in fractions of it
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub region: Option<String>,
+    /// Show the picture as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+    /// Set a property of catdogfilter; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = property)]
+    pub set: Vec<(String, String)>,
+    /// Record the picture with its label; an existing file is replaced
+    #[arg(long, value_name = "FILE.mp4|.mkv|.webm")]
+    pub record: Option<PathBuf>,
+    /// Do not open a window
+    #[arg(long)]
+    pub no_window: bool,
+    /// End after this time
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    pub seconds: Option<Duration>,
+    /// Print label changes as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the gst-launch-1.0 line that does the same, and do nothing else
+    #[arg(long)]
+    pub print_pipeline: bool,
+    /// Print label changes and errors only
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('x').and_then(|(width, height)| {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=65_536).contains(side));
+        Some((side(width)?, side(height)?))
+    });
+    parsed.ok_or_else(|| "write width and height in pixels, such as 1280x720".into())
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as hold=500")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0);
+    let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    duration.ok_or_else(|| "write a number above 0".into())
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// The input, the model or the recording cannot be used, or the pipeline fails.
+pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
+    crate::start_gstreamer()?;
+    let input = Input::of(&arguments.input)?;
+    let source = Source::new(&input, Mode { size: arguments.size, rate: arguments.fps })?;
+    let has_window = !arguments.no_window && display::is_there();
+    let launch = pipeline(arguments, &source, has_window)?;
+    if arguments.print_pipeline {
+        let options = if arguments.record.is_some() { "-m -e" } else { "-m" };
+        print(&format!("gst-launch-1.0 {options} {}\n", launch.for_shell()))?;
+        return Ok(Ending::Done);
+    }
+    interrupt::watch()?;
+    if let Some(record) = &arguments.record {
+        prepare_recording(record, &input)?;
+    }
+    let format = if arguments.json { LabelFormat::Json } else { LabelFormat::Text };
+    let mut session = Session::new(&launch, &source.name, format)?;
+    if let Some(limit) = arguments.seconds {
+        session.set_limit(limit);
+    }
+    note(
+        arguments.quiet,
+        &format!("classifying {}{}", source.name, what_ends_it(arguments, &source)),
+    );
+    let result = session.run();
+    if let Some(record) = &arguments.record {
+        let bytes = fs::metadata(record).map_or(0, |metadata| metadata.len());
+        if result.is_err() && bytes == 0 {
+            // Nothing was recorded, and the file was made by this run.
+            let _ = fs::remove_file(record);
+        } else if bytes > 0 {
+            note(
+                arguments.quiet,
+                &format!("recorded {} ({:.1} MB)", record.display(), bytes as f64 / 1e6),
+            );
+        }
+    }
+    result.map(|()| Ending::Done)
+}
+
+fn what_ends_it(arguments: &Arguments, source: &Source) -> &'static str {
+    if source.is_live && arguments.seconds.is_none() { "; Ctrl-C ends it" } else { "" }
+}
+
+/// Returns the whole pipeline.
+fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<Launch, Failure> {
+    let mut launch = source.launch.clone();
+    if arguments.mirror {
+        launch = launch.link(Launch::element("videoflip").set("method", "horizontal-flip"));
+    }
+    launch = launch.link(Launch::element("videoconvert")).link(filter(arguments));
+    let recording = arguments.record.as_deref().map(recording).transpose()?;
+    if recording.is_none() && !has_window {
+        // Without a clock, a file is classified as fast as possible.
+        return Ok(launch.link(Launch::element("fakesink").set("sync", source.is_live)));
+    }
+    launch = launch.link(Launch::element("textoverlay").set("shaded-background", true));
+    let convert = || Launch::element("videoconvert");
+    let window = || convert().link(Launch::element("autovideosink"));
+    Ok(match recording {
+        None => launch.link(window()),
+        Some(recording) if !has_window => launch.link(convert()).link(recording),
+        Some(recording) => {
+            let queue =
+                |next: Launch| Launch::element("t.").link(Launch::element("queue")).link(next);
+            launch
+                .link(Launch::element("tee").set("name", "t"))
+                .branch(queue(window()))
+                .branch(queue(recording))
+        }
+    })
+}
+
+fn filter(arguments: &Arguments) -> Launch {
+    let mut filter = Launch::element(gstcatdog::catdogfilter::FACTORY_NAME);
+    if let Some(model) = &arguments.model {
+        filter = filter.set("model-file", model.display());
+    }
+    if let Some(labels) = &arguments.labels {
+        let property = if Path::new(labels).is_file() { "labels-file" } else { "labels" };
+        filter = filter.set(property, labels);
+    }
+    if let Some(threshold) = arguments.threshold {
+        filter = filter.set("class-confidence-threshold", threshold);
+    }
+    if let Some(region) = &arguments.region {
+        filter = filter.set("region", region).set("draw-region", true);
+    }
+    for (name, value) in &arguments.set {
+        filter = filter.set(name, value);
+    }
+    filter
+}
+
+/// Returns the encoder, the container and the file of a recording.
+fn recording(path: &Path) -> Result<Launch, Failure> {
+    let name = path
+        .to_str()
+        .ok_or_else(|| format!("--record {}: use a name of UTF-8 characters", path.display()))?;
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    // H.264 and VP8 take even sizes only, and few players decode 4:4:4.
+    let even = "video/x-raw,format=I420,width=[2,32766,2],height=[2,32766,2]";
+    let raw = Launch::element("videoscale").link(Launch::caps(even)).link(Launch::element("queue"));
+    let encoder = match extension {
+        Some("mp4" | "mkv") => {
+            if !has_element("x264enc") {
+                return Err("GStreamer lacks x264enc; install gstreamer1.0-plugins-ugly, or record a .webm file".into());
+            }
+            let encoder =
+                Launch::element("x264enc").set("speed-preset", "veryfast").set("key-int-max", 60);
+            encoder.link(Launch::element("h264parse"))
+        }
+        Some("webm") => Launch::element("vp8enc")
+            .set("deadline", 1)
+            .set("cpu-used", 4)
+            .set("threads", 2)
+            .set("target-bitrate", 2_000_000)
+            .set("keyframe-max-dist", 60),
+        _ => {
+            return Err(format!(
+                "--record {}: use a name that ends in .mp4, .mkv or .webm",
+                path.display()
+            )
+            .into());
+        }
+    };
+    let container = match extension {
+        Some("mp4") => "mp4mux",
+        Some("mkv") => "matroskamux",
+        _ => "webmmux",
+    };
+    let file = Launch::element("filesink").set("location", name);
+    Ok(raw.link(encoder).link(Launch::element(container)).link(file))
+}
+
+/// Checks that the recording can be written and does not replace the input.
+fn prepare_recording(record: &Path, input: &Input) -> Result<(), Failure> {
+    let failed = |reason: &str| format!("--record {}: {reason}", record.display());
+    if let Input::File(file) = input
+        && let (Ok(file), Ok(record)) = (file.canonicalize(), record.canonicalize())
+        && file == record
+    {
+        return Err(failed("it is the input; use another name").into());
+    }
+    File::create(record).map_err(|error| failed(&error.to_string()))?;
+    Ok(())
+}

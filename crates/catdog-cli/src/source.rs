@@ -1,0 +1,168 @@
+//! The beginning of a pipeline: from an input to raw video.
+
+use std::path::Path;
+
+use crate::Failure;
+use crate::input::Input;
+use crate::launch::{Launch, file_uri, has_element};
+
+/// Extensions of files that are photos. They become a video of one picture.
+const PHOTOS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+/// Frames per second of a photo and of the test picture.
+const RATE: u32 = 25;
+
+/// The size and the rate of the frames that the user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// Width and height in pixels.
+    pub size: Option<(u32, u32)>,
+    /// Frames per second.
+    pub rate: Option<u32>,
+}
+
+/// A source of raw video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The elements.
+    pub launch: Launch,
+    /// What the user is told about it.
+    pub name: String,
+    /// Whether frames come as time passes, and not as fast as they are taken.
+    pub is_live: bool,
+}
+
+impl Source {
+    /// Returns the source of `input`.
+    ///
+    /// # Errors
+    ///
+    /// The message if GStreamer lacks an element for it, or `mode` cannot be chosen for it.
+    pub fn new(input: &Input, mode: Mode) -> Result<Self, Failure> {
+        if mode != Mode::default()
+            && !matches!(input, Input::Test | Input::CameraNode(_) | Input::Libcamera(_))
+        {
+            return Err(
+                "--size and --fps choose the mode of a camera; other inputs have their own".into(),
+            );
+        }
+        Ok(match input {
+            Input::File(path) => file(path)?,
+            Input::Stdin => {
+                let launch = Launch::element("fdsrc")
+                    .set("fd", 0)
+                    .link(decoder("decodebin"))
+                    .link(upright());
+                Self { launch, name: "stdin".into(), is_live: false }
+            }
+            Input::Stream(uri) => {
+                let launch = decoder("uridecodebin")
+                    .set("uri", uri)
+                    .link(Launch::element("queue"))
+                    .link(upright());
+                Self { launch, name: uri.clone(), is_live: true }
+            }
+            Input::Test => {
+                let picture = Launch::element("videotestsrc").set("is-live", true);
+                let (width, height) = mode.size.unwrap_or((640, 480));
+                let rate = mode.rate.unwrap_or(RATE);
+                let caps = format!("video/x-raw,width={width},height={height},framerate={rate}/1");
+                Self {
+                    launch: picture.link(Launch::caps(&caps)),
+                    name: "the test picture".into(),
+                    is_live: true,
+                }
+            }
+            Input::Libcamera(id) => libcamera(id.as_deref(), mode)?,
+            Input::CameraNode(node) => v4l2(&node.display().to_string(), mode),
+        })
+    }
+}
+
+fn file(path: &Path) -> Result<Source, Failure> {
+    let uri = file_uri(path).map_err(|error| format!("INPUT {}: {error}", path.display()))?;
+    let decoder = decoder("uridecodebin").set("uri", uri);
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let launch = if PHOTOS.contains(&extension.to_ascii_lowercase().as_str()) {
+        let still = Launch::element("imagefreeze")
+            .link(Launch::caps(&format!("video/x-raw,framerate={RATE}/1")));
+        decoder.link(Launch::element("videoconvert")).link(still)
+    } else {
+        decoder.link(upright()).link(Launch::element("queue"))
+    };
+    Ok(Source { launch, name: path.display().to_string(), is_live: false })
+}
+
+/// Returns a decoder of the video only. Sound is not decoded.
+fn decoder(factory: &str) -> Launch {
+    Launch::element(factory).set("caps", "video/x-raw(ANY)").set("expose-all-streams", false)
+}
+
+/// Phones store videos turned.
+fn upright() -> Launch {
+    Launch::element("videoflip").set("video-direction", "auto")
+}
+
+fn v4l2(node: &str, mode: Mode) -> Source {
+    let camera = Launch::element("v4l2src").set("device", node);
+    // Most webcams deliver large pictures as JPEG only; decodebin takes both. The mode applies to the
+    // camera, so both kinds have it.
+    let launch = match mode_text(mode) {
+        None => camera.link(decoder("decodebin")),
+        Some(mode) => camera
+            .link(Launch::caps(&format!("video/x-raw{mode}; image/jpeg{mode}")))
+            .link(decoder("decodebin")),
+    };
+    Source { launch, name: node.to_owned(), is_live: true }
+}
+
+fn libcamera(id: Option<&str>, mode: Mode) -> Result<Source, Failure> {
+    if !has_element("libcamerasrc") {
+        return Err("GStreamer lacks libcamerasrc; install gstreamer1.0-libcamera".into());
+    }
+    let camera = Launch::element("libcamerasrc");
+    let camera = match id {
+        Some(id) => camera.set("camera-name", id),
+        None => camera,
+    };
+    // Without a size, libcamera takes the largest one.
+    let mode = Mode { size: mode.size.or(Some((640, 480))), ..mode };
+    let caps = format!("video/x-raw{}", mode_text(mode).unwrap_or_default());
+    let name = id.map_or_else(|| "the libcamera camera".to_owned(), |id| format!("libcamera {id}"));
+    Ok(Source { launch: camera.link(Launch::caps(&caps)), name, is_live: true })
+}
+
+/// Returns the fields of caps, with a comma before each.
+fn mode_text(mode: Mode) -> Option<String> {
+    let size = mode.size.map(|(width, height)| format!(",width={width},height={height}"));
+    let rate = mode.rate.map(|rate| format!(",framerate={rate}/1"));
+    if size.is_none() && rate.is_none() {
+        return None;
+    }
+    Some(size.unwrap_or_default() + &rate.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(input: &Input, mode: Mode) -> String {
+        Source::new(input, mode).unwrap().launch.to_string()
+    }
+
+    #[test]
+    fn a_camera_gets_the_mode_that_the_user_asks_for() {
+        let mode = Mode { size: Some((1280, 720)), rate: Some(30) };
+        let camera = text(&Input::CameraNode("/dev/video2".into()), mode);
+        assert!(camera.starts_with("v4l2src device=/dev/video2 ! capsfilter caps="), "{camera}");
+        assert!(camera.contains("image/jpeg,width=1280,height=720,framerate=30/1"), "{camera}");
+        let error = Source::new(&Input::Stdin, mode).unwrap_err();
+        assert!(error.to_string().contains("choose the mode of a camera"));
+    }
+
+    #[test]
+    fn a_photo_is_shown_until_the_user_ends_it() {
+        let photo = text(&Input::File("a b.JPG".into()), Mode::default());
+        assert!(photo.contains("a%20b.JPG") && photo.contains("imagefreeze"), "{photo}");
+        assert!(!text(&Input::File("a.mp4".into()), Mode::default()).contains("imagefreeze"));
+    }
+}
