@@ -139,11 +139,13 @@ one_test() {
   esac
 }
 
-# All tests on Debian 13, and the plugin on an emulated Raspberry Pi and with a webcam.
+# All tests on Debian 13, the plugin on an emulated Raspberry Pi, and plugin and program with a webcam.
 lab_tests() {
   one_test "Debian 13" scripts/lab/trixie.sh run scripts/test.sh
   one_test "arm64" scripts/lab/arm64.sh --tests
   one_test "webcam" scripts/lab/webcam-vm.sh
+  cargo build --release --locked --package catdog-cli >&2 </dev/null || die "the build of catdog failed"
+  one_test "webcam with catdog" scripts/lab/webcam-vm.sh --program "$CATDOG_TARGET/release/catdog"
 }
 
 cd "$CATDOG_ROOT"

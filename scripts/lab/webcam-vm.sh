@@ -4,7 +4,7 @@
 # a dog. The pipeline runs there under Xvfb, and the script takes a screenshot of each.
 #
 # Usage: scripts/lab/webcam-vm.sh [--plugin FILE] [--runtime FILE] [--model FILE]
-#                                 [--pipeline TEXT] [--settle SECONDS] [--out DIR]
+#                                 [--pipeline TEXT] [--program FILE] [--settle SECONDS] [--out DIR]
 #        scripts/lab/webcam-vm.sh clean
 #
 #   --plugin    libgstcatdog.so (default: the release build of this repository)
@@ -14,6 +14,8 @@
 #               v4l2src device=/dev/video7 ! videoconvert ! catdogfilter
 #               model-file=MODEL ! textoverlay ! autovideosink
 #               Options of gst-launch-1.0, such as -m, may precede it.
+#   --program   the command catdog: `catdog cameras` and `catdog live` run instead of a pipeline, and the camera must
+#               be the one that both choose
 #   --settle    seconds between the first frame of an animal and its screenshot (default: 8)
 #   --out       folder of screenshots and logs (default: $CATDOG_LAB/webcam/out)
 #   clean       removes the kernel and the files of earlier runs
@@ -33,7 +35,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 root=$lab_dir/trixie
 state=$lab_dir/webcam
 kernel=$state/kernel
-plugin='' runtime=${CATDOG_LITERT_LIBRARY:-} model='' settle=8 out=$state/out
+plugin='' runtime=${CATDOG_LITERT_LIBRARY:-} model='' program='' settle=8 out=$state/out
 pipeline='v4l2src device=/dev/video7 ! videoconvert ! catdogfilter model-file=MODEL ! textoverlay ! autovideosink'
 
 in_chroot() { "$lab_scripts/enter.sh" --bind "$state:/webcam" "$@" < /dev/null; }
@@ -75,7 +77,12 @@ fill_share() {
   else
     pipeline=${pipeline// model-file=MODEL/}
   fi
-  printf '%s\n' "$pipeline" > "$share/pipeline"
+  if [[ -n $program ]]; then
+    cp "$program" "$share/catdog"
+    printf '/lab/catdog live\n' > "$share/command"
+  else
+    printf 'gst-launch-1.0 %s\n' "$pipeline" > "$share/command"
+  fi
   printf '%s\n' "$settle" > "$share/settle"
   cp "$lab_scripts/webcam/guest.sh" "$share/guest.sh"
   cp "$root/bin/busybox" "$share/initrd/bin/"
@@ -119,7 +126,7 @@ collect() {
     rm "$share/out/$name.xwd"
   done
   mkdir -p "$out"
-  rm -f "$out"/{cat,dog}.png "$out"/pipeline.log "$out"/status
+  rm -f "$out"/{cat,dog}.png "$out"/pipeline.log "$out"/cameras.txt "$out"/status
   cp "$share"/out/* "$out/"
 }
 
@@ -132,6 +139,12 @@ judge() {
   [[ $status == ok ]] || die "${status:-the guest reported nothing; see $out/console.log} (logs in $out)"
   [[ -s $out/cat.png && -s $out/dog.png ]] || die "a screenshot is missing; see $out"
   ! cmp -s "$out/cat.png" "$out/dog.png" || die "both screenshots are equal; see $out"
+  if [[ -n $program ]]; then
+    if ! grep -A 1 '(catdog live takes it' "$out/cameras.txt" | grep -q ' device   /dev/video7$'; then
+      die "catdog cameras does not choose the camera; see $out/cameras.txt"
+    fi
+    grep -q '  cat  ' "$out/pipeline.log" || die "catdog live did not print the cat; see $out/pipeline.log"
+  fi
 }
 
 case ${1:-} in
@@ -150,6 +163,7 @@ while [[ $# -gt 0 ]]; do
     --runtime) runtime=$2 ;;
     --model) model=$2 ;;
     --pipeline) pipeline=$2 ;;
+    --program) program=$2 ;;
     --settle) settle=$2 ;;
     --out) out=$(realpath -m "$2") ;;
     *) usage_error "unknown option $1" ;;
@@ -165,6 +179,7 @@ fi
 [[ -z $plugin || -n $runtime ]] || runtime=$(lab_runtime x86_64)
 [[ -z $runtime ]] || need_file --runtime "$runtime"
 [[ -z $model ]] || need_file --model "$model"
+[[ -z $program ]] || need_file --program "$program"
 
 prepare_kernel
 share=$(mktemp -d "$state/run.XXXXXX")

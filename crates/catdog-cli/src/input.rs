@@ -11,8 +11,14 @@ const SCHEMES: [&str; 8] = ["rtsp", "rtsps", "rtmp", "http", "https", "srt", "ud
 /// A source of video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The camera that works best.
+    BestCamera,
+    /// The camera with this number or a name that contains this text, as `catdog cameras` lists it.
+    CameraName(String),
     /// The camera with this device node.
     CameraNode(PathBuf),
+    /// The camera of PipeWire with this name.
+    Pipewire(String),
     /// A camera of libcamera, with this name if there is one.
     Libcamera(Option<String>),
     /// A network stream.
@@ -42,12 +48,13 @@ pub enum InputError {
 }
 
 impl Input {
-    /// Returns the input that a user names.
+    /// Returns the input that a user names; `None` is the best camera.
     ///
     /// # Errors
     ///
     /// [`InputError`] if the text names a folder, a missing file or device, or an unknown scheme.
-    pub fn of(text: &OsStr) -> Result<Self, InputError> {
+    pub fn of(text: Option<&OsStr>) -> Result<Self, InputError> {
+        let Some(text) = text else { return Ok(Self::BestCamera) };
         let path = Path::new(text);
         let shown = path.display().to_string();
         if path.is_dir() {
@@ -58,10 +65,7 @@ impl Input {
             return if path.exists() {
                 Ok(Self::CameraNode(path.to_owned()))
             } else {
-                Err(InputError::Missing(
-                    shown,
-                    "device; `v4l2-ctl --list-devices` lists the cameras",
-                ))
+                Err(InputError::Missing(shown, "device; `catdog cameras` lists the cameras"))
             };
         }
         if path.is_file() {
@@ -83,7 +87,10 @@ impl Input {
             }
             return Err(InputError::Scheme(shown, scheme.to_owned()));
         }
-        Err(InputError::Missing(shown, "file; name a camera by its device, such as /dev/video0"))
+        if text.contains('/') || path.extension().is_some() {
+            return Err(InputError::Missing(shown, "file"));
+        }
+        Ok(Self::CameraName(text.to_owned()))
     }
 }
 
@@ -92,12 +99,15 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Input, InputError> {
-        Input::of(OsStr::new(text))
+        Input::of(Some(OsStr::new(text)))
     }
 
     #[test]
     fn the_kind_of_an_input_follows_from_its_text() {
+        assert_eq!(Input::of(None), Ok(Input::BestCamera));
         for (text, input) in [
+            ("2", Input::CameraName("2".into())),
+            ("Logitech", Input::CameraName("Logitech".into())),
             ("-", Input::Stdin),
             ("test", Input::Test),
             ("libcamera", Input::Libcamera(None)),
@@ -116,7 +126,7 @@ mod tests {
         for name in ["test", "2", "-x.mp4", "rtsp:", "a b"] {
             let path = folder.path().join(name);
             std::fs::write(&path, "").unwrap();
-            assert_eq!(Input::of(path.as_os_str()), Ok(Input::File(path.clone())));
+            assert_eq!(Input::of(Some(path.as_os_str())), Ok(Input::File(path.clone())));
         }
     }
 
@@ -124,8 +134,8 @@ mod tests {
     fn what_cannot_be_an_input_is_an_error_with_a_remedy() {
         let error = |text: &str| of(text).unwrap_err().to_string();
         assert!(error("/").ends_with("`catdog photos` classifies the photos in a folder"));
-        assert!(error("clip.mp4").contains("there is no such file; name a camera by its device"));
-        assert!(error("/dev/video99").contains("`v4l2-ctl --list-devices` lists the cameras"));
+        assert!(error("clip.mp4").ends_with("there is no such file"));
+        assert!(error("/dev/video99").contains("`catdog cameras` lists the cameras"));
         assert!(error("ftp://host/a").contains("unknown kind of address ftp://"));
     }
 }

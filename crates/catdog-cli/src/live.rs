@@ -20,6 +20,7 @@ use crate::source::{Mode, Source};
 /// Without a display, it prints the label changes only. Ctrl-C ends a recording properly.
 #[derive(clap::Args)]
 #[command(after_help = "INPUT:
+  0, Logitech               a camera by its number or a part of its name in `catdog cameras`
   /dev/video0               a camera of Video4Linux
   libcamera, libcamera:ID   a camera of libcamera, such as that of a Raspberry Pi
   rtsp://, http://, srt://  a network stream
@@ -27,13 +28,14 @@ use crate::source::{Mode, Source};
   test                      a test picture
 
 Examples:
-  catdog live /dev/video0
+  catdog live
+  catdog live Logitech --size 1280x720
   catdog live rtsp://camera.local/stream1 --record cats.mp4
   catdog live clip.mp4 --json
   catdog live test --print-pipeline")]
 pub struct Arguments {
-    /// What is classified; see below
-    pub input: OsString,
+    /// What is classified; see below (default: the camera that works best)
+    pub input: Option<OsString>,
     /// Width and height of the camera's pictures, such as 1280x720
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub size: Option<(u32, u32)>,
@@ -104,7 +106,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// The input, the model or the recording cannot be used, or the pipeline fails.
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     crate::start_gstreamer()?;
-    let input = Input::of(&arguments.input)?;
+    let input = Input::of(arguments.input.as_deref())?;
     let source = Source::new(&input, Mode { size: arguments.size, rate: arguments.fps })?;
     let has_window = !arguments.no_window && display::is_there();
     let launch = pipeline(arguments, &source, has_window)?;

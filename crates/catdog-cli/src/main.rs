@@ -3,6 +3,7 @@
 //! Each subcommand is one file or folder with its arguments and a function `run`. Data goes to stdout,
 //! everything else to stderr. `exit` lists the exit codes.
 
+mod cameras;
 mod display;
 mod exit;
 mod input;
@@ -27,15 +28,19 @@ use output::ClosedPipe;
 
 /// Tells what a picture shows: classifies photos, videos and cameras with LiteRT
 #[derive(Parser)]
-#[command(name = "catdog", version, arg_required_else_help = true)]
+#[command(name = "catdog", version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// `catdog INPUT` is `catdog live INPUT`.
+    #[command(flatten)]
+    live: live::Arguments,
 }
 
 #[derive(Subcommand)]
 enum Command {
     Live(Box<live::Arguments>),
+    Cameras(cameras::Arguments),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
 }
@@ -53,9 +58,10 @@ fn start_gstreamer() -> Result<(), Failure> {
 
 fn main() -> ExitCode {
     // Exits with 0 after --help and --version, and with 2 after wrong usage.
-    let Cli { command } = Cli::parse();
-    let result = match command {
+    let Cli { command, live } = Cli::parse();
+    let result = match command.unwrap_or_else(|| Command::Live(Box::new(live))) {
         Command::Live(arguments) => live::run(&arguments),
+        Command::Cameras(arguments) => cameras::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Inspect(arguments) => {
             if let Err(message) = arguments.check() {

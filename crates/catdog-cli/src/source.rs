@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::Failure;
+use crate::cameras;
 use crate::input::Input;
 use crate::launch::{Launch, file_uri, has_element};
 
@@ -39,7 +40,7 @@ impl Source {
     /// The message if GStreamer lacks an element for it, or `mode` cannot be chosen for it.
     pub fn new(input: &Input, mode: Mode) -> Result<Self, Failure> {
         if mode != Mode::default()
-            && !matches!(input, Input::Test | Input::CameraNode(_) | Input::Libcamera(_))
+            && matches!(input, Input::File(_) | Input::Stream(_) | Input::Stdin)
         {
             return Err(
                 "--size and --fps choose the mode of a camera; other inputs have their own".into(),
@@ -72,6 +73,13 @@ impl Source {
                     is_live: true,
                 }
             }
+            Input::BestCamera => {
+                return Self::new(&cameras::best(&cameras::found())?.input(), mode);
+            }
+            Input::CameraName(name) => {
+                return Self::new(&cameras::named(&cameras::found(), name)?.input(), mode);
+            }
+            Input::Pipewire(name) => pipewire(name, mode)?,
             Input::Libcamera(id) => libcamera(id.as_deref(), mode)?,
             Input::CameraNode(node) => v4l2(&node.display().to_string(), mode),
         })
@@ -104,14 +112,18 @@ fn upright() -> Launch {
 
 fn v4l2(node: &str, mode: Mode) -> Source {
     let camera = Launch::element("v4l2src").set("device", node);
-    // Most webcams deliver large pictures as JPEG only; decodebin takes both. The mode applies to the
-    // camera, so both kinds have it.
-    let launch = match mode_text(mode) {
-        None => camera.link(decoder("decodebin")),
-        Some(mode) => camera
-            .link(Launch::caps(&format!("video/x-raw{mode}; image/jpeg{mode}")))
-            .link(decoder("decodebin")),
+    // Most webcams deliver large pictures as JPEG only; decodebin takes both.
+    let caps = match mode_text(mode) {
+        Some(mode) => format!("video/x-raw{mode};image/jpeg{mode}"),
+        // A moderate size at a steady rate, otherwise what the camera has.
+        None => ["video/x-raw", "image/jpeg"]
+            .map(|kind| format!("{kind},width=[160,1280],height=[120,720],framerate=[15/1,120/1]"))
+            .into_iter()
+            .chain(["video/x-raw;image/jpeg".into()])
+            .collect::<Vec<_>>()
+            .join(";"),
     };
+    let launch = camera.link(Launch::caps(&caps)).link(decoder("decodebin"));
     Source { launch, name: node.to_owned(), is_live: true }
 }
 
@@ -129,6 +141,18 @@ fn libcamera(id: Option<&str>, mode: Mode) -> Result<Source, Failure> {
     let caps = format!("video/x-raw{}", mode_text(mode).unwrap_or_default());
     let name = id.map_or_else(|| "the libcamera camera".to_owned(), |id| format!("libcamera {id}"));
     Ok(Source { launch: camera.link(Launch::caps(&caps)), name, is_live: true })
+}
+
+fn pipewire(name: &str, mode: Mode) -> Result<Source, Failure> {
+    if !has_element("pipewiresrc") {
+        return Err("GStreamer lacks pipewiresrc; install gstreamer1.0-pipewire".into());
+    }
+    let caps = mode_text(mode).unwrap_or_default();
+    let launch = Launch::element("pipewiresrc")
+        .set("target-object", name)
+        .link(Launch::caps(&format!("video/x-raw{caps};image/jpeg{caps}")))
+        .link(decoder("decodebin"));
+    Ok(Source { launch, name: format!("the PipeWire camera {name}"), is_live: true })
 }
 
 /// Returns the fields of caps, with a comma before each.

@@ -2,9 +2,9 @@
 # Runs in the virtual machine of webcam-vm.sh: feeds /dev/video7 with a cat and then a dog,
 # runs the pipeline under Xvfb, and takes a screenshot of each animal.
 #
-# Input in /lab: cat.yuv and dog.yuv (YUY2 640x480), `pipeline` (the arguments of
-# gst-launch-1.0), `settle` (seconds before a screenshot), plugin/. Output in /lab/out:
-# cat.xwd, dog.xwd, logs, and `status`: "ok", or an error.
+# Input in /lab: cat.yuv and dog.yuv (YUY2 640x480), `command` (gst-launch-1.0 or catdog with
+# its arguments), `settle` (seconds before a screenshot), plugin/, and perhaps catdog. Output in
+# /lab/out: cat.xwd, dog.xwd, cameras.txt, logs, and `status`: "ok", or an error.
 #
 # The feed does not depend on the clock, because the emulated machine is slow by an unknown
 # factor: the cat clip repeats until its screenshot is taken, then the dog clip.
@@ -35,7 +35,7 @@ until_true() {
 }
 camera_is_fed() { grep -q capture /sys/class/video4linux/video7/state; }
 pipeline_ended() { ! kill -0 "$pipeline"; }
-window_or_end() { xwininfo -name gst-launch-1.0 > /dev/null || pipeline_ended; }
+window_or_end() { xwininfo -name "$program" > /dev/null || pipeline_ended; }
 
 [[ -c /dev/video7 ]] || end "there is no /dev/video7; v4l2loopback did not load"
 
@@ -51,8 +51,15 @@ Xvfb "$DISPLAY" -noreset -screen 0 640x480x24 -nolisten tcp > "$out/xvfb.log" 2>
 until_true 60 camera_is_fed || end "the camera gets no frames; see feed.log"
 until_true 60 test -e /tmp/.X11-unix/X1 || end "Xvfb does not start; see xvfb.log"
 
-log "gst-launch-1.0 $(< /lab/pipeline)"
-eval "exec gst-launch-1.0 $(< /lab/pipeline)" > "$out/pipeline.log" 2>&1 < /dev/null &
+if [[ -e /lab/catdog ]]; then
+  export CATDOG_LITERT_LIBRARY=/lab/gst-catdog/libLiteRt.so
+  /lab/catdog cameras > "$out/cameras.txt" 2>&1 || end "catdog cameras failed; see cameras.txt"
+fi
+command=$(< /lab/command)
+program=${command%% *}
+program=${program##*/}
+log "$command"
+eval "exec $command" > "$out/pipeline.log" 2>&1 < /dev/null &
 pipeline=$!
 
 shoot() { # shoot NAME

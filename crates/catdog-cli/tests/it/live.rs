@@ -185,6 +185,7 @@ fn what_cannot_be_used_is_one_line_and_leaves_no_recording() {
             1,
         ),
         (&["none.mp4"], "INPUT none.mp4: there is no such file", 1),
+        (&["NoSuchCamera"], "INPUT NoSuchCamera: there is no such file and no such camera", 1),
         (&["."], "`catdog photos` classifies the photos in a folder", 1),
         (&["/dev/none"], "there is no such device", 1),
         (&["ftp://host/a"], "unknown kind of address ftp://", 1),
@@ -197,7 +198,6 @@ fn what_cannot_be_used_is_one_line_and_leaves_no_recording() {
         (&["test", "--threshold", "7"], "write a number from 0 to 1", 2),
         (&["test", "--size", "big"], "write width and height in pixels", 2),
         (&["test", "--seconds", "0"], "write a number above 0", 2),
-        (&[], "required", 2),
     ] {
         let (status, stdout, stderr) = run(folder.path(), &[arguments, &["--quiet"]].concat());
         assert_eq!((status, &*stdout), (Some(code), ""), "{arguments:?}: {stderr}");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cameras;
 mod compare;
 mod image;
 mod inspect;
@@ -74,9 +75,8 @@ fn version_is_that_of_the_package() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_prints_nothing_to_stdout() {
-    let wrong: [&[&str]; 9] = [
-        &[],
-        &["no-such-command"],
+    let wrong: [&[&str]; 8] = [
+        &["--no-such-option"],
         &["inspect"],
         &["inspect", "built-in", "--no-such-option"],
         &["inspect", "built-in", "--input-mean", "1"],

@@ -223,11 +223,13 @@ fn contains(region: Region, (x, y): (f64, f64)) -> bool {
     inside(x, region.x(), region.width()) && inside(y, region.y(), region.height())
 }
 
-/// Returns whether `look` shows `part` of the frame, except for the rounding to pixels.
+/// Returns whether `look` shows `part` of the frame, except for the rounding to pixels. Parts of the
+/// grid are half a part apart.
 fn shows(look: &Look<'_>, part: Region) -> bool {
-    let near = |a: f64, b: f64| (a - b).abs() < 0.02;
+    let near = |a: f64, b: f64, size: f64| (a - b).abs() < size / 8.0;
     look.part().is_some_and(|seen| {
         let ((x, y), (part_x, part_y)) = (center(seen), center(part));
-        near(x, part_x) && near(y, part_y) && near(seen.width(), part.width())
+        let (width, height) = (part.width(), part.height());
+        near(x, part_x, width) && near(y, part_y, height) && near(seen.width(), width, width)
     })
 }
