@@ -6,6 +6,7 @@
 mod cameras;
 mod display;
 mod exit;
+mod generated;
 mod input;
 mod inspect;
 mod interrupt;
@@ -43,6 +44,8 @@ enum Command {
     Cameras(cameras::Arguments),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
+    Completions(generated::Completions),
+    Man(generated::Man),
 }
 
 /// The reason why a command failed, as one line for the user.
@@ -63,6 +66,8 @@ fn main() -> ExitCode {
         Command::Live(arguments) => live::run(&arguments),
         Command::Cameras(arguments) => cameras::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
+        Command::Completions(arguments) => generated::completions(&arguments),
+        Command::Man(arguments) => generated::man(&arguments),
         Command::Inspect(arguments) => {
             if let Err(message) = arguments.check() {
                 Cli::command().error(ErrorKind::TooManyValues, message).exit();
