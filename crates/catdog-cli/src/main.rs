@@ -5,6 +5,7 @@
 
 mod cameras;
 mod display;
+mod doctor;
 mod exit;
 mod generated;
 mod input;
@@ -44,6 +45,7 @@ enum Command {
     Cameras(cameras::Arguments),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
+    Doctor(doctor::Arguments),
     Completions(generated::Completions),
     Man(generated::Man),
 }
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Live(arguments) => live::run(&arguments),
         Command::Cameras(arguments) => cameras::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),
         Command::Man(arguments) => generated::man(&arguments),
         Command::Inspect(arguments) => {

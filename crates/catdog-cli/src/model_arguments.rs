@@ -87,6 +87,16 @@ pub enum ResizeMethod {
 }
 
 impl Reading {
+    /// Returns the defaults of all arguments.
+    pub fn defaults() -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            reading: Reading,
+        }
+        <Alone as clap::Parser>::parse_from([""]).reading
+    }
+
     /// Returns the configuration of a classifier with the properties that the arguments set, and the
     /// defaults of the others. `threads` is the number of threads of an inference, 0 the best one.
     pub fn config(&self, model: ModelSource, threads: u32) -> Config {

@@ -4,6 +4,7 @@
 
 mod cameras;
 mod compare;
+mod doctor;
 mod generated;
 mod image;
 mod inspect;
