@@ -1,5 +1,6 @@
 //! Runs a pipeline until it ends: prints the labels, reports errors, and finishes a recording.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use gst::glib;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::Failure;
 use crate::interrupt;
 use crate::launch::Launch;
-use crate::output::{Sink, printable};
+use crate::output::{Sink, note, percent, printable};
 
 /// How often signals and the time limit are checked.
 const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
@@ -65,7 +66,7 @@ impl LabelChange {
             LabelFormat::Text => {
                 let percent = match self.index {
                     ..0 => String::new(),
-                    _ => format!("  {}", crate::output::percent(self.confidence)),
+                    _ => format!("  {}", percent(self.confidence)),
                 };
                 format!("{}  {}{percent}\n", clock(self.time), printable(&self.label))
             }
@@ -88,6 +89,8 @@ pub struct Session<'a> {
     format: LabelFormat,
     /// The time limit of the stream.
     limit: Option<gst::ClockTime>,
+    /// The warnings that were printed.
+    warnings: HashSet<String>,
     /// Whether a frame had a result.
     has_result: bool,
     /// When the end of the stream was asked for.
@@ -109,7 +112,16 @@ impl<'a> Session<'a> {
             .downcast::<gst::Pipeline>()
             .map_err(|_| "the pipeline cannot be made: it has one element only")?;
         let labels = Sink::stdout();
-        Ok(Self { pipeline, labels, format, limit: None, has_result: false, finishing: None, name })
+        Ok(Self {
+            pipeline,
+            labels,
+            format,
+            limit: None,
+            warnings: HashSet::new(),
+            has_result: false,
+            finishing: None,
+            name,
+        })
     }
 
     /// Ends the stream after `limit`.
@@ -209,7 +221,11 @@ impl<'a> Session<'a> {
                 return Err(self.explained(message, &error).into());
             }
             gst::MessageView::Warning(warning) => {
-                crate::output::note(false, &printable(warning.error().message()));
+                // A slow machine repeats the same warning again and again.
+                let text = printable(warning.error().message());
+                if self.warnings.insert(text.clone()) {
+                    note(false, &text);
+                }
             }
             gst::MessageView::Latency(_) => {
                 // Fails while the state changes; GStreamer asks again.

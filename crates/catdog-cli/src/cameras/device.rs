@@ -1,10 +1,12 @@
 //! A camera, from what GStreamer's device monitor tells.
 
 use std::fmt;
+use std::path::Path;
 
 use gst::prelude::*;
 use serde::Serialize;
 
+use super::system;
 use crate::input::Input;
 
 /// Drivers of devices that are no cameras, though they produce video: codecs and image processors of
@@ -106,6 +108,28 @@ impl Camera {
         Some(camera)
     }
 
+    /// Returns the camera with a device node that the monitor does not list; `None` if it delivers no
+    /// video.
+    pub fn of_node(path: &str) -> Option<Self> {
+        let source = gst::ElementFactory::make("v4l2src").property("device", path).build().ok()?;
+        // Opens the node and asks the driver. Codecs and nodes for metadata are refused.
+        let opened = source.set_state(gst::State::Ready);
+        let caps = source.static_pad("src").map(|pad| pad.query_caps(None));
+        let name = source.property::<Option<String>>("device-name");
+        // What was only opened can always be closed.
+        let _ = source.set_state(gst::State::Null);
+        opened.ok()?;
+        let driver = system::driver(Path::new(path)).unwrap_or_default();
+        let properties = gst::Structure::builder("node")
+            .field("device.path", path)
+            .field("v4l2.device.driver", driver)
+            .build();
+        let mut camera = Self::from_properties(&properties)?;
+        camera.name = name.unwrap_or_else(|| path.to_owned());
+        camera.modes = caps.map(|caps| modes(&caps)).unwrap_or_default();
+        Some(camera)
+    }
+
     fn from_properties(properties: &gst::StructureRef) -> Option<Self> {
         let text = |name: &str| properties.get::<String>(name).ok().filter(|text| !text.is_empty());
         let mut camera = Self::default();
@@ -181,7 +205,11 @@ impl Camera {
 /// Returns the modes of caps: one line for each format and size.
 fn modes(caps: &gst::Caps) -> Vec<CameraMode> {
     let mut found: Vec<CameraMode> = Vec::new();
-    for structure in caps.iter() {
+    for (structure, features) in caps.iter_with_features() {
+        // The same modes in the memory of another device.
+        if !features.is_any() && features.contains("memory:DMABuf") {
+            continue;
+        }
         let format = match structure.name().as_str() {
             "video/x-raw" => values(structure, "format"),
             "image/jpeg" => "MJPEG".into(),
@@ -291,6 +319,7 @@ mod tests {
         gst::init().unwrap();
         let caps: gst::Caps = "video/x-raw,format=YUY2,width=640,height=480,framerate={(fraction)30/1,(fraction)15/2};\
              image/jpeg,width=1280,height=720,framerate=30/1;\
+             video/x-raw(memory:DMABuf),format=DMA_DRM,width=640,height=480,framerate=30/1;\
              video/x-raw,format={NV12,I420},width=[16,1920],height=[16,1080],framerate=[0/1,60/1]"
             .parse()
             .unwrap();

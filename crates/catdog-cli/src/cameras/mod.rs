@@ -52,15 +52,15 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 /// Returns the devices for video that GStreamer finds, cameras first, in the order in which
 /// `catdog live` prefers them.
 pub fn found() -> Vec<Camera> {
-    let monitor = gst::DeviceMonitor::new();
-    if monitor.add_filter(Some("Video/Source"), None).is_none() || monitor.start().is_err() {
-        // No plugin finds cameras.
-        return Vec::new();
-    }
-    let devices = monitor.devices();
-    monitor.stop();
-    let mut cameras: Vec<_> = devices.iter().filter_map(Camera::of).collect();
+    let mut cameras = monitored();
     remove_twins(&mut cameras);
+    // The monitor knows the device nodes from udev, which does not run everywhere.
+    for node in system::video_nodes() {
+        let path = node.display().to_string();
+        if cameras.iter().all(|camera| camera.path.as_ref() != Some(&path)) {
+            cameras.extend(Camera::of_node(&path));
+        }
+    }
     for camera in &mut cameras {
         if let Some(path) = &camera.path {
             camera.serial = system::serial_number(Path::new(path));
@@ -75,6 +75,18 @@ pub fn found() -> Vec<Camera> {
         camera.chosen = number == 0 && camera.unusable.is_none();
     }
     cameras
+}
+
+/// Returns the devices of GStreamer's device monitor.
+fn monitored() -> Vec<Camera> {
+    let monitor = gst::DeviceMonitor::new();
+    if monitor.add_filter(Some("Video/Source"), None).is_none() || monitor.start().is_err() {
+        // No plugin finds cameras.
+        return Vec::new();
+    }
+    let devices = monitor.devices();
+    monitor.stop();
+    devices.iter().filter_map(Camera::of).collect()
 }
 
 /// Removes the devices of PipeWire that show a camera which is listed already.

@@ -15,6 +15,12 @@ pub fn serial_number(node: &Path) -> Option<String> {
     Some(serial.trim().to_owned()).filter(|serial| !serial.is_empty())
 }
 
+/// Returns the driver of a device node.
+pub fn driver(node: &Path) -> Option<String> {
+    let device = Path::new("/sys/class/video4linux").join(node.file_name()?).join("device/driver");
+    Some(device.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned())
+}
+
 /// Returns the programs that have opened the node, as `name (pid)`, as far as the user may see them.
 pub fn users_of(node: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -63,7 +69,8 @@ pub fn why_none() -> String {
         .into()
 }
 
-fn video_nodes() -> Vec<PathBuf> {
+/// Returns the device nodes `/dev/videoN`, sorted.
+pub fn video_nodes() -> Vec<PathBuf> {
     let nodes = fs::read_dir("/dev").into_iter().flatten().flatten();
     let is_video =
         |name: &str| name.strip_prefix("video").is_some_and(|number| number.parse::<u32>().is_ok());
