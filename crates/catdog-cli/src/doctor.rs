@@ -91,7 +91,7 @@ pub fn run(_: &Arguments) -> Result<Ending, Failure> {
     checks.extend(temperature());
     checks.extend(throttling());
     let text: String = checks.iter().map(Check::line).collect();
-    print(&text).map_err(|error| format!("stdout cannot be written: {error}"))?;
+    print(&text)?;
     match checks.iter().filter(|check| check.state == State::Missing).count() {
         0 => Ok(Ending::Done),
         1 => Err("one thing is missing that `catdog live` needs".into()),

@@ -62,7 +62,6 @@ pub fn man(arguments: &Man) -> Result<Ending, Failure> {
 }
 
 fn print_bytes(text: &[u8]) -> Result<Ending, Failure> {
-    print(&String::from_utf8_lossy(text))
-        .map_err(|error| format!("stdout cannot be written: {error}"))?;
+    print(&String::from_utf8_lossy(text))?;
     Ok(Ending::Done)
 }

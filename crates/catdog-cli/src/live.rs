@@ -49,7 +49,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAMES|FILE")]
     pub labels: Option<String>,
     /// Minimum confidence to report a class; below it the label is unknown
-    #[arg(long, value_name = "0..1", value_parser = crate::photos::confidence)]
+    #[arg(long, value_name = "0..1", value_parser = crate::model_arguments::confidence)]
     pub threshold: Option<f32>,
     /// Classify this part of the picture only: x,y,width,height in fractions of it
     #[arg(long, value_name = "X,Y,W,H")]

@@ -137,6 +137,14 @@ impl Reading {
     }
 }
 
+/// Parses the value of `--threshold`.
+pub fn confidence(text: &str) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (0.0..=1.0).contains(number))
+        .ok_or_else(|| "write a number from 0 to 1".into())
+}
+
 /// Parses the value of `--input-size`.
 fn size(text: &str) -> Result<(usize, usize), String> {
     parse_size(text)

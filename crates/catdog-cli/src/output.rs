@@ -13,11 +13,11 @@ use crate::Failure;
 ///
 /// # Errors
 ///
-/// The error of the system if stdout cannot be written.
-pub fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+/// The message if stdout cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = Sink::stdout();
+    match stdout.write(text).and_then(|()| stdout.flush()) {
+        Err(failure) if failure.is::<ClosedPipe>() => Ok(()),
         result => result,
     }
 }
@@ -44,7 +44,7 @@ impl Sink {
     ///
     /// # Errors
     ///
-    /// The message if it cannot be written; [`ClosedPipe`] if nobody reads it any more.
+    /// The message if it cannot be written; [`ClosedPipe`] if its reader has closed the pipe.
     pub fn write(&mut self, text: &str) -> Result<(), Failure> {
         self.writer.write_all(text.as_bytes()).map_err(|error| self.failure(&error))
     }

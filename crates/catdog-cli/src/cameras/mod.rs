@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             text += &description(camera);
         }
     }
-    print(&text).map_err(|error| format!("stdout cannot be written: {error}"))?;
+    print(&text)?;
     best(&cameras).map(|_| Ending::Done)
 }
 

@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let text =
         if arguments.json { serde_json::to_string(&output)? + "\n" } else { output.to_string() };
-    print(&text).map_err(|error| format!("stdout cannot be written: {error}"))?;
+    print(&text)?;
     result
 }
 

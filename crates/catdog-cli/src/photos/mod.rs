@@ -28,7 +28,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::Failure;
 use crate::exit::Ending;
-use crate::model_arguments::Reading;
+use crate::model_arguments::{Reading, confidence};
 use crate::output::{Sink, note, path_text, printable};
 use crate::{interrupt, picture};
 use find::Found;
@@ -88,14 +88,6 @@ pub struct Arguments {
     pub verbose: bool,
     #[command(flatten)]
     pub reading: Reading,
-}
-
-/// Parses a confidence.
-pub fn confidence(text: &str) -> Result<f32, String> {
-    text.parse()
-        .ok()
-        .filter(|number| (0.0..=1.0).contains(number))
-        .ok_or_else(|| "write a number from 0 to 1".into())
 }
 
 /// Runs the command.
