@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Failure;
+use crate::container::Container;
 use crate::display;
 use crate::exit::Ending;
+use crate::filter::Filter;
 use crate::input::Input;
 use crate::interrupt;
-use crate::launch::{Launch, has_element};
+use crate::labels::{LabelChange, LabelFormat, Printer};
+use crate::launch::Launch;
 use crate::output::{note, print};
-use crate::session::{LabelFormat, Session};
+use crate::session::{Session, Watcher};
 use crate::source::{Mode, Source};
+
+/// Bits per second of a recording as WebM.
+const WEBM_BITS: u32 = 2_000_000;
 
 /// Classifies a camera, a stream or a file, and shows it with its label
 ///
@@ -42,24 +48,11 @@ pub struct Arguments {
     /// Pictures per second of the camera
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fps: Option<u32>,
-    /// A .tflite file (default: the model that is part of catdog: cat, dog, neither)
-    #[arg(long, value_name = "FILE", env = "CATDOG_MODEL")]
-    pub model: Option<PathBuf>,
-    /// Class names, separated by commas, or a file with one name per line
-    #[arg(long, value_name = "NAMES|FILE")]
-    pub labels: Option<String>,
-    /// Minimum confidence to report a class; below it the label is unknown
-    #[arg(long, value_name = "0..1", value_parser = crate::model_arguments::confidence)]
-    pub threshold: Option<f32>,
-    /// Classify this part of the picture only: x,y,width,height in fractions of it
-    #[arg(long, value_name = "X,Y,W,H")]
-    pub region: Option<String>,
+    #[command(flatten)]
+    pub filter: Filter,
     /// Show the picture as a mirror does
     #[arg(long)]
     pub mirror: bool,
-    /// Set a property of catdogfilter; can be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = property)]
-    pub set: Vec<(String, String)>,
     /// Record the picture with its label; an existing file is replaced
     #[arg(long, value_name = "FILE.mp4|.mkv|.webm")]
     pub record: Option<PathBuf>,
@@ -86,11 +79,6 @@ fn size(text: &str) -> Result<(u32, u32), String> {
         Some((side(width)?, side(height)?))
     });
     parsed.ok_or_else(|| "write width and height in pixels, such as 1280x720".into())
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as hold=500")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -120,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         prepare_recording(record, &input)?;
     }
     let format = if arguments.json { LabelFormat::Json } else { LabelFormat::Text };
-    let mut session = Session::new(&launch, &source.name, format)?;
+    let mut session = Session::new(&launch, &source.name)?;
     if let Some(limit) = arguments.seconds {
         session.set_limit(limit);
     }
@@ -128,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         arguments.quiet,
         &format!("classifying {}{}", source.name, what_ends_it(arguments, &source)),
     );
-    let result = session.run();
+    let result = session.run(&mut Printer::new(format));
     if let Some(record) = &arguments.record {
         let bytes = fs::metadata(record).map_or(0, |metadata| metadata.len());
         if result.is_err() && bytes == 0 {
@@ -144,6 +132,12 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     result.map(|()| Ending::Done)
 }
 
+impl Watcher for Printer {
+    fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure> {
+        self.print(change)
+    }
+}
+
 fn what_ends_it(arguments: &Arguments, source: &Source) -> &'static str {
     if source.is_live && arguments.seconds.is_none() { "; Ctrl-C ends it" } else { "" }
 }
@@ -154,18 +148,17 @@ fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<
     if arguments.mirror {
         launch = launch.link(Launch::element("videoflip").set("method", "horizontal-flip"));
     }
-    launch = launch.link(Launch::element("videoconvert")).link(filter(arguments));
+    launch = launch.link(Launch::element("videoconvert")).link(arguments.filter.launch(true));
     let recording = arguments.record.as_deref().map(recording).transpose()?;
     if recording.is_none() && !has_window {
         // Without a clock, a file is classified as fast as possible.
         return Ok(launch.link(Launch::element("fakesink").set("sync", source.is_live)));
     }
     launch = launch.link(Launch::element("textoverlay").set("shaded-background", true));
-    let convert = || Launch::element("videoconvert");
-    let window = || convert().link(Launch::element("autovideosink"));
+    let window = || Launch::element("videoconvert").link(Launch::element("autovideosink"));
     Ok(match recording {
         None => launch.link(window()),
-        Some(recording) if !has_window => launch.link(convert()).link(recording),
+        Some(recording) if !has_window => launch.link(recording),
         Some(recording) => {
             let queue =
                 |next: Launch| Launch::element("t.").link(Launch::element("queue")).link(next);
@@ -177,66 +170,17 @@ fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<
     })
 }
 
-fn filter(arguments: &Arguments) -> Launch {
-    let mut filter = Launch::element(gstcatdog::catdogfilter::FACTORY_NAME);
-    if let Some(model) = &arguments.model {
-        filter = filter.set("model-file", model.display());
-    }
-    if let Some(labels) = &arguments.labels {
-        let property = if Path::new(labels).is_file() { "labels-file" } else { "labels" };
-        filter = filter.set(property, labels);
-    }
-    if let Some(threshold) = arguments.threshold {
-        filter = filter.set("class-confidence-threshold", threshold);
-    }
-    if let Some(region) = &arguments.region {
-        filter = filter.set("region", region).set("draw-region", true);
-    }
-    for (name, value) in &arguments.set {
-        filter = filter.set(name, value);
-    }
-    filter
-}
-
 /// Returns the encoder, the container and the file of a recording.
 fn recording(path: &Path) -> Result<Launch, Failure> {
     let name = path
         .to_str()
         .ok_or_else(|| format!("--record {}: use a name of UTF-8 characters", path.display()))?;
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    // H.264 and VP8 take even sizes only, and few players decode 4:4:4.
-    let even = "video/x-raw,format=I420,width=[2,32766,2],height=[2,32766,2]";
-    let raw = Launch::element("videoscale").link(Launch::caps(even)).link(Launch::element("queue"));
-    let encoder = match extension {
-        Some("mp4" | "mkv") => {
-            if !has_element("x264enc") {
-                return Err("GStreamer lacks x264enc; install gstreamer1.0-plugins-ugly, or record a .webm file".into());
-            }
-            let encoder =
-                Launch::element("x264enc").set("speed-preset", "veryfast").set("key-int-max", 60);
-            encoder.link(Launch::element("h264parse"))
-        }
-        Some("webm") => Launch::element("vp8enc")
-            .set("deadline", 1)
-            .set("cpu-used", 4)
-            .set("threads", 2)
-            .set("target-bitrate", 2_000_000)
-            .set("keyframe-max-dist", 60),
-        _ => {
-            return Err(format!(
-                "--record {}: use a name that ends in .mp4, .mkv or .webm",
-                path.display()
-            )
-            .into());
-        }
-    };
-    let container = match extension {
-        Some("mp4") => "mp4mux",
-        Some("mkv") => "matroskamux",
-        _ => "webmmux",
-    };
+    let container = Container::of(path).ok_or_else(|| {
+        format!("--record {}: use a name that ends in .mp4, .mkv or .webm", path.display())
+    })?;
+    let encoder = container.video_encoder(60, WEBM_BITS)?;
     let file = Launch::element("filesink").set("location", name);
-    Ok(raw.link(encoder).link(Launch::element(container)).link(file))
+    Ok(encoder.link(Launch::element(container.muxer())).link(file))
 }
 
 /// Checks that the recording can be written and does not replace the input.

@@ -4,13 +4,17 @@
 //! everything else to stderr. `exit` lists the exit codes.
 
 mod cameras;
+mod container;
 mod display;
 mod doctor;
 mod exit;
+mod file;
+mod filter;
 mod generated;
 mod input;
 mod inspect;
 mod interrupt;
+mod labels;
 mod launch;
 mod live;
 mod model_arguments;
@@ -43,6 +47,7 @@ struct Cli {
 enum Command {
     Live(Box<live::Arguments>),
     Cameras(cameras::Arguments),
+    File(Box<file::Arguments>),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Doctor(doctor::Arguments),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
     let result = match command.unwrap_or_else(|| Command::Live(Box::new(live))) {
         Command::Live(arguments) => live::run(&arguments),
         Command::Cameras(arguments) => cameras::run(&arguments),
+        Command::File(arguments) => file::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),

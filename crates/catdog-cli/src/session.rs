@@ -1,4 +1,4 @@
-//! Runs a pipeline until it ends: prints the labels, reports errors, and finishes a recording.
+//! Runs a pipeline until it ends: reports label changes and errors, and finishes a recording.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -6,87 +6,40 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 use gstcatdog::catdogfilter::CatdogFilter;
-use gstcatdog::metadata;
-use serde::Serialize;
 
 use crate::Failure;
 use crate::interrupt;
+use crate::labels::LabelChange;
 use crate::launch::Launch;
-use crate::output::{Sink, note, percent, printable};
+use crate::output::{note, printable};
 
 /// How often signals and the time limit are checked.
 const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// How long a pipeline may take to finish after a signal.
 const FINISH: Duration = Duration::from_secs(10);
 
-/// How a label change is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabelFormat {
-    /// `0:00:03.2  cat  99 %`
-    Text,
-    /// A JSON object
-    Json,
-}
+/// What a command does while its pipeline runs.
+pub trait Watcher {
+    /// The label has changed.
+    ///
+    /// # Errors
+    ///
+    /// A failure ends the pipeline.
+    fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure>;
 
-/// A label change. The guide describes the fields; they do not change their meaning.
-#[derive(Debug, Serialize)]
-pub struct LabelChange {
-    /// Seconds since the start of the stream; `None` if the frames have no timestamps.
-    pub time: Option<f64>,
-    /// The accepted class, or the unknown label.
-    pub label: String,
-    /// Confidence of the accepted class, otherwise of the best one, 0..1.
-    pub confidence: f64,
-    /// Index of the accepted class; -1 if every class is rejected.
-    pub index: i32,
-    /// Where the class is: x,y,width,height in fractions of the picture; `None` if that is not known.
-    #[serde(rename = "box")]
-    pub location: Option<String>,
-}
-
-impl LabelChange {
-    /// Returns the label change that a message of catdogfilter reports.
-    fn of(structure: &gst::StructureRef) -> Option<Self> {
-        if structure.name() != metadata::MESSAGE_NAME {
-            return None;
-        }
-        let pts: Option<u64> = structure.get(metadata::FIELD_PTS).ok();
-        Some(Self {
-            time: pts.map(|pts| pts as f64 / 1e9),
-            label: structure.get(metadata::FIELD_LABEL).ok()?,
-            confidence: structure.get(metadata::FIELD_CONFIDENCE).ok()?,
-            index: structure.get(metadata::FIELD_INDEX).ok()?,
-            location: structure.get(metadata::FIELD_BOX).ok(),
-        })
+    /// Is called at least every 50 ms.
+    ///
+    /// # Errors
+    ///
+    /// A failure ends the pipeline.
+    fn tick(&mut self, _pipeline: &gst::Pipeline) -> Result<(), Failure> {
+        Ok(())
     }
-
-    fn line(&self, format: LabelFormat) -> String {
-        match format {
-            LabelFormat::Json => serde_json::to_string(self).unwrap_or_default() + "\n",
-            LabelFormat::Text => {
-                let percent = match self.index {
-                    ..0 => String::new(),
-                    _ => format!("  {}", percent(self.confidence)),
-                };
-                format!("{}  {}{percent}\n", clock(self.time), printable(&self.label))
-            }
-        }
-    }
-}
-
-/// Returns a time as hours, minutes, seconds and tenths.
-fn clock(time: Option<f64>) -> String {
-    let Some(seconds) = time else { return "-:--:--.-".into() };
-    let tenths = (seconds * 10.0) as u64;
-    let (hours, minutes) = (tenths / 36_000, tenths / 600 % 60);
-    format!("{hours}:{minutes:02}:{:02}.{}", tenths / 10 % 60, tenths % 10)
 }
 
 /// A running pipeline.
 pub struct Session<'a> {
     pipeline: gst::Pipeline,
-    labels: Sink,
-    format: LabelFormat,
     /// The time limit of the stream.
     limit: Option<gst::ClockTime>,
     /// The warnings that were printed.
@@ -104,18 +57,15 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// The message of GStreamer if the description cannot be used.
-    pub fn new(launch: &Launch, name: &'a str, format: LabelFormat) -> Result<Self, Failure> {
+    pub fn new(launch: &Launch, name: &'a str) -> Result<Self, Failure> {
         let flags = gst::ParseFlags::FATAL_ERRORS;
         let element = gst::parse::launch_full(&launch.to_string(), None, flags)
             .map_err(|error| format!("the pipeline cannot be made: {}", error.message()))?;
         let pipeline = element
             .downcast::<gst::Pipeline>()
             .map_err(|_| "the pipeline cannot be made: it has one element only")?;
-        let labels = Sink::stdout();
         Ok(Self {
             pipeline,
-            labels,
-            format,
             limit: None,
             warnings: HashSet::new(),
             has_result: false,
@@ -134,7 +84,7 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// The message of the first error. What was recorded until then is complete, if possible.
-    pub fn run(mut self) -> Result<(), Failure> {
+    pub fn run(mut self, watcher: &mut dyn Watcher) -> Result<(), Failure> {
         let bus = self.pipeline.bus().ok_or("the pipeline has no bus")?;
         let started = self.pipeline.set_state(gst::State::Playing);
         let mut result = Ok(());
@@ -144,7 +94,7 @@ impl<'a> Session<'a> {
         }
         loop {
             let message = bus.timed_pop(CHECK);
-            match message.as_ref().map(|message| self.handle(message)) {
+            match message.as_ref().map(|message| self.handle(message, watcher)) {
                 Some(Ok(true)) => break,
                 Some(Err(error)) => {
                     if result.is_ok() || started.is_err() {
@@ -155,6 +105,10 @@ impl<'a> Session<'a> {
                 Some(Ok(false)) => {}
                 None if started.is_err() => break,
                 None => {}
+            }
+            if let Err(error) = watcher.tick(&self.pipeline) {
+                result = result.and(Err(error));
+                break;
             }
             if self.is_over() {
                 self.finish();
@@ -195,7 +149,11 @@ impl<'a> Session<'a> {
     }
 
     /// Handles a message. Returns whether the stream has ended.
-    fn handle(&mut self, message: &gst::Message) -> Result<bool, Failure> {
+    fn handle(
+        &mut self,
+        message: &gst::Message,
+        watcher: &mut dyn Watcher,
+    ) -> Result<bool, Failure> {
         match message.view() {
             gst::MessageView::Eos(_) => return Ok(true),
             gst::MessageView::Element(element) => {
@@ -206,8 +164,7 @@ impl<'a> Session<'a> {
                     if !self.has_result {
                         return Ok(false);
                     }
-                    self.labels.write(&change.line(self.format))?;
-                    self.labels.flush()?;
+                    watcher.label_changed(&change)?;
                 } else if structure.name() == "missing-plugin" {
                     return Err(missing_plugin(structure).into());
                 }
@@ -257,25 +214,4 @@ fn missing_plugin(structure: &gst::StructureRef) -> String {
         "GStreamer lacks: {what}; install gstreamer1.0-libav, gstreamer1.0-plugins-good and \
          gstreamer1.0-plugins-bad"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_change_is_one_line() {
-        let mut change = LabelChange {
-            time: Some(3723.29),
-            label: "cat".into(),
-            confidence: 0.9999,
-            index: 0,
-            location: None,
-        };
-        assert_eq!(change.line(LabelFormat::Text), "1:02:03.2  cat  99 %\n");
-        let json = r#"{"time":3723.29,"label":"cat","confidence":0.9999,"index":0,"box":null}"#;
-        assert_eq!(change.line(LabelFormat::Json), format!("{json}\n"));
-        change = LabelChange { time: None, label: "un\x1bknown".into(), index: -1, ..change };
-        assert_eq!(change.line(LabelFormat::Text), "-:--:--.-  un\u{fffd}known\n");
-    }
 }

@@ -1,41 +1,16 @@
 //! `catdog live`, on the demo clip and the test picture, with the built-in model.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Returns the path of the demo clip.
-fn demo() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo/demo.mp4").canonicalize().unwrap()
-}
-
-/// Returns `catdog live` in a folder, without a display.
-fn live(folder: &Path) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("catdog"));
-    command
-        .arg("live")
-        .current_dir(folder)
-        .env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime())
-        .env("XDG_CACHE_HOME", folder.join("cache"))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("GST_PLUGIN_PATH");
-    command
-}
+use crate::{command_in, demo, own_text, run_in};
 
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    text(live(folder).args(arguments).output().unwrap())
-}
-
-fn text(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let stderr = text(output.stderr);
-    let own = stderr.lines().filter(|line| !line.starts_with("INFO: Created TensorFlow Lite"));
-    let own = own.map(|line| format!("{line}\n")).collect();
-    (output.status.code(), text(output.stdout), own)
+    run_in(folder, &[&["live"], arguments].concat())
 }
 
 /// Returns the labels of lines of text.
@@ -106,8 +81,8 @@ fn a_signal_ends_a_recording_properly() {
     let folder = tempfile::tempdir().unwrap();
     for signal in ["INT", "TERM", "HUP"] {
         let _ = fs::remove_file(folder.path().join("out.mp4"));
-        let mut child = live(folder.path())
-            .args(["test", "--record", "out.mp4"])
+        let mut child = command_in(folder.path())
+            .args(["live", "test", "--record", "out.mp4"])
             .stderr(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -162,8 +137,9 @@ fn a_photo_and_stdin_are_classified() {
     assert_eq!((status, labels(&stdout)), (Some(0), vec!["neither"]), "{stderr}");
 
     let clip = fs::File::open(demo()).unwrap();
-    let output = live(folder.path()).args(["-", "--quiet"]).stdin(clip).output().unwrap();
-    let (status, stdout, stderr) = text(output);
+    let output =
+        command_in(folder.path()).args(["live", "-", "--quiet"]).stdin(clip).output().unwrap();
+    let (status, stdout, stderr) = own_text(output);
     assert_eq!((status, labels(&stdout).len()), (Some(0), 5), "{stderr}");
 }
 
@@ -226,7 +202,7 @@ fn a_closed_pipe_ends_the_command_without_a_message() {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let (_, stdout, stderr) = text(output);
+    let (_, stdout, stderr) = own_text(output);
     assert!(stdout.ends_with(" %\n0\n"), "{stdout}{stderr}");
     assert_eq!(stderr, "");
 }

@@ -5,6 +5,7 @@
 mod cameras;
 mod compare;
 mod doctor;
+mod file;
 mod generated;
 mod image;
 mod inspect;
@@ -12,7 +13,8 @@ mod interpretation;
 mod live;
 mod photos;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process;
 
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
@@ -32,11 +34,38 @@ fn catdog_with_runtime(cache: &std::path::Path) -> Command {
     command
 }
 
-/// Runs `catdog` with `arguments` and the runtime, and returns exit code, stdout and stderr without
-/// the line that LiteRT prints once per process.
+/// Runs `catdog` with `arguments` and the runtime, and returns exit code, stdout and stderr as
+/// [`own_text`] does.
 fn run_with_runtime(arguments: &[&str]) -> (Option<i32>, String, String) {
     let cache = tempfile::tempdir().unwrap();
-    let output = catdog_with_runtime(cache.path()).args(arguments).output().unwrap();
+    own_text(catdog_with_runtime(cache.path()).args(arguments).output().unwrap())
+}
+
+/// Returns the path of the demo clip.
+fn demo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo/demo.mp4").canonicalize().unwrap()
+}
+
+/// Returns the command `catdog` in a folder, with the LiteRT runtime and without a display.
+fn command_in(folder: &Path) -> process::Command {
+    let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("catdog"));
+    command
+        .current_dir(folder)
+        .env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime())
+        .env("XDG_CACHE_HOME", folder.join(".cache"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("GST_PLUGIN_PATH");
+    command
+}
+
+/// Runs `catdog` in a folder, and returns exit code, stdout and stderr as [`own_text`] does.
+fn run_in(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    own_text(command_in(folder).args(arguments).output().unwrap())
+}
+
+/// Returns exit code, stdout and stderr without the line that LiteRT prints once per process.
+fn own_text(output: process::Output) -> (Option<i32>, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let stderr = text(output.stderr);
     let own = stderr.lines().filter(|line| !line.starts_with("INFO: Created TensorFlow Lite"));
