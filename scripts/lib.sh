@@ -32,7 +32,7 @@ CATDOG_PACKAGES_RUN=(gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-p
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x v4l-utils)
 # shellcheck disable=SC2034 # read by test.sh
 CATDOG_PACKAGES_TEST=(xvfb ffmpeg valgrind python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
-  python3-matplotlib python3-numpy meson ninja-build)
+  gir1.2-gst-rtsp-server-1.0 python3-matplotlib python3-numpy meson ninja-build)
 # shellcheck disable=SC2034 # read by bench.sh
 CATDOG_PACKAGES_BENCH=(ffmpeg python3-gi gir1.2-gstreamer-1.0 python3-venv)
 

@@ -72,6 +72,12 @@ impl Output {
         Self { metadata, displayed: Displayed::default(), posted_label: None }
     }
 
+    /// Makes the next label a change, whatever it is: the application does not know how the stream
+    /// went on since the last one.
+    pub fn forget_posted(&mut self) {
+        self.posted_label = None;
+    }
+
     /// Handles a new result: adds a message if every result is posted.
     pub fn note_result(
         &mut self,

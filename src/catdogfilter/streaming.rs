@@ -466,6 +466,9 @@ impl Streaming {
             let (view, latest) = (self.classifier.view(), self.classifier.latest_view());
             self.regions.set(view, region.clone(), latest);
         }
+        if runtime.active && !self.settings.active {
+            self.output.forget_posted();
+        }
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);
         context.relinked |= runtime.overlay != self.settings.overlay;
         let latency_inputs =

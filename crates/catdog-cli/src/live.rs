@@ -59,6 +59,9 @@ pub struct Arguments {
     /// Do not open a window
     #[arg(long)]
     pub no_window: bool,
+    /// End when the camera is unplugged or the stream breaks, instead of connecting again
+    #[arg(long)]
+    pub no_reconnect: bool,
     /// End after this time
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<Duration>,
@@ -95,12 +98,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     crate::start_gstreamer()?;
     let input = Input::of(arguments.input.as_deref())?;
-    let source = Source::new(&input, Mode { size: arguments.size, rate: arguments.fps })?;
+    let mode = Mode { size: arguments.size, rate: arguments.fps };
+    let source = Source::new(&input, mode)?;
     let has_window = !arguments.no_window && display::is_there();
-    let launch = pipeline(arguments, &source, has_window)?;
+    let rest = pipeline(arguments, &source, has_window)?;
     if arguments.print_pipeline {
         let options = if arguments.record.is_some() { "-m -e" } else { "-m" };
-        print(&format!("gst-launch-1.0 {options} {}\n", launch.for_shell()))?;
+        let whole = source.converted().link(rest);
+        print(&format!("gst-launch-1.0 {options} {}\n", whole.for_shell()))?;
         return Ok(Ending::Done);
     }
     interrupt::watch()?;
@@ -108,7 +113,12 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         prepare_recording(record, &input)?;
     }
     let format = if arguments.json { LabelFormat::Json } else { LabelFormat::Text };
-    let mut session = Session::new(&launch, &source.name)?;
+    let comes_back = source.is_live && input != Input::Test && !arguments.no_reconnect;
+    let mut session = if comes_back {
+        Session::with_source(&source.converted(), source.again(&input, mode), rest, &source.name)?
+    } else {
+        Session::new(&source.converted().link(rest), &source.name)?
+    };
     if let Some(limit) = arguments.seconds {
         session.set_limit(limit);
     }
@@ -142,17 +152,19 @@ fn what_ends_it(arguments: &Arguments, source: &Source) -> &'static str {
     if source.is_live && arguments.seconds.is_none() { "; Ctrl-C ends it" } else { "" }
 }
 
-/// Returns the whole pipeline.
+/// Returns the pipeline behind the source.
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<Launch, Failure> {
-    let mut launch = source.launch.clone();
+    let mut launch = Launch::default();
     if arguments.mirror {
         launch = launch.link(Launch::element("videoflip").set("method", "horizontal-flip"));
     }
-    launch = launch.link(Launch::element("videoconvert")).link(arguments.filter.launch(true));
-    let recording = arguments.record.as_deref().map(recording).transpose()?;
+    launch = launch.link(arguments.filter.launch(true));
+    let recording = arguments.record.as_deref().map(|path| recording(path, source.is_live));
+    let recording = recording.transpose()?;
     if recording.is_none() && !has_window {
         // Without a clock, a file is classified as fast as possible.
-        return Ok(launch.link(Launch::element("fakesink").set("sync", source.is_live)));
+        let sink = Launch::element("fakesink").set("sync", source.is_live);
+        return Ok(launch.link(if source.is_live { sink.set("async", false) } else { sink }));
     }
     launch = launch.link(Launch::element("textoverlay").set("shaded-background", true));
     let window = || Launch::element("videoconvert").link(Launch::element("autovideosink"));
@@ -170,8 +182,10 @@ fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<
     })
 }
 
-/// Returns the encoder, the container and the file of a recording.
-fn recording(path: &Path) -> Result<Launch, Failure> {
+/// Returns the encoder, the container and the file of a recording. The encoder looks some seconds
+/// ahead; a live pipeline that waits for its first picture until then may stop if its source is
+/// replaced meanwhile.
+fn recording(path: &Path, is_live: bool) -> Result<Launch, Failure> {
     let name = path
         .to_str()
         .ok_or_else(|| format!("--record {}: use a name of UTF-8 characters", path.display()))?;
@@ -180,6 +194,7 @@ fn recording(path: &Path) -> Result<Launch, Failure> {
     })?;
     let encoder = container.video_encoder(60, WEBM_BITS)?;
     let file = Launch::element("filesink").set("location", name);
+    let file = if is_live { file.set("async", false) } else { file };
     Ok(encoder.link(Launch::element(container.muxer())).link(file))
 }
 

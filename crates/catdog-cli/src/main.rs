@@ -21,6 +21,7 @@ mod model_arguments;
 mod output;
 mod photos;
 mod picture;
+mod reconnect;
 mod session;
 mod source;
 

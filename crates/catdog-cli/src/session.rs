@@ -12,6 +12,7 @@ use crate::interrupt;
 use crate::labels::LabelChange;
 use crate::launch::Launch;
 use crate::output::{note, printable};
+use crate::reconnect::{self, Change, MakeSource, Slot};
 
 /// How often signals and the time limit are checked.
 const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
@@ -44,6 +45,8 @@ pub struct Session<'a> {
     limit: Option<gst::ClockTime>,
     /// The warnings that were printed.
     warnings: HashSet<String>,
+    /// The source, if it comes back.
+    slot: Option<Slot>,
     /// Whether a frame had a result.
     has_result: bool,
     /// When the end of the stream was asked for.
@@ -52,6 +55,23 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// Creates a pipeline from a source that comes back after it is lost, which `make` makes again, and
+    /// the description `rest` of what follows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn with_source(
+        source: &Launch,
+        make: MakeSource,
+        rest: Launch,
+        name: &'a str,
+    ) -> Result<Self, Failure> {
+        let mut session = Self::new(&reconnect::behind_entry(rest), name)?;
+        session.slot = Some(Slot::new(&session.pipeline, source, make)?);
+        Ok(session)
+    }
+
     /// Creates the pipeline of `launch`. `name` is what the user calls the input.
     ///
     /// # Errors
@@ -68,6 +88,7 @@ impl<'a> Session<'a> {
             pipeline,
             limit: None,
             warnings: HashSet::new(),
+            slot: None,
             has_result: false,
             finishing: None,
             name,
@@ -106,7 +127,8 @@ impl<'a> Session<'a> {
                 None if started.is_err() => break,
                 None => {}
             }
-            if let Err(error) = watcher.tick(&self.pipeline) {
+            let watched = self.look_after_source(watcher);
+            if let Err(error) = watched.and_then(|()| watcher.tick(&self.pipeline)) {
                 result = result.and(Err(error));
                 break;
             }
@@ -122,6 +144,39 @@ impl<'a> Session<'a> {
         }
         let stopped = self.pipeline.set_state(gst::State::Null);
         result.and(stopped.map(|_| ()).map_err(|_| "the pipeline could not be stopped".into()))
+    }
+
+    /// Says when the source is lost and when it is back. In between, the label is unknown.
+    fn look_after_source(&mut self, watcher: &mut dyn Watcher) -> Result<(), Failure> {
+        let is_finishing = self.finishing.is_some();
+        let Some(slot) = self.slot.as_mut().filter(|_| !is_finishing) else { return Ok(()) };
+        let Some(change) = slot.tick()? else { return Ok(()) };
+        let filter = filter_of(&self.pipeline).ok_or("the pipeline has no classifier")?;
+        match change {
+            Change::NotYet(time) => {
+                let text = format!("{}: no frame for {} s; waiting", self.name, time.as_secs());
+                note(false, &printable(&text));
+            }
+            Change::Back => {
+                filter.set_property("active", true);
+                note(false, &printable(&format!("{} is back", self.name)));
+            }
+            Change::Lost(reason) => {
+                // The black picture is not classified.
+                filter.set_property("active", false);
+                let text = format!("no signal from {}: {reason}; reconnecting", self.name);
+                note(false, &printable(&text));
+                let time = self.pipeline.current_running_time();
+                watcher.label_changed(&LabelChange {
+                    time: time.map(|time| time.nseconds() as f64 / 1e9),
+                    label: filter.property("unknown-label"),
+                    confidence: 0.0,
+                    index: -1,
+                    location: None,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -140,9 +195,7 @@ impl<'a> Session<'a> {
         }
         self.finishing = Some(Instant::now());
         self.pipeline.call_async(|pipeline| {
-            let elements = pipeline.iterate_recurse().into_iter().flatten();
-            let mut filters = elements.filter(|element| element.is::<CatdogFilter>());
-            if let Some(sink) = filters.next().and_then(|filter| filter.static_pad("sink")) {
+            if let Some(sink) = filter_of(pipeline).and_then(|filter| filter.static_pad("sink")) {
                 sink.send_event(gst::event::Eos::new());
             }
         });
@@ -154,6 +207,9 @@ impl<'a> Session<'a> {
         message: &gst::Message,
         watcher: &mut dyn Watcher,
     ) -> Result<bool, Failure> {
+        if self.slot.as_mut().is_some_and(|slot| slot.takes(message)) {
+            return Ok(false);
+        }
         match message.view() {
             gst::MessageView::Eos(_) => return Ok(true),
             gst::MessageView::Element(element) => {
@@ -205,6 +261,12 @@ impl<'a> Session<'a> {
         }
         format!("{name}: {text}")
     }
+}
+
+/// Returns the classifier of a pipeline.
+pub fn filter_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {
+    let mut elements = pipeline.iterate_recurse().into_iter().flatten();
+    elements.find(|element| element.is::<CatdogFilter>())
 }
 
 /// Returns the message about a decoder that GStreamer lacks.

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use gst::prelude::*;
+
 use crate::Failure;
 use crate::cameras;
 use crate::input::Input;
 use crate::launch::{Launch, file_uri, has_element};
+use crate::reconnect::MakeSource;
 
 /// Extensions of files that are photos. They become a video of one picture.
 const PHOTOS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+/// How long a server may take to say what it sends.
+const TYPE_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(10);
 /// Frames per second of a photo and of the test picture.
 const RATE: u32 = 25;
 
@@ -33,6 +38,22 @@ pub struct Source {
 }
 
 impl Source {
+    /// Returns the elements of the source, with raw video of any format at the end.
+    pub fn converted(&self) -> Launch {
+        self.launch.clone().link(Launch::element("videoconvert"))
+    }
+
+    /// Returns what makes the source again, as [`Self::converted`] does. A camera that was unplugged
+    /// may have another device node.
+    pub fn again(&self, input: &Input, mode: Mode) -> MakeSource {
+        if matches!(input, Input::Stream(_)) {
+            let same = self.converted();
+            return Box::new(move || Ok(same.clone()));
+        }
+        let input = input.clone();
+        Box::new(move || Self::new(&input, mode).map(|source| source.converted()))
+    }
+
     /// Returns the source of `input`.
     ///
     /// # Errors
@@ -56,10 +77,8 @@ impl Source {
                 Self { launch, name: "stdin".into(), is_live: false }
             }
             Input::Stream(uri) => {
-                let launch = decoder("uridecodebin")
-                    .set("uri", uri)
-                    .link(Launch::element("queue"))
-                    .link(upright());
+                let decoded = stream(uri)?;
+                let launch = decoded.link(Launch::element("queue")).link(upright());
                 Self { launch, name: uri.clone(), is_live: true }
             }
             Input::Test => {
@@ -98,6 +117,65 @@ fn file(path: &Path) -> Result<Source, Failure> {
         decoder.link(upright()).link(Launch::element("queue"))
     };
     Ok(Source { launch, name: path.display().to_string(), is_live: false })
+}
+
+/// Returns the source and the decoder of a network stream.
+///
+/// `uridecodebin` would choose the same elements, but in a pipeline that plays already it does not
+/// start a live source.
+fn stream(uri: &str) -> Result<Launch, Failure> {
+    let scheme = uri.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let (element, property, package) = match scheme.as_str() {
+        "http" | "https" => ("souphttpsrc", "location", "good"),
+        "rtsp" | "rtsps" => ("rtspsrc", "location", "good"),
+        "udp" => ("udpsrc", "uri", "good"),
+        "srt" => ("srtsrc", "uri", "bad"),
+        "rtmp" => ("rtmp2src", "location", "bad"),
+        _ => return Ok(decoder("uridecodebin").set("uri", uri)),
+    };
+    if !has_element(element) {
+        return Err(
+            format!("GStreamer lacks {element}; install gstreamer1.0-plugins-{package}").into()
+        );
+    }
+    let source = Launch::element(element).set(property, uri);
+    Ok(match element {
+        "souphttpsrc" => http(source),
+        // Sound is not asked for.
+        "rtspsrc" => {
+            source.link(Launch::caps("application/x-rtp,media=video")).link(decoder("decodebin"))
+        }
+        _ => source.link(decoder("decodebin")),
+    })
+}
+
+/// Returns the source and the decoder of a stream over HTTP.
+///
+/// `uridecodebin` is not used, because it stores the first megabytes of every HTTP stream before it
+/// decodes them. `decodebin` waits for more streams of a multipart stream, which is what webcams on the
+/// network send as "MJPEG", so that this kind has a decoder of its own.
+fn http(source: Launch) -> Launch {
+    let source = source.set("is-live", true).set("do-timestamp", true);
+    if media_type(source.clone()).as_deref() == Some("multipart/x-mixed-replace") {
+        return source.link(Launch::element("multipartdemux")).link(Launch::element("jpegdec"));
+    }
+    source.link(decoder("decodebin"))
+}
+
+/// Returns the media type of what `source` delivers; `None` if it delivers nothing. The pipeline
+/// reports the reason then.
+fn media_type(source: Launch) -> Option<String> {
+    let launch = source.link(Launch::element("typefind").set("name", "type"));
+    let launch = launch.link(Launch::element("fakesink").set("num-buffers", 1));
+    let pipeline =
+        gst::parse::launch(&launch.to_string()).ok()?.downcast::<gst::Pipeline>().ok()?;
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let _ = pipeline.set_state(gst::State::Playing);
+    let end = pipeline.bus()?.timed_pop_filtered(TYPE_TIMEOUT, &ends);
+    let caps = pipeline.by_name("type")?.property::<Option<gst::Caps>>("caps");
+    let _ = pipeline.set_state(gst::State::Null);
+    end?;
+    Some(caps?.structure(0)?.name().to_string())
 }
 
 /// Returns a decoder of the video only. Sound is not decoded.

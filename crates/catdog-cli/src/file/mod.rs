@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gstcatdog::catdogfilter::CatdogFilter;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Failure;
@@ -27,7 +26,7 @@ use crate::interrupt;
 use crate::labels::{LabelChange, clock};
 use crate::launch::Launch;
 use crate::output::{note, path_text, print, printable};
-use crate::session::{Session, Watcher};
+use crate::session::{Session, Watcher, filter_of};
 use outputs::{Outputs, Target, Text, Unfinished, Wish};
 use pipeline::Files;
 use streams::Streams;
@@ -281,9 +280,7 @@ impl Watcher for Progress {
 
     fn tick(&mut self, pipeline: &gst::Pipeline) -> Result<(), Failure> {
         // The muxer is behind by the look-ahead of the encoder, and a list has no position.
-        let mut elements = pipeline.iterate_recurse().into_iter().flatten();
-        let filter = elements.find(|element| element.is::<CatdogFilter>());
-        let pad = filter.and_then(|filter| filter.static_pad("sink"));
+        let pad = filter_of(pipeline).and_then(|filter| filter.static_pad("sink"));
         if let Some(position) = pad.and_then(|pad| pad.peer_query_position::<gst::ClockTime>()) {
             self.position = Some(position);
             self.bar.set_position(position.mseconds());

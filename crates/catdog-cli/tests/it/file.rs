@@ -9,7 +9,7 @@ use gst::prelude::*;
 use gst_pbutils::prelude::*;
 use serde_json::Value;
 
-use crate::{command_in, demo, run_in};
+use crate::{command_in, demo, play, run_in};
 
 /// The streams of a video, played to its end.
 #[derive(Debug, PartialEq)]
@@ -56,18 +56,6 @@ fn make(folder: &Path, name: &str, video: &str, audio: &str, muxer: &str) {
         folder.join(name).display()
     );
     play(&line);
-}
-
-/// Runs a pipeline to its end.
-fn play(line: &str) {
-    gst::init().unwrap();
-    let pipeline = gst::parse::launch(line).unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
-    let bus = pipeline.bus().unwrap();
-    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &ends).unwrap();
-    pipeline.set_state(gst::State::Null).unwrap();
-    assert_eq!(end.type_(), gst::MessageType::Eos, "{line}: {end:?}");
 }
 
 const H264: &str = "x264enc speed-preset=ultrafast ! h264parse";

@@ -12,12 +12,14 @@ mod inspect;
 mod interpretation;
 mod live;
 mod photos;
+mod reconnect;
 
 use std::path::{Path, PathBuf};
 use std::process;
 
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
+use gst::prelude::*;
 
 /// Returns the command `catdog`, in an environment without a LiteRT runtime.
 fn catdog() -> Command {
@@ -71,6 +73,18 @@ fn own_text(output: process::Output) -> (Option<i32>, String, String) {
     let own = stderr.lines().filter(|line| !line.starts_with("INFO: Created TensorFlow Lite"));
     let own = own.map(|line| format!("{line}\n")).collect();
     (output.status.code(), text(output.stdout), own)
+}
+
+/// Runs a pipeline to its end.
+fn play(line: &str) {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(line).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let bus = pipeline.bus().unwrap();
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &ends).unwrap();
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(end.type_(), gst::MessageType::Eos, "{line}: {end:?}");
 }
 
 /// Returns the path of a file in `tests/golden/compare`.
