@@ -202,7 +202,8 @@ pub struct CatdogFilter {
         with analytics metadata); no effect with roi=each",
         default = DEFAULT_OBJECT_METADATA, mutable_playing)]
     #[property(name = "active", get, set, type = bool, member = active,
-        nick = "Active", blurb = "Classify buffers (false = pass them unchanged)",
+        nick = "Active", blurb = "Classify buffers (false = pass them unchanged); \
+        after a pause the first label is posted even if it is that before the pause",
         default = DEFAULT_ACTIVE, mutable_playing)]
     #[property(name = "qos", get, set, type = bool, member = qos,
         override_class = gst_base::BaseTransform)]

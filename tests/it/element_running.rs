@@ -359,6 +359,18 @@ fn a_message_is_posted_when_the_label_changes() {
 }
 
 #[test]
+fn after_a_pause_the_first_label_is_posted() {
+    let pipeline = play("");
+    for (index, active) in [true, true, false, true, true].into_iter().enumerate() {
+        pipeline.get("filter").set_property("active", active);
+        through(&pipeline, frame(index as u64, rgb(16, 16, GREEN)));
+    }
+    end(&pipeline);
+    let messages = results(&pipeline.wait_for_eos(), "filter");
+    assert_eq!(labels_of(&messages), ["cat", "cat"]);
+}
+
+#[test]
 fn a_message_is_posted_for_every_inference_with_post_messages_every() {
     let messages = posted("post-messages=every", &SIX);
     assert_eq!(labels_of(&messages), ["cat", "cat", "dog", "unknown", "unknown", "cat"]);
