@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Failure;
 use crate::exit;
+use crate::terminal;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -19,6 +20,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub fn watch() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            // The end of the process drops nothing.
+            terminal::restore();
             process::exit(exit::INTERRUPTED.into());
         }
     })

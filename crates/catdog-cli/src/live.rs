@@ -76,7 +76,8 @@ pub struct Arguments {
     pub quiet: bool,
 }
 
-fn size(text: &str) -> Result<(u32, u32), String> {
+/// Parses the value of `--size`.
+pub fn size(text: &str) -> Result<(u32, u32), String> {
     let parsed = text.split_once('x').and_then(|(width, height)| {
         let side = |text: &str| text.parse().ok().filter(|side| (1..=65_536).contains(side));
         Some((side(width)?, side(height)?))
@@ -84,7 +85,8 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     parsed.ok_or_else(|| "write width and height in pixels, such as 1280x720".into())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Parses the value of `--seconds`.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.parse().ok().filter(|number| *number > 0.0);
     let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
     duration.ok_or_else(|| "write a number above 0".into())

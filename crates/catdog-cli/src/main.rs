@@ -4,6 +4,8 @@
 //! everything else to stderr. `exit` lists the exit codes.
 
 mod cameras;
+mod class_folder;
+mod collect;
 mod container;
 mod display;
 mod doctor;
@@ -24,6 +26,7 @@ mod picture;
 mod reconnect;
 mod session;
 mod source;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,7 @@ enum Command {
     Live(Box<live::Arguments>),
     Cameras(cameras::Arguments),
     File(Box<file::Arguments>),
+    Collect(Box<collect::Arguments>),
     Photos(Box<photos::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Doctor(doctor::Arguments),
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::Live(arguments) => live::run(&arguments),
         Command::Cameras(arguments) => cameras::run(&arguments),
         Command::File(arguments) => file::run(&arguments),
+        Command::Collect(arguments) => collect::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),

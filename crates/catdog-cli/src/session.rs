@@ -36,6 +36,11 @@ pub trait Watcher {
     fn tick(&mut self, _pipeline: &gst::Pipeline) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// Returns whether the work is done before the stream ends.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// A running pipeline.
@@ -100,6 +105,11 @@ impl<'a> Session<'a> {
         self.limit = gst::ClockTime::try_from(limit).ok();
     }
 
+    /// Returns the pipeline.
+    pub fn pipeline(&self) -> &gst::Pipeline {
+        &self.pipeline
+    }
+
     /// Runs the pipeline until the end of the stream, a signal, or an error.
     ///
     /// # Errors
@@ -132,7 +142,7 @@ impl<'a> Session<'a> {
                 result = result.and(Err(error));
                 break;
             }
-            if self.is_over() {
+            if self.is_over() || watcher.is_done() {
                 self.finish();
             }
             if self.finishing.is_some_and(|since| since.elapsed() > FINISH) {
