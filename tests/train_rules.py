@@ -21,6 +21,7 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 from catdog_evaluate import markdown, report, summary, verdict, webpage
+from catdog_evaluate.files import find_classes
 from catdog_train import dataset, measures, similar
 from catdog_train.dataset import InputError, Photo
 
@@ -137,6 +138,21 @@ class Split(unittest.TestCase):
         folders.fill("b", 2)
         with self.assertRaisesRegex(InputError, "b has 2 images; a class needs at least 3"):
             folders.split()
+
+
+class Collected(unittest.TestCase):
+    """The folder that `catdog collect` writes."""
+
+    def test_photos_that_are_not_sorted_yet_are_no_class(self) -> None:
+        folders = Folders(self)
+        folders.fill("cat", 3)
+        folders.fill("dog", 3)
+        (folders.root / "to-sort" / "cat").mkdir(parents=True)
+        folders.fill("to-sort/cat", 1)
+        (folders.root / "collected.jsonl").write_text("{}\n")
+        _, classes, skipped = dataset.find_images([folders.root])
+        self.assertEqual((classes, skipped), (["cat", "dog"], []))
+        self.assertEqual(list(find_classes(folders.root)), ["cat", "dog"])
 
 
 class Reading(unittest.TestCase):

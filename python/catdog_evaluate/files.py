@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from catdog_evaluate.errors import UnusableError, warn
 
 # Files that are not images or videos, but lie next to them in many data sets.
-SKIPPED_SUFFIXES = {".txt", ".csv", ".json", ".md"}
+SKIPPED_SUFFIXES = {".txt", ".csv", ".json", ".jsonl", ".md"}
+# A folder with this name holds photos of `catdog collect` that the user has not sorted yet.
+TO_SORT = "to-sort"
 
 
 def is_skipped(path: pathlib.Path) -> bool:
@@ -82,7 +84,8 @@ def find_classes(directory: pathlib.Path, root: pathlib.Path | None = None) -> d
     try:
         if directory.is_file():
             return checked(directory, files_of_list(directory, root))
-        folders = [path for path in sorted(directory.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        visible = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
+        folders = [path for path in visible if path.is_dir() and path.name != TO_SORT]
         if folders:
             classes = {path.name: files_of_class(path) for path in folders}
             loose = sum(not path.is_dir() and not is_skipped(path) for path in directory.iterdir())

@@ -33,6 +33,8 @@ from catdog_train.errors import InputError
 
 # A folder with this name holds the initial weights of the network and is not a class folder.
 BACKBONE = "backbone"
+# A folder with this name holds photos of `catdog collect` that the user has not sorted yet.
+TO_SORT = "to-sort"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 MAX_GROUP = 20
 # Validation images that each class has at least, or a third of its images if it has few. Of twelve right answers, the
@@ -121,7 +123,7 @@ def is_archive(path: pathlib.Path) -> bool:
 def classes_in(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
     """Returns the class folders and the archives in a data folder."""
     folders, files = list_folder(folder)
-    return [p for p in folders if p.name != BACKBONE], [p for p in files if is_archive(p)]
+    return [p for p in folders if p.name not in (BACKBONE, TO_SORT)], [p for p in files if is_archive(p)]
 
 
 def list_folder(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
