@@ -215,8 +215,10 @@ fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Launch 
         .set("name", SINK)
         // With a window, a key saves the frame that the user sees.
         .set("sync", source.is_live || has_window)
+        // gst-launch-1.0 takes no frames out of it.
         .set("max-buffers", 1)
-        .set("drop", true);
+        .set("drop", true)
+        .set("wait-on-eos", false);
     if !has_window {
         return launch.link(sink);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cameras;
+mod collect;
 mod compare;
 mod doctor;
 mod file;
