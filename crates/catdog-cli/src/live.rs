@@ -16,7 +16,7 @@ use crate::labels::{LabelChange, LabelFormat, Printer};
 use crate::launch::Launch;
 use crate::output::{note, print};
 use crate::session::{Session, Watcher};
-use crate::source::{Mode, Source};
+use crate::source::{self, Mode, Source};
 
 /// Bits per second of a recording as WebM.
 const WEBM_BITS: u32 = 2_000_000;
@@ -158,7 +158,7 @@ fn what_ends_it(arguments: &Arguments, source: &Source) -> &'static str {
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<Launch, Failure> {
     let mut launch = Launch::default();
     if arguments.mirror {
-        launch = launch.link(Launch::element("videoflip").set("method", "horizontal-flip"));
+        launch = launch.link(source::mirror());
     }
     launch = launch.link(arguments.filter.launch(true));
     let recording = arguments.record.as_deref().map(|path| recording(path, source.is_live));

@@ -188,6 +188,12 @@ fn upright() -> Launch {
     Launch::element("videoflip").set("video-direction", "auto")
 }
 
+/// Returns what shows the picture as a mirror does.
+pub fn mirror() -> Launch {
+    // The older property `method` has no effect in GStreamer 1.22.
+    Launch::element("videoflip").set("video-direction", "horiz")
+}
+
 fn v4l2(node: &str, mode: Mode) -> Source {
     let camera = Launch::element("v4l2src").set("device", node);
     // Most webcams deliver large pictures as JPEG only; decodebin takes both.
@@ -266,5 +272,26 @@ mod tests {
         let photo = text(&Input::File("a b.JPG".into()), Mode::default());
         assert!(photo.contains("a%20b.JPG") && photo.contains("imagefreeze"), "{photo}");
         assert!(!text(&Input::File("a.mp4".into()), Mode::default()).contains("imagefreeze"));
+    }
+
+    #[test]
+    fn a_mirror_exchanges_left_and_right() {
+        use gst::prelude::*;
+        gst::init().unwrap();
+        let picture = |launch: Launch| {
+            let caps = "video/x-raw,format=RGB,width=64,height=4";
+            let line = Launch::element("videotestsrc").link(Launch::caps(caps)).link(launch);
+            let line = line.link(Launch::element("appsink").set("name", "end"));
+            let pipeline = gst::parse::launch(&line.to_string()).unwrap();
+            let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+            pipeline.set_state(gst::State::Playing).unwrap();
+            let sink = pipeline.by_name("end").unwrap().downcast::<gst_app::AppSink>().unwrap();
+            let sample = sink.pull_sample().unwrap();
+            pipeline.set_state(gst::State::Null).unwrap();
+            sample.buffer().unwrap().map_readable().unwrap().to_vec()
+        };
+        let plain = picture(Launch::default());
+        let reversed = plain.chunks(64 * 3).flat_map(|row| row.rchunks(3).flatten().copied());
+        assert_eq!(picture(mirror()), reversed.collect::<Vec<_>>());
     }
 }

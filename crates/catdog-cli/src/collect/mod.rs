@@ -40,7 +40,7 @@ use crate::live::{seconds, size};
 use crate::model_arguments::confidence;
 use crate::output::{Sink, note, path_text, percent, print, printable};
 use crate::session::{Session, Watcher};
-use crate::source::{Mode, Source};
+use crate::source::{self, Mode, Source};
 use crate::terminal::Keyboard;
 use jpeg::Stored;
 use rule::{Rule, TO_SORT, Wish};
@@ -200,7 +200,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Launch {
     let mut launch = source.launch.clone();
     if arguments.mirror && has_window {
-        launch = launch.link(Launch::element("videoflip").set("method", "horizontal-flip"));
+        launch = launch.link(source::mirror());
     }
     let mut filter = arguments.filter.launch(true);
     // A photo and its confidences belong together: each frame waits for its own result, and the
