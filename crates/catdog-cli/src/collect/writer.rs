@@ -178,8 +178,10 @@ impl Collection {
             format!("{} cannot be written: {error}", path.display())
         };
         fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, error))?;
-        let (name, time) = write_new(&folder, &jpeg, &photo.taken, &photo.frame)
-            .map_err(|error| unwritten(&folder.join("*.jpg"), error))?;
+        let (name, time) =
+            write_new(&folder, &jpeg, &photo.taken, &photo.frame).map_err(|error| {
+                format!("a photo cannot be written into {}: {error}", folder.display())
+            })?;
         let frame = &photo.frame;
         let line = Line {
             path: path_text(&photo.choice.folder.join(&name)),
