@@ -115,12 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         prepare_recording(record, &input)?;
     }
     let format = if arguments.json { LabelFormat::Json } else { LabelFormat::Text };
-    let comes_back = source.is_live && input != Input::Test && !arguments.no_reconnect;
-    let mut session = if comes_back {
-        Session::with_source(&source.converted(), source.again(&input, mode), rest, &source.name)?
-    } else {
-        Session::new(&source.converted().link(rest), &source.name)?
-    };
+    let mut session = Session::of_input(&input, mode, &source, rest, !arguments.no_reconnect)?;
     if let Some(limit) = arguments.seconds {
         session.set_limit(limit);
     }

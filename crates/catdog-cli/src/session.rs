@@ -8,11 +8,13 @@ use gst::prelude::*;
 use gstcatdog::catdogfilter::CatdogFilter;
 
 use crate::Failure;
+use crate::input::Input;
 use crate::interrupt;
 use crate::labels::LabelChange;
 use crate::launch::Launch;
 use crate::output::{note, printable};
-use crate::reconnect::{self, Change, MakeSource, Slot};
+use crate::reconnect::{self, Change, Slot};
+use crate::source::{Mode, Source};
 
 /// How often signals and the time limit are checked.
 const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
@@ -60,20 +62,25 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Creates a pipeline from a source that comes back after it is lost, which `make` makes again, and
-    /// the description `rest` of what follows it.
+    /// Creates the pipeline of `source`, which was made from `input` and `mode`, and of the description
+    /// `rest` of what follows it. With `reconnects`, a camera or a stream comes back after it is lost.
     ///
     /// # Errors
     ///
     /// As [`Self::new`].
-    pub fn with_source(
-        source: &Launch,
-        make: MakeSource,
+    pub fn of_input(
+        input: &Input,
+        mode: Mode,
+        source: &'a Source,
         rest: Launch,
-        name: &'a str,
+        reconnects: bool,
     ) -> Result<Self, Failure> {
-        let mut session = Self::new(&reconnect::behind_entry(rest), name)?;
-        session.slot = Some(Slot::new(&session.pipeline, source, make)?);
+        if !reconnects || !source.is_live || *input == Input::Test {
+            return Self::new(&source.converted().link(rest), &source.name);
+        }
+        let mut session = Self::new(&reconnect::behind_entry(rest), &source.name)?;
+        let again = source.again(input, mode);
+        session.slot = Some(Slot::new(&session.pipeline, &source.converted(), again)?);
         Ok(session)
     }
 

@@ -98,6 +98,9 @@ pub struct Arguments {
     /// Do not open a window
     #[arg(long)]
     pub no_window: bool,
+    /// End when the camera is unplugged or the stream breaks, instead of connecting again
+    #[arg(long)]
+    pub no_reconnect: bool,
     /// End after this time
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<Duration>,
@@ -141,15 +144,16 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     crate::start_gstreamer()?;
     let input = Input::of(arguments.input.as_deref())?;
-    let source = Source::new(&input, Mode { size: arguments.size, rate: arguments.fps })?;
+    let mode = Mode { size: arguments.size, rate: arguments.fps };
+    let source = Source::new(&input, mode)?;
     let has_window = !arguments.no_window && display::is_there();
-    let launch = pipeline(arguments, &source, has_window);
+    let rest = pipeline(arguments, &source, has_window);
     if arguments.print_pipeline {
-        print(&format!("gst-launch-1.0 -m {}\n", launch.for_shell()))?;
+        print(&format!("gst-launch-1.0 -m {}\n", source.converted().link(rest).for_shell()))?;
         return Ok(Ending::Done);
     }
     interrupt::watch()?;
-    let mut session = Session::new(&launch, &source.name)?;
+    let mut session = Session::of_input(&input, mode, &source, rest, !arguments.no_reconnect)?;
     if let Some(limit) = arguments.seconds {
         session.set_limit(limit);
     }
@@ -196,9 +200,9 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-/// Returns the whole pipeline.
+/// Returns the pipeline behind the source.
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Launch {
-    let mut launch = source.launch.clone();
+    let mut launch = Launch::default();
     if arguments.mirror && has_window {
         launch = launch.link(source::mirror());
     }
@@ -210,7 +214,7 @@ fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Launch 
             filter = filter.set(name, value);
         }
     }
-    launch = launch.link(Launch::element("videoconvert")).link(filter);
+    launch = launch.link(filter);
     let sink = Launch::element("appsink")
         .set("name", SINK)
         // With a window, a key saves the frame that the user sees.
