@@ -2,18 +2,34 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use crate::Failure;
 use crate::launch::{Launch, has_element};
 
 /// The format of a file with video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Container {
     /// MPEG-4
     Mp4,
     /// Matroska
+    #[value(name = "mkv")]
     Matroska,
     /// WebM
+    #[value(name = "webm")]
     WebM,
+}
+
+/// How the picture is encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding {
+    /// A keyframe comes at least every this number of pictures.
+    pub keyframes: u32,
+    /// Bits per second of WebM. H.264 has a constant quality instead.
+    pub webm_bits: u32,
+    /// Whether a picture of H.264 may refer to later ones, which takes fewer bytes, and the times of
+    /// the pictures are then not in their order.
+    pub has_b_frames: bool,
 }
 
 impl Container {
@@ -56,13 +72,12 @@ impl Container {
     }
 
     /// Returns the encoder of raw video, from the conversion to a format that it takes to the parser
-    /// that a muxer needs. A keyframe comes at least every `keyframes` pictures. H.264 has a constant
-    /// quality, and WebM `bits` per second.
+    /// that a muxer needs.
     ///
     /// # Errors
     ///
     /// The message if GStreamer lacks the encoder.
-    pub fn video_encoder(self, keyframes: u32, bits: u32) -> Result<Launch, Failure> {
+    pub fn video_encoder(self, encoding: Encoding) -> Result<Launch, Failure> {
         // H.264 and VP8 take even sizes only, and few players decode 4:4:4.
         let even = "video/x-raw,format=I420,width=[2,32766,2],height=[2,32766,2]";
         let raw = Launch::element("videoconvert")
@@ -76,19 +91,23 @@ impl Container {
                                 write a .webm file"
                         .into());
                 }
-                Launch::element("x264enc")
+                let encoder = Launch::element("x264enc")
                     .set("speed-preset", "veryfast")
                     .set("pass", "qual")
                     .set("quantizer", 23)
-                    .set("key-int-max", keyframes)
-                    .link(Launch::element("h264parse"))
+                    .set("key-int-max", encoding.keyframes);
+                let encoder = match encoding.has_b_frames {
+                    true => encoder,
+                    false => encoder.set("bframes", 0),
+                };
+                encoder.link(Launch::element("h264parse"))
             }
             Self::WebM => Launch::element("vp8enc")
                 .set("deadline", 1)
                 .set("cpu-used", 4)
                 .set("threads", 2)
-                .set("target-bitrate", bits)
-                .set("keyframe-max-dist", keyframes),
+                .set("target-bitrate", encoding.webm_bits)
+                .set("keyframe-max-dist", encoding.keyframes),
         }))
     }
 }

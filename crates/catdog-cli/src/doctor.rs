@@ -8,6 +8,7 @@ use catdog_core::classifier::{Classifier, RuntimeConfig};
 use catdog_core::model::ModelSource;
 
 use crate::Failure;
+use crate::disk::free_bytes;
 use crate::exit::Ending;
 use crate::launch::has_element;
 use crate::model_arguments::Reading;
@@ -190,8 +191,7 @@ fn camera() -> Check {
 }
 
 fn space(folder: &Path) -> Option<Check> {
-    let free = rustix::fs::statvfs(folder).ok()?;
-    let bytes = free.f_bavail.saturating_mul(free.f_frsize);
+    let bytes = free_bytes(folder)?;
     let text = format!("{:.1} GB free in this folder", bytes as f64 / 1e9);
     Some(if bytes < LITTLE_SPACE {
         Check::new(State::Warning, format!("{text}, which is little for recordings"))

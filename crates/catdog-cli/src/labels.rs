@@ -16,7 +16,7 @@ pub enum LabelFormat {
 }
 
 /// A label change. The guide describes the fields; they do not change their meaning.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct LabelChange {
     /// Seconds since the start of the stream; `None` if the frames have no timestamps.
     pub time: Option<f64>,

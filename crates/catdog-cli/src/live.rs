@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Failure;
-use crate::container::Container;
+use crate::container::{Container, Encoding};
 use crate::display;
 use crate::exit::Ending;
 use crate::filter::Filter;
@@ -18,8 +18,8 @@ use crate::output::{note, print};
 use crate::session::{Session, Watcher};
 use crate::source::{self, Mode, Source};
 
-/// Bits per second of a recording as WebM.
-const WEBM_BITS: u32 = 2_000_000;
+/// How a recording is encoded.
+const ENCODING: Encoding = Encoding { keyframes: 60, webm_bits: 2_000_000, has_b_frames: true };
 
 /// Classifies a camera, a stream or a file, and shows it with its label
 ///
@@ -189,7 +189,7 @@ fn recording(path: &Path, is_live: bool) -> Result<Launch, Failure> {
     let container = Container::of(path).ok_or_else(|| {
         format!("--record {}: use a name that ends in .mp4, .mkv or .webm", path.display())
     })?;
-    let encoder = container.video_encoder(60, WEBM_BITS)?;
+    let encoder = container.video_encoder(ENCODING)?;
     let file = Launch::element("filesink").set("location", name);
     let file = if is_live { file.set("async", false) } else { file };
     Ok(encoder.link(Launch::element(container.muxer())).link(file))

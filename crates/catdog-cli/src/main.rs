@@ -7,6 +7,7 @@ mod cameras;
 mod class_folder;
 mod collect;
 mod container;
+mod disk;
 mod display;
 mod doctor;
 mod exit;
@@ -24,6 +25,7 @@ mod output;
 mod photos;
 mod picture;
 mod reconnect;
+mod record;
 mod session;
 mod source;
 mod terminal;
@@ -54,6 +56,7 @@ enum Command {
     File(Box<file::Arguments>),
     Collect(Box<collect::Arguments>),
     Photos(Box<photos::Arguments>),
+    Record(Box<record::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Doctor(doctor::Arguments),
     Completions(generated::Completions),
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Cameras(arguments) => cameras::run(&arguments),
         Command::File(arguments) => file::run(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),

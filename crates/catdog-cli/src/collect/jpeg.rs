@@ -55,6 +55,15 @@ pub fn encode(sample: &gst::Sample, stored: Stored) -> Result<Vec<u8>, String> {
     Ok(jpeg)
 }
 
+/// Returns the frame in `sample` as a JPEG file, as it is.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_jpeg(sample: &gst::Sample) -> Result<Vec<u8>, String> {
+    encode(sample, Stored { is_mirrored: false, orientation: Orientation::NoTransforms })
+}
+
 /// Returns the frame in `sample` as RGB pixels.
 fn pixels(sample: &gst::Sample) -> Result<RgbImage, String> {
     let failed = |reason: &dyn std::fmt::Display| format!("a frame cannot be converted: {reason}");

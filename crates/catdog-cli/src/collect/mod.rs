@@ -43,6 +43,8 @@ use crate::session::{Session, Watcher};
 use crate::source::{self, Mode, Source};
 use crate::terminal::Keyboard;
 use jpeg::Stored;
+pub use jpeg::encode_jpeg;
+pub use keys::classes_of_model;
 use rule::{Rule, TO_SORT, Wish};
 use taker::{PendingKeys, SINK, Taker};
 use writer::{Saved, Writer};

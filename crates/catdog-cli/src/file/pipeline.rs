@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::container::Container;
+use crate::container::{Container, Encoding};
 use crate::filter::Filter;
 use crate::launch::{Launch, file_uri, has_element};
 
@@ -87,12 +87,13 @@ pub fn pipeline(
             launch = launch.branch(label(decoded.link(queue).link(upright)));
             if let Some((container, _)) = video {
                 // A bit for eight pixels is what VP8 needs for moving animals.
-                let bits = (streams.pixels_per_second / 8.0).clamp(5e5, 1e8) as u32;
+                let webm_bits = (streams.pixels_per_second / 8.0).clamp(5e5, 1e8) as u32;
+                let encoding = Encoding { keyframes: 250, webm_bits, has_b_frames: true };
                 let labelled = Launch::element("textoverlay").set("shaded-background", true);
                 launch = launch.branch(
                     pad("labels.")
                         .link(labelled)
-                        .link(container.video_encoder(250, bits)?)
+                        .link(container.video_encoder(encoding)?)
                         .link(waiting())
                         .link(pad("mux.video_0")),
                 );
