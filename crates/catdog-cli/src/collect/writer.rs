@@ -186,7 +186,7 @@ impl Collection {
         let line = Line {
             path: path_text(&photo.choice.folder.join(&name)),
             time,
-            position: frame.has_timestamp.then(|| frame.time.as_secs_f64()),
+            position: frame.has_timestamp.then_some(frame.time.as_secs_f64()),
             reason: photo.choice.reason,
             label: &frame.label,
             labels: frame.ranked.iter().map(|(label, _)| label.as_str()).collect(),

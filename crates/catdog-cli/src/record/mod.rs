@@ -155,6 +155,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         ring: Ring::new(arguments.before),
         encoded,
         frames: session.pipeline().by_name(FRAMES),
+        changes: VecDeque::new(),
         event: None,
         clip: None,
         ending: Vec::new(),
@@ -212,8 +213,11 @@ fn make_folder(arguments: &Arguments) -> Result<(), Failure> {
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<Launch, Failure> {
     let queue = || Launch::element("t.").link(Launch::element("queue"));
     let overlay = || Launch::element("textoverlay").set("shaded-background", true);
-    let sink =
-        |name| Launch::element("appsink").set("name", name).set("sync", false).set("async", false);
+    // The pictures are taken when they come, so that the end of the stream waits for nobody.
+    let sink = |name| {
+        let sink = Launch::element("appsink").set("name", name).set("sync", false);
+        sink.set("async", false).set("wait-on-eos", false)
+    };
     // With one segment, the times of a video that does not begin at 0 are those of its clips.
     let mut launch = Launch::element("identity")
         .set("single-segment", true)
@@ -273,6 +277,11 @@ fn encoded(sample: &gst::Sample) -> Option<Encoded> {
     Some(Encoded { buffer, caps: sample.caps_owned()?, time })
 }
 
+/// Returns the running time of a label change.
+fn at(change: &LabelChange) -> ClockTime {
+    ClockTime::from_nseconds((change.time.unwrap_or_default() * 1e9).round() as u64)
+}
+
 /// Whether the disk has room.
 #[derive(Default)]
 struct Space {
@@ -290,6 +299,8 @@ struct Recorder<'a> {
     encoded: Queue,
     /// The sink that has the newest frame.
     frames: Option<gst::Element>,
+    /// The label changes that come after the newest picture.
+    changes: VecDeque<LabelChange>,
     /// The label change that made the newest event.
     event: Option<LabelChange>,
     clip: Option<Clip>,
@@ -301,17 +312,8 @@ struct Recorder<'a> {
 
 impl Watcher for Recorder<'_> {
     fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure> {
-        self.printer.print(change)?;
-        let is_event = change.index >= 0 && self.arguments.when.includes(&change.label);
-        let time = change.time.map_or(0, |time| (time * 1e9) as u64);
-        self.events.label_changed(ClockTime::from_nseconds(time), is_event);
-        if is_event {
-            self.event = Some(change.clone());
-        }
-        if let Some(clip) = &mut self.clip {
-            clip.note(change, is_event);
-        }
-        Ok(())
+        self.changes.push_back(change.clone());
+        self.printer.print(change)
     }
 
     fn tick(&mut self, _: &gst::Pipeline) -> Result<(), Failure> {
@@ -325,8 +327,23 @@ impl Watcher for Recorder<'_> {
 }
 
 impl Recorder<'_> {
+    /// Applies the label changes until `time`. The encoder is behind the classifier.
+    fn apply_changes(&mut self, time: ClockTime) {
+        while let Some(change) = self.changes.pop_front_if(|change| at(change) <= time) {
+            let is_event = change.index >= 0 && self.arguments.when.includes(&change.label);
+            self.events.label_changed(at(&change), is_event);
+            if let Some(clip) = &mut self.clip {
+                clip.note(&change, is_event);
+            }
+            if is_event {
+                self.event = Some(change);
+            }
+        }
+    }
+
     /// Puts a picture into the ring and the clip.
     fn record(&mut self, picture: Encoded) {
+        self.apply_changes(picture.time);
         let step = self.events.picture(picture.time, picture.is_keyframe());
         let time = picture.time;
         self.ring.push(picture.clone());

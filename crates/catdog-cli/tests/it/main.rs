@@ -14,6 +14,7 @@ mod interpretation;
 mod live;
 mod photos;
 mod reconnect;
+mod record;
 
 use std::path::{Path, PathBuf};
 use std::process;
