@@ -28,6 +28,12 @@ impl Durations {
         self.max = self.max.max(nanoseconds);
     }
 
+    /// Returns the duration of the latest run; `None` before the first run.
+    pub fn latest(&self) -> Option<Duration> {
+        let index = self.count.checked_sub(1)? as usize % WINDOW;
+        Some(Duration::from_nanos(self.recent[index]))
+    }
+
     /// Returns the `percent`-th percentile (nearest rank) of the latest runs, in ns; 0 before the
     /// first run.
     pub fn percentile(&self, percent: usize) -> u64 {
@@ -116,6 +122,16 @@ mod tests {
         assert_eq!(durations.percentile(50), 50);
         assert_eq!(durations.percentile(95), 95);
         assert_eq!(durations.percentile(100), 100);
+    }
+
+    #[test]
+    fn the_latest_run_is_known_after_the_window_has_been_filled() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.latest(), None);
+        for nanoseconds in 1..=2 * WINDOW as u64 + 1 {
+            durations.add(Duration::from_nanos(nanoseconds));
+            assert_eq!(durations.latest(), Some(Duration::from_nanos(nanoseconds)));
+        }
     }
 
     #[test]
