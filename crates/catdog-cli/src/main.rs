@@ -3,6 +3,7 @@
 //! Each subcommand is one file or folder with its arguments and a function `run`. Data goes to stdout,
 //! everything else to stderr. `exit` lists the exit codes.
 
+mod bench;
 mod cameras;
 mod class_folder;
 mod collect;
@@ -58,6 +59,7 @@ enum Command {
     Photos(Box<photos::Arguments>),
     Record(Box<record::Arguments>),
     Inspect(Box<inspect::Arguments>),
+    Bench(Box<bench::Arguments>),
     Doctor(doctor::Arguments),
     Completions(generated::Completions),
     Man(generated::Man),
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::Collect(arguments) => collect::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),
         Command::Man(arguments) => generated::man(&arguments),

@@ -1,6 +1,7 @@
 //! The arguments about a model and how it is read, with the names and the values of the element's
 //! properties.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use catdog_core::classifier::{Config, OutputActivation};
@@ -51,6 +52,14 @@ pub struct Reading {
 #[derive(Clone, Debug)]
 pub struct Numbers(Vec<f32>);
 
+impl fmt::Display for Numbers {
+    /// Writes the numbers, separated by commas, as the properties take them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(f32::to_string).collect();
+        f.write_str(&texts.join(","))
+    }
+}
+
 /// The values of `color-order`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ColorOrder {
@@ -95,6 +104,28 @@ impl Reading {
             reading: Reading,
         }
         <Alone as clap::Parser>::parse_from([""]).reading
+    }
+
+    /// Returns the properties of catdogfilter that do the same as the arguments.
+    pub fn properties(&self) -> Vec<(&'static str, String)> {
+        fn name(value: &impl ValueEnum) -> Option<String> {
+            Some(value.to_possible_value()?.get_name().to_owned())
+        }
+        let size = self.input_size.map(|(width, height)| format!("{width}x{height}"));
+        let labels_file = self.labels_file.as_ref().map(|file| file.display().to_string());
+        let all = [
+            ("labels", self.labels.clone()),
+            ("labels-file", labels_file),
+            ("input-mean", self.input_mean.as_ref().map(Numbers::to_string)),
+            ("input-std", self.input_std.as_ref().map(Numbers::to_string)),
+            ("color-order", name(&self.color_order)),
+            ("input-size", size),
+            ("output", self.output.clone()),
+            ("output-activation", name(&self.output_activation)),
+            ("resize-method", name(&self.resize_method)),
+            ("antialias", Some(self.antialias.to_string())),
+        ];
+        all.into_iter().filter_map(|(property, value)| Some((property, value?))).collect()
     }
 
     /// Returns the configuration of a classifier with the properties that the arguments set, and the
@@ -165,4 +196,36 @@ fn numbers(parsed: Option<Vec<f32>>, hint: &str) -> Result<Numbers, String> {
     parsed.map(Numbers).ok_or_else(|| {
         format!("write one number or three numbers{hint}, such as 127.5 or 123.7,116.3,103.5")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        reading: Reading,
+    }
+
+    #[test]
+    fn every_argument_has_its_property() {
+        let properties = |line: &str| {
+            let command = Command::parse_from([""].into_iter().chain(line.split_whitespace()));
+            let all = command.reading.properties().into_iter();
+            all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        let defaults =
+            "color-order=auto output-activation=auto resize-method=stretch antialias=true";
+        assert_eq!(properties(""), defaults);
+        let all = "labels=a,b labels-file=l.txt input-mean=1,2.5,-3 input-std=127.5 color-order=bgr \
+                   input-size=320x240 output=2 output-activation=sigmoid resize-method=letterbox \
+                   antialias=false";
+        let arguments: String = all.split(' ').map(|pair| format!("--{pair} ")).collect();
+        assert_eq!(properties(&arguments), all);
+        let arguments = <Command as clap::CommandFactory>::command();
+        assert_eq!(arguments.get_arguments().count(), all.split(' ').count());
+    }
 }
