@@ -1,4 +1,4 @@
-//! The page of the command `catdog`: its `--help`, and that of each subcommand.
+//! The page of the command `catdog`: its help, and that of each subcommand.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,11 +30,12 @@ fn describe(catdog: &Path, path: &mut Vec<String>, out: &mut String) -> Result<(
     Ok(())
 }
 
-/// Runs the program with `--help`. The environment fixes the width and the language of the text.
+/// Runs `catdog help`, because some commands pass `--help` on to another program. The environment fixes
+/// the width and the language of the text.
 fn help(catdog: &Path, path: &[String]) -> Result<String> {
     let output = Command::new(catdog)
+        .arg("help")
         .args(path)
-        .arg("--help")
         .env("COLUMNS", "100")
         .env("LC_ALL", "C.UTF-8")
         .env("NO_COLOR", "1")
@@ -43,7 +44,7 @@ fn help(catdog: &Path, path: &[String]) -> Result<String> {
         .map_err(|error| format!("{}: {error}", catdog.display()))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("catdog {} --help: {message}", path.join(" ")).into());
+        return Err(format!("catdog help {}: {message}", path.join(" ")).into());
     }
     Ok(String::from_utf8(output.stdout)?)
 }

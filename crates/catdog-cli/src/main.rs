@@ -27,6 +27,7 @@ mod photos;
 mod picture;
 mod reconnect;
 mod record;
+mod scripts;
 mod session;
 mod source;
 mod terminal;
@@ -60,6 +61,8 @@ enum Command {
     Record(Box<record::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Bench(Box<bench::Arguments>),
+    Evaluate(scripts::Evaluate),
+    Train(scripts::Train),
     Doctor(doctor::Arguments),
     Completions(generated::Completions),
     Man(generated::Man),
@@ -87,6 +90,8 @@ fn main() -> ExitCode {
         Command::Record(arguments) => record::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Evaluate(_) => scripts::run("evaluate"),
+        Command::Train(_) => scripts::run("train"),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => generated::completions(&arguments),
         Command::Man(arguments) => generated::man(&arguments),

@@ -31,7 +31,7 @@ fn every_command_has_a_man_page() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     assert_eq!(run(&["man", "--out", out]), (Some(0), String::new(), String::new()));
-    for command in ["live", "cameras", "photos", "inspect", "bench"] {
+    for command in ["live", "cameras", "photos", "inspect", "bench", "train"] {
         let page = fs::read_to_string(folder.path().join(format!("catdog-{command}.1"))).unwrap();
         assert!(page.contains(".SH OPTIONS"), "{command}");
     }

@@ -16,6 +16,7 @@ mod live;
 mod photos;
 mod reconnect;
 mod record;
+mod scripts;
 
 use std::path::{Path, PathBuf};
 use std::process;
