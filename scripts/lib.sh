@@ -268,6 +268,15 @@ build_plugin() {
   place "$CATDOG_TARGET/release/$CATDOG_PLUGIN" "$CATDOG_STAGE"
 }
 
+# Builds the program catdog in release mode.
+build_program() {
+  local features
+  mapfile -t features < <(cargo_features)
+  say "building the program catdog (release${features[1]:+, with ${features[1]}})"
+  (cd "$CATDOG_ROOT" && cargo build --release --locked --package catdog-cli "${features[@]}" >&2 </dev/null) ||
+    die "the build failed (cargo's message is above)"
+}
+
 # Downloads the LiteRT runtime into the folder where the staged plugin searches for it.
 fetch_runtime() {
   "$CATDOG_ROOT/scripts/fetch-runtime.sh" "$CATDOG_RUNTIME_DIR" >&2

@@ -1,11 +1,13 @@
 //! `catdog live`: classifies a camera, a stream or a file, and shows it with its label.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Failure;
+use crate::cameras;
 use crate::container::{Container, Encoding};
 use crate::display;
 use crate::exit::Ending;
@@ -100,6 +102,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     crate::start_gstreamer()?;
     let input = Input::of(arguments.input.as_deref())?;
+    let input = demo_clip(&input, arguments.quiet).unwrap_or(input);
     let mode = Mode { size: arguments.size, rate: arguments.fps };
     let source = Source::new(&input, mode)?;
     let has_window = !arguments.no_window && display::is_there();
@@ -143,6 +146,17 @@ impl Watcher for Printer {
     fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure> {
         self.print(change)
     }
+}
+
+/// Returns the clip in `CATDOG_DEMO_CLIP` if there is no camera. `scripts/run.sh` sets the variable, so
+/// that a user without a camera sees something.
+fn demo_clip(input: &Input, quiet: bool) -> Option<Input> {
+    let clip = env::var_os("CATDOG_DEMO_CLIP").filter(|_| *input == Input::BestCamera)?;
+    if cameras::best(&cameras::found()).is_ok() {
+        return None;
+    }
+    note(quiet, "no camera: the demo clip");
+    Some(Input::File(clip.into()))
 }
 
 fn what_ends_it(arguments: &Arguments, source: &Source) -> &'static str {

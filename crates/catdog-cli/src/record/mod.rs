@@ -329,7 +329,8 @@ impl Watcher for Recorder<'_> {
 impl Recorder<'_> {
     /// Applies the label changes until `time`. The encoder is behind the classifier.
     fn apply_changes(&mut self, time: ClockTime) {
-        while let Some(change) = self.changes.pop_front_if(|change| at(change) <= time) {
+        while self.changes.front().is_some_and(|change| at(change) <= time) {
+            let Some(change) = self.changes.pop_front() else { return };
             let is_event = change.index >= 0 && self.arguments.when.includes(&change.label);
             self.events.label_changed(at(&change), is_event);
             if let Some(clip) = &mut self.clip {

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use catdog_core::testing::skip;
 use serde_json::Value;
 
-use crate::{catdog, command_in, model, own_text};
+use crate::{catdog, command_in, own_text};
 
 /// A program that answers as the interpreter does: every inference takes 1 ms.
 const FAKE_INTERPRETER: &str = r#"#!/bin/sh
@@ -47,14 +46,6 @@ fn json(python: &Path, arguments: &[&str]) -> Value {
 fn write_program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn imports_interpreter(python: &Path) -> bool {
-    let imports = Command::new(python)
-        .args(["-c", "import ai_edge_litert.interpreter"])
-        .stderr(Stdio::null())
-        .status();
-    imports.is_ok_and(|status| status.success())
 }
 
 /// Returns the median, and checks it against the range.
@@ -169,24 +160,6 @@ fn the_ratio_is_the_time_of_catdog_divided_by_that_of_the_interpreter() {
     let (catdog, ratio) = (median(&comparison["catdog_ms"]), median(&comparison["ratio"]));
     // Medians of all inferences, and of turns.
     assert!(catdog / 2.0 < ratio && ratio < catdog * 2.0, "{comparison}");
-}
-
-#[test]
-fn the_interpreter_of_python_runs_the_same_model() {
-    let test = "the_interpreter_of_python_runs_the_same_model";
-    let bench_venv = catdog_core::testing::repository().join("target/bench-venv/bin/python");
-    let set = std::env::var_os("CATDOG_PYTHON").map(PathBuf::from);
-    let mut pythons = set.into_iter().chain(["python3".into(), bench_venv]);
-    let Some(python) = pythons.find(|python| imports_interpreter(python)) else {
-        return skip(test, "no Python can import ai_edge_litert; set CATDOG_PYTHON");
-    };
-    // The second model leaves its batch open.
-    let open = model("dynamic_batch.tflite").canonicalize().unwrap();
-    for arguments in [&[][..], &[open.to_str().unwrap()]] {
-        let comparison = &json(&python, arguments)["interpreter"];
-        assert!(median(&comparison["interpreter_ms"]) > 0.0, "{comparison}");
-        assert!((0.01..100.0).contains(&median(&comparison["ratio"])), "{comparison}");
-    }
 }
 
 #[test]
