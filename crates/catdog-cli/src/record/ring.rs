@@ -78,7 +78,7 @@ mod tests {
     /// A picture of ten bytes; each third one is a keyframe.
     fn picture(second: u64) -> Encoded {
         let mut buffer = gst::Buffer::from_slice([0; 10]);
-        if second % 3 != 0 {
+        if !second.is_multiple_of(3) {
             buffer.make_mut().set_flags(gst::BufferFlags::DELTA_UNIT);
         }
         let caps = gst::Caps::new_empty_simple("video/x-h264");
