@@ -17,6 +17,7 @@ mod photos;
 mod reconnect;
 mod record;
 mod scripts;
+mod window;
 
 use std::path::{Path, PathBuf};
 use std::process;
