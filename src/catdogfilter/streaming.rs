@@ -467,6 +467,8 @@ impl Streaming {
             self.regions.set(view, region.clone(), latest);
         }
         if runtime.active && !self.settings.active {
+            // What was seen before the pause says nothing about the picture now.
+            self.reset();
             self.output.forget_posted();
         }
         lock(&self.overlay_writer.format).clone_from(&runtime.text_format);

@@ -98,7 +98,8 @@ impl Container {
                     .set("key-int-max", encoding.keyframes);
                 let encoder = match encoding.has_b_frames {
                     true => encoder,
-                    false => encoder.set("bframes", 0),
+                    // Nor does it look ahead.
+                    false => encoder.set("tune", "zerolatency"),
                 };
                 encoder.link(Launch::element("h264parse"))
             }

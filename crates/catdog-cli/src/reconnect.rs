@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 
+use catdog_core::sync::lock;
+
 use crate::Failure;
 use crate::launch::Launch;
 
@@ -29,7 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const BLACK_RATE: gst::Fraction = gst::Fraction::new_raw(10, 1);
 /// A source whose times differ more than this from the time of the pipeline counts from another
 /// start. Network sources are late by their buffer, which is 2 s for RTSP.
-const OTHER_START: gst::ClockTime = gst::ClockTime::from_seconds(4);
+const OTHER_START: gst::ClockTime = gst::ClockTime::from_mseconds(2500);
 
 /// What a probe returns that takes a frame or an event out of the stream. With `Drop`, GStreamer 1.22
 /// complains that the data is gone, which the Rust bindings have released.
@@ -40,8 +42,10 @@ const TAKEN: gst::PadProbeReturn = gst::PadProbeReturn::Handled;
 pub enum Change {
     /// It has given no frame since the start, for this time.
     NotYet(Duration),
-    /// It gives no more frames, for this reason.
+    /// It gives no more frames, for this reason. The caller then calls [`Slot::wait_for_input`].
     Lost(String),
+    /// It does not come back, for this reason, which was not the reason before.
+    Refused(String),
     /// It gives frames again.
     Back,
 }
@@ -66,8 +70,14 @@ pub struct Slot {
     /// The caps of the first frames.
     caps: Arc<Mutex<Option<gst::Caps>>>,
     state: State,
-    /// Whether the user knows that the first frame is late.
-    told: bool,
+    /// The time of the newest frame behind the entry.
+    newest: Arc<Newest>,
+    /// Whether the input has given a frame.
+    has_worked: bool,
+    /// Whether it was reported that the first frame is late.
+    late_is_reported: bool,
+    /// Why the last attempt failed.
+    refusal: Option<String>,
 }
 
 enum State {
@@ -90,7 +100,8 @@ impl Slot {
         make: MakeSource,
     ) -> Result<Self, Failure> {
         let entry = pipeline.by_name(ENTRY).ok_or("the pipeline has no entry")?;
-        drop_late_frames(&entry)?;
+        let newest = Arc::new(Newest::default());
+        drop_late_frames(&entry, &newest)?;
         let entry = entry.static_pad("sink").ok_or("the entry has no pad")?;
         let caps = Arc::default();
         let current = Connection::new(pipeline, source.clone(), &caps)?;
@@ -103,13 +114,26 @@ impl Slot {
             next: None,
             caps,
             state: State::Connected,
-            told: false,
+            newest,
+            has_worked: false,
+            late_is_reported: false,
+            refusal: None,
         })
     }
 
     /// Returns whether `message` is a warning of a source, or an error from which the pipeline
     /// recovers. The next [`Self::tick`] handles it.
     pub fn takes(&mut self, message: &gst::Message) -> bool {
+        if let gst::MessageView::Element(element) = message.view() {
+            let lacks = element.structure().is_some_and(|found| found.name() == "missing-plugin");
+            let next = self.next.as_ref().filter(|next| {
+                lacks && message.src().is_some_and(|source| source.has_as_ancestor(&next.bin))
+            });
+            if let Some(next) = next {
+                next.watch.end("GStreamer lacks a decoder for it".into());
+            }
+            return next.is_some();
+        }
         let (is_error, error) = match message.view() {
             gst::MessageView::Error(error) => (true, error.error()),
             gst::MessageView::Warning(warning) => (false, warning.error()),
@@ -128,32 +152,49 @@ impl Slot {
             next.watch.end(reason);
             return true;
         }
-        // What has never worked is an error of the user.
-        let worked = self.current.watch.frames.load(Ordering::Relaxed) > 0;
-        if worked && source.has_as_ancestor(&self.current.bin) {
+        // An input that has never given a frame ends the program with its error.
+        if self.works() && source.has_as_ancestor(&self.current.bin) {
             self.current.watch.end(reason);
             return true;
         }
-        // The sources that were removed have nothing to say.
+        // Errors of sources that were removed are ignored.
         !source.has_as_ancestor(&self.pipeline)
     }
 
-    /// Looks after the sources. Is called every 50 ms.
+    /// Returns what has happened to the input since the last call. The session calls this every 50 ms.
     ///
     /// # Errors
     ///
     /// The black picture cannot be made.
     pub fn tick(&mut self) -> Result<Option<Change>, Failure> {
         match self.state {
-            State::Connected => {
-                let Some(reason) = self.loss() else { return Ok(self.not_yet()) };
-                self.show_black()?;
-                let attempt = Instant::now() + FIRST_WAIT;
-                self.state = State::Waiting { attempt, wait: FIRST_WAIT * 2 };
-                Ok(Some(Change::Lost(reason)))
-            }
-            State::Waiting { attempt, wait } => Ok(self.wait(attempt, wait)),
+            State::Connected => Ok(self.loss().map(Change::Lost).or_else(|| self.not_yet())),
+            State::Waiting { attempt, wait } => self.wait(attempt, wait),
         }
+    }
+
+    /// Shows the black picture, and begins to connect to the input again.
+    ///
+    /// # Errors
+    ///
+    /// The black picture cannot be made.
+    pub fn wait_for_input(&mut self) -> Result<(), Failure> {
+        self.has_worked = true;
+        self.refusal = None;
+        self.show_black()?;
+        let attempt = Instant::now() + FIRST_WAIT;
+        self.state = State::Waiting { attempt, wait: FIRST_WAIT * 2 };
+        Ok(())
+    }
+
+    /// Returns whether the black picture is shown.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
+    /// Returns whether the input has ever given a frame.
+    fn works(&self) -> bool {
+        self.has_worked || self.current.watch.has_frame()
     }
 
     /// Returns why the input is lost; `None` while it is not.
@@ -162,21 +203,23 @@ impl Slot {
         if let Some(reason) = watch.ended() {
             return Some(reason);
         }
-        let silent = watch.silence() > SILENCE && watch.frames.load(Ordering::Relaxed) > 0;
+        if self.newest.has_jumped.swap(false, Ordering::Relaxed) {
+            return Some("its clock was set back".into());
+        }
+        // While a frame waits for the elements behind it, the source can give no other one.
+        let silent = watch.has_frame() && watch.silence() > SILENCE && self.current.is_idle();
         silent.then(|| format!("no frame for {} s", SILENCE.as_secs()))
     }
 
     /// Returns [`Change::NotYet`] once, if the first source is slow.
     fn not_yet(&mut self) -> Option<Change> {
-        let watch = &self.current.watch;
-        let waits = watch.frames.load(Ordering::Relaxed) == 0;
-        let is_slow = waits && !self.told && watch.created.elapsed() > CONNECTION;
-        self.told |= is_slow;
-        is_slow.then_some(Change::NotYet(CONNECTION))
+        let is_late = !self.works() && self.current.watch.created.elapsed() > CONNECTION;
+        let is_new = is_late && !std::mem::replace(&mut self.late_is_reported, is_late);
+        is_new.then_some(Change::NotYet(CONNECTION))
     }
 
     /// Begins an attempt to connect, or looks at the one that has begun.
-    fn wait(&mut self, attempt: Instant, wait: Duration) -> Option<Change> {
+    fn wait(&mut self, attempt: Instant, wait: Duration) -> Result<Option<Change>, Failure> {
         let Some(next) = self.next.take() else {
             if Instant::now() >= attempt {
                 self.next = self.connect();
@@ -184,21 +227,27 @@ impl Slot {
                     self.postpone(wait);
                 }
             }
-            return None;
+            return Ok(None);
         };
-        if next.watch.ended().is_some() || next.watch.created.elapsed() > CONNECTION {
+        let ended = next.watch.ended();
+        if ended.is_some() || next.watch.created.elapsed() > CONNECTION {
             next.remove(&self.pipeline);
             self.postpone(wait);
-            return None;
+            let is_new = ended.is_some() && ended != self.refusal;
+            self.refusal = ended.or(self.refusal.take());
+            return Ok(self.refusal.clone().filter(|_| is_new).map(Change::Refused));
         }
         if !next.watch.is_ready.load(Ordering::Acquire) {
             self.next = Some(next);
-            return None;
+            return Ok(None);
         }
-        self.replace(next).then(|| {
-            self.state = State::Connected;
-            Change::Back
-        })
+        if !self.replace(next) {
+            self.show_black()?;
+            self.postpone(wait);
+            return Ok(None);
+        }
+        self.state = State::Connected;
+        Ok(Some(Change::Back))
     }
 
     fn postpone(&mut self, wait: Duration) {
@@ -252,7 +301,9 @@ impl Slot {
     /// Links `next` to the entry in place of the current source. Returns whether that worked.
     fn replace(&mut self, next: Connection) -> bool {
         let _ = self.current.pad.unlink(&self.entry);
-        next.count_from(self.pipeline.current_running_time());
+        let now = self.pipeline.current_running_time();
+        next.count_from(now);
+        self.newest.limit(now);
         let linked = next.pad.link(&self.entry).is_ok();
         let running = linked && next.bin.sync_state_with_parent().is_ok();
         next.release();
@@ -264,7 +315,7 @@ impl Slot {
     }
 
     fn first_caps(&self) -> Option<gst::Caps> {
-        self.caps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        lock(&self.caps).clone()
     }
 
     /// Returns caps with the format and the size of the first frames.
@@ -282,21 +333,43 @@ impl Slot {
 
 /// Drops frames that are not later than the frame before them: the last ones of the black picture
 /// are newer than the first ones of a network source.
-fn drop_late_frames(entry: &gst::Element) -> Result<(), Failure> {
+///
+/// A frame that is much older than the one before it comes from a source whose clock was set back.
+fn drop_late_frames(entry: &gst::Element, newest: &Arc<Newest>) -> Result<(), Failure> {
     let pad = entry.static_pad("src").ok_or("the entry has no pad")?;
-    let newest = AtomicU64::new(0);
+    let newest = Arc::clone(newest);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) else {
             return gst::PadProbeReturn::Ok;
         };
         // 0 is no frame.
         let time = pts.nseconds() + 1;
-        if newest.fetch_max(time, Ordering::Relaxed) >= time {
-            return TAKEN;
+        let before = newest.time.fetch_max(time, Ordering::Relaxed);
+        if before > time + OTHER_START.nseconds() {
+            newest.has_jumped.store(true, Ordering::Relaxed);
         }
-        gst::PadProbeReturn::Ok
+        if before >= time { TAKEN } else { gst::PadProbeReturn::Ok }
     });
     Ok(())
+}
+
+/// The time of the newest frame behind the entry.
+#[derive(Debug, Default)]
+struct Newest {
+    /// Running time in ns plus 1; 0 before the first frame.
+    time: AtomicU64,
+    /// Whether a frame was much older than the one before it.
+    has_jumped: AtomicBool,
+}
+
+impl Newest {
+    /// Forgets times after `now`, which a source with a wrong clock has left.
+    fn limit(&self, now: Option<gst::ClockTime>) {
+        if let Some(now) = now {
+            self.time.fetch_min(now.nseconds() + 1, Ordering::Relaxed);
+        }
+        self.has_jumped.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A source in the pipeline, with what is known of it.
@@ -310,8 +383,7 @@ struct Connection {
 /// What the threads of a source tell the main thread.
 struct Watch {
     created: Instant,
-    frames: AtomicU64,
-    /// Milliseconds from `created` to the newest frame.
+    /// Milliseconds from `created` to the newest frame plus 1; 0 before the first frame.
     newest: AtomicU64,
     /// Whether the first frame waits.
     is_ready: AtomicBool,
@@ -323,18 +395,20 @@ struct Watch {
 
 impl Watch {
     fn end(&self, reason: String) {
-        let mut end = self.end.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        end.get_or_insert(reason);
+        lock(&self.end).get_or_insert(reason);
     }
 
     fn ended(&self) -> Option<String> {
-        self.end.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        lock(&self.end).clone()
     }
 
     fn see_frame(&self) {
-        self.frames.fetch_add(1, Ordering::Relaxed);
         let now = self.created.elapsed().as_millis() as u64;
-        self.newest.store(now, Ordering::Relaxed);
+        self.newest.store(now + 1, Ordering::Relaxed);
+    }
+
+    fn has_frame(&self) -> bool {
+        self.newest.load(Ordering::Relaxed) > 0
     }
 
     /// Returns the time since the newest frame.
@@ -367,7 +441,6 @@ impl Connection {
         let pad = ghost.upcast::<gst::Pad>();
         let watch = Arc::new(Watch {
             created: Instant::now(),
-            frames: AtomicU64::new(0),
             newest: AtomicU64::new(0),
             is_ready: AtomicBool::new(false),
             first: AtomicU64::new(0),
@@ -392,15 +465,29 @@ impl Connection {
             watch.is_ready.store(true, Ordering::Release);
             gst::PadProbeReturn::Ok
         });
-        *self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = probe;
+        *lock(&self.hold) = probe;
     }
 
     /// Lets the first frame pass.
     fn release(&self) {
-        let mut hold = self.hold.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(probe) = hold.take() {
+        if let Some(probe) = lock(&self.hold).take() {
             self.pad.remove_probe(probe);
         }
+    }
+
+    /// Returns whether no frame is on its way through the elements behind the source.
+    fn is_idle(&self) -> bool {
+        let is_idle = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_idle);
+        // GStreamer calls this at once if the pad is idle, and otherwise when it becomes idle.
+        let probe = self.pad.add_probe(gst::PadProbeType::IDLE, move |_, _| {
+            seen.store(true, Ordering::Relaxed);
+            gst::PadProbeReturn::Remove
+        });
+        if let Some(probe) = probe.filter(|_| !is_idle.load(Ordering::Relaxed)) {
+            self.pad.remove_probe(probe);
+        }
+        is_idle.load(Ordering::Relaxed)
     }
 
     /// If the frames that wait count from another start than the pipeline, such as those of a server
@@ -445,7 +532,7 @@ fn watch_data(
                 TAKEN
             }
             gst::EventView::Caps(new) => {
-                let mut first = caps.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut first = lock(&caps);
                 match &*first {
                     None => *first = Some(new.caps_owned()),
                     // Encoders and muxers take no other frame rate or color range in the middle.
@@ -464,7 +551,7 @@ fn watch_data(
 }
 
 fn is_known(caps: &Mutex<Option<gst::Caps>>) -> bool {
-    caps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    lock(caps).is_some()
 }
 
 /// Returns whether the source has no duration. A video on a server has one, and ends.

@@ -30,7 +30,7 @@ pub trait Watcher {
     /// A failure ends the pipeline.
     fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure>;
 
-    /// Is called at least every 50 ms.
+    /// Is called at least every 50 ms, when all messages that have come are handled.
     ///
     /// # Errors
     ///
@@ -45,6 +45,11 @@ pub trait Watcher {
     }
 }
 
+/// The input cannot be used; another one may.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnusableInput(pub String);
+
 /// A running pipeline.
 pub struct Session<'a> {
     pipeline: gst::Pipeline,
@@ -56,6 +61,10 @@ pub struct Session<'a> {
     slot: Option<Slot>,
     /// Whether a frame had a result.
     has_result: bool,
+    /// Whether the first frames, which have no result yet, are still to come.
+    awaits_result: bool,
+    /// Whether the end of the stream begins at the source, and not at the classifier.
+    ends_at_source: bool,
     /// When the end of the stream was asked for.
     finishing: Option<Instant>,
     name: &'a str,
@@ -102,6 +111,8 @@ impl<'a> Session<'a> {
             warnings: HashSet::new(),
             slot: None,
             has_result: false,
+            awaits_result: true,
+            ends_at_source: false,
             finishing: None,
             name,
         })
@@ -110,6 +121,12 @@ impl<'a> Session<'a> {
     /// Ends the stream after `limit`.
     pub fn set_limit(&mut self, limit: Duration) {
         self.limit = gst::ClockTime::try_from(limit).ok();
+    }
+
+    /// Makes the end that a signal asks for begin at the source, so that it reaches all streams of a
+    /// file.
+    pub fn end_at_source(&mut self) {
+        self.ends_at_source = true;
     }
 
     /// Returns the pipeline.
@@ -131,23 +148,30 @@ impl<'a> Session<'a> {
             result = Err(Failure::from(format!("{}: the pipeline does not start", self.name)));
         }
         loop {
-            let message = bus.timed_pop(CHECK);
-            match message.as_ref().map(|message| self.handle(message, watcher)) {
-                Some(Ok(true)) => break,
-                Some(Err(error)) => {
+            let mut message = bus.timed_pop(CHECK);
+            // After a failed start without a message, there is nothing to wait for.
+            let mut handled = Ok(message.is_none() && started.is_err());
+            while let (Some(first), Ok(false)) = (&message, &handled) {
+                handled = self.handle(first, watcher);
+                message = bus.pop();
+            }
+            if let Ok(false) = handled {
+                let looked = self.look_after_source(watcher);
+                handled = looked.and_then(|()| watcher.tick(&self.pipeline)).map(|()| false);
+            }
+            match handled {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => {
                     if result.is_ok() || started.is_err() {
                         result = Err(error);
                     }
-                    break;
+                    // What was recorded before the error gets its end.
+                    if !self.has_result || self.finishing.is_some() {
+                        break;
+                    }
+                    self.finish();
                 }
-                Some(Ok(false)) => {}
-                None if started.is_err() => break,
-                None => {}
-            }
-            let watched = self.look_after_source(watcher);
-            if let Err(error) = watched.and_then(|()| watcher.tick(&self.pipeline)) {
-                result = result.and(Err(error));
-                break;
             }
             if self.is_over() || watcher.is_done() {
                 self.finish();
@@ -174,13 +198,18 @@ impl<'a> Session<'a> {
                 let text = format!("{}: no frame for {} s; waiting", self.name, time.as_secs());
                 note(false, &printable(&text));
             }
+            Change::Refused(reason) => {
+                note(false, &printable(&format!("{}: {reason}; trying again", self.name)));
+            }
             Change::Back => {
+                self.awaits_result = true;
                 filter.set_property("active", true);
                 note(false, &printable(&format!("{} is back", self.name)));
             }
             Change::Lost(reason) => {
                 // The black picture is not classified.
                 filter.set_property("active", false);
+                slot.wait_for_input()?;
                 let text = format!("no signal from {}: {reason}; reconnecting", self.name);
                 note(false, &printable(&text));
                 let time = self.pipeline.current_running_time();
@@ -211,7 +240,12 @@ impl<'a> Session<'a> {
             return;
         }
         self.finishing = Some(Instant::now());
-        self.pipeline.call_async(|pipeline| {
+        let at_source = self.ends_at_source;
+        self.pipeline.call_async(move |pipeline| {
+            if at_source {
+                pipeline.send_event(gst::event::Eos::new());
+                return;
+            }
             if let Some(sink) = filter_of(pipeline).and_then(|filter| filter.static_pad("sink")) {
                 sink.send_event(gst::event::Eos::new());
             }
@@ -232,14 +266,21 @@ impl<'a> Session<'a> {
             gst::MessageView::Element(element) => {
                 let Some(structure) = element.structure() else { return Ok(false) };
                 if let Some(change) = LabelChange::of(structure) {
+                    // The label is unknown until the input is back, whatever was classified before.
+                    if self.slot.as_ref().is_some_and(Slot::is_waiting) {
+                        return Ok(false);
+                    }
                     // The first frames of a camera have no result yet.
-                    self.has_result |= change.index >= 0 || change.confidence > 0.0;
-                    if !self.has_result {
+                    if change.index >= 0 || change.confidence > 0.0 {
+                        self.has_result = true;
+                        self.awaits_result = false;
+                    }
+                    if self.awaits_result {
                         return Ok(false);
                     }
                     watcher.label_changed(&change)?;
                 } else if structure.name() == "missing-plugin" {
-                    return Err(missing_plugin(structure).into());
+                    return Err(UnusableInput(missing_plugin(structure)).into());
                 }
             }
             gst::MessageView::Error(error) => {
@@ -248,7 +289,7 @@ impl<'a> Session<'a> {
                     self.finish();
                     return Ok(false);
                 }
-                return Err(self.explained(message, &error).into());
+                return Err(self.explained(message, &error));
             }
             gst::MessageView::Warning(warning) => {
                 // A slow machine repeats the same warning again and again.
@@ -268,15 +309,22 @@ impl<'a> Session<'a> {
 
     /// Returns the text of an error. Those of catdogfilter name what is wrong and the remedy; to the
     /// others, the input is added.
-    fn explained(&self, message: &gst::Message, error: &glib::Error) -> String {
+    fn explained(&self, message: &gst::Message, error: &glib::Error) -> Failure {
         let (name, text) = (self.name, error.message());
         if message.src().is_some_and(|source| source.is::<CatdogFilter>()) {
-            return text.to_owned();
+            return text.into();
         }
-        if error.matches(gst::StreamError::TypeNotFound) {
-            return format!("{name}: it is not a video or a photo that GStreamer can decode");
+        let is_output = [gst::ResourceError::NoSpaceLeft, gst::ResourceError::Write]
+            .into_iter()
+            .any(|kind| error.matches(kind));
+        if is_output {
+            return format!("{name}: {text}").into();
         }
-        format!("{name}: {text}")
+        let text = match error.matches(gst::StreamError::TypeNotFound) {
+            true => "it is not a video or a photo that GStreamer can decode",
+            false => text,
+        };
+        UnusableInput(format!("{name}: {text}")).into()
     }
 }
 

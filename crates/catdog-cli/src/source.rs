@@ -141,7 +141,7 @@ fn stream(uri: &str) -> Result<Launch, Failure> {
     let source = Launch::element(element).set(property, uri);
     Ok(match element {
         "souphttpsrc" => http(source),
-        // Sound is not asked for.
+        // Sound is not decoded.
         "rtspsrc" => {
             source.link(Launch::caps("application/x-rtp,media=video")).link(decoder("decodebin"))
         }

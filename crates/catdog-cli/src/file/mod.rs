@@ -11,8 +11,7 @@ mod pipeline;
 mod streams;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,8 +24,8 @@ use crate::filter::Filter;
 use crate::interrupt;
 use crate::labels::{LabelChange, clock};
 use crate::launch::Launch;
-use crate::output::{note, path_text, print, printable};
-use crate::session::{Session, Watcher, filter_of};
+use crate::output::{note, path_text, print, print_failure, printable};
+use crate::session::{Session, UnusableInput, Watcher, filter_of};
 use outputs::{Outputs, Target, Text, Unfinished, Wish};
 use pipeline::Files;
 use streams::Streams;
@@ -105,19 +104,25 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     for input in &arguments.inputs {
         let outputs = Outputs::new(input, &wish, arguments.inputs.len() == 1)?;
         if !arguments.print_pipeline {
-            outputs.check(input, wish.overwrite, &mut taken)?;
+            outputs.check(&arguments.inputs, wish.overwrite, &mut taken)?;
         }
         jobs.push((input, outputs));
     }
     interrupt::watch()?;
     let mut unreadable = 0;
     for (input, outputs) in jobs {
-        match streams::discover(input) {
-            Ok(streams) => process(arguments, input, &streams, &outputs)?,
-            Err(reason) => {
+        let unusable =
+            |reason: Failure| UnusableInput(format!("{}: {reason}", input.display())).into();
+        let streams = streams::discover(input).map_err(unusable);
+        if interrupt::is_requested() {
+            return Ok(Ending::Interrupted);
+        }
+        match streams.and_then(|streams| process(arguments, input, &streams, &outputs)) {
+            Err(failure) if failure.is::<UnusableInput>() => {
                 unreadable += 1;
-                note(false, &printable(&format!("{}: {reason}", input.display())));
+                print_failure(&*failure);
             }
+            result => result?,
         }
         if interrupt::is_requested() {
             return Ok(Ending::Interrupted);
@@ -133,7 +138,9 @@ fn process(
     streams: &Streams,
     outputs: &Outputs,
 ) -> Result<(), Failure> {
-    let named = |error: Failure| -> Failure { format!("{}: {error}", input.display()).into() };
+    let named = |error: Failure| -> Failure {
+        UnusableInput(format!("{}: {error}", input.display())).into()
+    };
     let pipeline = |files: &Files| {
         pipeline::pipeline(input, streams, &arguments.filter, files, arguments.soft).map_err(named)
     };
@@ -141,30 +148,24 @@ fn process(
     if arguments.print_pipeline {
         return print(&format!("gst-launch-1.0 {}\n", pipeline(&files)?.for_shell()));
     }
-    let unfinished: Vec<_> = outputs.files().into_iter().map(Unfinished::new).collect();
-    for file in &unfinished {
-        make(file)?;
-    }
-    // On stdout, lines of JSON appear as they come. CSV is made from all of them, and the encoders of
-    // subtitles go back to the start of a file.
-    let scratch = std::env::temp_dir().join(format!("catdog-{}", std::process::id()));
-    let scratch = Unfinished::new(&scratch);
+    let unfinished: Vec<_> =
+        outputs.files().into_iter().map(Unfinished::new).collect::<Result<_, _>>()?;
+    // CSV is made from lines of JSON, and the encoders of subtitles go back to the start of a file.
+    let scratch = tempfile::NamedTempFile::new()?;
     let mut parts = files.at_parts(&unfinished);
-    let to_stdout =
-        parts.texts.iter_mut().find(|(text, path)| path.is_none() && *text != Text::JsonLines);
+    let to_stdout = parts.texts.iter_mut().find(|(_, path)| path.is_none());
     let to_stdout = to_stdout.map(|(text, path)| {
-        *path = Some(scratch.part().to_owned());
+        *path = Some(scratch.path().to_owned());
         *text
     });
-    if to_stdout.is_some() {
-        make(&scratch)?;
-    }
     let started = Instant::now();
     let end = play(&pipeline(&parts)?, input, streams, arguments.quiet)?;
-    match to_stdout {
-        None => {}
-        Some(Text::Csv) => csv_list::write(scratch.part(), &mut io::stdout())?,
-        Some(_) => print(&fs::read_to_string(scratch.part())?)?,
+    if to_stdout == Some(Text::Csv) {
+        let mut csv = Vec::new();
+        csv_list::write(scratch.path(), &mut csv)?;
+        print(&String::from_utf8_lossy(&csv))?;
+    } else if to_stdout.is_some() {
+        print(&fs::read_to_string(scratch.path())?)?;
     }
     for file in unfinished {
         let text = parts.texts.iter().find(|(_, path)| path.as_deref() == Some(file.part()));
@@ -185,27 +186,13 @@ fn files(outputs: &Outputs) -> Files {
     Files { video: outputs.video.clone(), texts: outputs.texts.iter().map(text).collect() }
 }
 
-/// Makes the empty file, and its folder.
-fn make(file: &Unfinished) -> Result<(), Failure> {
-    let path = file.part();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| File::create(path))
-        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-    Ok(())
-}
-
 /// Replaces lines of JSON by CSV.
 fn into_csv(path: &Path) -> Result<(), Failure> {
     let failed = |error: Failure| -> Failure {
         format!("{} cannot be written: {error}", path.display()).into()
     };
-    let csv = Unfinished::new(path);
-    let mut out = BufWriter::new(File::create(csv.part())?);
-    csv_list::write(path, &mut out).map_err(failed)?;
-    out.into_inner().map_err(|error| failed(error.into_error().into()))?;
-    csv.finish()
+    let mut csv = Vec::new();
+    csv_list::write(path, &mut csv).and_then(|()| Ok(fs::write(path, csv)?)).map_err(failed)
 }
 
 /// Plays a video to its end, or until Ctrl-C. Returns the time in the video.
@@ -217,7 +204,9 @@ fn play(
 ) -> Result<Option<gst::ClockTime>, Failure> {
     let name = path_text(input);
     let mut progress = Progress::new(&name, streams.duration, quiet);
-    let result = Session::new(launch, &name)?.run(&mut progress);
+    let mut session = Session::new(launch, &name)?;
+    session.end_at_source();
+    let result = session.run(&mut progress);
     progress.bar.finish_and_clear();
     result.map(|()| progress.position)
 }

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::Failure;
 use crate::container::Container;
@@ -146,7 +149,7 @@ impl Outputs {
         self.video.iter().map(|(_, path)| path.as_path()).chain(texts).collect()
     }
 
-    /// Checks that no output replaces the input, another output, or (without `overwrite`) a file.
+    /// Checks that no output replaces an input, another output, or (without `overwrite`) a file.
     /// `taken` has the outputs of earlier inputs.
     ///
     /// # Errors
@@ -154,28 +157,32 @@ impl Outputs {
     /// The message that names the file.
     pub fn check(
         &self,
-        input: &Path,
+        inputs: &[PathBuf],
         overwrite: bool,
         taken: &mut HashSet<PathBuf>,
     ) -> Result<(), Failure> {
         for path in self.files() {
-            let is_same = || Some(input.canonicalize().ok()? == path.canonicalize().ok()?);
-            if is_same() == Some(true) {
-                return Err(format!(
-                    "{} is the input; name another output with -o",
-                    path.display()
-                )
-                .into());
+            let failed = |what: &str| format!("{} {what}", path.display()).into();
+            if inputs.iter().any(|input| real(input) == real(path)) {
+                return Err(failed("is an input; name another output with -o"));
             }
-            if !taken.insert(path.to_owned()) {
-                return Err(format!("{} is the output for another input", path.display()).into());
+            if !taken.insert(real(path)) {
+                return Err(failed("is the output for another input"));
             }
             if !overwrite && path.exists() {
-                return Err(format!("{} exists; --overwrite replaces it", path.display()).into());
+                return Err(failed("exists; --overwrite replaces it"));
             }
         }
         Ok(())
     }
+}
+
+/// Returns the same path for the same file, whether it exists or not.
+fn real(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    let new = || Some(folder.ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(new).unwrap_or_else(|| path.to_owned())
 }
 
 fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
@@ -184,23 +191,42 @@ fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A file that appears under its name when it is complete.
+/// A file that appears under its name when it is complete, and is removed otherwise.
 #[derive(Debug)]
 pub struct Unfinished {
     path: PathBuf,
-    part: PathBuf,
-    is_finished: bool,
+    file: NamedTempFile,
 }
 
 impl Unfinished {
-    /// Returns the unfinished file of `path`. The file system does not have it yet.
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), part: with_suffix(path, ".part"), is_finished: false }
+    /// Makes the unfinished file of `path` and its folder. It has another name, which begins with a
+    /// dot.
+    ///
+    /// # Errors
+    ///
+    /// The message with the name if the file cannot be made.
+    pub fn new(path: &Path) -> Result<Self, Failure> {
+        let failed =
+            |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut prefix = OsString::from(".");
+        prefix.push(path.file_name().unwrap_or_default());
+        prefix.push(".");
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".part")
+            // As for other files, the umask of the user applies.
+            .permissions(fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(failed)?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Returns where it is written.
     pub fn part(&self) -> &Path {
-        &self.part
+        self.file.path()
     }
 
     /// Gives the file its name.
@@ -208,20 +234,12 @@ impl Unfinished {
     /// # Errors
     ///
     /// The message with the name if the file cannot be renamed.
-    pub fn finish(mut self) -> Result<(), Failure> {
-        fs::rename(&self.part, &self.path)
-            .map_err(|error| format!("{} cannot be written: {error}", self.path.display()))?;
-        self.is_finished = true;
+    pub fn finish(self) -> Result<(), Failure> {
+        let path = self.path;
+        self.file
+            .persist(&path)
+            .map_err(|error| format!("{} cannot be written: {}", path.display(), error.error))?;
         Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    /// Removes a file that is not complete.
-    fn drop(&mut self) {
-        if !self.is_finished {
-            let _ = fs::remove_file(&self.part);
-        }
     }
 }
 
@@ -284,14 +302,18 @@ mod tests {
             video: Some((Container::Mp4, video.to_owned())),
             texts: vec![(Text::Csv, Target::File(other.clone()))],
         };
+        let inputs = [input.clone()];
         let check = |outputs: &Outputs, overwrite| {
             let mut taken = HashSet::new();
-            let first = outputs.check(&input, overwrite, &mut taken);
+            let first = outputs.check(&inputs, overwrite, &mut taken);
             first
                 .map_err(|error| error.to_string())
-                .map(|()| outputs.check(&input, overwrite, &mut taken).unwrap_err().to_string())
+                .map(|()| outputs.check(&inputs, overwrite, &mut taken).unwrap_err().to_string())
         };
-        assert!(check(&outputs(&input), true).unwrap_err().contains("is the input"));
+        let same = folder.path().join("./b-catdog.mp4");
+        for path in [&input, &same] {
+            assert!(check(&outputs(path), true).unwrap_err().contains("is an input"));
+        }
         let new = outputs(&folder.path().join("new.mp4"));
         assert!(check(&new, false).unwrap().contains("output for another input"));
         fs::write(&other, "old").unwrap();
@@ -303,11 +325,11 @@ mod tests {
     fn a_file_has_its_name_only_when_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
-        let unfinished = Unfinished::new(&path);
+        let unfinished = Unfinished::new(&path).unwrap();
         fs::write(unfinished.part(), "1").unwrap();
         drop(unfinished);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        let unfinished = Unfinished::new(&path);
+        let unfinished = Unfinished::new(&path).unwrap();
         fs::write(unfinished.part(), "2").unwrap();
         unfinished.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "2");

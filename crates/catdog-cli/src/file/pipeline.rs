@@ -19,7 +19,7 @@ const WAITING: u32 = 200 << 20;
 pub struct Files {
     /// The video.
     pub video: Option<(Container, PathBuf)>,
-    /// The lists of labels; lines of JSON without a path go to stdout.
+    /// The lists of labels; without a path, a list goes to stdout.
     pub texts: Vec<(Text, Option<PathBuf>)>,
 }
 

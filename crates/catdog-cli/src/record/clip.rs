@@ -75,6 +75,20 @@ impl Clip {
         let stamp = date.format("%Y%m%d-%H%M%S")?;
         let label = crate::class_folder::folder_name(&change.label);
         let path = new_file(folder, &format!("{stamp}-{label}"), container.extension())?;
+        let begun = Self::begin_file(&path, container, first, date, change);
+        if begun.is_err() {
+            let _ = fs::remove_file(&path);
+        }
+        begun
+    }
+
+    fn begin_file(
+        path: &Path,
+        container: Container,
+        first: &Encoded,
+        date: &glib::DateTime,
+        change: &LabelChange,
+    ) -> Result<Self, Failure> {
         let name = path.to_str().ok_or("use a folder with a name of UTF-8 characters")?;
         let source = Launch::element("appsrc").set("name", "in").set("format", "time");
         let muxer = Launch::element(container.muxer());
@@ -100,7 +114,7 @@ impl Clip {
         Ok(Self {
             pipeline,
             source,
-            path,
+            path: path.to_owned(),
             thumbnail: None,
             start: first.time,
             newest: first.time,
@@ -227,6 +241,10 @@ fn new_file(folder: &Path, name: &str, extension: &str) -> Result<PathBuf, Failu
     for number in 1..1000 {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
         let path = folder.join(format!("{name}{number}.{extension}"));
+        let beside = ["mp4", "mkv", "webm", "jpg", "json"];
+        if beside.iter().any(|extension| path.with_extension(extension).exists()) {
+            continue;
+        }
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(_) => return Ok(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

@@ -101,7 +101,7 @@ impl Events {
                 self.clip = None;
                 Step::End
             }
-            Some(start) if is_keyframe && time > start + self.longest => {
+            Some(start) if is_keyframe && time >= start + self.longest => {
                 self.clip = Some(time);
                 Step::Split
             }
@@ -164,7 +164,7 @@ mod tests {
         let mut events = Events::new(seconds(1), seconds(1), seconds(10));
         let found = steps(&mut events, &[3]);
         let split = |time| (time, Step::Split);
-        assert_eq!(found, [(3, Step::Begin(seconds(2))), split(14), split(26), split(38)]);
+        assert_eq!(found, [(3, Step::Begin(seconds(2))), split(14), split(24), split(34)]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::filter::Filter;
 use crate::input::Input;
 use crate::interrupt;
 use crate::labels::{LabelChange, LabelFormat, Printer};
-use crate::launch::Launch;
+use crate::launch::{Launch, has_element};
 use crate::live::{seconds, size};
 use crate::output::{note, printable};
 use crate::session::{Session, Watcher, filter_of};
@@ -53,6 +53,8 @@ const KEYFRAMES: u32 = 25;
 const WEBM_BITS: u32 = 2_000_000;
 /// Bytes that stay free on the disk. The end of a file needs some, and so do other programs.
 const RESERVE: u64 = 16_000_000;
+/// How often a keyframe is asked for.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the free space is looked at.
 const SPACE_CHECK: Duration = Duration::from_secs(1);
 
@@ -156,10 +158,13 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         encoded,
         frames: session.pipeline().by_name(FRAMES),
         changes: VecDeque::new(),
+        now: None,
+        is_live: source.is_live,
         event: None,
         clip: None,
         ending: Vec::new(),
         space: Space::default(),
+        asked: None,
         clips: 0,
     };
     let names = match &arguments.when {
@@ -213,11 +218,15 @@ fn make_folder(arguments: &Arguments) -> Result<(), Failure> {
 fn pipeline(arguments: &Arguments, source: &Source, has_window: bool) -> Result<Launch, Failure> {
     let queue = || Launch::element("t.").link(Launch::element("queue"));
     let overlay = || Launch::element("textoverlay").set("shaded-background", true);
-    // The pictures are taken when they come, so that the end of the stream waits for nobody.
+    // The pictures are taken as they come; the end of the stream does not wait for that.
     let sink = |name| {
         let sink = Launch::element("appsink").set("name", name).set("sync", false);
         sink.set("async", false).set("wait-on-eos", false)
     };
+    let muxer = arguments.format.muxer();
+    if !has_element(muxer) {
+        return Err(format!("GStreamer lacks {muxer}; install gstreamer1.0-plugins-good").into());
+    }
     // With one segment, the times of a video that does not begin at 0 are those of its clips.
     let mut launch = Launch::element("identity")
         .set("single-segment", true)
@@ -286,8 +295,8 @@ fn at(change: &LabelChange) -> ClockTime {
 #[derive(Default)]
 struct Space {
     checked: Option<Instant>,
-    /// Whether the user knows that the disk is full.
-    told: bool,
+    /// Whether it was reported that no clip is recorded.
+    is_reported: bool,
 }
 
 struct Recorder<'a> {
@@ -299,24 +308,33 @@ struct Recorder<'a> {
     encoded: Queue,
     /// The sink that has the newest frame.
     frames: Option<gst::Element>,
-    /// The label changes that come after the newest picture.
-    changes: VecDeque<LabelChange>,
-    /// The label change that made the newest event.
-    event: Option<LabelChange>,
+    /// The label changes that come after the newest picture, with the frame if it makes an event.
+    changes: VecDeque<(LabelChange, Option<gst::Sample>)>,
+    /// The label change that made the newest event, and its frame.
+    event: Option<(LabelChange, Option<gst::Sample>)>,
+    /// The running time of the pipeline, for a live source.
+    now: Option<ClockTime>,
+    is_live: bool,
     clip: Option<Clip>,
     /// Clips whose files are not complete yet.
     ending: Vec<Clip>,
     space: Space,
+    /// When a keyframe was asked for.
+    asked: Option<Instant>,
     clips: usize,
 }
 
 impl Watcher for Recorder<'_> {
     fn label_changed(&mut self, change: &LabelChange) -> Result<(), Failure> {
-        self.changes.push_back(change.clone());
+        let is_event = self.is_event(change);
+        let frame = is_event.then(|| self.newest_frame()).flatten();
+        self.changes.push_back((change.clone(), frame));
         self.printer.print(change)
     }
 
-    fn tick(&mut self, _: &gst::Pipeline) -> Result<(), Failure> {
+    fn tick(&mut self, pipeline: &gst::Pipeline) -> Result<(), Failure> {
+        self.now = pipeline.current_running_time().filter(|_| self.is_live);
+        self.ask_for_keyframe(pipeline);
         while let Some(picture) = self.encoded.next() {
             self.record(picture);
         }
@@ -329,15 +347,15 @@ impl Watcher for Recorder<'_> {
 impl Recorder<'_> {
     /// Applies the label changes until `time`. The encoder is behind the classifier.
     fn apply_changes(&mut self, time: ClockTime) {
-        while self.changes.front().is_some_and(|change| at(change) <= time) {
-            let Some(change) = self.changes.pop_front() else { return };
-            let is_event = change.index >= 0 && self.arguments.when.includes(&change.label);
+        while self.changes.front().is_some_and(|(change, _)| at(change) <= time) {
+            let Some((change, frame)) = self.changes.pop_front() else { return };
+            let is_event = self.is_event(&change);
             self.events.label_changed(at(&change), is_event);
             if let Some(clip) = &mut self.clip {
                 clip.note(&change, is_event);
             }
             if is_event {
-                self.event = Some(change);
+                self.event = Some((change, frame));
             }
         }
     }
@@ -376,10 +394,11 @@ impl Recorder<'_> {
             self.fail("the disk is full");
             return;
         }
-        let Some(event) = self.event.clone() else { return };
+        let Some((event, frame)) = self.event.clone() else { return };
         let pictures: Vec<_> = self.ring.since(start).cloned().collect();
         let (Some(first), Some(last)) = (pictures.first(), pictures.last()) else { return };
-        let age = (last.time - first.time).nseconds() as f64 / 1e9;
+        let now = self.now.unwrap_or(last.time);
+        let age = now.saturating_sub(first.time).nseconds() as f64 / 1e9;
         let date = glib::DateTime::now_local().and_then(|now| now.add_seconds(-age));
         let clip = date.map_err(Failure::from).and_then(|date| {
             let mut clip = Clip::begin(folder, self.arguments.format, first, &date, &event)?;
@@ -389,12 +408,12 @@ impl Recorder<'_> {
         });
         match clip {
             Ok(mut clip) => {
-                if let Some(jpeg) = self.thumbnail()
+                if let Some(jpeg) = frame.and_then(|frame| encode_jpeg(&frame).ok())
                     && let Err(failure) = clip.set_thumbnail(&jpeg)
                 {
                     note(false, &printable(&failure.to_string()));
                 }
-                self.space.told = false;
+                self.space.is_reported = false;
                 note(
                     self.arguments.quiet,
                     &printable(&format!("recording {}", clip.path().display())),
@@ -405,10 +424,28 @@ impl Recorder<'_> {
         }
     }
 
-    /// Returns the newest frame as a JPEG file.
-    fn thumbnail(&self) -> Option<Vec<u8>> {
+    fn is_event(&self, change: &LabelChange) -> bool {
+        change.index >= 0 && self.arguments.when.includes(&change.label)
+    }
+
+    /// Returns a copy of the newest frame. A camera has few buffers.
+    fn newest_frame(&self) -> Option<gst::Sample> {
         let sample = self.frames.as_ref()?.property::<Option<gst::Sample>>("last-sample")?;
-        encode_jpeg(&sample).ok()
+        let (buffer, caps) = (sample.buffer()?.copy_deep().ok()?, sample.caps_owned()?);
+        Some(gst::Sample::builder().buffer(&buffer).caps(&caps).build())
+    }
+
+    /// Asks the encoder for a keyframe every second, so that a clip can begin soon, whatever the frame
+    /// rate is.
+    fn ask_for_keyframe(&mut self, pipeline: &gst::Pipeline) {
+        if self.asked.is_some_and(|asked| asked.elapsed() < KEYFRAME_INTERVAL) {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let pad = pipeline.by_name(ENCODED).and_then(|sink| sink.static_pad("sink"));
+        if let Some(pad) = pad {
+            pad.push_event(gst_video::UpstreamForceKeyUnitEvent::builder().build());
+        }
     }
 
     fn end(&mut self) {
@@ -422,7 +459,7 @@ impl Recorder<'_> {
     fn fail(&mut self, reason: &str) {
         self.end();
         self.events.give_up();
-        if !std::mem::replace(&mut self.space.told, true) {
+        if !std::mem::replace(&mut self.space.is_reported, true) {
             let folder = self.arguments.dir.display();
             let text = format!("no clip is recorded in {folder}: {reason}; classifying goes on");
             note(false, &printable(&text));
@@ -436,6 +473,9 @@ impl Recorder<'_> {
             return;
         }
         self.space.checked = Some(Instant::now());
+        if let Some(limit) = self.arguments.max_disk {
+            space::remove_oldest(&self.arguments.dir, limit);
+        }
         if free_bytes(&self.arguments.dir).is_some_and(|free| free < RESERVE) {
             self.fail("the disk is full");
         }
@@ -450,7 +490,6 @@ impl Recorder<'_> {
         }
         let (input, quiet) = (&self.input, self.arguments.quiet);
         let clips = &mut self.clips;
-        let mut failed = None;
         self.ending.retain_mut(|clip| match clip.poll(input) {
             None => true,
             Some(Ok(())) => {
@@ -460,13 +499,10 @@ impl Recorder<'_> {
                 false
             }
             Some(Err(failure)) => {
-                failed = Some(failure);
+                note(false, &printable(&format!("{}: {failure}", clip.path().display())));
                 false
             }
         });
-        if let Some(failure) = failed {
-            self.fail(&failure.to_string());
-        }
     }
 
     /// Ends all clips and waits for their files.

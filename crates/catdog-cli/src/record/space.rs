@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::container::Container;
 
@@ -24,8 +25,11 @@ pub fn size(text: &str) -> Result<u64, String> {
     Ok((number * factor) as u64)
 }
 
+/// A clip without a description has not ended if it was written in this time.
+const BUSY: Duration = Duration::from_secs(60);
+
 /// Removes the oldest clips in `folder` until the others take at most `limit` bytes. The newest clip
-/// stays. Returns the number of removed clips.
+/// stays, and those that are being written. Returns the number of removed clips.
 pub fn remove_oldest(folder: &Path, limit: u64) -> usize {
     let mut clips = clips(folder);
     // Names begin with the time.
@@ -46,16 +50,31 @@ pub fn remove_oldest(folder: &Path, limit: u64) -> usize {
     removed
 }
 
-/// Returns the videos in `folder` that have a description: clips that have ended.
+/// Returns the clips in `folder` that have ended: with a description, or left by a program that was
+/// killed.
 fn clips(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     let is_clip = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_stamped = name.bytes().take(8).all(|byte| byte.is_ascii_digit());
-        is_stamped && Container::of(path).is_some() && path.with_extension("json").is_file()
+        let is_clip = is_stamped(name) && Container::of(path).is_some();
+        is_clip && (path.with_extension("json").is_file() || !is_busy(path))
     };
     paths.filter(is_clip).collect()
+}
+
+/// Returns whether a name begins as those of clips do: `20261127-104200-`.
+fn is_stamped(name: &str) -> bool {
+    let fits = |(index, byte): (usize, u8)| match index {
+        8 | 15 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    name.len() > 16 && name.bytes().take(16).enumerate().all(fits)
+}
+
+fn is_busy(clip: &Path) -> bool {
+    let written = fs::metadata(clip).and_then(|file| file.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age < BUSY))
 }
 
 /// Returns the files of a clip with their sizes.
@@ -87,8 +106,8 @@ mod tests {
             }
         }
         fs::write(folder.join("20260104-000000-cat.mp4"), [0; 100]).unwrap();
-        fs::write(folder.join("holiday.mp4"), [0; 100]).unwrap();
-        fs::write(folder.join("holiday.json"), [0; 100]).unwrap();
+        fs::write(folder.join("20260101_holiday.mp4"), [0; 100]).unwrap();
+        fs::write(folder.join("20260101_holiday.json"), [0; 100]).unwrap();
         assert_eq!(remove_oldest(folder, 1000), 0);
         assert_eq!(remove_oldest(folder, 700), 1);
         assert!(!folder.join("20260101-000000-cat.jpg").exists());

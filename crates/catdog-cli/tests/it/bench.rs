@@ -216,7 +216,8 @@ fn a_model_or_a_runtime_that_cannot_be_used_is_one_line() {
 #[test]
 fn an_interrupted_run_prints_nothing_and_exits_with_130() {
     let folder = tempfile::tempdir().unwrap();
-    for wait in [Duration::from_millis(300), Duration::from_secs(2)] {
+    // Soon after the start, and in the middle of the measurements.
+    for wait in [Duration::from_secs(2), Duration::from_secs(5)] {
         let mut command = command_in(folder.path());
         command.args(["bench", "--seconds", "60", "--json"]);
         command.env("CATDOG_PYTHON", "/nowhere").stdout(Stdio::piped()).stderr(Stdio::piped());

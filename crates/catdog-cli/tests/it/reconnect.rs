@@ -106,7 +106,7 @@ fn a_stream_that_stalls_or_is_cut_comes_back_and_the_recording_goes_on() {
     ends.splice(2..2, [End::Stall, End::Stall]);
     let camera = Camera::new(cat(folder), 1.5, ends);
     let mut child = command_in(folder)
-        .args(["live", &camera.url(), "--record", "out.mp4", "--seconds", "120"])
+        .args(["live", &camera.url(), "--record", "out.mp4", "--seconds", "300"])
         .env("G_DEBUG", "fatal_criticals")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -89,7 +89,7 @@ fn a_signal_ends_the_clip_and_a_killed_program_leaves_one_that_plays() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let clip = wait_for_clip(&dir, 60_000);
+        let clip = wait_for_clip(&dir, 20_000);
         let kill = [&format!("-{signal}"), &child.id().to_string()];
         assert!(Command::new("kill").args(kill).status().unwrap().success());
         let (status, _, stderr) = own_text(child.wait_with_output().unwrap());
@@ -103,15 +103,15 @@ fn a_signal_ends_the_clip_and_a_killed_program_leaves_one_that_plays() {
 fn old_clips_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let command = ["record", "test", "--when", "neither", "--seconds", "8", "--before", "0"];
+    let command = ["record", "test", "--when", "neither", "--seconds", "10", "--before", "0"];
     let options = ["--longest", "1", "--max-disk", "0.4MB"];
     let (status, _, stderr) = run_in(folder, &[&command[..], &options].concat());
     assert_eq!(status, Some(0), "{stderr}");
-    assert!(stderr.matches("catdog: recorded ").count() >= 4, "{stderr}");
+    assert!(stderr.matches("catdog: recorded ").count() >= 3, "{stderr}");
     let clips = files(&folder.join("clips"), "mp4");
     let bytes: u64 = clips.iter().map(|clip| fs::metadata(clip).unwrap().len()).sum();
     // The limit, and the clips that were written after the last deletion.
-    assert!(bytes < 1_000_000 && clips.len() >= 2, "{bytes} {clips:?}");
+    assert!(bytes < 1_200_000 && clips.len() >= 2, "{bytes} {clips:?}");
     clips.iter().for_each(|clip| play_file(clip));
 }
 
