@@ -77,7 +77,7 @@ pub struct Arguments {
     /// Also save a frame at this interval, into the folder of its class
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub every: Option<Duration>,
-    /// Save all photos into the folder of this class
+    /// Save all photos into the folder of this class, but those of keys
     #[arg(long = "as", value_name = "CLASS", value_parser = class)]
     pub class: Option<String>,
     /// The least time between doubtful frames that are saved

@@ -12,15 +12,20 @@ use std::time::{Duration, Instant};
 
 use crate::{command_in, demo, own_text, play};
 
-/// Returns a photo of a cat, from the demo clip.
-fn cat(folder: &Path) -> Vec<u8> {
+/// Returns a photo of a room and one of a cat, from the demo clip.
+fn room_and_cat(folder: &Path) -> [Vec<u8>; 2] {
     let uri = gst::glib::filename_to_uri(demo(), None).unwrap();
     play(&format!(
         "uridecodebin uri={uri} ! videoconvert ! videorate ! video/x-raw,framerate=1/1 ! jpegenc ! \
          multifilesink location={}",
         folder.join("frame%02d.jpg").display()
     ));
-    fs::read(folder.join("frame05.jpg")).unwrap()
+    ["frame01.jpg", "frame05.jpg"].map(|name| fs::read(folder.join(name)).unwrap())
+}
+
+fn cat(folder: &Path) -> Vec<u8> {
+    let [_, cat] = room_and_cat(folder);
+    cat
 }
 
 /// How a connection to the server ends.
@@ -32,30 +37,31 @@ enum End {
     Stall,
 }
 
-/// A camera on the network that sends "MJPEG". The connections end after `seconds` as `ends` says,
-/// the last one of which counts for all that follow.
+/// A camera on the network that sends "MJPEG". A connection sends one of the photos and ends after
+/// `seconds` as `ends` says. The last ones of both count for all connections that follow.
 struct Camera {
     port: u16,
     connections: Arc<AtomicUsize>,
 }
 
 impl Camera {
-    fn new(photo: Vec<u8>, seconds: f64, ends: Vec<End>) -> Self {
+    fn new(photos: Vec<Vec<u8>>, seconds: f64, ends: Vec<End>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mut stream, photo) = (stream.unwrap(), photo.clone());
+                let mut stream = stream.unwrap();
                 let mut request = [0; 4096];
                 let _ = stream.read(&mut request);
                 let _ = stream.write_all(
                     b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=x\r\n\r\n",
                 );
                 // The first connection finds out what the server sends.
-                let number = count.fetch_add(1, Ordering::Relaxed);
-                let end = ends[number.saturating_sub(1).min(ends.len() - 1)];
+                let number = count.fetch_add(1, Ordering::Relaxed).saturating_sub(1);
+                let end = ends[number.min(ends.len() - 1)];
+                let photo = photos[number.min(photos.len() - 1)].clone();
                 thread::spawn(move || send(stream, &photo, seconds, end));
             }
         });
@@ -104,7 +110,7 @@ fn a_stream_that_stalls_or_is_cut_comes_back_and_the_recording_goes_on() {
     let folder = folder.path();
     let mut ends = vec![End::Cut; 8];
     ends.splice(2..2, [End::Stall, End::Stall]);
-    let camera = Camera::new(cat(folder), 1.5, ends);
+    let camera = Camera::new(vec![cat(folder)], 1.5, ends);
     let mut child = command_in(folder)
         .args(["live", &camera.url(), "--record", "out.mp4", "--seconds", "300"])
         .env("G_DEBUG", "fatal_criticals")
@@ -132,9 +138,31 @@ fn a_stream_that_stalls_or_is_cut_comes_back_and_the_recording_goes_on() {
 }
 
 #[test]
+fn after_a_loss_the_label_is_that_of_the_new_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let [room, cat] = room_and_cat(folder);
+    let camera = Camera::new(vec![cat, room], 3.0, vec![End::Cut, End::Stall]);
+    let mut child = command_in(folder)
+        .args(["live", &camera.url(), "--seconds", "60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines: Vec<_> = lines.take(3).map(|line| line.unwrap()).collect();
+    interrupt(&child);
+    let (status, _, stderr) = own_text(child.wait_with_output().unwrap());
+    assert_eq!(status, Some(0), "{stderr}");
+    for (line, label) in lines.iter().zip(["  cat  ", "  unknown", "  neither  "]) {
+        assert!(line.contains(label), "{lines:?}");
+    }
+}
+
+#[test]
 fn without_reconnection_the_end_of_the_stream_is_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let camera = Camera::new(cat(folder.path()), 1.0, vec![End::Cut]);
+    let camera = Camera::new(vec![cat(folder.path())], 1.0, vec![End::Cut]);
     let output =
         command_in(folder.path()).args(["live", &camera.url(), "--no-reconnect"]).output().unwrap();
     let (status, stdout, stderr) = own_text(output);
