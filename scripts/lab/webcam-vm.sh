@@ -15,7 +15,7 @@
 #               model-file=MODEL ! textoverlay ! autovideosink
 #               Options of gst-launch-1.0, such as -m, may precede it.
 #   --program   the command catdog: `catdog cameras` and `catdog live` run instead of a pipeline, and the camera must
-#               be the one that both choose
+#               be the one that both choose. Then the camera is unplugged and plugged in, and must be found again
 #   --settle    seconds between the first frame of an animal and its screenshot (default: 8)
 #   --out       folder of screenshots and logs (default: $CATDOG_LAB/webcam/out)
 #   clean       removes the kernel and the files of earlier runs

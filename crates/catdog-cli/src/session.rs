@@ -63,6 +63,8 @@ pub struct Session<'a> {
     has_result: bool,
     /// Whether the first frames, which have no result yet, are still to come.
     awaits_result: bool,
+    /// Whether a file cannot be written.
+    output_failed: bool,
     /// Whether the end of the stream begins at the source, and not at the classifier.
     ends_at_source: bool,
     /// When the end of the stream was asked for.
@@ -112,6 +114,7 @@ impl<'a> Session<'a> {
             slot: None,
             has_result: false,
             awaits_result: true,
+            output_failed: false,
             ends_at_source: false,
             finishing: None,
             name,
@@ -166,8 +169,8 @@ impl<'a> Session<'a> {
                     if result.is_ok() || started.is_err() {
                         result = Err(error);
                     }
-                    // What was recorded before the error gets its end.
-                    if !self.has_result || self.finishing.is_some() {
+                    // What was recorded before the error gets its end, if it can still be written.
+                    if !self.has_result || self.finishing.is_some() || self.output_failed {
                         break;
                     }
                     self.finish();
@@ -289,6 +292,7 @@ impl<'a> Session<'a> {
                     self.finish();
                     return Ok(false);
                 }
+                self.output_failed |= is_of_output(&error);
                 return Err(self.explained(message, &error));
             }
             gst::MessageView::Warning(warning) => {
@@ -314,10 +318,7 @@ impl<'a> Session<'a> {
         if message.src().is_some_and(|source| source.is::<CatdogFilter>()) {
             return text.into();
         }
-        let is_output = [gst::ResourceError::NoSpaceLeft, gst::ResourceError::Write]
-            .into_iter()
-            .any(|kind| error.matches(kind));
-        if is_output {
+        if is_of_output(error) {
             return format!("{name}: {text}").into();
         }
         let text = match error.matches(gst::StreamError::TypeNotFound) {
@@ -326,6 +327,12 @@ impl<'a> Session<'a> {
         };
         UnusableInput(format!("{name}: {text}")).into()
     }
+}
+
+/// Returns whether `error` is about a file that is written.
+fn is_of_output(error: &glib::Error) -> bool {
+    let kinds = [gst::ResourceError::NoSpaceLeft, gst::ResourceError::Write];
+    kinds.into_iter().any(|kind| error.matches(kind))
 }
 
 /// Returns the classifier of a pipeline.

@@ -39,14 +39,18 @@ window_or_end() { xwininfo -name "$program" > /dev/null || pipeline_ended; }
 
 [[ -c /dev/video7 ]] || end "there is no /dev/video7; v4l2loopback did not load"
 
+feed() {
+  {
+    until [[ -e /run/turn-to-dog ]]; do cat /lab/cat.yuv; done
+    : > /run/dog-on-camera
+    while cat /lab/dog.yuv; do :; done
+  } | gst-launch-1.0 -q fdsrc blocksize=614400 ! \
+    rawvideoparse format=yuy2 width=640 height=480 framerate=10/1 ! \
+    v4l2sink device=/dev/video7 max-lateness=-1 > "$out/feed.log" 2>&1
+}
+
 log "feeding the camera: cat"
-{
-  until [[ -e /run/turn-to-dog ]]; do cat /lab/cat.yuv; done
-  : > /run/dog-on-camera
-  while cat /lab/dog.yuv; do :; done
-} | gst-launch-1.0 -q fdsrc blocksize=614400 ! \
-  rawvideoparse format=yuy2 width=640 height=480 framerate=10/1 ! \
-  v4l2sink device=/dev/video7 max-lateness=-1 > "$out/feed.log" 2>&1 &
+feed &
 Xvfb "$DISPLAY" -noreset -screen 0 640x480x24 -nolisten tcp > "$out/xvfb.log" 2>&1 &
 until_true 60 camera_is_fed || end "the camera gets no frames; see feed.log"
 until_true 60 test -e /tmp/.X11-unix/X1 || end "Xvfb does not start; see xvfb.log"
@@ -74,6 +78,24 @@ shoot cat
 until_true 60 test -e /run/dog-on-camera || end "the feed did not change to the dog; see feed.log"
 log "feeding the camera: dog"
 shoot dog
+
+# The device goes away, and comes back after some seconds. A module can be removed when nobody uses its device.
+unplug_and_plug() {
+  log "unplugging the camera"
+  /run/busybox pkill -f fdsrc
+  until_true 60 grep -q 'no signal from' "$out/pipeline.log" || end "the loss of the camera is not noticed; see pipeline.log"
+  until_true 60 rmmod v4l2loopback || end "the program holds the device of the camera"
+  sleep 3
+  log "plugging the camera in"
+  # shellcheck disable=SC2046  # the options are separate words
+  insmod /run/v4l2loopback.ko $(< /run/v4l2loopback.options)
+  feed &
+  until_true 60 camera_is_fed || end "the camera gets no frames again; see feed.log"
+  until_true 120 grep -q ' is back' "$out/pipeline.log" || end "the camera is not found again; see pipeline.log"
+  until_true 60 label_is dog || end "the camera that came back is not classified; see pipeline.log"
+}
+label_is() { [[ $(grep -E '^[0-9]+:' "$out/pipeline.log" | tail -n 1) == *"  $1  "* ]]; }
+[[ ! -e /lab/catdog ]] || unplug_and_plug
 
 kill -INT "$pipeline"
 until_true 30 pipeline_ended || end "the pipeline does not stop after SIGINT; see pipeline.log"

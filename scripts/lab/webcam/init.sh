@@ -26,4 +26,7 @@ mount -t tmpfs shm /dev/shm
 mount -t devpts pts /dev/pts
 for tree in proc sys dev; do mount --move "/$tree" "/merged/$tree"; done
 cp /bin/busybox /merged/run/busybox
+# To unplug the camera and plug it in again.
+cp /modules/v4l2loopback.ko /merged/run/
+sed -n 's/^v4l2loopback.ko //p' /modules/order > /merged/run/v4l2loopback.options
 exec switch_root /merged /bin/bash /lab/guest.sh

@@ -125,6 +125,20 @@ fn a_full_disk_ends_the_clip_and_not_the_program() {
     let script = "mount -t tmpfs -o size=18m none disk || exit 77
         \"$1\" record test --size 1280x720 --when neither --dir disk --seconds 25 || exit
         cp disk/* .";
+    let test = "a_full_disk_ends_the_clip_and_not_the_program";
+    let Some((status, stdout, stderr)) = on_small_disk(folder, script, test) else { return };
+    assert_eq!(status, Some(0), "{stderr}");
+    let full = "no clip is recorded in disk: the disk is full; classifying goes on";
+    assert_eq!(stderr.matches(full).count(), 1, "{stderr}");
+    assert!(stdout.contains("neither"), "{stdout}");
+    let clips = files(folder, "mp4");
+    assert_eq!((clips.len(), files(folder, "json").len()), (1, 1), "{stderr}");
+    play_file(&clips[0]);
+}
+
+/// Runs `script`, which may mount a file system, with the path of the program as `$1`. Returns `None` if
+/// nothing can be mounted here; `test` is then skipped.
+fn on_small_disk(folder: &Path, script: &str, test: &str) -> Option<(Option<i32>, String, String)> {
     let program = assert_cmd::cargo::cargo_bin!("catdog");
     let output = Command::new("unshare")
         .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
@@ -135,23 +149,38 @@ fn a_full_disk_ends_the_clip_and_not_the_program() {
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
         .output();
-    let Ok(output) = output else { return skip() };
-    let (status, stdout, stderr) = own_text(output);
-    if status == Some(77) || stderr.contains("unshare failed") {
-        return skip();
+    let result = output.ok().map(own_text);
+    let result = result
+        .filter(|(status, _, stderr)| *status != Some(77) && !stderr.contains("unshare failed"));
+    if result.is_none() {
+        catdog_core::testing::skip(test, "a file system cannot be mounted here");
     }
-    assert_eq!(status, Some(0), "{stderr}");
-    let full = "no clip is recorded in disk: the disk is full; classifying goes on";
-    assert_eq!(stderr.matches(full).count(), 1, "{stderr}");
-    assert!(stdout.contains("neither"), "{stdout}");
-    let clips = files(folder, "mp4");
-    assert_eq!((clips.len(), files(folder, "json").len()), (1, 1), "{stderr}");
-    play_file(&clips[0]);
+    result
 }
 
-fn skip() {
-    let test = "a_full_disk_ends_the_clip_and_not_the_program";
-    catdog_core::testing::skip(test, "a file system cannot be mounted here");
+#[test]
+fn a_recording_or_a_copy_on_a_full_disk_is_one_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("disk")).unwrap();
+    fs::copy(demo(), folder.join("a.mp4")).unwrap();
+    let test = "a_recording_or_a_copy_on_a_full_disk_is_one_error";
+    for (command, is_left) in
+        [("live a.mp4 --record disk/a.mp4", true), ("file a.mp4 -o disk/a.mp4", false)]
+    {
+        let script = format!(
+            "mount -t tmpfs -o size=100k none disk || exit 77
+            \"$1\" {command} --quiet >/dev/null; status=$?; ls -A disk; exit $status"
+        );
+        let started = Instant::now();
+        let Some((status, stdout, stderr)) = on_small_disk(folder, &script, test) else { return };
+        assert_eq!(status, Some(1), "{command}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{command}: {stderr}");
+        assert!(stderr.contains("a.mp4: "), "{stderr}");
+        // An incomplete copy is removed; an incomplete recording may still be of use.
+        assert_eq!(!stdout.is_empty(), is_left, "{command}: {stdout}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{command}");
+    }
 }
 
 #[test]
