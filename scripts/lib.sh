@@ -258,23 +258,15 @@ place() {
   mv -f "$2/.$name.new" "$2/$name"
 }
 
-# Builds the plugin in release mode and puts it into the stage folder.
+# Builds the plugin and the program catdog in release mode, and puts the plugin into the stage folder. Always both, because
+# cargo would compile the plugin again whenever another set of packages is built.
 build_plugin() {
   local features
   mapfile -t features < <(cargo_features)
-  say "building the plugin (release${features[1]:+, with ${features[1]}})"
-  (cd "$CATDOG_ROOT" && cargo build --release --locked --package gst-plugin-catdog --lib "${features[@]}" >&2 </dev/null) ||
+  say "building catdog (release${features[1]:+, with ${features[1]}})"
+  (cd "$CATDOG_ROOT" && cargo build --release --locked --package gst-plugin-catdog --package catdog-cli "${features[@]}" >&2 </dev/null) ||
     die "the build failed (cargo's message is above)"
   place "$CATDOG_TARGET/release/$CATDOG_PLUGIN" "$CATDOG_STAGE"
-}
-
-# Builds the program catdog in release mode.
-build_program() {
-  local features
-  mapfile -t features < <(cargo_features)
-  say "building the program catdog (release${features[1]:+, with ${features[1]}})"
-  (cd "$CATDOG_ROOT" && cargo build --release --locked --package catdog-cli "${features[@]}" >&2 </dev/null) ||
-    die "the build failed (cargo's message is above)"
 }
 
 # Downloads the LiteRT runtime into the folder where the staged plugin searches for it.

@@ -16,7 +16,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 case ${1:-} in -h | --help) print_help; exit 0 ;; esac
 build_and_stage
-build_program
 export CATDOG_LITERT_LIBRARY=${CATDOG_LITERT_LIBRARY:-$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME}
 # What catdog classifies if there is no camera.
 export CATDOG_DEMO_CLIP=$CATDOG_ROOT/models/demo/demo.mp4

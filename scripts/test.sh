@@ -144,7 +144,6 @@ lab_tests() {
   one_test "Debian 13" scripts/lab/trixie.sh run scripts/test.sh
   one_test "arm64" scripts/lab/arm64.sh --tests
   one_test "webcam" scripts/lab/webcam-vm.sh
-  cargo build --release --locked --package catdog-cli >&2 </dev/null || die "the build of catdog failed"
   one_test "webcam with catdog" scripts/lab/webcam-vm.sh --program "$CATDOG_TARGET/release/catdog"
 }
 

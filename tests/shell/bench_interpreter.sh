@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
 source "$ROOT/scripts/lib.sh"
 
 program=$CATDOG_TARGET/release/catdog
-[ -x "$program" ] || build_program
+[ -x "$program" ] || build_plugin
 grep -hE '^(ai-edge-litert|numpy|flatbuffers)==' "$ROOT/python/requirements/bench.txt" >"$SCRATCH/requirements.txt"
 make_venv "$CATDOG_TARGET/interpreter-venv" "$SCRATCH/requirements.txt" "the LiteRT interpreter"
 export CATDOG_PYTHON=$CATDOG_TARGET/interpreter-venv/bin/python

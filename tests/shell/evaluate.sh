@@ -346,7 +346,7 @@ cp "$plugin/../gst-catdog/libLiteRt.so" target/gst-catdog/
   unset GST_PLUGIN_PATH
   CARGO_TARGET_DIR=$SCRATCH/target expect_status 0 "$evaluate" birds --model "$model"
 )
-expect_in stderr "building the plugin"
+expect_in stderr "building catdog"
 expect_in stdout "10 files, 10 frames"
 
 if $python -c 'import matplotlib' 2>/dev/null; then

@@ -8,7 +8,8 @@
 #
 # The feed does not depend on the clock, because the emulated machine is slow by an unknown
 # factor: the cat clip repeats until its screenshot is taken, then the dog clip.
-set -euo pipefail
+# With errtrace, the trap for errors also works in functions.
+set -Eeuo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/tmp XDG_RUNTIME_DIR=/run DISPLAY=:1
 export GST_PLUGIN_PATH=/lab/plugin GST_REGISTRY=/lab/registry.bin
 # Without this variable, autovideosink tries the virtual console first.
@@ -46,7 +47,7 @@ feed() {
     while cat /lab/dog.yuv; do :; done
   } | gst-launch-1.0 -q fdsrc blocksize=614400 ! \
     rawvideoparse format=yuy2 width=640 height=480 framerate=10/1 ! \
-    v4l2sink device=/dev/video7 max-lateness=-1 > "$out/feed.log" 2>&1
+    v4l2sink device=/dev/video7 max-lateness=-1 > "$out/feed.log" 2>&1 || log "the feed has ended"
 }
 
 log "feeding the camera: cat"
@@ -82,7 +83,7 @@ shoot dog
 # The device goes away, and comes back after some seconds. A module can be removed when nobody uses its device.
 unplug_and_plug() {
   log "unplugging the camera"
-  /run/busybox pkill -f fdsrc
+  kill "$(feeder)"
   until_true 60 grep -q 'no signal from' "$out/pipeline.log" || end "the loss of the camera is not noticed; see pipeline.log"
   until_true 60 rmmod v4l2loopback || end "the program holds the device of the camera"
   sleep 3
@@ -93,6 +94,13 @@ unplug_and_plug() {
   until_true 60 camera_is_fed || end "the camera gets no frames again; see feed.log"
   until_true 120 grep -q ' is back' "$out/pipeline.log" || end "the camera is not found again; see pipeline.log"
   until_true 60 label_is dog || end "the camera that came back is not classified; see pipeline.log"
+}
+# Prints the process that feeds the camera.
+feeder() {
+  local process
+  for process in /proc/[0-9]*; do
+    ! grep -qs fdsrc "$process/cmdline" || echo "${process#/proc/}"
+  done
 }
 label_is() { [[ $(grep -E '^[0-9]+:' "$out/pipeline.log" | tail -n 1) == *"  $1  "* ]]; }
 [[ ! -e /lab/catdog ]] || unplug_and_plug
