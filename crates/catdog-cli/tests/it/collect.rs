@@ -256,7 +256,9 @@ fn keys_save_the_frame_and_the_terminal_is_restored() {
     fs::create_dir_all(folder.path().join("photos/mug")).unwrap();
     // `script` runs the shell on a terminal of its own.
     let catdog = assert_cmd::cargo::cargo_bin!("catdog").display().to_string();
-    let line = format!("stty -a; '{catdog}' collect test --dir photos; echo code $?; stty -a");
+    // Ctrl-C reaches the shell, too.
+    let line =
+        format!("trap : INT; stty -a; '{catdog}' collect test --dir photos; echo code $?; stty -a");
     let mut command = Command::new("script");
     let environment = command_in(folder.path());
     command
