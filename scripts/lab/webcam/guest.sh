@@ -93,7 +93,6 @@ unplug_and_plug() {
   feed &
   until_true 60 camera_is_fed || end "the camera gets no frames again; see feed.log"
   until_true 120 grep -q ' is back' "$out/pipeline.log" || end "the camera is not found again; see pipeline.log"
-  until_true 60 label_is dog || end "the camera that came back is not classified; see pipeline.log"
 }
 # Prints the process that feeds the camera.
 feeder() {
@@ -102,7 +101,6 @@ feeder() {
     ! grep -qs fdsrc "$process/cmdline" || echo "${process#/proc/}"
   done
 }
-label_is() { [[ $(grep -E '^[0-9]+:' "$out/pipeline.log" | tail -n 1) == *"  $1  "* ]]; }
 [[ ! -e /lab/catdog ]] || unplug_and_plug
 
 kill -INT "$pipeline"
