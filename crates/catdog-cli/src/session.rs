@@ -336,9 +336,9 @@ fn is_of_output(error: &glib::Error) -> bool {
 }
 
 /// Returns the classifier of a pipeline.
-pub fn filter_of(pipeline: &gst::Pipeline) -> Option<gst::Element> {
+pub fn filter_of(pipeline: &gst::Pipeline) -> Option<CatdogFilter> {
     let mut elements = pipeline.iterate_recurse().into_iter().flatten();
-    elements.find(|element| element.is::<CatdogFilter>())
+    elements.find_map(|element| element.downcast().ok())
 }
 
 /// Returns the message about a decoder that GStreamer lacks.

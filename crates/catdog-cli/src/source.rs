@@ -184,7 +184,7 @@ fn decoder(factory: &str) -> Launch {
 }
 
 /// Phones store videos turned.
-fn upright() -> Launch {
+pub fn upright() -> Launch {
     Launch::element("videoflip").set("video-direction", "auto")
 }
 

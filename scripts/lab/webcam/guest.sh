@@ -80,7 +80,8 @@ until_true 60 test -e /run/dog-on-camera || end "the feed did not change to the 
 log "feeding the camera: dog"
 shoot dog
 
-# The device goes away, and comes back after some seconds. A module can be removed when nobody uses its device.
+# Removes the device of the camera, and adds it again after some seconds. The kernel removes a module only when no
+# program uses its device.
 unplug_and_plug() {
   log "unplugging the camera"
   kill "$(feeder)"

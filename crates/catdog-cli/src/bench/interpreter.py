@@ -3,7 +3,7 @@
 1. This program writes {"version": ...} when the interpreter is imported.
 2. It reads {"bytes": ..., "shape": [...]}, the size of the model file and the shape of its input, and after this line
    the bytes of the file. It writes {"ready": true}.
-3. For each line with a number, it writes the durations of so many runs in ns.
+3. A line with a number N asks for N runs; the program answers with their durations in ns.
 
 Instead of an answer, it writes {"error": ...} and ends.
 """

@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_video::VideoOrientationMethod;
-use gstcatdog::catdogfilter::CatdogFilter;
 
 use crate::Failure;
 use crate::class_folder::folder_name;
@@ -39,7 +38,7 @@ use crate::launch::Launch;
 use crate::live::{seconds, size};
 use crate::model_arguments::confidence;
 use crate::output::{Sink, note, path_text, percent, print, printable};
-use crate::session::{Session, Watcher};
+use crate::session::{Session, Watcher, filter_of};
 use crate::source::{self, Mode, Source};
 use crate::terminal::Keyboard;
 use jpeg::Stored;
@@ -159,9 +158,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     if let Some(limit) = arguments.seconds {
         session.set_limit(limit);
     }
-    let mut elements = session.pipeline().iterate_recurse().into_iter().flatten();
-    let filter = elements.find_map(|element| element.downcast::<CatdogFilter>().ok());
-    let filter = filter.ok_or("the pipeline has no catdogfilter")?;
+    let filter = filter_of(session.pipeline()).ok_or("the pipeline has no catdogfilter")?;
     let method = filter.property::<VideoOrientationMethod>("orientation");
     let stored = Stored {
         is_mirrored: arguments.mirror && has_window,

@@ -1,9 +1,10 @@
 //! Takes the frames that are saved from the pipeline.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use catdog_core::sync::lock;
 use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
@@ -32,7 +33,7 @@ impl PendingKeys {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Key>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

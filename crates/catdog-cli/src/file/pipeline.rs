@@ -6,6 +6,7 @@ use crate::Failure;
 use crate::container::{Container, Encoding};
 use crate::filter::Filter;
 use crate::launch::{Launch, file_uri, has_element};
+use crate::source::upright;
 
 use super::outputs::{Text, Unfinished};
 use super::streams::Streams;
@@ -70,7 +71,6 @@ pub fn pipeline(
             .link(filter.launch(!is_soft && files.video.is_some()))
             .link(Launch::element("tee").set("name", "labels"))
     };
-    let upright = Launch::element("videoflip").set("video-direction", "auto");
     let cues = || pad("labels.").link(Launch::element("catdogtext"));
     match &files.video {
         Some((container, _)) if is_soft => {
@@ -84,7 +84,7 @@ pub fn pipeline(
         video => {
             let queue = Launch::element("queue");
             let decoded = stream("in", &streams.video).link(queue.clone()).link(classified);
-            launch = launch.branch(label(decoded.link(queue).link(upright)));
+            launch = launch.branch(label(decoded.link(queue).link(upright())));
             if let Some((container, _)) = video {
                 // A bit for eight pixels is what VP8 needs for moving animals.
                 let webm_bits = (streams.pixels_per_second / 8.0).clamp(5e5, 1e8) as u32;

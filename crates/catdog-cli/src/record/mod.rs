@@ -17,13 +17,13 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use catdog_core::sync::lock;
 use gst::prelude::*;
 use gst::{ClockTime, glib};
 use gst_app::{AppSink, AppSinkCallbacks};
-use gstcatdog::catdogfilter::CatdogFilter;
 
 use crate::Failure;
 use crate::collect::{classes_of_model, encode_jpeg};
@@ -185,8 +185,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 /// Checks that the model has the labels that make clips. A label that never comes would be noticed
 /// after days.
 fn check_labels(when: &When, pipeline: &gst::Pipeline) -> Result<(), Failure> {
-    let filter = filter_of(pipeline).and_then(|filter| filter.downcast::<CatdogFilter>().ok());
-    let classes = filter.map(|filter| classes_of_model(&filter)).unwrap_or_default();
+    let classes = filter_of(pipeline).map(|filter| classes_of_model(&filter)).unwrap_or_default();
     // The element says why a model without classes cannot be used.
     if classes.is_empty() {
         return Ok(());
@@ -274,7 +273,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Encoded>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -128,7 +128,7 @@ fn a_stream_that_stalls_or_is_cut_comes_back_and_the_recording_goes_on() {
     interrupt(&child);
     let (status, _, stderr) = own_text(child.wait_with_output().unwrap());
     assert_eq!(status, Some(0), "{stderr}");
-    // Each loss and each return is said once.
+    // The program reports each loss and each return once.
     let count = |text: &str| stderr.matches(text).count();
     assert_eq!((count("no signal from"), count(" is back\n")), (10, 10), "{stderr}");
     assert_eq!((count("the stream ended"), count("no frame for 5 s")), (8, 2), "{stderr}");
@@ -173,7 +173,7 @@ fn without_reconnection_the_end_of_the_stream_is_the_end() {
 #[test]
 fn an_address_that_has_never_worked_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that nobody listens at.
+    // A port without a server.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for scheme in ["http", "rtsp"] {
         let url = format!("{scheme}://127.0.0.1:{port}/");
