@@ -19,4 +19,6 @@ build_and_stage
 export CATDOG_LITERT_LIBRARY=${CATDOG_LITERT_LIBRARY:-$CATDOG_RUNTIME_DIR/$CATDOG_RUNTIME}
 # What catdog classifies if there is no camera.
 export CATDOG_DEMO_CLIP=$CATDOG_ROOT/models/demo/demo.mp4
+# The programs evaluate and train: catdog does not find them if CARGO_TARGET_DIR is outside the source code.
+export CATDOG_MODELS_DIR=${CATDOG_MODELS_DIR:-$CATDOG_ROOT/models}
 exec "$CATDOG_TARGET/release/catdog" "$@"

@@ -117,11 +117,13 @@ fn installed_programs_and_those_of_the_source_checkout_are_found() {
 }
 
 #[test]
-fn the_programs_of_this_checkout_are_found() {
+fn the_programs_of_this_checkout_check_their_arguments() {
+    // The folder of Cargo's output, and with it catdog, may be outside the checkout.
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     // The options are checked before anything is installed.
     for (name, message) in [("evaluate", "the folder to evaluate is missing"), ("train", "--data")]
     {
-        let output = installed(cargo_bin!("catdog"), &[name]);
+        let output = catdog().arg(name).env("CATDOG_MODELS_DIR", &models).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(message), "{stderr}");
