@@ -128,15 +128,16 @@ python_tests() {
 
 # one_test NAME COMMAND... : a command that is one test. Status 0 is passed, 77 is skipped, others are failed.
 one_test() {
-  local name=$1 status=0
+  local name=$1 status=0 start=$SECONDS result
   shift
   heading "$name"
   "$@" </dev/null || status=$?
   case $status in
-    0) count 1 0 0 "$name" && echo passed ;;
-    77) count 0 0 1 "$name" && echo skipped ;;
-    *) count 0 1 0 "$name" && echo "failed with status $status" ;;
+    0) count 1 0 0 "$name" && result=passed ;;
+    77) count 0 0 1 "$name" && result=skipped ;;
+    *) count 0 1 0 "$name" && result="failed with status $status" ;;
   esac
+  echo "$result, $((SECONDS - start)) s"
 }
 
 # All tests on Debian 13, the plugin on an emulated Raspberry Pi, and plugin and program with a webcam.

@@ -103,6 +103,9 @@ impl Slot {
         let newest = Arc::new(Newest::default());
         drop_late_frames(&entry, &newest)?;
         let entry = entry.static_pad("sink").ok_or("the entry has no pad")?;
+        // A source may have a clock, such as that of PipeWire. The pipeline would choose it, and it
+        // stops with the source.
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         let caps = Arc::default();
         let current = Connection::new(pipeline, source.clone(), &caps)?;
         current.pad.link(&entry)?;
