@@ -140,12 +140,13 @@ one_test() {
   echo "$result, $((SECONDS - start)) s"
 }
 
-# All tests on Debian 13, the plugin on an emulated Raspberry Pi, and plugin and program with a webcam.
+# All tests on Debian 13, the plugin on an emulated Raspberry Pi, and plugin and program with cameras.
 lab_tests() {
   one_test "Debian 13" scripts/lab/trixie.sh run scripts/test.sh
   one_test "arm64" scripts/lab/arm64.sh --tests
   one_test "webcam" scripts/lab/webcam-vm.sh
   one_test "webcam with catdog" scripts/lab/webcam-vm.sh --program "$CATDOG_TARGET/release/catdog"
+  one_test "PipeWire" scripts/lab/pipewire.sh
 }
 
 cd "$CATDOG_ROOT"

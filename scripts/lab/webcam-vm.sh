@@ -15,7 +15,8 @@
 #               model-file=MODEL ! textoverlay ! autovideosink
 #               Options of gst-launch-1.0, such as -m, may precede it.
 #   --program   the command catdog: `catdog cameras` and `catdog live` run instead of a pipeline, and the camera must
-#               be the one that both choose. Then the camera is unplugged and plugged in, and must be found again
+#               be the one that both choose. Then the camera is unplugged and plugged in, and must be found again. At the
+#               end, `catdog live` runs with a camera of libcamera
 #   --settle    seconds between the first frame of an animal and its screenshot (default: 8)
 #   --out       folder of screenshots and logs (default: $CATDOG_LAB/webcam/out)
 #   clean       removes the kernel and the files of earlier runs
@@ -42,8 +43,8 @@ in_chroot() { "$lab_scripts/enter.sh" --bind "$state:/webcam" "$@" < /dev/null; 
 
 # The kernel is outside the chroot, because the machine does not boot from it.
 prepare_kernel() {
-  "$lab_scripts/trixie.sh" install busybox-static cpio ffmpeg kmod linux-headers-amd64 make \
-    qemu-system-x86 xz-utils
+  "$lab_scripts/trixie.sh" install busybox-static cpio ffmpeg gstreamer1.0-libcamera kmod linux-headers-amd64 \
+    make qemu-system-x86 xz-utils
   lab_lock
   if [[ ! -e $kernel/ready ]]; then
     say "unpacking a kernel and compiling v4l2loopback in $kernel"
@@ -69,6 +70,8 @@ fill_share() {
       -vf "fps=10,crop=$crop,scale=640:480" \
       -pix_fmt yuyv422 -f rawvideo "/lab/$name.yuv"
   done <<< $'cat cat_on_chair_640x338.mp4 1.5 400:300:190:20\ndog dog_in_park_640x360.mp4 5 400:300:180:10'
+  in_chroot --bind "$share:/lab" "$root" ffmpeg -v error -y -f rawvideo -pix_fmt yuyv422 -s 640x480 \
+    -i /lab/cat.yuv -frames:v 1 /lab/cat.jpg
   [[ -z $plugin ]] || cp "$plugin" "$share/plugin/$CATDOG_PLUGIN"
   [[ -z $runtime ]] || cp "$runtime" "$share/gst-catdog/$CATDOG_RUNTIME"
   if [[ -n $model ]]; then
@@ -126,7 +129,7 @@ collect() {
     rm "$share/out/$name.xwd"
   done
   mkdir -p "$out"
-  rm -f "$out"/{cat,dog}.png "$out"/pipeline.log "$out"/cameras.txt "$out"/status
+  rm -f "$out"/{cat,dog}.png "$out"/pipeline.log "$out"/cameras.txt "$out"/libcamera.json "$out"/status
   cp "$share"/out/* "$out/"
 }
 
@@ -143,6 +146,7 @@ judge() {
     if ! grep -A 1 '(catdog live takes it' "$out/cameras.txt" | grep -q ' device   /dev/video7$'; then
       die "catdog cameras does not choose the camera; see $out/cameras.txt"
     fi
+    grep -q '"api":"libcamera"' "$out/libcamera.json" || die "catdog cameras does not list the camera of libcamera; see $out/libcamera.json"
     grep -q '  cat  ' "$out/pipeline.log" || die "catdog live did not print the cat; see $out/pipeline.log"
   fi
 }

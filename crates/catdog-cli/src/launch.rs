@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use gst::glib;
+use gst::prelude::*;
 
 /// A pipeline description: elements with their properties, linked in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +98,11 @@ fn shell_quoted(word: &str) -> String {
 /// Returns whether GStreamer has the element `factory`.
 pub fn has_element(factory: &str) -> bool {
     gst::ElementFactory::find(factory).is_some()
+}
+
+/// Returns whether elements of `factory` have this property.
+pub fn has_property(factory: &str, property: &str) -> bool {
+    gst::ElementFactory::make(factory).build().is_ok_and(|element| element.has_property(property))
 }
 
 /// Returns the URI of a file. File names may have any bytes; in the URI, they are ASCII.

@@ -307,7 +307,10 @@ impl Slot {
         let now = self.pipeline.current_running_time();
         next.count_from(now);
         self.newest.limit(now);
-        let linked = next.pad.link(&self.entry).is_ok();
+        // The source has the format of the first one already. If the link asked it to negotiate again,
+        // PipeWire would connect a second time, at which some cameras of programs fail.
+        let checks = gst::PadLinkCheck::DEFAULT | gst::PadLinkCheck::NO_RECONFIGURE;
+        let linked = next.pad.link_full(&self.entry, checks).is_ok();
         let running = linked && next.bin.sync_state_with_parent().is_ok();
         next.release();
         let old = std::mem::replace(&mut self.current, next);

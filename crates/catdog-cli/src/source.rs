@@ -7,7 +7,7 @@ use gst::prelude::*;
 use crate::Failure;
 use crate::cameras;
 use crate::input::Input;
-use crate::launch::{Launch, file_uri, has_element};
+use crate::launch::{Launch, file_uri, has_element, has_property};
 use crate::reconnect::MakeSource;
 
 /// Extensions of files that are photos. They become a video of one picture.
@@ -231,11 +231,23 @@ fn pipewire(name: &str, mode: Mode) -> Result<Source, Failure> {
     if !has_element("pipewiresrc") {
         return Err("GStreamer lacks pipewiresrc; install gstreamer1.0-pipewire".into());
     }
+    // Its frames are in memory of the camera's process. Without a copy, the program crashes if that
+    // process ends while a frame is in use. The old name of the property is that of PipeWire 0.3.
+    let (property, value) = if has_property("pipewiresrc", "use-bufferpool") {
+        ("use-bufferpool", false)
+    } else {
+        ("always-copy", true)
+    };
+    let source = Launch::element("pipewiresrc").set("target-object", name).set(property, value);
     let caps = mode_text(mode).unwrap_or_default();
-    let launch = Launch::element("pipewiresrc")
-        .set("target-object", name)
-        .link(Launch::caps(&format!("video/x-raw{caps};image/jpeg{caps}")))
-        .link(decoder("decodebin"));
+    // A decoder makes PipeWire negotiate a second time, at which some cameras of programs fail.
+    let launch = if mode == Mode::default() && cameras::offers_raw_video(name) {
+        source.link(Launch::caps("video/x-raw"))
+    } else {
+        source
+            .link(Launch::caps(&format!("video/x-raw{caps};image/jpeg{caps}")))
+            .link(decoder("decodebin"))
+    };
     Ok(Source { launch, name: format!("the PipeWire camera {name}"), is_live: true })
 }
 

@@ -2,9 +2,9 @@
 # Runs in the virtual machine of webcam-vm.sh: feeds /dev/video7 with a cat and then a dog,
 # runs the pipeline under Xvfb, and takes a screenshot of each animal.
 #
-# Input in /lab: cat.yuv and dog.yuv (YUY2 640x480), `command` (gst-launch-1.0 or catdog with
+# Input in /lab: cat.yuv and dog.yuv (YUY2 640x480), cat.jpg, `command` (gst-launch-1.0 or catdog with
 # its arguments), `settle` (seconds before a screenshot), plugin/, and perhaps catdog. Output in
-# /lab/out: cat.xwd, dog.xwd, cameras.txt, logs, and `status`: "ok", or an error.
+# /lab/out: cat.xwd, dog.xwd, cameras.txt, libcamera.json, libcamera.txt, logs, and `status`: "ok", or an error.
 #
 # The feed does not depend on the clock, because the emulated machine is slow by an unknown
 # factor: the cat clip repeats until its screenshot is taken, then the dog clip.
@@ -56,7 +56,11 @@ Xvfb "$DISPLAY" -noreset -screen 0 640x480x24 -nolisten tcp > "$out/xvfb.log" 2>
 until_true 60 camera_is_fed || end "the camera gets no frames; see feed.log"
 until_true 60 test -e /tmp/.X11-unix/X1 || end "Xvfb does not start; see xvfb.log"
 
+# A line of catdog live with a class and its confidence.
+label='  (cat|dog|neither)  [0-9]+ %$'
 if [[ -e /lab/catdog ]]; then
+  # Without its camera for tests, which would be preferred to the webcam.
+  export LIBCAMERA_PIPELINES_MATCH_LIST=uvcvideo
   export CATDOG_LITERT_LIBRARY=/lab/gst-catdog/libLiteRt.so
   /lab/catdog cameras > "$out/cameras.txt" 2>&1 || end "catdog cameras failed; see cameras.txt"
 fi
@@ -94,7 +98,9 @@ unplug_and_plug() {
   feed &
   until_true 60 camera_is_fed || end "the camera gets no frames again; see feed.log"
   until_true 120 grep -q ' is back' "$out/pipeline.log" || end "the camera is not found again; see pipeline.log"
+  until_true 120 label_follows_unknown || end "no label after the camera came back; see pipeline.log"
 }
+label_follows_unknown() { sed '1,/  unknown$/d' "$out/pipeline.log" | grep -qE "$label"; }
 # Prints the process that feeds the camera.
 feeder() {
   local process
@@ -104,6 +110,33 @@ feeder() {
 }
 [[ ! -e /lab/catdog ]] || unplug_and_plug
 
-kill -INT "$pipeline"
-until_true 30 pipeline_ended || end "the pipeline does not stop after SIGINT; see pipeline.log"
+stop() {
+  kill -INT "$pipeline"
+  until_true 30 pipeline_ended || end "the pipeline does not stop after SIGINT; see pipeline.log"
+}
+stop
+
+# A camera that libcamera makes for tests, with the picture of the cat, stands for one of a Raspberry Pi.
+libcamera() {
+  log "a camera of libcamera"
+  unset LIBCAMERA_PIPELINES_MATCH_LIST
+  mkdir -p /usr/share/libcamera/pipeline/virtual
+  cat > /usr/share/libcamera/pipeline/virtual/virtual.yaml <<'YAML'
+"Virtual0":
+  supported_formats:
+  - width: 640
+    height: 480
+    frame_rates: [10, 10]
+  frames:
+    path: "/lab/cat.jpg"
+  location: "CameraLocationFront"
+  model: "Virtual Camera"
+YAML
+  /lab/catdog cameras --json > "$out/libcamera.json" 2> "$out/libcamera.log" || end "catdog cameras failed; see libcamera.log"
+  /lab/catdog live libcamera > "$out/libcamera.txt" 2>> "$out/libcamera.log" < /dev/null &
+  pipeline=$!
+  until_true 120 grep -q '  cat  ' "$out/libcamera.txt" || end "the camera of libcamera does not show the cat; see libcamera.log"
+  stop
+}
+[[ ! -e /lab/catdog ]] || libcamera
 end ok

@@ -87,6 +87,9 @@ pub struct CameraMode {
     pub size: String,
     /// Frames per second; a range has its limits.
     pub rates: String,
+    /// Whether `format` is a kind of compression.
+    #[serde(skip)]
+    pub is_compressed: bool,
 }
 
 impl fmt::Display for CameraMode {
@@ -210,6 +213,7 @@ fn modes(caps: &gst::Caps) -> Vec<CameraMode> {
         if !features.is_any() && features.contains("memory:DMABuf") {
             continue;
         }
+        let is_compressed = structure.name() != "video/x-raw";
         let format = match structure.name().as_str() {
             "video/x-raw" => values(structure, "format"),
             "image/jpeg" => "MJPEG".into(),
@@ -222,8 +226,8 @@ fn modes(caps: &gst::Caps) -> Vec<CameraMode> {
             _ => "any size".into(),
         };
         let rates = values(structure, "framerate");
-        let mode =
-            CameraMode { format, size, rates: if rates.is_empty() { "any".into() } else { rates } };
+        let rates = if rates.is_empty() { "any".into() } else { rates };
+        let mode = CameraMode { format, size, rates, is_compressed };
         if !found.contains(&mode) {
             found.push(mode);
         }

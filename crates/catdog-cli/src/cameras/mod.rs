@@ -101,6 +101,14 @@ fn remove_twins(cameras: &mut Vec<Camera>) {
     });
 }
 
+/// Returns whether the camera of PipeWire with the node `name` has a mode without compression.
+pub fn offers_raw_video(name: &str) -> bool {
+    monitored().iter().any(|camera| {
+        let is_it = camera.api == Api::Pipewire && camera.id.as_deref() == Some(name);
+        is_it && camera.modes.iter().any(|mode| !mode.is_compressed)
+    })
+}
+
 /// Returns the camera that `catdog live` takes without a name.
 ///
 /// # Errors
