@@ -69,6 +69,8 @@ IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, 
     training keeps what the initial weights know about them"""
 TEACHER_HELP = """a .keras model or the classifier.tflite of another training, whose probabilities are learned in
     addition to the labels; `none`: only the labels (the network with its initial weights)"""
+VIEWS_HELP = """the teacher sees each augmented image, as the network that is trained does, and counts more; for a
+    network that is much smaller than the teacher"""
 MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
     pasted into images of the background class"""
 REPEAT_HELP = "data folders whose images of things, not those of the background, are shown several times in an epoch"
@@ -111,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     add("--backbone", help="file of weights, imagenet (the weights of Keras, downloaded) or none")
     add("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
     add("--teacher", metavar="FILE", help=TEACHER_HELP)
+    add("--teach-views", action="store_true", help=VIEWS_HELP)
     add("--hold-back", metavar="FILE", help="a list of images that are left out, as models/evaluate takes it")
     add("--masks", metavar="DIR", help=MASKS_HELP)
     add("--repeat", type=repeats, default={}, metavar="FOLDER=TIMES,...", help=REPEAT_HELP)
@@ -137,6 +140,8 @@ def parse_arguments() -> argparse.Namespace:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
     if min(options.width) < 1 and options.backbone and options.backbone.endswith((".pth", ".tflite")):
         command_line.error("--width must be 1,1 for a backbone of EfficientNet-Lite (.pth) and for a .tflite file")
+    if options.teach_views and options.teacher in (None, NO_TEACHER):
+        command_line.error("--teach-views needs --teacher")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
     if not 0 < options.validation <= 0.5:

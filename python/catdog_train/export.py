@@ -269,16 +269,27 @@ def input_size(flatbuffer: bytes) -> int:
     return int(shape[1])
 
 
-def run(flatbuffer: bytes, batches: Iterable[np.ndarray], threads: int = 1) -> np.ndarray:
-    """Runs the exported model on every image of `batches` (floats in -1..1) and returns its outputs."""
-    interpreter = Interpreter(model_content=flatbuffer, num_threads=threads)
-    interpreter.allocate_tensors()
-    inputs, outputs = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    scores = []
-    for batch in batches:
+class Runner:
+    """An exported model in the LiteRT interpreter, which is kept for many batches."""
+
+    def __init__(self, flatbuffer: bytes, threads: int = 1) -> None:
+        self.interpreter = Interpreter(model_content=flatbuffer, num_threads=threads)
+        self.interpreter.allocate_tensors()
+        self.input = self.interpreter.get_input_details()[0]["index"]
+        self.output = self.interpreter.get_output_details()[0]["index"]
+
+    def __call__(self, batch: Any) -> np.ndarray:
+        """Runs the model on every image of a batch (floats in -1..1) and returns its first output for each."""
+        scores = []
         for image in np.asarray(batch):
             pixels = np.clip(np.round(image * 127.5 + 127.5), 0, 255).astype(np.uint8)
-            interpreter.set_tensor(inputs["index"], pixels[None])
-            interpreter.invoke()
-            scores.append(interpreter.get_tensor(outputs["index"])[0].copy())
-    return np.array(scores)
+            self.interpreter.set_tensor(self.input, pixels[None])
+            self.interpreter.invoke()
+            scores.append(self.interpreter.get_tensor(self.output)[0].copy())
+        return np.array(scores)
+
+
+def run(flatbuffer: bytes, batches: Iterable[np.ndarray], threads: int = 1) -> np.ndarray:
+    """Runs the exported model on every image of `batches` (floats in -1..1) and returns its outputs."""
+    runner = Runner(flatbuffer, threads)
+    return np.concatenate([runner(batch) for batch in batches])

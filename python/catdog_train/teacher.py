@@ -11,6 +11,7 @@ the logits of groups of ImageNet classes (`dogs=151-268`) and of all other class
 """
 
 import argparse
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,6 +30,9 @@ GROUP_EMPHASIS = 20.0
 # The share of the teacher's probabilities in the target, and the weight of the difference of features in the loss.
 # The probabilities are not softened: a temperature of 2 calibrates worse on sources that were left out.
 TEACHER_SHARE = 0.5
+# The same share if the teacher sees what the student sees. A teacher that is consistent makes small students much better
+# (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
+VIEWS_SHARE = 0.8
 FEATURE_WEIGHT = 1.0
 FILE = "teacher.keras"
 NONE = "none"  # the value of --teacher for no teacher at all
@@ -138,12 +142,13 @@ def given(file: str, classes: int) -> tuple[int, Callable[[Any], Any]]:
         try:
             content = pathlib.Path(file).read_bytes()
             size = export.input_size(content)
-            found = export.run(content, [np.zeros((1, size, size, 3), np.float32)])
+            runner = export.Runner(content, os.cpu_count() or 1)
+            found = runner(np.zeros((1, size, size, 3), np.float32))
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"the model {file} cannot be read: {str(error).splitlines()[0]}") from None
         if found.shape != (1, classes):
             raise InputError(f"the model {file} has {found.shape[-1]} classes, expected {classes}")
-        return size, lambda images: export.run(content, [images])
+        return size, runner
     model = read(file, classes)
     run = tf.function(lambda images: tf.nn.softmax(model(images)), reduce_retracing=True)
     return model.input_shape[1], lambda images: run(images).numpy()
@@ -163,13 +168,22 @@ def read(file: str, classes: int) -> Any:
     return model
 
 
+def of_views(options: argparse.Namespace, classes: int) -> Callable[[Any], np.ndarray] | None:
+    """Returns what `--teacher` says about a batch of augmented images (-1..1): probabilities. None without
+    `--teach-views`."""
+    if not options.teach_views:
+        return None
+    size, model = given(options.teacher, classes)
+    return lambda images: model(tf.image.resize(images, (size, size), antialias=True))
+
+
 def probabilities(options: argparse.Namespace, out: pathlib.Path, task: Task) -> np.ndarray | None:
     """Returns the probabilities of `--teacher` for each training image: the mean of the image and its mirror image.
-    Returns None for the teacher `none`.
+    Returns None for the teacher `none`, and with `--teach-views`, for which of_views() is.
 
     They are kept in `out`, because a large teacher takes minutes.
     """
-    if options.teacher == NONE:
+    if options.teacher == NONE or options.teach_views:
         return None
     kept = out / PROBABILITIES
     if kept.exists():

@@ -11,7 +11,7 @@ import json
 import math
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -68,7 +68,8 @@ def train(options: argparse.Namespace, out: pathlib.Path, task: Task, base: Any,
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps * options.epochs, warmup_target=options.learning_rate, warmup_steps=max(1, steps // 2)
     )
-    trainer = Trainer(model, schedule, options, weights, task.background, teacher.load(options, out))
+    views = teacher.of_views(options, len(task.class_names))
+    trainer = Trainer(model, schedule, options, weights, task.background, teacher.load(options, out), views)
     if done:
         trainer.restore(out / f"epoch-{done}.npz")
     validation = augment.whole_images(task.validation_images, task.validation_labels, options.size, options.batch)
@@ -213,6 +214,7 @@ class Trainer:
         weights: np.ndarray,
         background: int | None,
         tutor: teacher.Teacher | None,
+        views: Callable[[Any], np.ndarray] | None = None,
     ) -> None:
         self.model, self.decay, self.blend = model, options.average, options.blend
         features, at_places = model.get_layer("dropout").input, model.output
@@ -227,7 +229,7 @@ class Trainer:
         self.average = [tf.Variable(v) for v in model.trainable_variables]
         self.step = tf.function(self._step, reduce_retracing=True)
         self.label_smoothing, self.class_weights = options.label_smoothing, tf.constant(weights)
-        self.tutor = tutor
+        self.tutor, self.views = tutor, views
 
     def _step(self, batch: augment.Batch) -> tuple[Any, Any]:
         """Trains on one batch. Returns the loss and the share of correct images."""
@@ -236,8 +238,8 @@ class Trainer:
         if self.tutor:
             teacher_features, teacher_logits = self.tutor[0](batch.natural)
             taught = tf.nn.softmax(teacher_logits)
-        # A teacher that sees a thing from afar is no better than its student.
-        share = teacher.TEACHER_SHARE * batch.close[:, None]
+        # A teacher that sees a thing from afar is no better than its student, unless it sees more pixels.
+        share = teacher.VIEWS_SHARE if self.views else teacher.TEACHER_SHARE * batch.close[:, None]
         wanted = tf.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
         wanted = (1 - share) * wanted + share * taught
         with tf.GradientTape() as tape:
@@ -264,6 +266,8 @@ class Trainer:
         bar = keras.utils.Progbar(steps, unit_name=name, interval=1.0 if sys.stdout.isatty() else 60.0)
         print(name, flush=True)
         for batch in batches:
+            if self.views:
+                batch = batch._replace(targets=self.views(batch.images))
             loss, right = self.step(batch)
             bar.add(1, [("loss", float(loss)), ("right", float(right))])
 

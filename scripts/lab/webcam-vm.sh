@@ -71,7 +71,7 @@ fill_share() {
       -pix_fmt yuyv422 -f rawvideo "/lab/$name.yuv"
   done <<< $'cat cat_on_chair_640x338.mp4 1.5 400:300:190:20\ndog dog_in_park_640x360.mp4 5 400:300:180:10'
   in_chroot --bind "$share:/lab" "$root" ffmpeg -v error -y -f rawvideo -pix_fmt yuyv422 -s 640x480 \
-    -i /lab/cat.yuv -frames:v 1 /lab/cat.jpg
+    -i /lab/cat.yuv -frames:v 1 -pix_fmt yuvj420p /lab/cat.jpg
   [[ -z $plugin ]] || cp "$plugin" "$share/plugin/$CATDOG_PLUGIN"
   [[ -z $runtime ]] || cp "$runtime" "$share/gst-catdog/$CATDOG_RUNTIME"
   if [[ -n $model ]]; then

@@ -224,7 +224,11 @@ fn libcamera(id: Option<&str>, mode: Mode) -> Result<Source, Failure> {
     let mode = Mode { size: mode.size.or(Some((640, 480))), ..mode };
     let caps = format!("video/x-raw{}", mode_text(mode).unwrap_or_default());
     let name = id.map_or_else(|| "the libcamera camera".to_owned(), |id| format!("libcamera {id}"));
-    Ok(Source { launch: camera.link(Launch::caps(&caps)), name, is_live: true })
+    // The source announces no time that a frame may wait, and a sink takes up to 20 ms for one. More
+    // frames in the queue would be missed by the camera, which has four buffers.
+    let queue = Launch::element("queue").set("max-size-buffers", 2);
+    let launch = camera.link(Launch::caps(&caps)).link(queue);
+    Ok(Source { launch, name, is_live: true })
 }
 
 fn pipewire(name: &str, mode: Mode) -> Result<Source, Failure> {

@@ -25,6 +25,9 @@ const NO_CAMERAS: [&str; 9] = [
 /// Drivers of receivers whose pictures only libcamera can develop.
 const RAW_RECEIVERS: [&str; 3] = ["unicam", "rp1-cfe", "rkisp1"];
 
+/// The type of the devices of libcamera. Their name is what libcamera calls the camera.
+const LIBCAMERA_DEVICE: &str = "GstLibcameraDevice";
+
 /// The interface of a camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,8 +105,14 @@ impl Camera {
     /// Returns the camera that a device of the monitor is; `None` if its interface is unknown.
     pub fn of(device: &gst::Device) -> Option<Self> {
         let properties = device.properties().unwrap_or_else(|| gst::Structure::new_empty("none"));
-        let mut camera = Self::from_properties(&properties)?;
+        // The devices of libcamera 0.4 have no properties.
+        let is_libcamera = device.type_().name() == LIBCAMERA_DEVICE;
+        let unknown = || is_libcamera.then(|| Self { api: Api::Libcamera, ..Self::default() });
+        let mut camera = Self::from_properties(&properties).or_else(unknown)?;
         camera.name = device.display_name().into();
+        if camera.api == Api::Libcamera {
+            camera.id.get_or_insert_with(|| camera.name.clone());
+        }
         camera.modes = device.caps().map(|caps| modes(&caps)).unwrap_or_default();
         if camera.unusable.is_none() && camera.api == Api::V4l2 && camera.modes.is_empty() {
             camera.unusable = Some("it has no format for video".into());
