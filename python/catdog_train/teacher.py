@@ -30,8 +30,8 @@ GROUP_EMPHASIS = 20.0
 # The share of the teacher's probabilities in the target, and the weight of the difference of features in the loss.
 # The probabilities are not softened: a temperature of 2 calibrates worse on sources that were left out.
 TEACHER_SHARE = 0.5
-# The same share if the teacher sees what the student sees. A teacher that is consistent makes small students much better
-# (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
+# The same share if the teacher sees what the student sees. A teacher that is consistent makes small students much
+# better (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
 VIEWS_SHARE = 0.8
 FEATURE_WEIGHT = 1.0
 FILE = "teacher.keras"

@@ -1,0 +1,408 @@
+"""Writes the report: the answer to each question, the numbers, and the plots."""
+
+import json
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from study import graph, plots
+from study.accuracy import Accuracy
+from study.counters import COUNTERS
+from study.fit import Estimate, Fit, fit
+from study.machine import PI_5, Cache
+from study.plan import ENGINES, MODELS, Variant
+from study.working_set import WorkingSet
+
+# A line whose medians are further off than this is called uncertain.
+MAX_RESIDUAL = 0.1
+# A model whose weights fit into a cache is read from memory once; one that does not is read again for every picture.
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Results(NamedTuple):
+    """Everything that was measured."""
+
+    settings: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]]
+    simulated: Sequence[Mapping[str, Any]]
+    # Bytes of each version; `trained` is the Keras file with the state of the optimizer.
+    sizes: Mapping[str, int]
+    # What prepare.json says; empty without Keras.
+    facts: Mapping[str, Any]
+    working_sets: Mapping[str, WorkingSet]
+    graphs: Mapping[str, graph.Graph]
+    right: Mapping[str, Accuracy]
+    missing: Sequence[str]
+
+
+Fits = dict[Variant, dict[str, Fit]]
+
+
+def write(out: pathlib.Path, results: Results) -> None:
+    """Writes report.md, the plots and results.json."""
+    fits = all_fits(results.records)
+    stored = {
+        "settings": results.settings,
+        "sizes": results.sizes,
+        "fits": [
+            {**variant._asdict(), "quantity": name, **as_json(one)}
+            for variant, found in fits.items()
+            for name, one in found.items()
+        ],
+        "simulated": list(results.simulated),
+        "accuracy": {name: found._asdict() for name, found in results.right.items()},
+        "twin": results.facts,
+        "missing": list(results.missing),
+    }
+    (out / "results.json").write_text(json.dumps(stored, indent=2, allow_nan=False) + "\n")
+    drawn = plots.draw(out, results.records, fits, results.working_sets, results.sizes, caches(results.settings))
+    (out / "report.md").write_text(text(results, fits, drawn))
+
+
+def as_json(found: Fit) -> dict[str, Any]:
+    """Returns a fit for JSON, which has no infinite numbers."""
+
+    def finite(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    parts = {name: [finite(x) for x in getattr(found, name)] for name in ("start", "per_image", "break_even")}
+    return parts | {"residual": found.residual}
+
+
+def caches(settings: Mapping[str, Any]) -> list[Cache]:
+    """Returns the caches of the machine that was measured."""
+    return [Cache(**cache) for cache in settings["machine"]["caches"]]
+
+
+def all_fits(records: Sequence[Mapping[str, Any]]) -> Fits:
+    """Returns the fit of each quantity of each variant."""
+    grouped: dict[Variant, dict[str, dict[int, list[float]]]] = {}
+    quantities = ["wall_s", "cpu_s", "page_faults", "peak_bytes", *(counter.name for counter in COUNTERS)]
+    for record in records:
+        variant = Variant(record["engine"], record["model"], record["threads"])
+        for name in quantities:
+            if name in record:
+                counts = grouped.setdefault(variant, {}).setdefault(name, {})
+                counts.setdefault(record["count"], []).append(record[name])
+    return {
+        variant: {name: fit(runs) for name, runs in found.items() if len(runs) > 1}
+        for variant, found in sorted(grouped.items(), key=lambda item: order(item[0]))
+    }
+
+
+def order(variant: Variant) -> tuple[int, int, int]:
+    """The order of the tables."""
+    return variant.threads, list(ENGINES).index(variant.engine), list(MODELS).index(variant.model)
+
+
+def name_of(variant: Variant) -> str:
+    """What a reader calls a variant."""
+    model = "" if variant.model == "keras" else f", {MODELS[variant.model].removeprefix('LiteRT, ')}"
+    return f"{ENGINES[variant.engine]}{model}, {variant.threads} thread{'s' if variant.threads > 1 else ''}"
+
+
+def number(value: float) -> str:
+    """Returns a number with three digits, and large ones with a unit."""
+    if not math.isfinite(value):
+        return "never"
+    for limit, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if abs(value) >= limit:
+            factor = 1e3 if unit == " k" else limit
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def with_interval(estimate: Estimate, factor: float = 1) -> str:
+    """Returns a number with its interval."""
+    value, low, high = (number(part * factor) for part in estimate)
+    return f"{value} ({low} to {high})"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the lines of a Markdown table."""
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def text(results: Results, fits: Fits, drawn: Sequence[str]) -> str:
+    """Returns the report."""
+    settings, host = results.settings, results.settings["machine"]
+    one = {variant: found for variant, found in fits.items() if variant.threads == 1}
+    lines = [
+        f"# Keras and LiteRT on {host['processor']}",
+        "",
+        f"{settings['date']}, {host['cores']} cores, Linux {host['kernel']}, model `{settings['model']}`. "
+        f"{len(results.records)} processes in random order, {settings['repetitions']} for each engine and number of "
+        "pictures. Numbers in parentheses are 95 % intervals (bootstrap over the processes).",
+        "",
+        "A process that classifies N pictures costs *start + N x picture*. The start is the import of the libraries, "
+        "the loading of the model and the first call; every answer below is about one of the two, never about the sum.",
+        "",
+        *question_1(one),
+        *question_2(results),
+        *question_3(one),
+        *question_4(one, results),
+        *question_5(one, results),
+        *question_6(one, results),
+        "## All numbers",
+        "",
+        *table(
+            ["engine", "start, s", "picture, ms", "start in pictures", "CPU, ms a picture", "memory at start, MB"],
+            [
+                [
+                    name_of(variant),
+                    with_interval(found["wall_s"].start),
+                    with_interval(found["wall_s"].per_image, 1000),
+                    with_interval(found["wall_s"].break_even),
+                    with_interval(found["cpu_s"].per_image, 1000),
+                    with_interval(found["peak_bytes"].start, 1e-6),
+                ]
+                for variant, found in fits.items()
+            ],
+        ),
+        "",
+        *accuracy_lines(results),
+        *missing_lines(results, fits),
+    ]
+    if drawn:
+        lines += ["## Plots", "", *[f"![{name.removesuffix('.svg')}]({name})" for name in drawn], ""]
+    return "\n".join(lines)
+
+
+def fastest(fits: Fits, engine: str) -> tuple[Variant, dict[str, Fit]] | None:
+    """Returns the variant of an engine with the lowest time per picture."""
+    found = [(v, f) for v, f in fits.items() if v.engine.startswith(engine)]
+    return min(found, key=lambda item: item[1]["wall_s"].per_image.value, default=None)
+
+
+def question_1(one: Fits) -> list[str]:
+    """Overall: which is faster."""
+    lines = ["## 1. Overall", ""]
+    keras, litert, element = (fastest(one, engine) for engine in ("keras", "litert", "catdogfilter"))
+    if keras and litert:
+        slow, fast = keras[1]["wall_s"], litert[1]["wall_s"]
+        ratio = slow.per_image.value / fast.per_image.value
+        low, high = slow.per_image.low / fast.per_image.high, slow.per_image.high / fast.per_image.low
+        lines += [
+            f"**LiteRT needs {fast.per_image.value * 1000:.2g} ms for a picture and Keras "
+            f"{slow.per_image.value * 1000:.2g} ms: {ratio:.1f} times as long ({low:.1f} to {high:.1f}).** It starts "
+            f"in {fast.start.value:.2g} s instead of {slow.start.value:.2g} s. Both are the fastest of their kind here "
+            f"({name_of(litert[0])}; {name_of(keras[0])}).",
+            "",
+        ]
+    if element and litert:
+        lines += [
+            f"`catdogfilter` needs {element[1]['wall_s'].per_image.value * 1000:.2g} ms for a frame, conversion of the "
+            f"pixels included ({name_of(element[0])}), and starts in {element[1]['wall_s'].start.value:.2g} s.",
+            "",
+        ]
+    if not keras:
+        lines += ["Keras was not measured here, so that there is nothing to compare.", ""]
+    return [*lines, f"How sure: {sureness(one)} What would change it: another network, or a GPU.", ""]
+
+
+def sureness(one: Fits) -> str:
+    """Says how well the times are lines."""
+    worst = max((found["wall_s"].residual for found in one.values()), default=0)
+    if worst > MAX_RESIDUAL:
+        return f"the times are no exact lines; a median is up to {100 * worst:.0f} % off."
+    return f"no median is more than {100 * worst:.1f} % off its line."
+
+
+def question_2(results: Results) -> list[str]:
+    """Sizes, and where they come from."""
+    lines = ["## 2. Size of the model", ""]
+    contents = results.facts.get("contents", {})
+    rows = []
+    names = {"trained": "Keras, as a training leaves it", **{name: MODELS[name] for name in MODELS}}
+    for name in ("trained", "keras", "float32", "dynamic", "int8"):
+        if name not in results.sizes:
+            continue
+        size = results.sizes[name]
+        if name in results.graphs:
+            weights, optimizer = results.graphs[name].constant_bytes, 0
+        else:
+            part = contents.get(f"{name}.keras", {})
+            weights, optimizer = part.get("network", 0), part.get("optimizer", 0)
+        rest = size - weights - optimizer
+        rows.append([names[name], *(f"{value / 1e6:.2f}" for value in (size, weights, optimizer, rest))])
+    if contents:
+        trained, int8 = results.sizes["trained"], results.sizes["int8"]
+        optimizer = contents["trained.keras"]["optimizer"] / 1e6
+        lines += [
+            f"**A Keras file of {trained / 1e6:.1f} MB becomes {int8 / 1e6:.1f} MB: {trained / int8:.1f} times "
+            "smaller, and most of that is not LiteRT.** The Keras file of a training has three numbers per weight: "
+            f"the weight and the two moments of the optimizer Adam ({optimizer:.1f} MB), which only a further training "
+            f"needs. Without them it has {results.sizes['keras'] / 1e6:.1f} MB. The rest is the type of the weights: "
+            "4 bytes as float32, 1 byte as int8. Nothing is pruned: every version has all "
+            f"{results.facts['parameters'] / 1e6:.2f} million weights.",
+            "",
+        ]
+    lines += table(["version", "file, MB", "weights, MB", "optimizer, MB", "graph and rest, MB"], rows)
+    return [*lines, "", "How sure: counted, not measured. What would change it: pruning, or another optimizer.", ""]
+
+
+def question_3(one: Fits) -> list[str]:
+    """More or fewer pictures per run."""
+    lines = ["## 3. More or fewer pictures per run", ""]
+    keras, litert = fastest(one, "keras"), fastest(one, "litert")
+    if keras and litert:
+        slow, fast = keras[1]["wall_s"], litert[1]["wall_s"]
+
+        def share(n: int) -> float:
+            return (slow.start.value / n + slow.per_image.value) / (fast.start.value / n + fast.per_image.value)
+
+        lines += [
+            f"**With one picture per run, LiteRT is {share(1):.0f} times as fast, with 1,000 {share(1000):.1f} "
+            "times.** The engines do not change with N; the share of the start does. A picture costs *picture + start "
+            f"/ N*: the start of Keras is worth {number(slow.break_even.value)} pictures, that of LiteRT "
+            f"{number(fast.break_even.value)}. With ten times as many pictures, the start is less than a tenth.",
+            "",
+        ]
+    rows = []
+    for variant, found in one.items():
+        times = found["wall_s"]
+        each = [f"{(times.start.value / n + times.per_image.value) * 1000:.3g}" for n in (1, 10, 100, 1000)]
+        rows.append([name_of(variant), *each, number(times.break_even.value)])
+    lines += table(["ms a picture, at N =", "1", "10", "100", "1000", "start in pictures"], rows)
+    return [*lines, "", f"How sure: {sureness(one)} What would change it: a slower disk makes the start longer.", ""]
+
+
+def counted(one: Fits, results: Results, names: Sequence[str]) -> tuple[list[list[str]], str]:
+    """Returns rows with counters per picture, and how they were counted."""
+    rows = [
+        [name_of(variant), *(with_interval(found[name].per_image) if name in found else "" for name in names)]
+        for variant, found in one.items()
+        if any(name in found for name in names)
+    ]
+    if rows:
+        return rows, "counted by the processor (perf)"
+    rows = [
+        [
+            name_of(Variant(record["engine"], record["model"], record["threads"])),
+            *(number(record["per_image"][name]) if name in record["per_image"] else "" for name in names),
+        ]
+        for record in results.simulated
+    ]
+    return rows, "simulated (cachegrind with the caches of a Raspberry Pi 5)"
+
+
+def counter_lines(one: Fits, results: Results, names: Sequence[str]) -> list[str]:
+    """Returns a table of counters per picture, or why there is none."""
+    rows, source = counted(one, results, names)
+    filled = [index for index in range(1, len(names) + 1) if any(row[index] for row in rows)]
+    if not filled:
+        return [f"Not measured: {results.settings['no_perf'] or 'the processor has no such counter'}."]
+    head = [f"per picture, {source}", *(names[index - 1].replace("_", " ") for index in filled)]
+    return table(head, [[row[0], *(row[index] for index in filled)] for row in rows])
+
+
+def question_4(one: Fits, results: Results) -> list[str]:
+    """Stalls waiting for memory."""
+    return [
+        "## 4. Stalls that wait for memory",
+        "",
+        "No processor here tells the stalls of memory apart from others; a Cortex-A76 counts the cycles in which "
+        "nothing can be executed for whatever reason (`STALL_BACKEND`). Together with the lines that come from the "
+        "second-level cache and from memory, it is evidence and no proof.",
+        "",
+        *counter_lines(one, results, ["cycles", "stalled_cycles", "l2_misses", "llc_misses"]),
+        "",
+        "How sure: see above. What would change it: a processor that counts stalls by their cause (Intel: "
+        "`cycle_activity.stalls_mem_any`).",
+        "",
+    ]
+
+
+def question_5(one: Fits, results: Results) -> list[str]:
+    """Invalidations and write-backs of the second-level cache."""
+    return [
+        "## 5. Write-backs of the second-level cache",
+        "",
+        "The lab's report read `L2D_CACHE_INVAL` as the lines that are overwritten. That event counts lines that "
+        "another core or a cache operation makes invalid. Lines that leave because there is no room are "
+        "`L2D_CACHE_WB_VICTIM` if they were changed, and each line that comes is `L2D_CACHE_REFILL`.",
+        "",
+        *counter_lines(one, results, ["l2_misses", "l2_write_backs", "l2_invalidations"]),
+        "",
+        *cache_lines(results),
+        "How sure: the sizes are counted. What would change it: a larger second-level cache.",
+        "",
+    ]
+
+
+def cache_lines(results: Results) -> list[str]:
+    """Compares the bytes of the model with the caches of the machine and of a Raspberry Pi 5."""
+    lines = []
+    for title, found in (("this machine", caches(results.settings)), ("a Raspberry Pi 5", PI_5)):
+        data = [cache for cache in found if cache.kind != "Instruction"]
+        if not data:
+            continue
+        rows = []
+        for name, used in results.working_sets.items():
+            cells = []
+            for cache in data:
+                fits = "fit" if used.weights <= cache.bytes else "do not fit"
+                cells.append(f"weights {fits}; {used.fitting(cache.bytes)} of {len(used.operators)} operators fit")
+            rows.append([MODELS[name], f"{used.weights / 1e6:.2f}", *cells])
+        head = ["version", "weights, MB", *(cache_name(cache) for cache in data)]
+        lines += [f"Bytes that an inference touches, and the caches of {title}:", "", *table(head, rows), ""]
+    return [
+        *lines,
+        "The second-level cache of a Raspberry Pi 5 has 512 KB for each core. The 2 MB that the lab's report assumed "
+        "for one thread are the sum of four: a model of 2.4 MB does not fit.",
+        "",
+    ]
+
+
+def cache_name(cache: Cache) -> str:
+    """What a reader calls a cache."""
+    size = f"{cache.bytes // MIB} MB" if cache.bytes >= MIB else f"{cache.bytes // KIB} KB"
+    return f"level {cache.level}, {size}" + (f" for {cache.cores} cores" if cache.cores > 1 else " a core")
+
+
+def question_6(one: Fits, results: Results) -> list[str]:
+    """Loads and misses of the last-level cache."""
+    return [
+        "## 6. Loads and misses of the last-level cache",
+        "",
+        *counter_lines(one, results, ["instructions", "l1_misses", "llc_loads", "llc_misses", "llc_write_misses"]),
+        "",
+        "A picture needs its weights once, whatever the engine. What an engine adds to that are its own tables, "
+        "copies of the activations, and for Keras the interpreter of Python.",
+        "",
+        "How sure: a simulated last-level cache has the size of the real one, but no prefetcher and no other "
+        "programs. What would change it: counters of the processor (run this on a Raspberry Pi 5).",
+        "",
+    ]
+
+
+def accuracy_lines(results: Results) -> list[str]:
+    """What quantization costs in right answers."""
+    if not results.right:
+        return []
+    rows = [
+        [
+            MODELS[name],
+            f"{100 * found.right / found.photos:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})",
+            f"{100 * found.same:.1f} %",
+        ]
+        for name, found in results.right.items()
+    ]
+    photos = next(iter(results.right.values())).photos
+    lines = ["## Accuracy", "", f"{photos} labelled photos, stretched to the input of the model; Wilson intervals.", ""]
+    head = ["version", "right", f"same answer as {MODELS[next(iter(results.right))]}"]
+    return [*lines, *table(head, rows), ""]
+
+
+def missing_lines(results: Results, fits: Fits) -> list[str]:
+    """What is missing, and why."""
+    lines = [f"- {reason}" for reason in results.missing]
+    if results.settings["no_perf"]:
+        lines.append(f"- Counters of the processor: {results.settings['no_perf']}")
+    largest = max((max(counts) for counts in results.settings["counts"].values()), default=0)
+    for variant in fits:
+        counts = results.settings["counts"].get(variant.key, [])
+        if counts and max(counts) < largest:
+            lines.append(f"- {name_of(variant)}: at most {max(counts)} pictures per run, to keep the time")
+    return ["## What is missing", "", *lines, ""] if lines else []
