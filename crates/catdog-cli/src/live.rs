@@ -129,10 +129,10 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let result = session.run(&mut Printer::new(format));
     if let Some(record) = &arguments.record {
         let bytes = fs::metadata(record).map_or(0, |metadata| metadata.len());
-        if result.is_err() && bytes == 0 {
+        if bytes == 0 {
             // Nothing was recorded, and the file was made by this run.
             let _ = fs::remove_file(record);
-        } else if bytes > 0 {
+        } else {
             note(
                 arguments.quiet,
                 &format!("recorded {} ({:.1} MB)", record.display(), bytes as f64 / 1e6),

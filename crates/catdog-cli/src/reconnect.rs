@@ -196,7 +196,7 @@ impl Slot {
     }
 
     /// Returns whether the input has ever given a frame.
-    fn works(&self) -> bool {
+    pub fn works(&self) -> bool {
         self.has_worked || self.current.watch.has_frame()
     }
 
@@ -437,8 +437,6 @@ impl Connection {
         let bin = gst::parse::bin_from_description_full(&text, false, None, flags)
             .map_err(|error| format!("the pipeline cannot be made: {}", error.message()))?;
         let bin = bin.downcast::<gst::Bin>().map_err(|_| "the source is no bin")?;
-        // A source that connects must not take the pipeline out of PLAYING.
-        bin.set_property("async-handling", true);
         // GStreamer's own ghost pads would also take the sink pad of a decoder that waits for its
         // demuxer.
         let end = bin.find_unlinked_pad(gst::PadDirection::Src).ok_or("the source has no end")?;

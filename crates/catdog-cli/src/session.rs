@@ -69,6 +69,8 @@ pub struct Session<'a> {
     ends_at_source: bool,
     /// When the end of the stream was asked for.
     finishing: Option<Instant>,
+    /// When the pipeline was made.
+    made: Instant,
     name: &'a str,
 }
 
@@ -86,7 +88,7 @@ impl<'a> Session<'a> {
         rest: Launch,
         reconnects: bool,
     ) -> Result<Self, Failure> {
-        if !reconnects || !source.is_live || *input == Input::Test {
+        if !reconnects || !source.is_live || matches!(input, Input::Test | Input::File(_)) {
             return Self::new(&source.converted().link(rest), &source.name);
         }
         let mut session = Self::new(&reconnect::behind_entry(rest), &source.name)?;
@@ -117,6 +119,7 @@ impl<'a> Session<'a> {
             output_failed: false,
             ends_at_source: false,
             finishing: None,
+            made: Instant::now(),
             name,
         })
     }
@@ -177,6 +180,10 @@ impl<'a> Session<'a> {
                 }
             }
             if self.is_over() || watcher.is_done() {
+                // The end of a stream does not pass through a pipeline that waits for its first frame.
+                if self.awaits_first_frame() {
+                    break;
+                }
                 self.finish();
             }
             if self.finishing.is_some_and(|since| since.elapsed() > FINISH) {
@@ -229,9 +236,19 @@ impl<'a> Session<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let position = || self.pipeline.query_position::<gst::ClockTime>();
-        interrupt::is_requested()
-            || self.limit.is_some_and(|limit| position().is_some_and(|position| position >= limit))
+        let is_reached = |limit| {
+            if self.awaits_first_frame() {
+                return self.made.elapsed() >= Duration::from(limit);
+            }
+            let position = self.pipeline.query_position::<gst::ClockTime>();
+            position.is_some_and(|position| position >= limit)
+        };
+        interrupt::is_requested() || self.limit.is_some_and(is_reached)
+    }
+
+    /// Returns whether a camera or a stream has not given a frame yet.
+    fn awaits_first_frame(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| !slot.works())
     }
 
     /// Asks for the end of the stream, so that a recording is finished.

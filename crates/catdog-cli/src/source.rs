@@ -109,14 +109,17 @@ fn file(path: &Path) -> Result<Source, Failure> {
     let uri = file_uri(path).map_err(|error| format!("INPUT {}: {error}", path.display()))?;
     let decoder = decoder("uridecodebin").set("uri", uri);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let launch = if PHOTOS.contains(&extension.to_ascii_lowercase().as_str()) {
+    let is_photo = PHOTOS.contains(&extension.to_ascii_lowercase().as_str());
+    let launch = if is_photo {
+        // As a camera: it has no end.
         let still = Launch::element("imagefreeze")
+            .set("is-live", true)
             .link(Launch::caps(&format!("video/x-raw,framerate={RATE}/1")));
         decoder.link(Launch::element("videoconvert")).link(still)
     } else {
         decoder.link(upright()).link(Launch::element("queue"))
     };
-    Ok(Source { launch, name: path.display().to_string(), is_live: false })
+    Ok(Source { launch, name: path.display().to_string(), is_live: is_photo })
 }
 
 /// Returns the source and the decoder of a network stream.

@@ -176,8 +176,10 @@ fn own_folder() -> Option<PathBuf> {
     // SAFETY: dladdr succeeded, so `dli_fname` is a C string. It lives as long as the object is
     // loaded, which contains the code that runs here.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
-    let path = Path::new(OsStr::from_bytes(name.to_bytes())).canonicalize().ok()?;
-    path.parent().map(Path::to_owned)
+    let name = Path::new(OsStr::from_bytes(name.to_bytes()));
+    // The name of a program is the word with which it was started. One without a slash was found in PATH.
+    let path = if name.components().count() > 1 { name.canonicalize() } else { std::env::current_exe() };
+    path.ok()?.parent().map(Path::to_owned)
 }
 
 const _: () = {
