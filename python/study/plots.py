@@ -62,7 +62,7 @@ def draw_times(pyplot: Any, records: Sequence[Mapping[str, Any]], fits: Mapping[
         values = [1000 * (times.start.value / n + times.per_image.value) for n in line]
         axes.plot(line, values, label=label_of(variant), **style)
     axes.set(xscale="log", yscale="log", xlabel="pictures per run", ylabel="ms a picture, start included (1 thread)")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     axes.grid(True, which="major", alpha=0.3)
     return figure
 
@@ -76,11 +76,12 @@ def draw_working_sets(pyplot: Any, working_sets: Mapping[str, WorkingSet], cache
             heights = [getattr(operator, part) / 1024 for operator in used.operators]
             axes.bar(range(len(heights)), heights, bottom=below, color=color, label=part, width=0.9)
             below = [a + b for a, b in zip(below, heights)]
+        # The first level is a line at the bottom for every model.
         for found, style, owner in ((caches, "--", "here"), (PI_5, ":", "Pi 5")):
-            for cache in found:
-                if cache.kind != "Instruction" and cache.bytes / 1024 < 4 * max(below):
-                    axes.axhline(cache.bytes / 1024, linestyle=style, color="black", linewidth=0.8)
-                    axes.text(len(below), cache.bytes / 1024, f" L{cache.level} {owner}", fontsize=7, va="center")
+            for cache in (cache for cache in found if cache.level > 1 and cache.bytes / 1024 < 2 * max(below)):
+                axes.axhline(cache.bytes / 1024, linestyle=style, color="black", linewidth=0.8)
+                where = {"xy": (1.01, cache.bytes / 1024), "xycoords": ("axes fraction", "data")}
+                axes.annotate(f"L{cache.level} {owner}", fontsize=8, va="center", annotation_clip=False, **where)
         axes.set(title=f"{MODELS[name]}: {used.weights / 1e6:.2f} MB of weights", ylabel="KB")
     rows[-1, 0].set(xlabel="operators in the order in which they run")
     rows[0, 0].legend(fontsize=8)

@@ -80,7 +80,7 @@ const STATS: &str = "stats";
 pub struct CatdogFilter {
     #[property(name = "model-file", get, set, type = Option<PathBuf>, member = model_file,
         nick = "Model file", blurb = "Path of the .tflite image classifier (unset = built-in model: \
-        cat, dog, neither)", mutable_playing)]
+        cat, dog, neither; built-in:nano = the smaller and faster built-in model)", mutable_playing)]
     #[property(name = "labels-file", get, set, type = Option<PathBuf>, member = labels_file,
         nick = "Labels file", blurb = "Path of a labels file (unset = the model's metadata, else a \
         labels file next to the model, else its file name; see the guide)", mutable_playing)]

@@ -232,7 +232,7 @@ impl Settings {
             range: "0 (automatic) to 256",
         })?;
         Ok(Config {
-            model: file(&self.model_file).map_or(ModelSource::BuiltIn, ModelSource::File),
+            model: file(&self.model_file).map_or_else(ModelSource::default, ModelSource::named),
             labels: non_empty(&self.labels).map(str::to_owned),
             labels_file: file(&self.labels_file),
             // Other accelerators compile the model themselves.
@@ -384,7 +384,7 @@ mod tests {
     fn the_defaults_are_valid() {
         assert_eq!(with_model().config().unwrap().threads, 0);
         assert_eq!(Settings::default().runtime().unwrap().classifier.inference_interval, 1);
-        assert_eq!(Settings::default().config().unwrap().model, ModelSource::BuiltIn);
+        assert_eq!(Settings::default().config().unwrap().model, ModelSource::default());
     }
 
     #[test]

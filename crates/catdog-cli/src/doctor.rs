@@ -148,7 +148,7 @@ fn blocked_plugins() -> Option<Check> {
 
 /// Runs the built-in model once.
 fn model() -> Check {
-    let config = Reading::defaults().config(ModelSource::BuiltIn, 1);
+    let config = Reading::defaults().config(ModelSource::default(), 1);
     match Classifier::load(&config, RuntimeConfig::default()) {
         Ok(classifier) => {
             let milliseconds = classifier.description().inference_time.as_secs_f64() * 1e3;

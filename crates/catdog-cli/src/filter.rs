@@ -7,11 +7,12 @@ use crate::launch::Launch;
 /// The model, and how its result is used.
 #[derive(clap::Args)]
 pub struct Filter {
-    /// A .tflite file (default: the model that is part of catdog: cat, dog, neither)
+    /// A .tflite file, or `built-in:nano` for the faster one of the two models that are part of catdog
+    /// (default: the other one: cat, dog, neither)
     #[arg(long, value_name = "FILE", env = "CATDOG_MODEL")]
     pub model: Option<PathBuf>,
     /// Class names, separated by commas, or a file with one name per line
-    #[arg(long, value_name = "NAMES|FILE")]
+    #[arg(long, value_name = "NAMES|FILE", value_parser = labels)]
     pub labels: Option<String>,
     /// Minimum confidence to report a class; below it the label is unknown
     #[arg(long, value_name = "0..1", value_parser = crate::model_arguments::confidence)]
@@ -49,6 +50,16 @@ impl Filter {
         }
         filter
     }
+}
+
+/// Refuses the name of a file that is not there. Otherwise it would be taken for a label.
+fn labels(text: &str) -> Result<String, String> {
+    let path = Path::new(text);
+    let is_name_of_file = text.contains('/') || path.extension().is_some_and(|end| end == "txt");
+    if is_name_of_file && !text.contains(',') && !path.is_file() {
+        return Err("there is no such file".into());
+    }
+    Ok(text.to_owned())
 }
 
 fn property(text: &str) -> Result<(String, String), String> {

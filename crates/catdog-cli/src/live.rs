@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::Failure;
 use crate::cameras;
 use crate::container::{Container, Encoding};
+use crate::disk;
 use crate::display;
 use crate::exit::Ending;
 use crate::filter::Filter;
@@ -218,6 +219,6 @@ fn prepare_recording(record: &Path, input: &Input) -> Result<(), Failure> {
     {
         return Err(failed("it is the input; use another name").into());
     }
-    File::create(record).map_err(|error| failed(&error.to_string()))?;
+    File::create(record).map_err(|error| failed(&disk::write_failure(record, &error)))?;
     Ok(())
 }

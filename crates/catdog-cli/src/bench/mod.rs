@@ -56,7 +56,7 @@ const COMPARISON: u32 = 10;
   catdog bench --json > machine.json
   CATDOG_PYTHON=venv/bin/python catdog bench")]
 pub struct Arguments {
-    /// A .tflite file, or `built-in` for the model that is part of catdog
+    /// A .tflite file, or `built-in` or `built-in:nano` for those that are part of catdog
     #[arg(value_name = "MODEL", default_value = "built-in", env = "CATDOG_MODEL")]
     pub model: PathBuf,
     /// About how long the whole measurement takes; a slow model takes longer
@@ -128,9 +128,8 @@ fn measure(arguments: &Arguments) -> Result<Report, Failure> {
     let mut frames = Vec::new();
     for (width, height) in SIZES {
         let time = share(PIPELINES) / SIZES.len() as u32;
-        let model = source.file();
         let properties = arguments.reading.properties();
-        let rate = pipeline::frame_rate(model, &properties, (width, height), time)?;
+        let rate = pipeline::frame_rate(&arguments.model, &properties, (width, height), time)?;
         let pipeline::Rate { threads, per_second } = rate;
         let format = pipeline::FORMAT.name;
         frames.push(FrameRate { width, height, format, threads, per_second });

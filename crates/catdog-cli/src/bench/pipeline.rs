@@ -42,7 +42,7 @@ pub struct Rate {
 ///
 /// The message of the element if it cannot use the model, or of GStreamer if the pipeline fails.
 pub fn frame_rate(
-    model: Option<&Path>,
+    model: &Path,
     properties: &[(&'static str, String)],
     size: (usize, usize),
     time: Duration,
@@ -65,7 +65,7 @@ pub fn frame_rate(
 }
 
 fn pipeline(
-    model: Option<&Path>,
+    model: &Path,
     properties: &[(&'static str, String)],
     (width, height): (usize, usize),
 ) -> Result<gst::Pipeline, Failure> {
@@ -74,10 +74,8 @@ fn pipeline(
     let mut filter = Launch::element(catdogfilter::FACTORY_NAME)
         .set("name", "filter")
         .set("mode", "sync")
-        .set("second-look", false);
-    if let Some(model) = model {
-        filter = filter.set("model-file", model.display());
-    }
+        .set("second-look", false)
+        .set("model-file", model.display());
     for (name, value) in properties {
         filter = filter.set(name, value);
     }

@@ -47,7 +47,7 @@ fn class_folders(folder: &Path) -> Vec<String> {
 pub fn classes_of_model(filter: &CatdogFilter) -> Vec<String> {
     let model = filter.property::<Option<std::path::PathBuf>>("model-file");
     let mut config: Config =
-        Reading::defaults().config(model.map_or(ModelSource::BuiltIn, ModelSource::named), 0);
+        Reading::defaults().config(model.map_or_else(ModelSource::default, ModelSource::named), 0);
     config.labels = filter.property("labels");
     config.labels_file = filter.property("labels-file");
     config.model_options.output = filter.property("output");

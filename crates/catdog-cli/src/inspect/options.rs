@@ -11,7 +11,7 @@ use crate::model_arguments::Reading;
 /// Describes a model file, and how catdog interprets it
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A .tflite file, or `built-in` for the model that is part of catdog
+    /// A .tflite file, or `built-in` or `built-in:nano` for those that are part of catdog
     pub model: OsString,
     #[command(flatten)]
     pub reading: Reading,

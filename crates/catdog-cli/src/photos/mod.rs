@@ -30,7 +30,7 @@ use crate::Failure;
 use crate::exit::Ending;
 use crate::model_arguments::{Reading, confidence};
 use crate::output::{Sink, note, path_text, printable};
-use crate::{interrupt, picture};
+use crate::{disk, interrupt, picture};
 use find::Found;
 use row::{Format, Row, size_and_time};
 use sort::Sorter;
@@ -59,7 +59,7 @@ pub struct Arguments {
     /// A file with more of them, one path per line; - is stdin
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<PathBuf>,
-    /// A .tflite file, or `built-in` for the model that is part of catdog
+    /// A .tflite file, or `built-in` or `built-in:nano` for those that are part of catdog
     #[arg(long, value_name = "MODEL", default_value = "built-in", env = "CATDOG_MODEL")]
     pub model: PathBuf,
     /// Minimum confidence to report a class; below it the label is unknown
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     let first = load(arguments)?;
     let mut writer = Writer::new(arguments)?;
     let photos = writer.without_finished(found.photos, &first.description().model);
-    if photos.is_empty() && found.unreadable.is_empty() {
+    if photos.is_empty() && found.unreadable.is_empty() && writer.finished.is_empty() {
         note(arguments.quiet, "no photos to classify: expected .jpg, .jpeg, .png or .webp files");
     }
 
@@ -343,7 +343,7 @@ fn continued(path: &Path, format: Format) -> Result<(File, Vec<Row>), Failure> {
         io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
         Ok(file)
     };
-    let file = open().map_err(|error| failed(error.to_string()))?;
+    let file = open().map_err(|error| failed(disk::write_failure(path, &error)))?;
     Ok((file, rows))
 }
 
@@ -362,17 +362,15 @@ fn progress_bar(photos: usize, quiet: bool) -> ProgressBar {
 
 /// Prints the summary and the photos that could not be read to stderr.
 fn report(arguments: &Arguments, writer: &Writer, unreadable: &[String], interrupted: bool) {
-    let counts: Vec<_> = writer
-        .counts
-        .iter()
-        .map(|(label, count)| format!("{count} {}", printable(label)))
-        .collect();
-    let skipped = match writer.finished.len() {
+    let counts = writer.counts.iter().map(|(label, count)| format!("{count} {}", printable(label)));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let there = match writer.finished.len() {
         0 => String::new(),
-        count => format!("; {count} were there already"),
+        count => format!("{count} were there already"),
     };
-    if !counts.is_empty() || !skipped.is_empty() {
-        note(arguments.quiet, &format!("photos: {}{skipped}", counts.join(", ")));
+    let parts: Vec<_> = [counts, there].into_iter().filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() {
+        note(arguments.quiet, &format!("photos: {}", parts.join("; ")));
     }
     if interrupted {
         let hint = if arguments.results.is_some() { "; the same command continues" } else { "" };

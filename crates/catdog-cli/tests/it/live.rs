@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::scripts::install;
 use crate::{command_in, demo, own_text, run_in};
 
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -166,11 +167,16 @@ fn what_cannot_be_used_is_one_line_and_leaves_no_recording() {
         (&["/dev/none"], "there is no such device", 1),
         (&["ftp://host/a"], "unknown kind of address ftp://", 1),
         (&["test", "--record", "out.avi"], "use a name that ends in .mp4, .mkv or .webm", 1),
-        (&["test", "--record", "none/out.mp4"], "--record none/out.mp4: No such file", 1),
+        (
+            &["test", "--record", "none/out.mp4"],
+            "--record none/out.mp4: there is no folder none; make it with mkdir -p none",
+            1,
+        ),
         (&["test", "--set", "foo=1"], "no property \"foo\" in element \"catdogfilter\"", 1),
         (&["test", "--set", "hold=x"], "could not set property \"hold\"", 1),
         (&["test", "--region", "2,2,2,2"], "is not a rectangle inside the frame", 1),
         (&["text.mp4", "--size", "640x480"], "choose the mode of a camera", 1),
+        (&["test", "--labels", "none.txt"], "there is no such file", 2),
         (&["test", "--threshold", "7"], "write a number from 0 to 1", 2),
         (&["test", "--size", "big"], "write width and height in pixels", 2),
         (&["test", "--seconds", "0"], "write a number above 0", 2),
@@ -205,4 +211,59 @@ fn a_closed_pipe_ends_the_command_without_a_message() {
     let (_, stdout, stderr) = own_text(output);
     assert!(stdout.ends_with(" %\n0\n"), "{stdout}{stderr}");
     assert_eq!(stderr, "");
+}
+
+#[test]
+fn a_stream_without_a_frame_costs_nothing_and_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("udp://127.0.0.1:{port}");
+    let start = Instant::now();
+    let (code, stdout, stderr) = run(folder.path(), &[&address, "--no-window", "--seconds", "2"]);
+    assert_eq!((code, &*stdout), (Some(0), ""), "{stderr}");
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(2) && took < Duration::from_secs(8), "{took:?}");
+
+    let recording = folder.path().join("nothing.mp4");
+    let mut child = command_in(folder.path())
+        .args(["live", &address, "--no-window", "--record"])
+        .arg(&recording)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let busy = cpu_time(child.id());
+    let start = Instant::now();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(busy < Duration::from_millis(1500), "{busy:?} of 3 s");
+    assert!(!recording.exists());
+}
+
+/// Returns the CPU time of a process.
+fn cpu_time(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // utime and stime are fields 14 and 15, in hundredths of a second (proc_pid_stat(5)).
+    let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
+    Duration::from_millis(10 * (ticks(14) + ticks(15)))
+}
+
+#[test]
+fn a_program_that_was_found_in_path_finds_the_runtime_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [bin, library] = ["bin", "lib/gst-catdog"].map(|name| folder.path().join(name));
+    fs::create_dir_all(&library).unwrap();
+    install(&bin.join("catdog"));
+    let runtime = catdog_core::testing::runtime();
+    std::os::unix::fs::symlink(runtime, library.join("libLiteRt.so")).unwrap();
+    let path = std::env::join_paths([&*bin, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "catdog test --no-window --seconds 0.5"])
+        .env("PATH", path)
+        .env_remove("CATDOG_LITERT_LIBRARY")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

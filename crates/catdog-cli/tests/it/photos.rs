@@ -200,7 +200,11 @@ fn wrong_usage_is_one_message() {
         (&[], "required", 2),
         (&["in", "--jobs", "0"], "0 is not in 1..=256", 2),
         (&["in", "--results", "out.txt"], "use a name that ends in .csv or .jsonl", 1),
-        (&["in", "--results", "none/out.csv"], "--results none/out.csv: No such file", 1),
+        (
+            &["in", "--results", "none/out.csv"],
+            "--results none/out.csv: there is no folder none; make it with mkdir -p none",
+            1,
+        ),
         (&["--files-from", "none"], "list 'none' cannot be read", 1),
         (&["in", "--sort-into", "in/1.png"], "cannot be put into", 1),
     ] {

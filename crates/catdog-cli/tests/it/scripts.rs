@@ -76,7 +76,7 @@ fn a_relative_folder_is_not_searched_in_path() {
 }
 
 /// Makes a link-free copy of the program at `path`, as an installation has it.
-fn install(path: &Path) {
+pub fn install(path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let built = cargo_bin!("catdog");
     if fs::hard_link(built, path).is_err() {

@@ -5,4 +5,4 @@ pub mod modelinfo_file;
 mod source;
 pub mod tflite;
 
-pub use source::ModelSource;
+pub use source::{BuiltIn, ModelSource};

@@ -178,7 +178,8 @@ fn own_folder() -> Option<PathBuf> {
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
     let name = Path::new(OsStr::from_bytes(name.to_bytes()));
     // The name of a program is the word with which it was started. One without a slash was found in PATH.
-    let path = if name.components().count() > 1 { name.canonicalize() } else { std::env::current_exe() };
+    let path =
+        if name.components().count() > 1 { name.canonicalize() } else { std::env::current_exe() };
     path.ok()?.parent().map(Path::to_owned)
 }
 
