@@ -7,6 +7,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
@@ -101,11 +102,47 @@ class TfliteTeachers(unittest.TestCase):
             wanted = tf.nn.softmax(model(batch)).numpy()
             self.assertGreater(np.ptp(wanted), 0.4)
             np.testing.assert_allclose(run(tf.constant(batch)), wanted, atol=0.15)
+            # Augmented images of another size are resized; without the option, no teacher sees them.
+            options = argparse.Namespace(teacher=str(file), teach_views=True)
+            views = teacher.of_views(options, 3)
+            assert views is not None
+            np.testing.assert_allclose(views(tf.constant(batch[:, :24, :24])), wanted, atol=0.15)
+            options.teach_views = False
+            self.assertIsNone(teacher.of_views(options, 3))
             with self.assertRaisesRegex(InputError, "has 3 classes, expected 2"):
                 teacher.check(str(file), 2)
             file.write_bytes(b"text")
             with self.assertRaisesRegex(InputError, "teacher.tflite cannot be read"):
                 teacher.check(str(file), 3)
+
+
+class Views(unittest.TestCase):
+    """Teachers that see the augmented images."""
+
+    def trained(self, views: Any) -> np.ndarray:
+        """Returns the classes that a small network names after a training on bright and dark images, whose labels are 1
+        for bright ones and 0 for dark ones."""
+        keras.utils.set_random_seed(6)
+        image = keras.Input((8, 8, 3))
+        features = keras.layers.GlobalAveragePooling2D()(image)
+        logits = keras.layers.Dense(2, name="logits")(keras.layers.Dropout(0.0, name="dropout")(features))
+        options = argparse.Namespace(average=0.5, blend=1.0, label_smoothing=0.0)
+        trainer = training.Trainer(keras.Model(image, logits), 0.1, options, np.ones(2, np.float32), None, None, views)
+        brightness = np.array([-0.8, 0.8] * 8, np.float32)
+        images = tf.constant(brightness[:, None, None, None] * np.ones((1, 8, 8, 3), np.float32))
+        labels = tf.constant(brightness > 0, tf.int32)
+        ones = tf.ones(16)
+        batch = augment.Batch(images, images, ones, ones, tf.one_hot(labels, 2), labels, tf.zeros((16, 4, 4)))
+        trainer.epoch([batch] * 40, "views", 40)
+        return np.asarray(trainer.model(images)).argmax(1)
+
+    def test_a_network_learns_what_its_teacher_sees(self) -> None:
+        labels = [0, 1] * 8
+        self.assertEqual(self.trained(None).tolist(), labels)
+        # This teacher calls dark what is labelled bright, and counts more than the labels.
+        classes = np.eye(2, dtype=np.float32)
+        dark = self.trained(lambda images: classes[(images.numpy().mean((1, 2, 3)) < 0).astype(int)])
+        self.assertEqual(dark.tolist(), [1 - label for label in labels])
 
 
 class Places(unittest.TestCase):

@@ -26,10 +26,14 @@ use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
 use gst::prelude::*;
 
+/// Where libcamera is installed, it writes to stderr whenever cameras are searched.
+const LIBCAMERA_LOG: (&str, &str) = ("LIBCAMERA_LOG_LEVELS", "*:FATAL");
+
 /// Returns the command `catdog`, in an environment without a LiteRT runtime.
 fn catdog() -> Command {
     let mut command = cargo_bin_cmd!("catdog");
     command.env("CATDOG_LITERT_LIBRARY", "/nowhere/libLiteRt.so").env("NO_COLOR", "1");
+    command.env(LIBCAMERA_LOG.0, LIBCAMERA_LOG.1);
     command
 }
 
@@ -37,7 +41,7 @@ fn catdog() -> Command {
 fn catdog_with_runtime(cache: &std::path::Path) -> Command {
     let mut command = cargo_bin_cmd!("catdog");
     command.env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime());
-    command.env("XDG_CACHE_HOME", cache);
+    command.env("XDG_CACHE_HOME", cache).env(LIBCAMERA_LOG.0, LIBCAMERA_LOG.1);
     command
 }
 
@@ -57,6 +61,7 @@ fn demo() -> PathBuf {
 fn command_in(folder: &Path) -> process::Command {
     let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("catdog"));
     command
+        .env(LIBCAMERA_LOG.0, LIBCAMERA_LOG.1)
         .current_dir(folder)
         .env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime())
         .env("XDG_CACHE_HOME", folder.join(".cache"))
