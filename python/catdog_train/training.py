@@ -28,8 +28,8 @@ CALIBRATION_IMAGES = 400
 MIN_EPOCH_IMAGES = 1500
 # The number of images that say which channels are kept when the network is narrowed.
 NARROWING_IMAGES = 160
-# The steps that bring back what the network lost when it was narrowed.
-REPAIR_STEPS = 800
+# The steps that bring back what the network lost when it was narrowed, and the most passes over the images for that.
+REPAIR_STEPS, REPAIR_PASSES = 800, 20
 # The number of images that the last layer is initialized with, at least.
 INITIAL_IMAGES = 6000
 # The weight of what the places say, relative to what the image says. A place shows a thing if it covers the share
@@ -138,8 +138,8 @@ def narrowed(options: argparse.Namespace, task: Task, base: Any) -> Any:
     images = np.concatenate([images.numpy() for images, _ in batches])[:NARROWING_IMAGES]
     print(f"narrowing the network to {early:g} and {late:g} of its hidden channels", flush=True)
     narrow = mobilenet.narrowed(base, images, early, late)
-    crops = itertools.islice(batches_for_ever(options, task), REPAIR_STEPS)
-    mobilenet.repair(narrow, base, crops, REPAIR_STEPS)
+    steps = min(REPAIR_STEPS, math.ceil(REPAIR_PASSES * len(task.images) / options.batch))
+    mobilenet.repair(narrow, base, itertools.islice(batches_for_ever(options, task), steps), steps)
     return narrow
 
 
