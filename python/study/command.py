@@ -109,19 +109,17 @@ def measure(options: argparse.Namespace, out: pathlib.Path, setup: runs.Setup, m
     cores = len(os.sched_getaffinity(0))
     threads = [1] if options.quick or cores == 1 else [1, cores]
     engines = [engine for engine in plan.ENGINES if setup.keras_python or not engine.startswith("keras")]
-    events, missing = ({}, "--no-counters") if options.no_counters else counters.perf_events()
-    groups = counters.groups(events)
     found = plan.variants(models, engines, threads)
     file = out / SETTINGS
     if file.exists():
         stored = json.loads(file.read_text())
     else:
+        events, missing = ({}, "--no-counters") if options.no_counters else counters.perf_events()
         say("looking how long everything takes")
         counts = plan.QUICK_COUNTS if options.quick else plan.COUNTS
         repetitions = plan.QUICK_REPETITIONS if options.quick else plan.REPETITIONS
-        chosen, seconds = plan.counts_within(
-            costs_of(setup, found), counts, repetitions * max(1, len(groups)), options.minutes * 60
-        )
+        processes = repetitions * max(1, len(counters.groups(events)))
+        chosen, seconds = plan.counts_within(costs_of(setup, found), counts, processes, options.minutes * 60)
         stored = {
             "model": pathlib.Path(options.model).name,
             "machine": machine.describe(),
@@ -134,6 +132,8 @@ def measure(options: argparse.Namespace, out: pathlib.Path, setup: runs.Setup, m
             "seed": options.seed,
         }
         file.write_text(json.dumps(stored, indent=2) + "\n")
+    # A study that goes on counts what it has counted before.
+    events, groups = stored["events"], counters.groups(stored["events"])
     counts_of = {variant: stored["counts"][variant.key] for variant in found if variant.key in stored["counts"]}
     steps = plan.steps(counts_of, stored["repetitions"], len(groups), stored["seed"])
     records = runs.read_records(out / RUNS)
@@ -225,15 +225,15 @@ def main() -> int:
         sizes = {name: (work / f"{name}.{'keras' if name == 'keras' else 'tflite'}").stat().st_size for name in models}
         if (work / "trained.keras").exists():
             sizes["trained"] = (work / "trained.keras").stat().st_size
-        files = {name: work / f"{name}.tflite" for name in models if name != "keras"}
+        graphs = {name: graph.read(work / f"{name}.tflite") for name in models if name != "keras"}
         results = report.Results(
             settings,
             runs.read_records(out / RUNS),
             runs.read_records(out / "simulated.jsonl"),
             sizes,
             facts,
-            {name: working_set.working_set(file) for name, file in files.items()},
-            {name: graph.read(file) for name, file in files.items()},
+            {name: working_set.working_set(found) for name, found in graphs.items()},
+            graphs,
             right,
             missing + reasons,
         )

@@ -34,6 +34,10 @@ class Fit(NamedTuple):
     # The largest distance of a median from the line, as a share of the median. Large if the costs are no line.
     residual: float
 
+    def each(self, pictures: int) -> float:
+        """Returns what one of `pictures` costs in a process, with its part of the start."""
+        return self.start.value / pictures + self.per_image.value
+
 
 def line(counts: np.ndarray, medians: np.ndarray) -> tuple[float, float]:
     """Returns start and cost per image of the line through the medians, whose squared distances relative to the medians

@@ -58,8 +58,7 @@ def draw_times(pyplot: Any, records: Sequence[Mapping[str, Any]], fits: Mapping[
         each = [1000 * r["wall_s"] / r["count"] for r in own]
         axes.plot(counts, each, linestyle="", alpha=0.4, markersize=4, **style)
         line = sorted(set(counts))
-        times = found["wall_s"]
-        values = [1000 * (times.start.value / n + times.per_image.value) for n in line]
+        values = [1000 * found["wall_s"].each(n) for n in line]
         axes.plot(line, values, label=label_of(variant), **style)
     axes.set(xscale="log", yscale="log", xlabel="pictures per run", ylabel="ms a picture, start included (1 thread)")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)

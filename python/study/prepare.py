@@ -52,7 +52,8 @@ def prepare(file: pathlib.Path, pictures: np.ndarray, out: pathlib.Path) -> dict
     answers = {"keras": network.predict(inputs, verbose=0, batch_size=8), "original": run(file, model, pictures)}
 
     network.save(out / "keras.keras")
-    # The state of Adam: two more numbers per weight. A step with zero gradients creates it and changes nothing.
+    # The state of Adam: two more numbers per weight. A step with the learning rate 0 creates it and
+    # changes no weight.
     network.compile(keras.optimizers.Adam(0.0), "categorical_crossentropy")
     network.train_on_batch(inputs[:2], answers["keras"][:2])
     network.save(out / "trained.keras")

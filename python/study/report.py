@@ -106,10 +106,9 @@ def number(value: float) -> str:
     """Returns a number with three digits, and large ones with a unit."""
     if not math.isfinite(value):
         return "never"
-    for limit, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e4, " k")):
+    for limit, factor, unit in ((1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= limit:
-            factor = 1e3 if unit == " k" else limit
-            return f"{value / factor:.3g}{unit}"
+            return f"{value / factor:.3g} {unit}"
     return f"{value:.3g}"
 
 
@@ -249,11 +248,9 @@ def question_3(one: Fits) -> list[str]:
     if keras and litert:
         slow, fast = keras[1]["wall_s"], litert[1]["wall_s"]
 
-        def share(n: int) -> float:
-            return (slow.start.value / n + slow.per_image.value) / (fast.start.value / n + fast.per_image.value)
-
         lines += [
-            f"**With one picture per run, LiteRT is {share(1):.0f} times as fast, with 1,000 {share(1000):.1f} "
+            f"**With one picture per run, LiteRT is {slow.each(1) / fast.each(1):.0f} times as fast, with "
+            f"1,000 {slow.each(1000) / fast.each(1000):.1f} "
             "times.** The engines do not change with N; the share of the start does. A picture costs *picture + start "
             f"/ N*: the start of Keras is worth {number(slow.break_even.value)} pictures, that of LiteRT "
             f"{number(fast.break_even.value)}. With ten times as many pictures, the start is less than a tenth.",
@@ -262,7 +259,7 @@ def question_3(one: Fits) -> list[str]:
     rows = []
     for variant, found in one.items():
         times = found["wall_s"]
-        each = [f"{(times.start.value / n + times.per_image.value) * 1000:.3g}" for n in (1, 10, 100, 1000)]
+        each = [f"{times.each(n) * 1000:.3g}" for n in (1, 10, 100, 1000)]
         rows.append([name_of(variant), *each, number(times.break_even.value)])
     lines += table(["ms a picture, at N =", "1", "10", "100", "1000", "start in pictures"], rows)
     return [*lines, "", f"How sure: {sureness(one)} What would change it: a slower disk makes the start longer.", ""]

@@ -1,6 +1,5 @@
 """Counts the bytes that each operator touches, to compare them with the sizes of caches."""
 
-import pathlib
 from typing import NamedTuple
 
 from study import graph
@@ -32,9 +31,8 @@ class WorkingSet(NamedTuple):
         return sum(operator.total <= size for operator in self.operators)
 
 
-def working_set(file: pathlib.Path) -> WorkingSet:
-    """Reads a .tflite file. Raises StudyError if it cannot be read."""
-    model = graph.read(file)
+def working_set(model: graph.Graph) -> WorkingSet:
+    """Returns the bytes of the operators of a graph."""
 
     def total(indices: list[int], constant: bool) -> int:
         found = {index for index in indices if index >= 0 and (model.tensors[index].data is not None) == constant}
