@@ -1,15 +1,14 @@
 """Counts how many labelled photos each version of the model gets right."""
 
-import math
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from catdog_evaluate import summary
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-# 95 % of a normal distribution are within this many standard deviations.
-Z = 1.96
 
 
 class Accuracy(NamedTuple):
@@ -23,22 +22,17 @@ class Accuracy(NamedTuple):
     same: float
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a share (Wilson, 1927)."""
-    share = right / total
-    center = share + Z * Z / (2 * total)
-    spread = Z * math.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
-    return (center - spread) / (1 + Z * Z / total), (center + spread) / (1 + Z * Z / total)
-
-
 def labelled_photos(folder: pathlib.Path, labels: list[str]) -> list[tuple[pathlib.Path, int]]:
-    """Returns the photos of the class folders and the index of their class: the folder cats is of the class cat."""
-    found = []
-    for index, label in enumerate(labels):
-        for name in (label, f"{label}s"):
-            photos = sorted((folder / name).glob("*")) if (folder / name).is_dir() else []
-            found += [(photo, index) for photo in photos if photo.suffix.lower() in SUFFIXES]
-    return found
+    """Returns the photos of the class folders and the index of their class, as models/evaluate matches them."""
+    folders = sorted(part for part in folder.iterdir() if part.is_dir()) if folder.is_dir() else []
+    matched = summary.match_folders([part.name for part in folders], labels)
+    return [
+        (photo, labels.index(label))
+        for part in folders
+        if (label := matched[part.name]) is not None
+        for photo in sorted(part.glob("*"))
+        if photo.suffix.lower() in SUFFIXES
+    ]
 
 
 def pixels(photo: pathlib.Path, width: int, height: int) -> np.ndarray:
@@ -71,8 +65,8 @@ def accuracies(
     first = np.array(next(iter(answers.values())))
     found = {}
     for name, given in answers.items():
-        right = int((np.array(given) == wanted).sum())
-        found[name] = Accuracy(
-            right, len(photos), *wilson(right, len(photos)), float((np.array(given) == first).mean())
-        )
+        share = summary.share((np.array(given) == wanted).tolist())
+        assert share is not None, "there are photos"
+        same = float((np.array(given) == first).mean())
+        found[name] = Accuracy(int(share["count"]), len(photos), share["low"], share["high"], same)
     return found
