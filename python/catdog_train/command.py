@@ -68,9 +68,10 @@ DATA_HELP = """folder with a folder or a zip file of images per class, or a proj
 IMAGENET_HELP = """the ImageNet classes, 0 to 999, that the class folders show, e.g. cats=281-285,dogs=151-268; the
     training keeps what the initial weights know about them"""
 TEACHER_HELP = """a .keras model or the classifier.tflite of another training, whose probabilities are learned in
-    addition to the labels; `none`: only the labels (the network with its initial weights)"""
-VIEWS_HELP = """the teacher sees each augmented image, as the network that is trained does, and counts more; for a
-    network that is much smaller than the teacher"""
+    addition to the labels (the network with its initial weights); may be repeated: the mean of all; `none`: only the
+    labels"""
+VIEWS_HELP = """the teacher sees each augmented image, as the network that is trained does, and this share of what is
+    learned is what it says, the rest the label (0: it sees the unchanged images)"""
 MASKS_HELP = """folder with masks, as train/cats/1.png for train/cats/1.jpg: white where the thing is; the things are
     pasted into images of the background class"""
 REPEAT_HELP = "data folders whose images of things, not those of the background, are shown several times in an epoch"
@@ -112,8 +113,8 @@ def parser() -> argparse.ArgumentParser:
     add("--background", default="neither", help="class folder whose images others are pasted onto (%(default)s)")
     add("--backbone", help="file of weights, imagenet (the weights of Keras, downloaded) or none")
     add("--imagenet", type=groups, default={}, metavar="FOLDER=FIRST-LAST,...", help=IMAGENET_HELP)
-    add("--teacher", metavar="FILE", help=TEACHER_HELP)
-    add("--teach-views", action="store_true", help=VIEWS_HELP)
+    add("--teacher", action="append", default=[], metavar="FILE", help=TEACHER_HELP)
+    add("--teach-views", type=share, default=0, metavar="SHARE", help=VIEWS_HELP)
     add("--hold-back", metavar="FILE", help="a list of images that are left out, as models/evaluate takes it")
     add("--masks", metavar="DIR", help=MASKS_HELP)
     add("--repeat", type=repeats, default={}, metavar="FOLDER=TIMES,...", help=REPEAT_HELP)
@@ -140,7 +141,9 @@ def parse_arguments() -> argparse.Namespace:
         command_line.error(f"--channels must be at most 1280, not {options.channels}")
     if min(options.width) < 1 and options.backbone and options.backbone.endswith((".pth", ".tflite")):
         command_line.error("--width must be 1,1 for a backbone of EfficientNet-Lite (.pth) and for a .tflite file")
-    if options.teach_views and options.teacher in (None, NO_TEACHER):
+    if len(options.teacher) > 1 and NO_TEACHER in options.teacher:
+        command_line.error("--teacher none goes with no other teacher")
+    if options.teach_views and options.teacher in ([], [NO_TEACHER]):
         command_line.error("--teach-views needs --teacher")
     if options.unsquash <= 0:
         command_line.error(f"--unsquash must be above 0, not {options.unsquash}")
@@ -270,7 +273,7 @@ def times_shown(file: dataset.ImageFile, repeat: dict[str, int], background: int
 def run() -> None:
     """Runs the whole training."""
     options = parse_arguments()
-    for file in (options.backbone, options.teacher, *options.merge):
+    for file in (options.backbone, *options.teacher, *options.merge):
         if file not in (None, "imagenet", NO_TEACHER) and not pathlib.Path(file).is_file():
             raise InputError(f"{file} cannot be read: there is no such file")
     out = pathlib.Path(options.out)

@@ -30,9 +30,6 @@ GROUP_EMPHASIS = 20.0
 # The share of the teacher's probabilities in the target, and the weight of the difference of features in the loss.
 # The probabilities are not softened: a temperature of 2 calibrates worse on sources that were left out.
 TEACHER_SHARE = 0.5
-# The same share if the teacher sees what the student sees. A teacher that is consistent makes small students much
-# better (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
-VIEWS_SHARE = 0.8
 FEATURE_WEIGHT = 1.0
 FILE = "teacher.keras"
 NONE = "none"  # the value of --teacher for no teacher at all
@@ -120,21 +117,39 @@ def save(out: pathlib.Path, model: Any) -> None:
 
 
 def load(options: argparse.Namespace, out: pathlib.Path) -> Teacher | None:
-    """Returns the teacher that save() wrote, or None if another one is given or none is wanted."""
+    """Returns the teacher that save() wrote, or None if others are given or none is wanted."""
     if options.teacher:
         return None
     model = keras.models.load_model(out / FILE, compile=False)
     return lambda natural: model(natural, training=False), model.get_layer("scale")
 
 
-def check(file: str, classes: int) -> None:
+def check(files: Sequence[str], classes: int) -> None:
     """Raises InputError if given() would."""
-    if file != NONE:
-        given(file, classes)
+    if files != [NONE]:
+        given(files, classes)
 
 
-def given(file: str, classes: int) -> tuple[int, Callable[[Any], Any]]:
-    """Returns the model of `--teacher`: its width and height in pixels, and images in -1..1 to probabilities.
+def given(files: Sequence[str], classes: int) -> tuple[int, Callable[[Any], np.ndarray]]:
+    """Returns the models of `--teacher`: the largest of their input sizes in pixels, and square images in -1..1, of any
+    size, to the mean of the probabilities.
+
+    Raises InputError as one().
+    """
+    models = [one(file, classes) for file in files]
+
+    def run(images: Any) -> np.ndarray:
+        found = []
+        for size, model in models:
+            seen = images if images.shape[1] == size else tf.image.resize(images, (size, size), antialias=True)
+            found.append(model(seen))
+        return np.mean(found, axis=0)
+
+    return max(size for size, _ in models), run
+
+
+def one(file: str, classes: int) -> tuple[int, Callable[[Any], Any]]:
+    """Returns a model of `--teacher`: its width and height in pixels, and images in -1..1 to probabilities.
 
     Raises InputError as read(), or if a .tflite file is not a model that export.finished() made.
     """
@@ -170,11 +185,14 @@ def read(file: str, classes: int) -> Any:
 
 def of_views(options: argparse.Namespace, classes: int) -> Callable[[Any], np.ndarray] | None:
     """Returns what `--teacher` says about a batch of augmented images (-1..1): probabilities. None without
-    `--teach-views`."""
+    `--teach-views`.
+
+    A teacher that sees what the student sees makes small students much better (Beyer et al., "Knowledge distillation: a
+    good teacher is patient and consistent", CVPR 2022).
+    """
     if not options.teach_views:
         return None
-    size, model = given(options.teacher, classes)
-    return lambda images: model(tf.image.resize(images, (size, size), antialias=True))
+    return given(options.teacher, classes)[1]
 
 
 def probabilities(options: argparse.Namespace, out: pathlib.Path, task: Task) -> np.ndarray | None:
@@ -183,7 +201,7 @@ def probabilities(options: argparse.Namespace, out: pathlib.Path, task: Task) ->
 
     They are kept in `out`, because a large teacher takes minutes.
     """
-    if options.teacher == NONE or options.teach_views:
+    if options.teacher == [NONE] or options.teach_views:
         return None
     kept = out / PROBABILITIES
     if kept.exists():

@@ -229,7 +229,7 @@ class Trainer:
         self.average = [tf.Variable(v) for v in model.trainable_variables]
         self.step = tf.function(self._step, reduce_retracing=True)
         self.label_smoothing, self.class_weights = options.label_smoothing, tf.constant(weights)
-        self.tutor, self.views = tutor, views
+        self.tutor, self.views, self.views_share = tutor, views, options.teach_views
 
     def _step(self, batch: augment.Batch) -> tuple[Any, Any]:
         """Trains on one batch. Returns the loss and the share of correct images."""
@@ -239,7 +239,7 @@ class Trainer:
             teacher_features, teacher_logits = self.tutor[0](batch.natural)
             taught = tf.nn.softmax(teacher_logits)
         # A teacher that sees a thing from afar is no better than its student, unless it sees more pixels.
-        share = teacher.VIEWS_SHARE if self.views else teacher.TEACHER_SHARE * batch.close[:, None]
+        share = self.views_share if self.views else teacher.TEACHER_SHARE * batch.close[:, None]
         wanted = tf.one_hot(labels, classes) * (1 - self.label_smoothing) + self.label_smoothing / classes
         wanted = (1 - share) * wanted + share * taught
         with tf.GradientTape() as tape:

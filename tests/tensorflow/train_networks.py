@@ -97,23 +97,32 @@ class TfliteTeachers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder, "teacher.tflite")
             file.write_bytes(content)
-            size, run = teacher.given(str(file), 3)
+            size, run = teacher.given([str(file)], 3)
             self.assertEqual(size, 32)
             wanted = tf.nn.softmax(model(batch)).numpy()
             self.assertGreater(np.ptp(wanted), 0.4)
             np.testing.assert_allclose(run(tf.constant(batch)), wanted, atol=0.15)
             # Augmented images of another size are resized; without the option, no teacher sees them.
-            options = argparse.Namespace(teacher=str(file), teach_views=True)
+            options = argparse.Namespace(teacher=[str(file)], teach_views=0.8)
             views = teacher.of_views(options, 3)
             assert views is not None
             np.testing.assert_allclose(views(tf.constant(batch[:, :24, :24])), wanted, atol=0.15)
-            options.teach_views = False
+            options.teach_views = 0.0
             self.assertIsNone(teacher.of_views(options, 3))
+            # Two teachers, of which one takes larger images and always says the same.
+            large = keras.Input((48, 48, 3))
+            same = keras.layers.GlobalAveragePooling2D()(large)
+            same = keras.layers.Dense(3, kernel_initializer="zeros")(same)
+            same_file = pathlib.Path(folder, "same.keras")
+            keras.Model(large, same).save(same_file)
+            size, both = teacher.given([str(file), str(same_file)], 3)
+            self.assertEqual(size, 48)
+            np.testing.assert_allclose(both(tf.constant(batch)), (run(tf.constant(batch)) + 1 / 3) / 2, atol=1e-5)
             with self.assertRaisesRegex(InputError, "has 3 classes, expected 2"):
-                teacher.check(str(file), 2)
+                teacher.check([str(file)], 2)
             file.write_bytes(b"text")
             with self.assertRaisesRegex(InputError, "teacher.tflite cannot be read"):
-                teacher.check(str(file), 3)
+                teacher.check([str(file)], 3)
 
 
 class Views(unittest.TestCase):
@@ -126,7 +135,7 @@ class Views(unittest.TestCase):
         image = keras.Input((8, 8, 3))
         features = keras.layers.GlobalAveragePooling2D()(image)
         logits = keras.layers.Dense(2, name="logits")(keras.layers.Dropout(0.0, name="dropout")(features))
-        options = argparse.Namespace(average=0.5, blend=1.0, label_smoothing=0.0)
+        options = argparse.Namespace(average=0.5, blend=1.0, label_smoothing=0.0, teach_views=0.8)
         trainer = training.Trainer(keras.Model(image, logits), 0.1, options, np.ones(2, np.float32), None, None, views)
         brightness = np.array([-0.8, 0.8] * 8, np.float32)
         images = tf.constant(brightness[:, None, None, None] * np.ones((1, 8, 8, 3), np.float32))
@@ -139,7 +148,7 @@ class Views(unittest.TestCase):
     def test_a_network_learns_what_its_teacher_sees(self) -> None:
         labels = [0, 1] * 8
         self.assertEqual(self.trained(None).tolist(), labels)
-        # This teacher calls dark what is labelled bright, and counts more than the labels.
+        # This teacher calls dark what is labelled bright, and counts four times as much as the labels.
         classes = np.eye(2, dtype=np.float32)
         dark = self.trained(lambda images: classes[(images.numpy().mean((1, 2, 3)) < 0).astype(int)])
         self.assertEqual(dark.tolist(), [1 - label for label in labels])
