@@ -1,12 +1,14 @@
 """Counts how many labelled photos each version of the model gets right."""
 
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from catdog_evaluate import summary
+from study.graph import Graph
+from study.pictures import model_input
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -43,9 +45,9 @@ def pixels(photo: pathlib.Path, width: int, height: int) -> np.ndarray:
 
 
 def accuracies(
-    files: dict[str, pathlib.Path], photos: list[tuple[pathlib.Path, int]], scale: Any
-) -> dict[str, Accuracy]:
-    """Returns the accuracy of each .tflite file. `scale` maps pixels to the real numbers that float models take."""
+    files: dict[str, pathlib.Path], photos: list[tuple[pathlib.Path, int]], model: Graph
+) -> tuple[dict[str, Accuracy], list[str]]:
+    """Returns the accuracy of each .tflite file, which are versions of `model`, and the photos that cannot be read."""
     from ai_edge_litert.interpreter import Interpreter
 
     engines = {}
@@ -54,19 +56,25 @@ def accuracies(
         engine.allocate_tensors()
         engines[name] = (engine, engine.get_input_details()[0], engine.get_output_details()[0]["index"])
     answers: dict[str, list[int]] = {name: [] for name in files}
-    shape = next(iter(engines.values()))[1]["shape"]
-    for photo, _ in photos:
-        stored = pixels(photo, int(shape[2]), int(shape[1]))
+    _, height, width, _ = model.input.shape
+    wanted, unreadable = [], []
+    for photo, label in photos:
+        try:
+            stored = pixels(photo, width, height)
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises each of them for damaged files.
+            unreadable.append(f"{photo}: {error}")
+            continue
+        wanted.append(label)
         for name, (engine, source, result) in engines.items():
-            engine.set_tensor(source["index"], stored if source["dtype"] == np.uint8 else scale(stored))
+            engine.set_tensor(source["index"], model_input(model, source["dtype"], stored))
             engine.invoke()
             answers[name].append(int(engine.get_tensor(result)[0].argmax()))
-    wanted = np.array([label for _, label in photos])
     first = np.array(next(iter(answers.values())))
     found = {}
     for name, given in answers.items():
         share = summary.share((np.array(given) == wanted).tolist())
-        assert share is not None, "there are photos"
+        if share is None:
+            break  # no photo can be read
         same = float((np.array(given) == first).mean())
-        found[name] = Accuracy(int(share["count"]), len(photos), share["low"], share["high"], same)
-    return found
+        found[name] = Accuracy(int(share["count"]), len(wanted), share["low"], share["high"], same)
+    return found, unreadable

@@ -19,11 +19,12 @@ import numpy as np
 
 from study import accuracy, counters, graph, machine, pictures, plan, prepare, report, runs, working_set
 from study.errors import StudyError
+from study.results import Results
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILT_IN = ROOT / "models/catdog.tflite"
 CLIP = ROOT / "models/demo/demo.mp4"
-RUNS, SETTINGS = "runs.jsonl", "settings.json"
+RUNS, SETTINGS, PICTURES = "runs.jsonl", "settings.json", "pictures.npy"
 # Numbers of pictures of the two runs in cachegrind. Keras takes minutes there.
 SIMULATED = {"litert": (1, 11), "catdogfilter": (1, 11), "keras-call": (1, 3)}
 
@@ -61,12 +62,11 @@ def folder_of(options: argparse.Namespace) -> pathlib.Path:
 
 
 def make_inputs(options: argparse.Namespace, work: pathlib.Path, model: graph.Graph) -> runs.Setup:
-    """Writes the pictures in all forms, and returns where everything is."""
+    """Writes the pictures, and one of them as a frame. Returns where everything is."""
     _, height, width, _ = model.input.shape
     work.mkdir(parents=True, exist_ok=True)
     found = pictures.frames(pathlib.Path(options.clip), width, height)
-    np.save(work / "pictures-uint8.npy", found)
-    np.save(work / "pictures-float32.npy", prepare.real_input(model, found))
+    np.save(work / PICTURES, found)
     alpha = np.full((height, width, 1), 255, np.uint8)
     (work / "picture.rgba").write_bytes(np.concatenate([found[0], alpha], -1).tobytes())
     return runs.Setup(work, options.keras_python, width, height)
@@ -79,7 +79,7 @@ def make_models(options: argparse.Namespace, setup: runs.Setup) -> tuple[list[st
     if setup.keras_python:
         if not (work / "prepare.json").exists():
             say("making the Keras network and its LiteRT versions")
-            words = [setup.keras_python, "-m", "study.prepare", str(file), str(work / "pictures-uint8.npy"), str(work)]
+            words = [setup.keras_python, "-m", "study.prepare", str(file), str(work / PICTURES), str(work)]
             done = subprocess.run(words, env=runs.environment(), capture_output=True, text=True, check=False)
             if done.returncode:
                 lines = done.stderr.strip().splitlines()
@@ -92,6 +92,14 @@ def make_models(options: argparse.Namespace, setup: runs.Setup) -> tuple[list[st
     name = "int8" if prepare.is_int8(graph.read(file)) else "float32"
     shutil.copyfile(file, work / f"{name}.tflite")
     return [name], {}, missing
+
+
+def write_inputs(setup: runs.Setup, models: list[str], original: graph.Graph) -> None:
+    """Writes the pictures as each version of the model takes them."""
+    found = np.load(setup.work / PICTURES)
+    for name in models:
+        dtype = np.float32 if name == "keras" else graph.read(setup.work / f"{name}.tflite").input.dtype
+        np.save(setup.work / f"{name}.npy", pictures.model_input(original, dtype, found))
 
 
 def costs_of(setup: runs.Setup, found: list[plan.Variant]) -> dict[plan.Variant, tuple[float, float]]:
@@ -206,7 +214,10 @@ def count_right(
     files = {name: setup.work / f"{name}.tflite" for name in models if name != "keras"}
     model = graph.read(pathlib.Path(options.model))
     say(f"{len(photos)} photos with each version")
-    return accuracy.accuracies(files, photos, lambda stored: prepare.real_input(model, stored)), []
+    found, unreadable = accuracy.accuracies(files, photos, model)
+    if not unreadable:
+        return found, []
+    return found, [f"accuracy: {len(unreadable)} photos that cannot be read; the first: {unreadable[0]}"]
 
 
 def main() -> int:
@@ -219,6 +230,7 @@ def main() -> int:
         out.mkdir(parents=True, exist_ok=True)
         setup = make_inputs(options, work, model)
         models, facts, missing = make_models(options, setup)
+        write_inputs(setup, models, model)
         settings = measure(options, out, setup, models)
         missing += simulate(options, out, setup, models)
         right, reasons = count_right(options, setup, models)
@@ -226,7 +238,7 @@ def main() -> int:
         if (work / "trained.keras").exists():
             sizes["trained"] = (work / "trained.keras").stat().st_size
         graphs = {name: graph.read(work / f"{name}.tflite") for name in models if name != "keras"}
-        results = report.Results(
+        results = Results(
             settings,
             runs.read_records(out / RUNS),
             runs.read_records(out / "simulated.jsonl"),

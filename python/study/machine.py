@@ -20,6 +20,8 @@ class Cache(NamedTuple):
     cores: int
 
 
+# Bytes that a cache loads at once, on every processor that the project knows.
+LINE = 64
 # The caches of a Raspberry Pi 5 (BCM2712: Arm Cortex-A76), from Raspberry Pi's product information.
 PI_5 = [Cache(1, "Data", 64 << 10, 1), Cache(2, "Unified", 512 << 10, 1), Cache(3, "Unified", 2 << 20, 4)]
 

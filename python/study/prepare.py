@@ -7,35 +7,22 @@ OUT/float32.tflite, OUT/dynamic.tflite, OUT/int8.tflite and OUT/prepare.json, wh
 apart. int8.tflite is MODEL.tflite itself if its convolutions are 8-bit.
 """
 
-import contextlib
 import json
 import os
 import pathlib
 import sys
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from study import graph
 from study.errors import StudyError
+from study.pictures import model_input, real_input
 
 # The twin computes with real numbers what the file rounds to 8 bits. Its probabilities may differ by this much on
 # average.
 MAX_MEAN_DIFFERENCE = 0.05
-
-
-def real_input(model: graph.Graph, pictures: np.ndarray) -> np.ndarray:
-    """Returns pictures (uint8 RGB) as the real numbers that the network takes.
-
-    An 8-bit input says it by its quantization; a float input is assumed to take -1..1, as MobileNet does.
-    """
-    tensor = model.input
-    if len(tensor.scales):
-        stored = pictures.astype(np.float32) - (128 if tensor.dtype == np.int8 else 0)
-        return (stored - np.float32(tensor.zero_points[0])) * np.float32(tensor.scales[0])
-    return pictures.astype(np.float32) / 127.5 - 1
 
 
 def prepare(file: pathlib.Path, pictures: np.ndarray, out: pathlib.Path) -> dict[str, Any]:
@@ -115,9 +102,8 @@ def run(file: pathlib.Path, model: graph.Graph, pictures: np.ndarray) -> np.ndar
     interpreter = Interpreter(str(file))
     interpreter.allocate_tensors()
     tensor, output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    inputs = pictures if tensor["dtype"] == np.uint8 else real_input(model, pictures)
     found = []
-    for row in inputs:
+    for row in model_input(model, tensor["dtype"], pictures):
         interpreter.set_tensor(tensor["index"], row[None])
         interpreter.invoke()
         found.append(interpreter.get_tensor(output["index"])[0].copy())
@@ -144,29 +130,11 @@ def contents(file: pathlib.Path) -> dict[str, int]:
     return found | sizes
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Discards what TensorFlow prints while it is imported and converts."""
-    kept = [os.dup(number) for number in (1, 2)]
-    discard = os.open(os.devnull, os.O_WRONLY)
-    for number in (1, 2):
-        os.dup2(discard, number)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        for number, before in zip((1, 2), kept):
-            os.dup2(before, number)
-            os.close(before)
-        os.close(discard)
-
-
 def main() -> int:
     """Runs the program; returns the exit code."""
     file, pictures, out = map(pathlib.Path, sys.argv[1:4])
     try:
-        with quiet():
-            result = prepare(file, np.load(pictures), out)
+        result = prepare(file, np.load(pictures), out)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,42 +1,18 @@
 """Writes the report: the answer to each question, the numbers, and the plots."""
 
 import json
-import math
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from study import graph, plots
-from study.accuracy import Accuracy
-from study.counters import COUNTERS
-from study.fit import Estimate, Fit, fit
-from study.machine import PI_5, Cache
-from study.plan import ENGINES, MODELS, Variant
-from study.working_set import WorkingSet
+from study import plots
+from study.fit import Fit
+from study.markdown import name_of, number, table, with_interval
+from study.memory_questions import question_4, question_5, question_6
+from study.plan import MODELS, Variant
+from study.results import Fits, Results, all_fits, as_json, caches
 
 # A line whose medians are further off than this is called uncertain.
 MAX_RESIDUAL = 0.1
-# A model whose weights fit into a cache is read from memory once; one that does not is read again for every picture.
-KIB, MIB = 1 << 10, 1 << 20
-
-
-class Results(NamedTuple):
-    """Everything that was measured."""
-
-    settings: Mapping[str, Any]
-    records: Sequence[Mapping[str, Any]]
-    simulated: Sequence[Mapping[str, Any]]
-    # Bytes of each version; `trained` is the Keras file with the state of the optimizer.
-    sizes: Mapping[str, int]
-    # What prepare.json says; empty without Keras.
-    facts: Mapping[str, Any]
-    working_sets: Mapping[str, WorkingSet]
-    graphs: Mapping[str, graph.Graph]
-    right: Mapping[str, Accuracy]
-    missing: Sequence[str]
-
-
-Fits = dict[Variant, dict[str, Fit]]
 
 
 def write(out: pathlib.Path, results: Results) -> None:
@@ -58,69 +34,6 @@ def write(out: pathlib.Path, results: Results) -> None:
     (out / "results.json").write_text(json.dumps(stored, indent=2, allow_nan=False) + "\n")
     drawn = plots.draw(out, results.records, fits, results.working_sets, results.sizes, caches(results.settings))
     (out / "report.md").write_text(text(results, fits, drawn))
-
-
-def as_json(found: Fit) -> dict[str, Any]:
-    """Returns a fit for JSON, which has no infinite numbers."""
-
-    def finite(value: float) -> float | None:
-        return value if math.isfinite(value) else None
-
-    parts = {name: [finite(x) for x in getattr(found, name)] for name in ("start", "per_image", "break_even")}
-    return parts | {"residual": found.residual}
-
-
-def caches(settings: Mapping[str, Any]) -> list[Cache]:
-    """Returns the caches of the machine that was measured."""
-    return [Cache(**cache) for cache in settings["machine"]["caches"]]
-
-
-def all_fits(records: Sequence[Mapping[str, Any]]) -> Fits:
-    """Returns the fit of each quantity of each variant."""
-    grouped: dict[Variant, dict[str, dict[int, list[float]]]] = {}
-    quantities = ["wall_s", "cpu_s", "page_faults", "peak_bytes", *(counter.name for counter in COUNTERS)]
-    for record in records:
-        variant = Variant(record["engine"], record["model"], record["threads"])
-        for name in quantities:
-            if name in record:
-                counts = grouped.setdefault(variant, {}).setdefault(name, {})
-                counts.setdefault(record["count"], []).append(record[name])
-    return {
-        variant: {name: fit(runs) for name, runs in found.items() if len(runs) > 1}
-        for variant, found in sorted(grouped.items(), key=lambda item: order(item[0]))
-    }
-
-
-def order(variant: Variant) -> tuple[int, int, int]:
-    """The order of the tables."""
-    return variant.threads, list(ENGINES).index(variant.engine), list(MODELS).index(variant.model)
-
-
-def name_of(variant: Variant) -> str:
-    """What a reader calls a variant."""
-    model = "" if variant.model == "keras" else f", {MODELS[variant.model].removeprefix('LiteRT, ')}"
-    return f"{ENGINES[variant.engine]}{model}, {variant.threads} thread{'s' if variant.threads > 1 else ''}"
-
-
-def number(value: float) -> str:
-    """Returns a number with three digits, and large ones with a unit."""
-    if not math.isfinite(value):
-        return "never"
-    for limit, factor, unit in ((1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value:.3g}"
-
-
-def with_interval(estimate: Estimate, factor: float = 1) -> str:
-    """Returns a number with its interval."""
-    value, low, high = (number(part * factor) for part in estimate)
-    return f"{value} ({low} to {high})"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the lines of a Markdown table."""
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
 def text(results: Results, fits: Fits, drawn: Sequence[str]) -> str:
@@ -263,115 +176,6 @@ def question_3(one: Fits) -> list[str]:
         rows.append([name_of(variant), *each, number(times.break_even.value)])
     lines += table(["ms a picture, at N =", "1", "10", "100", "1000", "start in pictures"], rows)
     return [*lines, "", f"How sure: {sureness(one)} What would change it: a slower disk makes the start longer.", ""]
-
-
-def counted(one: Fits, results: Results, names: Sequence[str]) -> tuple[list[list[str]], str]:
-    """Returns rows with counters per picture, and how they were counted."""
-    rows = [
-        [name_of(variant), *(with_interval(found[name].per_image) if name in found else "" for name in names)]
-        for variant, found in one.items()
-        if any(name in found for name in names)
-    ]
-    if rows:
-        return rows, "counted by the processor (perf)"
-    rows = [
-        [
-            name_of(Variant(record["engine"], record["model"], record["threads"])),
-            *(number(record["per_image"][name]) if name in record["per_image"] else "" for name in names),
-        ]
-        for record in results.simulated
-    ]
-    return rows, "simulated (cachegrind with the caches of a Raspberry Pi 5)"
-
-
-def counter_lines(one: Fits, results: Results, names: Sequence[str]) -> list[str]:
-    """Returns a table of counters per picture, or why there is none."""
-    rows, source = counted(one, results, names)
-    filled = [index for index in range(1, len(names) + 1) if any(row[index] for row in rows)]
-    if not filled:
-        return [f"Not measured: {results.settings['no_perf'] or 'the processor has no such counter'}."]
-    head = [f"per picture, {source}", *(names[index - 1].replace("_", " ") for index in filled)]
-    return table(head, [[row[0], *(row[index] for index in filled)] for row in rows])
-
-
-def question_4(one: Fits, results: Results) -> list[str]:
-    """Stalls waiting for memory."""
-    return [
-        "## 4. Stalls that wait for memory",
-        "",
-        "No processor here tells the stalls of memory apart from others; a Cortex-A76 counts the cycles in which "
-        "nothing can be executed for whatever reason (`STALL_BACKEND`). Together with the lines that come from the "
-        "second-level cache and from memory, it is evidence and no proof.",
-        "",
-        *counter_lines(one, results, ["cycles", "stalled_cycles", "l2_misses", "llc_misses"]),
-        "",
-        "How sure: see above. What would change it: a processor that counts stalls by their cause (Intel: "
-        "`cycle_activity.stalls_mem_any`).",
-        "",
-    ]
-
-
-def question_5(one: Fits, results: Results) -> list[str]:
-    """Invalidations and write-backs of the second-level cache."""
-    return [
-        "## 5. Write-backs of the second-level cache",
-        "",
-        "The lab's report read `L2D_CACHE_INVAL` as the lines that are overwritten. That event counts lines that "
-        "another core or a cache operation makes invalid. Lines that leave because there is no room are "
-        "`L2D_CACHE_WB_VICTIM` if they were changed, and each line that comes is `L2D_CACHE_REFILL`.",
-        "",
-        *counter_lines(one, results, ["l2_misses", "l2_write_backs", "l2_invalidations"]),
-        "",
-        *cache_lines(results),
-        "How sure: the sizes are counted. What would change it: a larger second-level cache.",
-        "",
-    ]
-
-
-def cache_lines(results: Results) -> list[str]:
-    """Compares the bytes of the model with the caches of the machine and of a Raspberry Pi 5."""
-    lines = []
-    for title, found in (("this machine", caches(results.settings)), ("a Raspberry Pi 5", PI_5)):
-        data = [cache for cache in found if cache.kind != "Instruction"]
-        if not data:
-            continue
-        rows = []
-        for name, used in results.working_sets.items():
-            cells = []
-            for cache in data:
-                fits = "fit" if used.weights <= cache.bytes else "do not fit"
-                cells.append(f"weights {fits}; {used.fitting(cache.bytes)} of {len(used.operators)} operators fit")
-            rows.append([MODELS[name], f"{used.weights / 1e6:.2f}", *cells])
-        head = ["version", "weights, MB", *(cache_name(cache) for cache in data)]
-        lines += [f"Bytes that an inference touches, and the caches of {title}:", "", *table(head, rows), ""]
-    return [
-        *lines,
-        "The second-level cache of a Raspberry Pi 5 has 512 KB for each core. The 2 MB that the lab's report assumed "
-        "for one thread are the sum of four: a model of 2.4 MB does not fit.",
-        "",
-    ]
-
-
-def cache_name(cache: Cache) -> str:
-    """What a reader calls a cache."""
-    size = f"{cache.bytes // MIB} MB" if cache.bytes >= MIB else f"{cache.bytes // KIB} KB"
-    return f"level {cache.level}, {size}" + (f" for {cache.cores} cores" if cache.cores > 1 else " a core")
-
-
-def question_6(one: Fits, results: Results) -> list[str]:
-    """Loads and misses of the last-level cache."""
-    return [
-        "## 6. Loads and misses of the last-level cache",
-        "",
-        *counter_lines(one, results, ["instructions", "l1_misses", "llc_loads", "llc_misses", "llc_write_misses"]),
-        "",
-        "A picture needs its weights once, whatever the engine. What an engine adds to that are its own tables, "
-        "copies of the activations, and for Keras the interpreter of Python.",
-        "",
-        "How sure: a simulated last-level cache has the size of the real one, but no prefetcher and no other "
-        "programs. What would change it: counters of the processor (run this on a Raspberry Pi 5).",
-        "",
-    ]
 
 
 def accuracy_lines(results: Results) -> list[str]:

@@ -19,7 +19,7 @@ TIMEOUT = 600
 class Setup(NamedTuple):
     """Where everything is."""
 
-    # Model files, pictures-uint8.npy, pictures-float32.npy and picture.rgba.
+    # A file for each version of the model, its pictures as NAME.npy, and picture.rgba.
     work: pathlib.Path
     # The Python interpreter with TensorFlow; None without Keras.
     keras_python: str | None
@@ -39,11 +39,9 @@ def command(setup: Setup, variant: Variant, count: int) -> list[str]:
         element = ["catdogfilter", f"model-file={file}", "mode=sync", "second-look=false", f"threads={variant.threads}"]
         pipeline = [*frame, "!", "imagefreeze", f"num-buffers={count}", "!", *element, "!", "fakesink", "sync=false"]
         return ["gst-launch-1.0", "-q", *pipeline]
-    # The int8 model takes pixels, the others real numbers.
-    pictures = setup.work / f"pictures-{'uint8' if variant.model == 'int8' else 'float32'}.npy"
     python = setup.keras_python if variant.engine.startswith("keras") else sys.executable
     assert python is not None
-    words = [variant.engine, file, str(pictures), str(count), str(variant.threads)]
+    words = [variant.engine, file, str(setup.work / f"{variant.model}.npy"), str(count), str(variant.threads)]
     return [python, "-m", "study.worker", *words]
 
 
