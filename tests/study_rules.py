@@ -42,6 +42,11 @@ fn=main
 1 10 1 1 4 1 1 2 0 0
 summary: 941025092 272773 53605 215050439 5502611 953892 42727600 1190431 433568
 """
+# Of a file of callgrind 3.19.
+CALLGRIND = """version: 1
+events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw ILdmr DLdmr DLdmw
+summary: 417869872 105884107 53666460 1699976 3378515 779617 311511 1702354 456202 113836 568831 205768
+"""
 
 
 class Lines(unittest.TestCase):
@@ -123,16 +128,26 @@ class Counted(unittest.TestCase):
 
     def test_the_sums_of_cachegrind(self) -> None:
         """The names of the study, from those of cachegrind."""
-        found = counters.parse_cachegrind(CACHEGRIND)
+        found = counters.parse_simulated("cachegrind", CACHEGRIND)
         self.assertEqual(found["instructions"], 941025092)
         self.assertEqual(found["l1_misses"], 5502611 + 1190431)
         self.assertEqual(found["llc_misses"], 953892 + 53605)
         self.assertEqual(found["llc_write_misses"], 433568)
 
+    def test_the_sums_of_callgrind(self) -> None:
+        """Lines that come to the second-level cache, and those that are written back."""
+        found = counters.parse_simulated("callgrind", CALLGRIND)
+        self.assertEqual(found["l2_loads"], 1699976 + 3378515)
+        self.assertEqual(found["l2_misses"], 311511 + 1702354 + 456202)
+        self.assertEqual(found["l2_write_backs"], 113836 + 568831 + 205768)
+        self.assertEqual(found["llc_loads"], 311511 + 1702354)
+        with self.assertRaises(ValueError):
+            counters.parse_simulated("cachegrind", CALLGRIND)
+
     def test_a_file_without_a_summary_is_an_error(self) -> None:
         """Valgrind writes none if it ends early."""
         with self.assertRaises(ValueError):
-            counters.parse_cachegrind("desc: I1 cache\nevents: Ir\n")
+            counters.parse_simulated("cachegrind", "desc: I1 cache\nevents: Ir\n")
 
     def test_missing_programs_have_a_reason_with_the_remedy(self) -> None:
         """Both name the package."""
@@ -140,7 +155,7 @@ class Counted(unittest.TestCase):
         counters.os.environ["PATH"] = "/nowhere"
         try:
             self.assertEqual(counters.perf_events(), ({}, "perf is not installed (Debian: linux-perf)"))
-            self.assertEqual(counters.cachegrind_missing(), "valgrind is not installed (Debian: valgrind)")
+            self.assertEqual(counters.simulators_missing(), "valgrind is not installed (Debian: valgrind)")
         finally:
             counters.os.environ["PATH"] = path
 

@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 BUILT_IN = ROOT / "models/catdog.tflite"
 CLIP = ROOT / "models/demo/demo.mp4"
 RUNS, SETTINGS, PICTURES = "runs.jsonl", "settings.json", "pictures.npy"
-# Numbers of pictures of the two runs in cachegrind. Keras takes minutes there.
+# Numbers of pictures of the two runs in valgrind. Keras takes minutes there.
 SIMULATED = {"litert": (1, 11), "catdogfilter": (1, 11), "keras-call": (1, 3)}
 
 
@@ -41,8 +41,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--clip", default=str(CLIP), metavar="FILE", help="the video that is classified (default: the demo clip)")
     add("--quick", action="store_true", help="few runs: minutes instead of an hour, and wide intervals")
     add("--no-keras", action="store_true", help="only LiteRT and catdogfilter; TensorFlow is not installed")
-    add("--no-counters", action="store_true", help="neither perf nor cachegrind")
-    add("--minutes", type=float, default=50, help="time for the runs; large runs are left out to keep it (%(default)s)")
+    add("--no-counters", action="store_true", help="neither perf nor valgrind")
+    add("--minutes", type=float, default=35, help="time for the runs; large runs are left out to keep it (%(default)s)")
     add("--seed", type=int, default=7, help="seed of the order of the runs (%(default)s)")
     add("--keras-python", metavar="FILE", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -106,7 +106,8 @@ def costs_of(setup: runs.Setup, found: list[plan.Variant]) -> dict[plan.Variant,
     """Runs each variant with 1 and 11 pictures. Returns the seconds of the start and of a picture."""
     costs = {}
     for variant in found:
-        one, eleven = (runs.measured(setup, runs.command(setup, variant, n), variant)["wall_s"] for n in (1, 11))
+        words = [runs.command(setup, variant, n) for n in (1, 11)]
+        one, eleven = (runs.measured(run, variant, setup.work / "costs.json")["wall_s"] for run in words)
         picture = max(1e-5, (eleven - one) / 10)
         costs[variant] = (max(0.0, one - picture), picture)
     return costs
@@ -163,12 +164,16 @@ def measure(options: argparse.Namespace, out: pathlib.Path, setup: runs.Setup, m
     return stored
 
 
-def simulate(options: argparse.Namespace, out: pathlib.Path, setup: runs.Setup, models: list[str]) -> list[str]:
-    """Runs what can be run in cachegrind. Returns what is missing and why."""
+def simulate(
+    options: argparse.Namespace, out: pathlib.Path, setup: runs.Setup, models: list[str], events: dict[str, str]
+) -> list[str]:
+    """Runs in valgrind what can be run there, if the processor counts nothing. Returns what is missing and why."""
+    if events:
+        return []
     file = out / "simulated.jsonl"
     if options.no_counters:
         return ["simulated caches: --no-counters"]
-    reason = counters.cachegrind_missing()
+    reason = counters.simulators_missing()
     if reason:
         return [f"simulated caches: {reason}"]
     engines = [engine for engine in SIMULATED if setup.keras_python or not engine.startswith("keras")]
@@ -232,7 +237,7 @@ def main() -> int:
         models, facts, missing = make_models(options, setup)
         write_inputs(setup, models, model)
         settings = measure(options, out, setup, models)
-        missing += simulate(options, out, setup, models)
+        missing += simulate(options, out, setup, models, settings["events"])
         right, reasons = count_right(options, setup, models)
         sizes = {name: (work / f"{name}.{'keras' if name == 'keras' else 'tflite'}").stat().st_size for name in models}
         if (work / "trained.keras").exists():

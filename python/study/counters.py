@@ -1,4 +1,4 @@
-"""Counts what a process does in the processor: with `perf stat`, or with valgrind's cachegrind, which simulates caches.
+"""Counts what a process does in the processor: with `perf stat`, or with valgrind, which simulates caches.
 
 Each counter has a name of the study, and the event that a processor has for it.
 """
@@ -11,13 +11,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from study.machine import PI_5, Cache
+from study.machine import LINE, PI_5
 
 # At most this many events of a group are counted at once: a Cortex-A76 has six counters, and one is for cycles. With
 # more, perf counts each of them for a part of the time and estimates the rest.
 GROUP = 5
-# Where instructions come from in cachegrind, and the numbers that it writes for each.
+# What cachegrind and callgrind count, by the abbreviations of valgrind's manual: I instruction, D data, r read,
+# w write, m miss, 1 the first level, L the last one. `dm` of callgrind is a miss that makes a changed line leave.
 CACHEGRIND_EVENTS = "Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw".split()
+CALLGRIND_EVENTS = "Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw ILdmr DLdmr DLdmw".split()
 
 
 class Counter(NamedTuple):
@@ -117,41 +119,52 @@ def read_perf(out: pathlib.Path, events: Mapping[str, str], names: Sequence[str]
     return {name: value for name, value in values.items() if value is not None}
 
 
-def simulated_caches() -> list[Cache]:
-    """Returns the caches that cachegrind simulates: those of a Raspberry Pi 5, without the level between."""
-    return [PI_5[0], PI_5[2]]
+# Valgrind simulates a first level and a last one. Cachegrind runs with the last level of a Raspberry Pi 5, and
+# callgrind with its second one, because it also counts lines that are written back.
+SIMULATORS = ("cachegrind", "callgrind")
 
 
-def cachegrind_command(out: pathlib.Path) -> list[str]:
-    """Returns the words before a command that run it in cachegrind. The associativity is that of the Cortex-A76: 4 ways
-    in the first level, 16 in the last one, lines of 64 bytes."""
-    first, last = simulated_caches()
+def simulator_command(tool: str, out: pathlib.Path) -> list[str]:
+    """Returns the words before a command that run it in one of SIMULATORS. The associativity is that of the Cortex-A76:
+    4 ways in the first level, 8 in the second one, and 16 in the last one (Technical Reference Manuals of the
+    Cortex-A76 and of the DynamIQ Shared Unit)."""
+    first, second, last = PI_5
+    level = f"{second.bytes},8,{LINE}" if tool == "callgrind" else f"{last.bytes},16,{LINE}"
+    first_level = f"{first.bytes},4,{LINE}"
     return [
-        "valgrind", "--tool=cachegrind", "--cache-sim=yes", f"--I1={first.bytes},4,64", f"--D1={first.bytes},4,64",
-        f"--LL={last.bytes},16,64", f"--cachegrind-out-file={out}", "--log-file=/dev/null",
+        "valgrind", f"--tool={tool}", "--cache-sim=yes", f"--I1={first_level}", f"--D1={first_level}", f"--LL={level}",
+        f"--{tool}-out-file={out}", "--log-file=/dev/null", *(["--simulate-wb=yes"] if tool == "callgrind" else []),
     ]  # fmt: skip
 
 
-def parse_cachegrind(text: str) -> dict[str, float]:
-    """Parses a file of cachegrind: the sums of the whole process, as counters of the study. Raises ValueError if it has
-    none: valgrind ended early."""
+def parse_simulated(tool: str, text: str) -> dict[str, float]:
+    """Parses a file of one of SIMULATORS: the sums of the whole process, as counters of the study. Raises ValueError if
+    it has none: valgrind ended early."""
+    wanted = CALLGRIND_EVENTS if tool == "callgrind" else CACHEGRIND_EVENTS
     names = re.search(r"^events: (.+)$", text, re.MULTILINE)
     sums = re.search(r"^summary: (.+)$", text, re.MULTILINE)
-    if not names or not sums or names[1].split() != CACHEGRIND_EVENTS:
-        raise ValueError("cachegrind wrote no summary")
-    value = dict(zip(CACHEGRIND_EVENTS, map(float, sums[1].split())))
+    if not names or not sums or names[1].split() != wanted:
+        raise ValueError(f"{tool} wrote no summary")
+    value = dict(zip(wanted, map(float, sums[1].split())))
+    misses = value["ILmr"] + value["DLmr"]
+    if tool == "callgrind":
+        return {
+            "l2_loads": value["I1mr"] + value["D1mr"],
+            "l2_misses": misses + value["DLmw"],
+            "l2_write_backs": value["ILdmr"] + value["DLdmr"] + value["DLdmw"],
+            "llc_loads": misses,
+        }
     return {
         "instructions": value["Ir"],
         "l1_loads": value["Dr"],
         "l1_misses": value["D1mr"] + value["D1mw"],
-        "llc_loads": value["D1mr"] + value["I1mr"],
-        "llc_misses": value["DLmr"] + value["ILmr"],
+        "llc_misses": misses,
         "llc_write_misses": value["DLmw"],
     }
 
 
-def cachegrind_missing() -> str:
-    """Returns why cachegrind cannot be used; an empty text if it can."""
+def simulators_missing() -> str:
+    """Returns why valgrind cannot be used; an empty text if it can."""
     if not shutil.which("valgrind"):
         return "valgrind is not installed (Debian: valgrind)"
     return "" if os.uname().machine in ("x86_64", "aarch64") else "valgrind was not tried on this processor"

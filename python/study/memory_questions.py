@@ -27,7 +27,7 @@ def per_picture(one: Fits, results: Results, names: Sequence[str]) -> tuple[Coun
         values = {name: float(record["per_image"][name]) for name in names if name in record["per_image"]}
         variant = Variant(record["engine"], record["model"], record["threads"])
         found[variant] = {name: Estimate(value, value, value) for name, value in values.items()}
-    return found, "simulated (cachegrind with the caches of a Raspberry Pi 5)"
+    return found, "simulated (valgrind with the caches of a Raspberry Pi 5)"
 
 
 def shown(estimate: Estimate | None) -> str:
@@ -48,15 +48,20 @@ def counter_lines(one: Fits, results: Results, names: Sequence[str]) -> list[str
     return table(head, rows)
 
 
-def extremes(found: Counts, name: str) -> tuple[tuple[Variant, float], tuple[Variant, float]] | None:
-    """Returns the LiteRT interpreter with the lowest count and Keras with its lowest one."""
+def compared(found: Counts, name: str) -> str:
+    """Returns the lowest counts of the LiteRT interpreter and of Keras and their ratio, as a part of a sentence.
+
+    Without counts, the text is empty.
+    """
     ends = []
     for engine in ("litert", "keras"):
-        values = [(v, c[name].value) for v, c in found.items() if v.engine.startswith(engine) and name in c]
-        if not values:
-            return None
-        ends.append(min(values, key=lambda item: item[1]))
-    return ends[0], ends[1]
+        values = [(c[name].value, v) for v, c in found.items() if v.engine.startswith(engine) and name in c]
+        if values:
+            ends.append(min(values))
+    text = " and ".join(f"{number(count)} ({name_of(variant)})" for count, variant in ends)
+    if len(ends) == 2 and ends[0][0] > 0:
+        text += f", {ends[1][0] / ends[0][0]:.1f} times as many,"
+    return text
 
 
 def question_4(one: Fits, results: Results) -> list[str]:
@@ -93,16 +98,12 @@ def question_4(one: Fits, results: Results) -> list[str]:
 
 def question_5(one: Fits, results: Results) -> list[str]:
     """Invalidations and write-backs of the second-level cache."""
-    found, _ = per_picture(one, results, ["l2_misses", "l2_write_backs"])
-    written = [
-        f"{shown(counts['l2_write_backs'])} ({name_of(variant)})"
-        for variant, counts in found.items()
-        if "l2_write_backs" in counts
-    ]
-    if written:
-        answer = f"**Changed lines that leave the second-level cache for a picture: {', '.join(written)}.**"
+    found, source = per_picture(one, results, ["l2_write_backs"])
+    counts = compared(found, "l2_write_backs")
+    if counts:
+        answer = f"**For a picture, {counts} changed lines leave the second-level cache ({source}).**"
     else:
-        answer = "**Not counted on this machine; cachegrind has no level between the first and the last one.**"
+        answer = "**Not counted on this machine.**"
     return [
         "## 5. Write-backs of the second-level cache",
         "",
@@ -112,10 +113,11 @@ def question_5(one: Fits, results: Results) -> list[str]:
         "another core or a cache operation makes invalid. Lines that leave because there is no room are "
         "`L2D_CACHE_WB_VICTIM` if they were changed, and each line that comes is `L2D_CACHE_REFILL`.",
         "",
-        *counter_lines(one, results, ["l2_misses", "l2_write_backs", "l2_invalidations"]),
+        *counter_lines(one, results, ["l2_loads", "l2_misses", "l2_write_backs", "l2_invalidations"]),
         "",
         *cache_lines(results),
-        "How sure: the sizes are counted. What would change it: a larger second-level cache.",
+        "How sure: the sizes are counted; a simulated cache has no prefetcher, which brings lines before they are "
+        "needed, some in vain. What would change it: a larger second-level cache.",
         "",
     ]
 
@@ -166,22 +168,17 @@ def question_6(one: Fits, results: Results) -> list[str]:
     """Loads and misses of the last-level cache."""
     names = ["instructions", "l1_misses", "llc_loads", "llc_misses", "llc_write_misses"]
     found, source = per_picture(one, results, names)
-    ends = extremes(found, "llc_misses")
+    counts = compared(found, "llc_misses")
     lines = ["## 6. Loads and misses of the last-level cache", ""]
-    if ends:
-        (low, few), (high, many) = ends
-        times = f", {many / few:.1f} times as many" if few > 0 else ""
-        lines += [
-            f"**A picture brings {number(few)} lines from memory with {name_of(low)} ({few * LINE / 1e6:.1f} MB), and "
-            f"{number(many)} with {name_of(high)}{times} ({source}).**",
-            "",
-        ]
+    if counts:
+        lines += [f"**For a picture, {counts} lines of {LINE} bytes come from memory ({source}).**", ""]
     return [
         *lines,
         *counter_lines(one, results, names),
         "",
         "A picture needs its weights once, whatever the engine. What an engine adds to that are its own tables, "
-        f"copies of the activations, and for Keras the interpreter of Python.{least_lines(results, PI_5[2], ' ')}",
+        "copies of the activations, and for Keras the interpreter of Python."
+        + least_lines(results, PI_5[2], " At least that is "),
         "",
         "How sure: a simulated last-level cache has the size of the real one, but no prefetcher and no other "
         "programs. What would change it: counters of the processor (run this on a Raspberry Pi 5).",

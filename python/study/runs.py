@@ -1,5 +1,6 @@
 """Starts the processes of the runs and counts what they cost."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -12,8 +13,8 @@ from study import counters
 from study.errors import StudyError
 from study.plan import Step, Variant
 
-# A run that takes longer has stalled.
-TIMEOUT = 600
+# A run that takes longer, in seconds, has stalled. Keras takes minutes in valgrind.
+TIMEOUT, SIMULATION_TIMEOUT = 600, 3600
 
 
 class Setup(NamedTuple):
@@ -61,27 +62,27 @@ def run(setup: Setup, step: Step, events: Mapping[str, str], groups: Sequence[Se
     names = groups[step.group] if step.group >= 0 else []
     if names:
         words = [*counters.perf_command(events, names, out), *words]
-    costs = measured(setup, words, step.variant)
+    costs = measured(words, step.variant, setup.work / "costs.json")
     if names:
         costs |= counters.read_perf(out, events, names)
     kind = {"count": step.pictures, "repetition": step.repetition, "group": step.group}
     return {**step.variant._asdict(), **kind, **costs}
 
 
-def measured(setup: Setup, words: Sequence[str], variant: Variant) -> dict[str, Any]:
-    """Runs a command. Returns wall and CPU time, memory and page faults, and what a worker says about its loop.
+def measured(words: Sequence[str], variant: Variant, costs: pathlib.Path, timeout: int = TIMEOUT) -> dict[str, Any]:
+    """Runs a command, for `timeout` seconds at most. Returns wall and CPU time, memory and page faults, and what a
+    worker says about its loop. The file `costs` is overwritten.
 
     Raises StudyError with the message of the process if it fails.
     """
-    costs = setup.work / "costs.json"
-    launcher = [sys.executable, "-I", "-S", str(pathlib.Path(__file__).parent / "launch.py"), str(costs), str(TIMEOUT)]
+    launcher = [sys.executable, "-I", "-S", str(pathlib.Path(__file__).parent / "launch.py"), str(costs), str(timeout)]
     done = subprocess.run(
         [*launcher, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(), check=False
     )
     if done.returncode:
         # LiteRT writes a line of information to stderr.
         reason = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("INFO")]
-        late = f"it was ended, perhaps after {TIMEOUT} s"
+        late = f"it was ended, perhaps after {timeout} s"
         raise StudyError(f"{variant.key} failed: {reason[-1] if reason else late}")
     lines = done.stdout.strip().splitlines()
     said = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
@@ -89,21 +90,29 @@ def measured(setup: Setup, words: Sequence[str], variant: Variant) -> dict[str, 
 
 
 def simulated(setup: Setup, variant: Variant, few: int, more: int) -> dict[str, Any]:
-    """Runs a variant in cachegrind with two numbers of pictures. Returns the counters of the start and of a picture.
+    """Runs a variant in valgrind with two numbers of pictures. Returns the counters of the start and of a picture.
 
-    Raises StudyError if a run fails: valgrind does not know all instructions of all processors.
+    The processes run at the same time on all cores, because a simulation counts the same whatever else runs. Raises
+    StudyError if one fails: valgrind does not know all instructions of all processors.
     """
-    found = []
-    for count in (few, more):
-        out = setup.work / "cachegrind.txt"
-        words = [*counters.cachegrind_command(out), *command(setup, variant, count)]
-        measured(setup, words, variant)
+
+    def count(tool: str, pictures: int) -> dict[str, float]:
+        out = setup.work / f"{tool}-{pictures}.txt"
+        words = [*counters.simulator_command(tool, out), *command(setup, variant, pictures)]
+        measured(words, variant, out.with_suffix(".json"), SIMULATION_TIMEOUT)
         try:
-            found.append(counters.parse_cachegrind(out.read_text()))
+            return counters.parse_simulated(tool, out.read_text())
         except (OSError, ValueError) as error:
             raise StudyError(f"{variant.key}: {error}") from None
-    per_image = {name: (found[1][name] - found[0][name]) / (more - few) for name in found[0]}
-    start = {name: found[0][name] - few * per_image[name] for name in found[0]}
+
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        tasks = {(tool, n): pool.submit(count, tool, n) for tool in counters.SIMULATORS for n in (few, more)}
+    first, second = (
+        {name: value for tool in counters.SIMULATORS for name, value in tasks[tool, n].result().items()}
+        for n in (few, more)
+    )
+    per_image = {name: (second[name] - first[name]) / (more - few) for name in first}
+    start = {name: first[name] - few * per_image[name] for name in first}
     return {**variant._asdict(), "counts": [few, more], "per_image": per_image, "start": start}
 
 

@@ -12,7 +12,7 @@ quick=(--quick --no-keras --minutes 1 --out results)
 expect_status 0 "$study" "${quick[@]}"
 expect_in stderr "the report is results/report.md"
 for text in "## 3. More or fewer pictures per run" "LiteRT interpreter (Python), int8, 1 thread" \
-  "catdogfilter (GStreamer), int8, 1 thread" "simulated (cachegrind with the caches of a Raspberry Pi 5)" "512 KB a core" \
+  "catdogfilter (GStreamer), int8, 1 thread" "simulated (valgrind with the caches of a Raspberry Pi 5)" "512 KB a core" \
   "- Keras, and the versions float32 and dynamic range: --no-keras"; do
   expect_in results/report.md "$text"
 done
