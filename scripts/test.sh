@@ -147,6 +147,7 @@ lab_tests() {
   one_test "webcam" scripts/lab/webcam-vm.sh
   one_test "webcam with catdog" scripts/lab/webcam-vm.sh --program "$CATDOG_TARGET/release/catdog"
   one_test "PipeWire" scripts/lab/pipewire.sh
+  one_test "the study with Keras" scripts/lab/study.sh
 }
 
 cd "$CATDOG_ROOT"

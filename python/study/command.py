@@ -222,7 +222,7 @@ def count_right(
     found, unreadable = accuracy.accuracies(files, photos, model)
     if not unreadable:
         return found, []
-    return found, [f"accuracy: {len(unreadable)} photos that cannot be read; the first: {unreadable[0]}"]
+    return found, [f"accuracy: photos that cannot be read: {len(unreadable)}, the first {unreadable[0]}"]
 
 
 def main() -> int:
