@@ -28,27 +28,43 @@ pub struct Filter {
 impl Filter {
     /// Returns the element with its properties. With `draws_region`, an overlay shows the region.
     pub fn launch(&self, draws_region: bool) -> Launch {
+        self.launch_with(&[], draws_region)
+    }
+
+    /// Returns the element as [`Self::launch`] does, with values for properties that the user does not
+    /// set.
+    pub fn launch_with(&self, defaults: &[(&str, &str)], draws_region: bool) -> Launch {
+        let own = self.properties();
         let mut filter = Launch::element(gstcatdog::catdogfilter::FACTORY_NAME);
+        for (name, value) in defaults {
+            if own.iter().all(|(set, _)| set != name) {
+                filter = filter.set(name, value);
+            }
+        }
+        if draws_region && self.region.is_some() {
+            filter = filter.set("draw-region", true);
+        }
+        own.iter().fold(filter, |filter, (name, value)| filter.set(name, value))
+    }
+
+    /// Returns the names and the values of the properties that the user sets.
+    pub fn properties(&self) -> Vec<(&str, String)> {
+        let mut found = Vec::new();
         if let Some(model) = &self.model {
-            filter = filter.set("model-file", model.display());
+            found.push(("model-file", model.display().to_string()));
         }
         if let Some(labels) = &self.labels {
             let property = if Path::new(labels).is_file() { "labels-file" } else { "labels" };
-            filter = filter.set(property, labels);
+            found.push((property, labels.clone()));
         }
         if let Some(threshold) = self.threshold {
-            filter = filter.set("class-confidence-threshold", threshold);
+            found.push(("class-confidence-threshold", threshold.to_string()));
         }
         if let Some(region) = &self.region {
-            filter = filter.set("region", region);
-            if draws_region {
-                filter = filter.set("draw-region", true);
-            }
+            found.push(("region", region.clone()));
         }
-        for (name, value) in &self.set {
-            filter = filter.set(name, value);
-        }
-        filter
+        found.extend(self.set.iter().map(|(name, value)| (&**name, value.clone())));
+        found
     }
 }
 

@@ -3,17 +3,21 @@
 //! Each subcommand is one file or folder with its arguments and a function `run`. Data goes to stdout,
 //! everything else to stderr. `exit` lists the exit codes.
 
+mod archive;
 mod bench;
 mod cameras;
 mod class_folder;
 mod collect;
 mod container;
+mod cue;
 mod disk;
 mod display;
 mod doctor;
 mod exit;
 mod file;
 mod filter;
+mod find;
+mod frame;
 mod generated;
 mod input;
 mod inspect;
@@ -30,6 +34,7 @@ mod record;
 mod scripts;
 mod session;
 mod source;
+mod streams;
 mod terminal;
 
 use std::process::ExitCode;
@@ -56,6 +61,7 @@ enum Command {
     Live(Box<live::Arguments>),
     Cameras(cameras::Arguments),
     File(Box<file::Arguments>),
+    Archive(Box<archive::Arguments>),
     Collect(Box<collect::Arguments>),
     Photos(Box<photos::Arguments>),
     Record(Box<record::Arguments>),
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
         Command::Live(arguments) => live::run(&arguments),
         Command::Cameras(arguments) => cameras::run(&arguments),
         Command::File(arguments) => file::run(&arguments),
+        Command::Archive(arguments) => archive::run(&arguments),
         Command::Collect(arguments) => collect::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),

@@ -1,6 +1,5 @@
 //! `catdog collect`: saves frames of a camera, a stream or a video as photos for a training.
 //!
-//! - `frame`: what catdogfilter found in a frame;
 //! - `rule`: which frames are saved, why, and where;
 //! - `keys`: the classes of the keys;
 //! - `jpeg`: frames as JPEG files;
@@ -11,7 +10,6 @@
 //! The streaming thread decides and copies the frames that are saved. The writer has a thread of its
 //! own, so that a slow disk does not stop a camera.
 
-mod frame;
 mod jpeg;
 mod keys;
 mod rule;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::frame::Frame;
 use crate::class_folder::folder_name;
+use crate::frame::Frame;
 
 /// The folder for photos that the user sorts into the class folders. The training does not read it.
 pub const TO_SORT: &str = "to-sort";

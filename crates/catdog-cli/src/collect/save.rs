@@ -9,8 +9,8 @@ use gst::glib;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::frame::Frame;
 use crate::class_folder::folder_name;
+use crate::frame::Frame;
 
 /// Characters of a label in the name of a file.
 const LABEL_CHARS: usize = 40;

@@ -9,10 +9,10 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
-use super::frame::Frame;
 use super::rule::{Key, Rule};
 use super::writer::{Inbox, Photo};
 use crate::Failure;
+use crate::frame::Frame;
 
 /// The name of the sink from which frames are taken.
 pub const SINK: &str = "photos";

@@ -11,11 +11,11 @@ use std::thread::{self, JoinHandle};
 use gst::glib;
 use serde::Serialize;
 
-use super::frame::Frame;
 use super::jpeg::{self, Stored};
 use super::rule::{Choice, Reason};
 use super::save::write_new;
 use crate::Failure;
+use crate::frame::Frame;
 use crate::output::path_text;
 
 /// The list of the photos, in the folder of the collection.

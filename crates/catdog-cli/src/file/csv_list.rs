@@ -4,22 +4,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Failure;
-
-/// A line of JSON of catdogtext, as far as it is needed.
-#[derive(Deserialize)]
-struct Cue {
-    /// Nanoseconds since the start of the video.
-    pts: Option<u64>,
-    /// Nanoseconds.
-    duration: Option<u64>,
-    label: String,
-    confidence: f64,
-    index: i32,
-    frames: u64,
-}
+use crate::cue::Cue;
 
 /// A row of the list. The guide describes the columns; they do not change their meaning.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,5 @@
 //! `catdog file`: writes the labels of videos into copies of them, or into lists.
 //!
-//! - `streams`: what is in a video;
 //! - `outputs`: the files that are written, and their names;
 //! - `pipeline`: the elements from the one to the others;
 //! - `csv_list`: the list as CSV.
@@ -8,7 +7,6 @@
 mod csv_list;
 mod outputs;
 mod pipeline;
-mod streams;
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,6 +17,7 @@ use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Failure;
+use crate::disk::Unfinished;
 use crate::exit::Ending;
 use crate::filter::Filter;
 use crate::interrupt;
@@ -26,9 +25,9 @@ use crate::labels::{LabelChange, clock};
 use crate::launch::Launch;
 use crate::output::{note, path_text, print, print_failure, printable};
 use crate::session::{Session, UnusableInput, Watcher, filter_of};
-use outputs::{Outputs, Target, Text, Unfinished, Wish};
+use crate::streams::{self, Streams};
+use outputs::{Outputs, Target, Text, Wish};
 use pipeline::Files;
-use streams::Streams;
 
 /// Writes the labels of videos into copies of them, or into lists
 ///

@@ -2,11 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
 
 use crate::Failure;
 use crate::container::Container;
@@ -191,60 +187,10 @@ fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A file that appears under its name when it is complete, and is removed otherwise.
-#[derive(Debug)]
-pub struct Unfinished {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl Unfinished {
-    /// Makes the unfinished file of `path` and its folder. It has another name, which begins with a
-    /// dot.
-    ///
-    /// # Errors
-    ///
-    /// The message with the name if the file cannot be made.
-    pub fn new(path: &Path) -> Result<Self, Failure> {
-        let failed =
-            |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut prefix = OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
-        let file = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".part")
-            // As for other files, the umask of the user applies.
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    /// Returns where it is written.
-    pub fn part(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Gives the file its name.
-    ///
-    /// # Errors
-    ///
-    /// The message with the name if the file cannot be renamed.
-    pub fn finish(self) -> Result<(), Failure> {
-        let path = self.path;
-        self.file
-            .persist(&path)
-            .map_err(|error| format!("{} cannot be written: {}", path.display(), error.error))?;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn names(input: &str, out: Option<&str>, is_soft: bool, texts: &[Text]) -> Vec<String> {
@@ -319,19 +265,5 @@ mod tests {
         fs::write(&other, "old").unwrap();
         assert!(check(&new, false).unwrap_err().contains("--overwrite replaces it"));
         assert!(check(&new, true).is_ok());
-    }
-
-    #[test]
-    fn a_file_has_its_name_only_when_it_is_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        let unfinished = Unfinished::new(&path).unwrap();
-        fs::write(unfinished.part(), "1").unwrap();
-        drop(unfinished);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        let unfinished = Unfinished::new(&path).unwrap();
-        fs::write(unfinished.part(), "2").unwrap();
-        unfinished.finish().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "2");
     }
 }

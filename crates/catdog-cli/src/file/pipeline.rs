@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::container::{Container, Encoding};
+use crate::disk::Unfinished;
 use crate::filter::Filter;
 use crate::launch::{Launch, file_uri, has_element};
 use crate::source::upright;
+use crate::streams::Streams;
 
-use super::outputs::{Text, Unfinished};
-use super::streams::Streams;
+use super::outputs::Text;
 
 /// Bytes of encoded video or sound that wait for the other streams. An encoder with look-ahead and
 /// the end of a cue are some seconds away; files that are interleaved badly need more.

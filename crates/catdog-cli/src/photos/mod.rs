@@ -1,13 +1,11 @@
 //! `catdog photos`: classifies photos on all cores.
 //!
-//! - `find`: the photos that the arguments name;
 //! - `row`: a result, and its text;
 //! - `sort`: the folders of the classes.
 //!
 //! Each worker thread decodes a photo and classifies it with a classifier of its own; they share the
 //! model. The main thread writes the results in the order of the photos.
 
-mod find;
 mod row;
 mod sort;
 
@@ -27,12 +25,13 @@ use catdog_core::model::ModelSource;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::Failure;
+use crate::disk::size_and_time;
 use crate::exit::Ending;
+use crate::find::Found;
 use crate::model_arguments::{Reading, confidence};
 use crate::output::{Sink, note, path_text, printable};
-use crate::{disk, interrupt, picture};
-use find::Found;
-use row::{Format, Row, size_and_time};
+use crate::{disk, find, interrupt, picture};
+use row::{Format, Row};
 use sort::Sorter;
 
 /// The label of a photo of which no class is accepted, as that of the element.
@@ -97,14 +96,14 @@ pub struct Arguments {
 /// The model cannot be loaded, or the results cannot be written. A photo that cannot be read is no
 /// error.
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
-    let mut found = Found::default();
+    let mut found = Found::new(find::PHOTOS);
     arguments.paths.iter().for_each(|path| found.add(path));
     if let Some(list) = &arguments.files_from {
         found.add_list(list)?;
     }
     let first = load(arguments)?;
     let mut writer = Writer::new(arguments)?;
-    let photos = writer.without_finished(found.photos, &first.description().model);
+    let photos = writer.without_finished(found.files, &first.description().model);
     if photos.is_empty() && found.unreadable.is_empty() && writer.finished.is_empty() {
         note(arguments.quiet, "no photos to classify: expected .jpg, .jpeg, .png or .webp files");
     }

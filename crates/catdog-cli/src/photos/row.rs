@@ -2,11 +2,11 @@
 
 use std::fs::Metadata;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::size_and_time;
 use crate::output::{percent, printable};
 
 /// How results are written.
@@ -131,12 +131,6 @@ fn read_csv(text: &str) -> Result<(Vec<Row>, usize), String> {
         rows.push(row.map_err(|error| format!("row {}: {error}", rows.len() + 1))?);
         complete = end;
     }
-}
-
-/// Returns the size of a file in bytes, and when it was changed in seconds since 1970.
-pub fn size_and_time(metadata: &Metadata) -> (u64, u64) {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    (metadata.len(), modified.map_or(0, |time| time.as_secs()))
 }
 
 #[cfg(test)]

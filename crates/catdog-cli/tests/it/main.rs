@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod archive;
 mod bench;
 mod cameras;
 mod collect;
@@ -83,6 +84,28 @@ fn own_text(output: process::Output) -> (Option<i32>, String, String) {
     let own = stderr.lines().filter(|line| !line.starts_with("INFO: Created TensorFlow Lite"));
     let own = own.map(|line| format!("{line}\n")).collect();
     (output.status.code(), text(output.stdout), own)
+}
+
+/// Runs `script`, which may mount a file system, with the path of the program as `$1`. Returns `None` if
+/// nothing can be mounted here; `test` is then skipped.
+fn on_small_disk(folder: &Path, script: &str, test: &str) -> Option<(Option<i32>, String, String)> {
+    let program = assert_cmd::cargo::cargo_bin!("catdog");
+    let output = process::Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .arg(program)
+        .current_dir(folder)
+        .env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime())
+        .env("XDG_CACHE_HOME", folder)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output();
+    let result = output.ok().map(own_text);
+    let result = result
+        .filter(|(status, _, stderr)| *status != Some(77) && !stderr.contains("unshare failed"));
+    if result.is_none() {
+        catdog_core::testing::skip(test, "a file system cannot be mounted here");
+    }
+    result
 }
 
 /// Runs a pipeline to its end.

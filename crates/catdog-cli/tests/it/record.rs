@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{command_in, demo, own_text, play, run_in};
+use crate::{command_in, demo, on_small_disk, own_text, play, run_in};
 
 /// Returns the paths of the files in `folder` with this extension, sorted.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
@@ -134,28 +134,6 @@ fn a_full_disk_ends_the_clip_and_not_the_program() {
     let clips = files(folder, "mp4");
     assert_eq!((clips.len(), files(folder, "json").len()), (1, 1), "{stderr}");
     play_file(&clips[0]);
-}
-
-/// Runs `script`, which may mount a file system, with the path of the program as `$1`. Returns `None` if
-/// nothing can be mounted here; `test` is then skipped.
-fn on_small_disk(folder: &Path, script: &str, test: &str) -> Option<(Option<i32>, String, String)> {
-    let program = assert_cmd::cargo::cargo_bin!("catdog");
-    let output = Command::new("unshare")
-        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
-        .arg(program)
-        .current_dir(folder)
-        .env("CATDOG_LITERT_LIBRARY", catdog_core::testing::runtime())
-        .env("XDG_CACHE_HOME", folder)
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .output();
-    let result = output.ok().map(own_text);
-    let result = result
-        .filter(|(status, _, stderr)| *status != Some(77) && !stderr.contains("unshare failed"));
-    if result.is_none() {
-        catdog_core::testing::skip(test, "a file system cannot be mounted here");
-    }
-    result
 }
 
 #[test]

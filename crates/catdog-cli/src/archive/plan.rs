@@ -1,0 +1,294 @@
+//! Which videos are classified, and where their results go.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::range::Range;
+use super::table;
+use crate::Failure;
+use crate::disk::size_and_time;
+use crate::find::{Found, VIDEOS};
+use crate::output::path_text;
+
+/// A video, or a range of it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The file.
+    pub path: PathBuf,
+    /// The path inside the folder that the user named, with the range.
+    pub name: String,
+    /// The file of its results.
+    pub results: PathBuf,
+    /// What the file of its results says that it is about.
+    pub origin: Origin,
+}
+
+/// What the results of a video depend on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Origin {
+    /// Bytes of the video.
+    pub size: u64,
+    /// When the video was changed, in seconds since 1970.
+    pub modified: u64,
+    /// The model and the options.
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+/// What the results depend on in addition to the video.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Settings {
+    /// SHA-256 of the model, as hexadecimal digits.
+    pub model: String,
+    /// `frames` or `cues`.
+    pub rows: String,
+    /// Seconds between frames; 0 for every frame.
+    pub every: f64,
+    /// Whether only frames that need no others are decoded.
+    pub keyframes: bool,
+    /// The options about the element, as the user wrote them.
+    pub options: Vec<String>,
+}
+
+/// The part of the videos that this process classifies: number `index`, from 1, of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u64,
+    count: u64,
+}
+
+impl Shard {
+    /// Parses `I/N`.
+    ///
+    /// # Errors
+    ///
+    /// The message if it is something else.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| {
+            Some(Self { index: index.parse().ok()?, count: count.parse().ok()? })
+        });
+        parts
+            .filter(|shard| (1..=shard.count).contains(&shard.index))
+            .ok_or_else(|| "write I/N with I from 1 to N, such as 2/4".into())
+    }
+
+    /// Returns whether a video belongs to the part. Its name decides, so that more videos do not
+    /// change the parts of the others.
+    fn has(self, name: &str) -> bool {
+        fnv(name.as_bytes()) % self.count == self.index - 1
+    }
+}
+
+/// The hash function FNV-1a with 64 bits, of the IETF draft "The FNV Non-Cryptographic Hash Algorithm". It
+/// is the same on each machine and in each version.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// What is to be done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The videos without results.
+    pub jobs: Vec<Job>,
+    /// The names of those that have results.
+    pub finished: Vec<String>,
+    /// Videos and folders that cannot be read, by their names, with the reasons.
+    pub unreadable: Vec<(String, String)>,
+    /// Results of another model, or with other options.
+    pub foreign: Vec<PathBuf>,
+}
+
+impl Plan {
+    /// Returns what is to be done for `paths`, which are videos and folders.
+    ///
+    /// # Errors
+    ///
+    /// The message if two videos have the same name in the folder of the results.
+    pub fn new(
+        paths: &[PathBuf],
+        out: &Path,
+        shard: Option<Shard>,
+        range: Option<Range>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let mut plan = Self::default();
+        let mut taken: HashMap<String, PathBuf> = HashMap::new();
+        for path in paths {
+            let mut found = Found::new(VIDEOS);
+            found.add(path);
+            let root = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+            plan.unreadable
+                .extend(found.unreadable.into_iter().map(|reason| (path_text(path), reason)));
+            for video in found.files {
+                let inside = video.strip_prefix(root).unwrap_or(&video);
+                let suffix = range.map(|range| format!("@{range}")).unwrap_or_default();
+                let name = path_text(inside) + &suffix;
+                if let Some(other) = taken.insert(name.clone(), video.clone()) {
+                    if is_same(&other, &video) {
+                        continue;
+                    }
+                    return Err(format!(
+                        "{} and {} would have the same results {name}.parquet; name the folder that has both",
+                        other.display(),
+                        video.display()
+                    )
+                    .into());
+                }
+                if shard.is_none_or(|shard| shard.has(&name)) {
+                    plan.add(video, name, out, settings);
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, path: PathBuf, name: String, out: &Path, settings: &Settings) {
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.unreadable.push((name, error.to_string()));
+                return;
+            }
+        };
+        let (size, modified) = size_and_time(&metadata);
+        let results = out.join("videos").join(format!("{name}.parquet"));
+        let origin = Origin { size, modified, settings: settings.clone() };
+        match stored_origin(&results) {
+            Stored::Nothing => {}
+            Stored::Origin(stored) if stored == origin => {
+                self.finished.push(name);
+                return;
+            }
+            // The video has changed.
+            Stored::Origin(stored) if stored.settings == origin.settings => {}
+            Stored::Origin(_) | Stored::Other => self.foreign.push(results.clone()),
+        }
+        self.jobs.push(Job { path, name, results, origin });
+    }
+}
+
+/// What a file of results is about.
+enum Stored {
+    /// There is no such file.
+    Nothing,
+    /// Results of this command.
+    Origin(Origin),
+    /// Something else.
+    Other,
+}
+
+fn stored_origin(results: &Path) -> Stored {
+    if !results.exists() {
+        return Stored::Nothing;
+    }
+    let about = table::open(results).ok().and_then(|(_, about)| about);
+    let origin = about.and_then(|about| serde_json::from_str(&about).ok());
+    origin.map_or(Stored::Other, Stored::Origin)
+}
+
+/// Returns whether both paths are the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::rows::FailureRow;
+    use super::super::table::Table;
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            model: "12ab".into(),
+            rows: "frames".into(),
+            every: 1.0,
+            keyframes: false,
+            options: vec!["threshold=0.7".into()],
+        }
+    }
+
+    fn plan(paths: &[PathBuf], out: &Path, settings: &Settings) -> Plan {
+        Plan::new(paths, out, None, None, settings).unwrap()
+    }
+
+    fn names(jobs: &[Job]) -> Vec<&str> {
+        jobs.iter().map(|job| &*job.name).collect()
+    }
+
+    #[test]
+    fn results_have_the_names_of_the_videos_in_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("in/2026")).unwrap();
+        for name in ["in/2026/a.mp4", "in/b.MKV", "in/c.txt"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let found = plan(&[path("in"), path("none.mp4")], &path("out"), &settings());
+        assert_eq!(names(&found.jobs), ["2026/a.mp4", "b.MKV"]);
+        assert_eq!(found.jobs[0].results, path("out/videos/2026/a.mp4.parquet"));
+        assert_eq!(found.jobs[0].origin.size, 13);
+        assert_eq!(found.unreadable[0].0, "none.mp4");
+        // The same file twice is one video; two files with one name are an error.
+        assert_eq!(
+            names(&plan(&[path("in"), path("in/b.MKV")], &path("out"), &settings()).jobs).len(),
+            2
+        );
+        fs::create_dir(path("other")).unwrap();
+        fs::write(path("other/b.MKV"), "x").unwrap();
+        let paths = [path("in"), path("other")];
+        let error = Plan::new(&paths, &path("out"), None, None, &settings()).unwrap_err();
+        assert!(error.to_string().contains("same results b.MKV.parquet"), "{error}");
+    }
+
+    #[test]
+    fn what_is_finished_and_matches_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let paths = [path("a.mp4")];
+        fs::write(&paths[0], "1").unwrap();
+        let first = plan(&paths, folder.path(), &settings());
+        let job = &first.jobs[0];
+        fs::create_dir(path("videos")).unwrap();
+        let about = serde_json::to_string(&job.origin).unwrap();
+        Table::<FailureRow>::new(File::create(&job.results).unwrap(), about)
+            .unwrap()
+            .finish()
+            .unwrap();
+        let again = plan(&paths, folder.path(), &settings());
+        assert_eq!((again.jobs.len(), &*again.finished), (0, &["a.mp4".to_owned()][..]));
+        let other = plan(&paths, folder.path(), &Settings { every: 2.0, ..settings() });
+        assert_eq!(other.foreign, [path("videos/a.mp4.parquet")]);
+        fs::write(&paths[0], "22").unwrap();
+        let changed = plan(&paths, folder.path(), &settings());
+        assert_eq!((changed.jobs.len(), changed.foreign.len()), (1, 0));
+        fs::write(path("videos/a.mp4.parquet"), "text").unwrap();
+        assert_eq!(plan(&paths, folder.path(), &settings()).foreign.len(), 1);
+    }
+
+    #[test]
+    fn each_video_belongs_to_one_shard() {
+        let shards = [1, 2, 3].map(|index| Shard::parse(&format!("{index}/3")).unwrap());
+        let mut counts = [0; 3];
+        for number in 0..300 {
+            let name = format!("2026/{number}.mp4");
+            let owners: Vec<_> = (0..3).filter(|index| shards[*index].has(&name)).collect();
+            assert_eq!(owners.len(), 1);
+            counts[owners[0]] += 1;
+        }
+        assert!(counts.iter().all(|count| (70..=130).contains(count)), "{counts:?}");
+        for wrong in ["0/3", "4/3", "1", "a/b", "1/0"] {
+            assert!(Shard::parse(wrong).is_err(), "{wrong}");
+        }
+        // The test vectors of the draft.
+        assert_eq!(fnv(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
