@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use catdog_core::model::ModelSource;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::Failure;
@@ -33,10 +34,10 @@ use crate::filter::Filter;
 use crate::find::{VIDEOS, paths_in_list};
 use crate::interrupt;
 use crate::labels::clock;
-use crate::output::{note, printable};
+use crate::output::{note, path_text, print, printable};
 use crate::session::UnusableInput;
 use failures::Failures;
-use plan::{Plan, Settings, Shard};
+use plan::{Plan, Settings, Shard, Wish};
 use range::Range;
 use rows::FailureRow;
 use video::{Done, How};
@@ -83,6 +84,15 @@ pub struct Arguments {
     /// Classify this part of the videos only, in seconds
     #[arg(long, value_name = "START-END")]
     pub range: Option<Range>,
+    /// Divide longer videos into ranges of about this length, so that all processors work on them
+    #[arg(long, value_name = "SECONDS", value_parser = interval, conflicts_with_all = ["cues", "range"])]
+    pub split: Option<f64>,
+    /// Name the results after the paths in this folder (default: the folder that is named)
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Print the videos and ranges without results, a JSON object per line, and do nothing else
+    #[arg(long)]
+    pub print_units: bool,
     /// Classify the part I of N parts of the videos, for N machines
     #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
@@ -118,7 +128,15 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         paths.extend(paths_in_list(list)?);
     }
     let settings = settings(arguments)?;
-    let plan = Plan::new(&paths, &arguments.out, arguments.shard, arguments.range, &settings)?;
+    let plan = Plan::new(&Wish {
+        paths: &paths,
+        root: arguments.root.as_deref(),
+        out: &arguments.out,
+        shard: arguments.shard,
+        range: arguments.range,
+        split: arguments.split,
+        settings: &settings,
+    })?;
     if let (Some(first), false) = (plan.foreign.first(), arguments.overwrite) {
         return Err(format!(
             "--out {}: {} files have results of another model or with other options, such as {}; name another \
@@ -128,6 +146,9 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
             first.display()
         )
         .into());
+    }
+    if arguments.print_units {
+        return print_units(&plan);
     }
     if plan.jobs.is_empty() && plan.finished.is_empty() && plan.unreadable.is_empty() {
         let known = VIDEOS.join(", .");
@@ -170,6 +191,30 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
         keyframes: arguments.keyframes,
         options: options.map(|(name, value)| format!("{name}={value}")).collect(),
     })
+}
+
+/// Prints what is to be done, for programs that distribute it.
+fn print_units(plan: &Plan) -> Result<Ending, Failure> {
+    for job in &plan.jobs {
+        let unit = Unit {
+            video: path_text(&job.path),
+            range: job.range.map(|range| range.to_string()),
+            bytes: job.origin.size,
+        };
+        print(&(serde_json::to_string(&unit)? + "\n"))?;
+    }
+    Ok(Ending::Done)
+}
+
+/// A line of `--print-units`. The guide describes the fields; they do not change their meaning.
+#[derive(Serialize)]
+struct Unit {
+    /// The path of the video.
+    video: String,
+    /// The value for `--range`, if the video is divided.
+    range: Option<String>,
+    /// Bytes of the video.
+    bytes: u64,
 }
 
 /// What became of a video.
@@ -216,7 +261,6 @@ impl Archive<'_> {
             filter: &arguments.filter,
             cues: arguments.cues,
             every: arguments.every,
-            range: arguments.range,
             keyframes: arguments.keyframes,
             decoder_threads: processors.div_ceil(jobs),
             stop: &stop,

@@ -12,12 +12,15 @@ use crate::Failure;
 use crate::disk::size_and_time;
 use crate::find::{Found, VIDEOS};
 use crate::output::path_text;
+use crate::streams;
 
 /// A video, or a range of it.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The file.
     pub path: PathBuf,
+    /// The part of its time; `None` is all of it.
+    pub range: Option<Range>,
     /// The path inside the folder that the user named, with the range.
     pub name: String,
     /// The file of its results.
@@ -90,6 +93,25 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
+/// What the user asks for.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// Videos and folders.
+    pub paths: &'a [PathBuf],
+    /// The folder inside of which the paths of the videos are their names.
+    pub root: Option<&'a Path>,
+    /// The folder of the results.
+    pub out: &'a Path,
+    /// The part of the videos.
+    pub shard: Option<Shard>,
+    /// The part of the time of each video.
+    pub range: Option<Range>,
+    /// The length of the ranges into which longer videos are divided, in seconds.
+    pub split: Option<f64>,
+    /// What the results depend on.
+    pub settings: &'a Settings,
+}
+
 /// What is to be done.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -104,30 +126,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns what is to be done for `paths`, which are videos and folders.
+    /// Returns what is to be done.
     ///
     /// # Errors
     ///
-    /// The message if two videos have the same name in the folder of the results.
-    pub fn new(
-        paths: &[PathBuf],
-        out: &Path,
-        shard: Option<Shard>,
-        range: Option<Range>,
-        settings: &Settings,
-    ) -> Result<Self, Failure> {
+    /// The message if two videos have the same name in the folder of the results, or a video is not in
+    /// the root folder.
+    pub fn new(wish: &Wish<'_>) -> Result<Self, Failure> {
         let mut plan = Self::default();
         let mut taken: HashMap<String, PathBuf> = HashMap::new();
-        for path in paths {
+        for path in wish.paths {
             let mut found = Found::new(VIDEOS);
             found.add(path);
-            let root = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+            let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
             plan.unreadable
                 .extend(found.unreadable.into_iter().map(|reason| (path_text(path), reason)));
             for video in found.files {
-                let inside = video.strip_prefix(root).unwrap_or(&video);
-                let suffix = range.map(|range| format!("@{range}")).unwrap_or_default();
-                let name = path_text(inside) + &suffix;
+                let inside = match wish.root {
+                    Some(root) => video.strip_prefix(root).map_err(|_| {
+                        format!("--root {}: {} is not in it", root.display(), video.display())
+                    })?,
+                    None => video.strip_prefix(folder).unwrap_or(&video),
+                };
+                let name = path_text(inside);
                 if let Some(other) = taken.insert(name.clone(), video.clone()) {
                     if is_same(&other, &video) {
                         continue;
@@ -139,25 +160,48 @@ impl Plan {
                     )
                     .into());
                 }
-                if shard.is_none_or(|shard| shard.has(&name)) {
-                    plan.add(video, name, out, settings);
+                match wish.split {
+                    Some(length) => plan.add_ranges(&video, &name, length, wish),
+                    None => plan.add(&video, &name, wish.range, wish),
                 }
             }
         }
         Ok(plan)
     }
 
-    fn add(&mut self, path: PathBuf, name: String, out: &Path, settings: &Settings) {
-        let metadata = match fs::metadata(&path) {
+    /// Adds the ranges of a long video. The last one has no end, because the duration that a file names
+    /// may be wrong.
+    fn add_ranges(&mut self, path: &Path, name: &str, length: f64, wish: &Wish<'_>) {
+        // A video that cannot be read is named when it is its turn.
+        let duration = streams::discover(path).ok().and_then(|streams| streams.duration);
+        let seconds = duration.map_or(0.0, |duration| duration.nseconds() as f64 / 1e9);
+        let count = (seconds / length).round().max(1.0);
+        if count == 1.0 {
+            return self.add(path, name, None, wish);
+        }
+        for number in 0..count as u64 {
+            let start = number as f64 * length;
+            let end = ((number + 1) as f64 != count).then_some(start + length);
+            self.add(path, name, Some(Range { start, end }), wish);
+        }
+    }
+
+    fn add(&mut self, path: &Path, name: &str, range: Option<Range>, wish: &Wish<'_>) {
+        let name = range.map_or_else(|| name.to_owned(), |range| format!("{name}@{range}"));
+        if wish.shard.is_some_and(|shard| !shard.has(&name)) {
+            return;
+        }
+        let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) => {
-                self.unreadable.push((name, error.to_string()));
+                let reason = format!("{}: {error}", path.display());
+                self.unreadable.push((name, reason));
                 return;
             }
         };
         let (size, modified) = size_and_time(&metadata);
-        let results = out.join("videos").join(format!("{name}.parquet"));
-        let origin = Origin { size, modified, settings: settings.clone() };
+        let results = wish.out.join("videos").join(format!("{name}.parquet"));
+        let origin = Origin { size, modified, settings: wish.settings.clone() };
         match stored_origin(&results) {
             Stored::Nothing => {}
             Stored::Origin(stored) if stored == origin => {
@@ -168,7 +212,7 @@ impl Plan {
             Stored::Origin(stored) if stored.settings == origin.settings => {}
             Stored::Origin(_) | Stored::Other => self.foreign.push(results.clone()),
         }
-        self.jobs.push(Job { path, name, results, origin });
+        self.jobs.push(Job { path: path.to_owned(), range, name, results, origin });
     }
 }
 
@@ -215,8 +259,12 @@ mod tests {
         }
     }
 
+    fn wish<'a>(paths: &'a [PathBuf], out: &'a Path, settings: &'a Settings) -> Wish<'a> {
+        Wish { paths, root: None, out, shard: None, range: None, split: None, settings }
+    }
+
     fn plan(paths: &[PathBuf], out: &Path, settings: &Settings) -> Plan {
-        Plan::new(paths, out, None, None, settings).unwrap()
+        Plan::new(&wish(paths, out, settings)).unwrap()
     }
 
     fn names(jobs: &[Job]) -> Vec<&str> {
@@ -244,8 +292,17 @@ mod tests {
         fs::create_dir(path("other")).unwrap();
         fs::write(path("other/b.MKV"), "x").unwrap();
         let paths = [path("in"), path("other")];
-        let error = Plan::new(&paths, &path("out"), None, None, &settings()).unwrap_err();
+        let (settings, out) = (settings(), path("out"));
+        let error = Plan::new(&wish(&paths, &out, &settings)).unwrap_err();
         assert!(error.to_string().contains("same results b.MKV.parquet"), "{error}");
+        let rooted = Wish { root: Some(folder.path()), ..wish(&paths, &out, &settings) };
+        assert_eq!(
+            names(&Plan::new(&rooted).unwrap().jobs),
+            ["in/2026/a.mp4", "in/b.MKV", "other/b.MKV"]
+        );
+        let elsewhere = path("in");
+        let wrong = Wish { root: Some(&elsewhere), ..rooted };
+        assert!(Plan::new(&wrong).unwrap_err().to_string().contains("b.MKV is not in it"));
     }
 
     #[test]

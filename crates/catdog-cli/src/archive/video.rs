@@ -46,8 +46,6 @@ pub struct How<'a> {
     pub cues: bool,
     /// Seconds between frames.
     pub every: Option<f64>,
-    /// The part of the videos.
-    pub range: Option<Range>,
     /// Whether only frames that need no others are decoded.
     pub keyframes: bool,
     /// Threads of a decoder.
@@ -92,13 +90,13 @@ pub fn classify(how: &How<'_>, job: &Job, bytes: &AtomicU64) -> Result<Option<Do
         rows: Mutex::new(Some(rows)),
         failure: Mutex::new(None),
         decoded: AtomicU64::new(0),
-        chooses: AtomicBool::new(how.range.is_none()),
+        chooses: AtomicBool::new(job.range.is_none()),
     });
 
     let session = Session::new(&launch, &name)?;
     limit_threads(session.pipeline(), how.decoder_threads);
-    shared.connect(session.pipeline(), Choice::new(how.every, how.range))?;
-    if let Some(range) = how.range {
+    shared.connect(session.pipeline(), Choice::new(how.every, job.range))?;
+    if let Some(range) = job.range {
         seek(session.pipeline(), range, &shared.chooses).map_err(unusable)?;
     }
     let mut progress = Progress {

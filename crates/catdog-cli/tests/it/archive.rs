@@ -140,6 +140,38 @@ fn ranges_have_the_rows_of_the_whole_video() {
 }
 
 #[test]
+fn a_long_video_is_divided() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("in/b")).unwrap();
+    fs::copy(demo(), folder.join("in/b/a.mp4")).unwrap();
+    fs::write(folder.join("in/text.mp4"), "text").unwrap();
+    let archive = |arguments: &[&str]| {
+        let fixed = ["archive", "in", "-o", "out", "--every", "1"];
+        run_in(folder, &[&fixed[..], arguments].concat())
+    };
+    let (status, stdout, stderr) = archive(&["--split", "4", "--print-units"]);
+    assert_eq!((status, &*stderr), (Some(0), ""));
+    let units: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ranges: Vec<_> = units.iter().map(|unit| unit["range"].as_str()).collect();
+    assert_eq!(ranges, [Some("0-4"), Some("4-8"), Some("8-"), None]);
+    assert_eq!(units[0]["video"], "in/b/a.mp4");
+    assert!(!folder.join("out").exists());
+    // Another program runs one of them; this one does the rest.
+    let unit =
+        ["archive", "in/b/a.mp4", "--root", "in", "-o", "out", "--every", "1", "--range", "4-8"];
+    assert_eq!(run_in(folder, &unit).0, Some(0));
+    let (status, _, stderr) = archive(&["--split", "4"]);
+    assert_eq!(status, Some(3), "{stderr}");
+    assert!(stderr.contains("2 videos classified, 10 rows"), "{stderr}");
+    assert!(stderr.contains("1 were finished before; 1 failed"), "{stderr}");
+    let parts = ["0-4", "4-8", "8-"]
+        .map(|range| rows(&folder.join(format!("out/videos/b/a.mp4@{range}.parquet"))).len());
+    assert_eq!(parts, [4, 4, 6]);
+}
+
+#[test]
 fn cues_are_those_of_catdog_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
