@@ -148,6 +148,7 @@ lab_tests() {
   one_test "webcam with catdog" scripts/lab/webcam-vm.sh --program "$CATDOG_TARGET/release/catdog"
   one_test "PipeWire" scripts/lab/pipewire.sh
   one_test "the study with Keras" scripts/lab/study.sh
+  one_test "archive with Ray" scripts/lab/ray.sh
 }
 
 cd "$CATDOG_ROOT"
