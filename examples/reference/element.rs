@@ -22,7 +22,7 @@ const QOS_BLURB: &str =
 const STATS: &str = "stats";
 
 /// Unit and meaning of the fields of `stats`, which GStreamer does not report.
-const STATS_FIELDS: [(&str, &str, &str); 17] = [
+const STATS_FIELDS: [(&str, &str, &str); 18] = [
     ("frames", "", "Number of frames"),
     ("inferences", "", "Number of inferences; two looks at one frame count as one"),
     ("second-looks", "", "Number of frames that were inferred again, closer"),
@@ -53,6 +53,7 @@ const STATS_FIELDS: [(&str, &str, &str); 17] = [
     ("optimization", "", "How the model was rewritten in memory, or why it was not"),
     ("threads", "", "CPU threads per inference"),
     ("accelerator", "", "Hardware that runs the model"),
+    ("engine", "", "Library that runs the model"),
 ];
 
 /// Returns the page of the element `name`.

@@ -58,6 +58,25 @@ pub enum OptimizeChoice {
     Off,
 }
 
+/// The library that runs the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstCatdogEngine")]
+pub enum EngineChoice {
+    /// LiteRT if its library is there, otherwise TensorFlow Lite if it is compiled in.
+    #[default]
+    #[enum_value(name = "LiteRT if it is there, otherwise TensorFlow Lite", nick = "auto")]
+    Auto,
+    /// LiteRT.
+    #[enum_value(name = "LiteRT", nick = "litert")]
+    LiteRt,
+    /// The classic TensorFlow Lite.
+    #[enum_value(
+        name = "TensorFlow Lite (needs a build with the feature tflitec)",
+        nick = "tflitec"
+    )]
+    Tflitec,
+}
+
 /// The hardware that runs the graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstCatdogAccelerator")]

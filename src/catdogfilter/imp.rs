@@ -23,8 +23,8 @@ use gst_base::subclass::prelude::*;
 use gst_video::{VideoCropMeta, VideoInfo, VideoOrientationMethod};
 
 use super::choices::{
-    AcceleratorChoice, ActivationChoice, ColorOrder, ErrorPolicy, Mode, OptimizeChoice,
-    OverlayMode, PostMessages, ResizeMethod,
+    AcceleratorChoice, ActivationChoice, ColorOrder, EngineChoice, ErrorPolicy, Mode,
+    OptimizeChoice, OverlayMode, PostMessages, ResizeMethod,
 };
 use super::error::{ProcessError, post_process_error, start_error_message};
 use super::events::Events;
@@ -55,12 +55,13 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 const STOP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The properties that take effect by loading the model again.
-const MODEL_PROPERTIES: [&str; 14] = [
+const MODEL_PROPERTIES: [&str; 15] = [
     "model-file",
     "labels-file",
     "labels",
     "optimize",
     "threads",
+    "engine",
     "accelerator",
     "input-mean",
     "input-std",
@@ -95,6 +96,9 @@ pub struct CatdogFilter {
         nick = "Threads", blurb = "CPU threads per inference (0 = benchmark 1, 2 and 4 threads on first \
         use and cache the choice; leaves one CPU free)",
         default = DEFAULT_THREADS, mutable_playing)]
+    #[property(name = "engine", get, set, type = EngineChoice, member = engine,
+        nick = "Engine", blurb = "Library that runs the model",
+        builder(EngineChoice::default()).mutable_playing())]
     #[property(name = "accelerator", get, set, type = AcceleratorChoice, member = accelerator,
         nick = "Accelerator", blurb = "Hardware that runs the model",
         builder(AcceleratorChoice::default()).mutable_playing())]

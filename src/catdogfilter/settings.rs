@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use catdog_core::classifier::{Config, OutputActivation, RuntimeConfig};
 use catdog_core::decision::{Activation, Rules};
+use catdog_core::engine::Runtime;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
 use catdog_core::model::tflite::{ModelOptions, Normalization};
@@ -15,8 +16,8 @@ use gst_video::VideoOrientationMethod;
 use thiserror::Error;
 
 use super::choices::{
-    AcceleratorChoice, ActivationChoice, ColorOrder, ErrorPolicy, Mode, OptimizeChoice,
-    OverlayMode, PostMessages, ResizeMethod,
+    AcceleratorChoice, ActivationChoice, ColorOrder, EngineChoice, ErrorPolicy, Mode,
+    OptimizeChoice, OverlayMode, PostMessages, ResizeMethod,
 };
 use super::picture::{
     self, DEFAULT_DRAW_BOX, DEFAULT_DRAW_REGION, DEFAULT_MAX_ROIS, DEFAULT_ORIENTATION, Picture,
@@ -121,6 +122,7 @@ pub struct Settings {
     pub labels: Option<String>,
     pub optimize: OptimizeChoice,
     pub threads: i32,
+    pub engine: EngineChoice,
     pub accelerator: AcceleratorChoice,
     pub input_mean: Option<String>,
     pub input_std: Option<String>,
@@ -164,6 +166,7 @@ impl Default for Settings {
             labels: None,
             optimize: OptimizeChoice::default(),
             threads: DEFAULT_THREADS,
+            engine: EngineChoice::default(),
             accelerator: AcceleratorChoice::default(),
             input_mean: None,
             input_std: None,
@@ -239,6 +242,11 @@ impl Settings {
             optimize: self.optimize == OptimizeChoice::Auto
                 && self.accelerator == AcceleratorChoice::Cpu,
             threads,
+            runtime: match self.engine {
+                EngineChoice::Auto => Runtime::Auto,
+                EngineChoice::LiteRt => Runtime::LiteRt,
+                EngineChoice::Tflitec => Runtime::Tflitec,
+            },
             accelerator: match self.accelerator {
                 AcceleratorChoice::Cpu => Accelerator::Cpu,
                 AcceleratorChoice::Gpu => Accelerator::Gpu,

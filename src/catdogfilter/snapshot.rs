@@ -17,6 +17,7 @@ pub struct Snapshot {
     optimization: String,
     threads: u32,
     accelerator: &'static str,
+    engine: &'static str,
 }
 
 impl Snapshot {
@@ -38,11 +39,12 @@ impl Snapshot {
         self.optimization = description.optimization.to_string();
         self.threads = description.threads;
         self.accelerator = description.accelerator.name();
+        self.engine = description.runtime.name();
     }
 
     /// Returns the structure of the property `stats`. Durations are in ns.
     pub fn stats(&self) -> gst::Structure {
-        let Self { counters, model, optimization, threads, accelerator, .. } = self;
+        let Self { counters, model, optimization, threads, accelerator, engine, .. } = self;
         let Counters { frames, inferences, second_looks, skipped, preprocess, invoke, wait } =
             counters;
         gst::Structure::builder("catdog-stats")
@@ -63,6 +65,7 @@ impl Snapshot {
             .field("optimization", optimization)
             .field("threads", *threads)
             .field("accelerator", *accelerator)
+            .field("engine", *engine)
             .build()
     }
 }

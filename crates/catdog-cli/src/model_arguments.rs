@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use catdog_core::classifier::{Config, OutputActivation};
 use catdog_core::decision::Activation;
+use catdog_core::engine::Runtime;
 use catdog_core::engine::litert::Accelerator;
 use catdog_core::model::ModelSource;
 use catdog_core::model::tflite::{self, MAX_SIDE, ModelOptions, Normalization};
@@ -146,6 +147,7 @@ impl Reading {
                 },
             },
             threads,
+            runtime: Runtime::Auto,
             accelerator: Accelerator::Cpu,
             optimize: true,
             normalization: normalization

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::decision::{Activation, Rules};
+use crate::engine::Runtime;
 use crate::engine::litert::Accelerator;
 use crate::frame::Region;
 use crate::model::ModelSource;
@@ -35,6 +36,8 @@ pub struct Config {
     pub model_options: ModelOptions,
     /// CPU threads per inference; with 0, thread tuning chooses the number.
     pub threads: u32,
+    /// The library that runs the model.
+    pub runtime: Runtime,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
     /// Whether the model is rewritten in memory if XNNPACK cannot run it as one partition. The
@@ -58,6 +61,7 @@ impl Config {
             labels_file: None,
             model_options: ModelOptions::default(),
             threads: 1,
+            runtime: Runtime::Auto,
             accelerator: Accelerator::Cpu,
             optimize: true,
             normalization: None,

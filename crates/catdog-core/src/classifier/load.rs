@@ -8,9 +8,9 @@ use super::interpretation::{Interpretation, activation_after};
 use super::probe::Probe;
 use super::scaling::tensor_target;
 use super::{Classifier, Description, Parts};
-use crate::engine::litert::{Accelerator, LiteRtOptions};
+use crate::engine::litert::Accelerator;
 use crate::engine::shared_model::SharedModel;
-use crate::engine::{ModelLoadError, thread_tuning};
+use crate::engine::{EngineOptions, ModelLoadError, thread_tuning};
 
 impl Classifier {
     /// Loads runtime, model and labels.
@@ -29,12 +29,14 @@ impl Classifier {
         let interpretation = interpret(config, &shared)?;
         let summary = interpretation.summary(info);
         let target = tensor_target(&info.input, &interpretation.scaling);
-        let Interpretation { labels, activation, multi_label, warnings, .. } = interpretation;
+        let Interpretation { labels, activation, multi_label, mut warnings, .. } = interpretation;
+        warnings.extend(shared.note().map(str::to_owned));
         let description = Description {
             model: config.model.name().into_owned(),
             summary,
             threads,
             accelerator: config.accelerator,
+            runtime: shared.runtime(),
             optimization: shared.optimization().clone(),
             inference_time: shared.inference_time(),
             multi_label,
@@ -77,15 +79,17 @@ fn interpret(config: &Config, shared: &SharedModel) -> Result<Interpretation, Lo
 /// Loads the model and returns it with its number of threads.
 fn load_model(config: &Config) -> Result<(Arc<SharedModel>, u32), LoadError> {
     let Config { model, model_options, accelerator, optimize, .. } = config;
+    let options = EngineOptions {
+        runtime: config.runtime,
+        threads: config.threads,
+        accelerator: *accelerator,
+    };
     let bytes =
         model.read().map_err(|reason| LoadError::Unreadable { model: model.clone(), reason })?;
     let loaded = match config.threads {
-        0 => thread_tuning::load(&bytes, *accelerator, model_options, *optimize),
-        threads => {
-            let options = LiteRtOptions { threads, accelerator: *accelerator };
-            SharedModel::load(&bytes, &options, model_options, *optimize)
-                .map(|model| (model, threads))
-        }
+        0 => thread_tuning::load(&bytes, &options, model_options, *optimize),
+        threads => SharedModel::load(&bytes, &options, model_options, *optimize)
+            .map(|model| (model, threads)),
     };
     loaded.map_err(|error| match error {
         ModelLoadError::Runtime(error) => LoadError::Runtime(error),

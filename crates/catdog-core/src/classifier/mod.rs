@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 
 use crate::decision::{Activation, Decider, RankedClass, Ranking};
+use crate::engine::Runtime;
 use crate::engine::litert::Accelerator;
 use crate::engine::scheduler::EnginePool;
 use crate::engine::shared_model::{Optimization, SharedModel};
@@ -132,6 +133,8 @@ pub struct Description {
     pub threads: u32,
     /// The hardware that runs the graph.
     pub accelerator: Accelerator,
+    /// The library that runs the model.
+    pub runtime: Runtime,
     /// The result of optimizing the model.
     pub optimization: Optimization,
     /// The classes do not exclude each other, so several of them can apply to a frame.
@@ -216,6 +219,7 @@ impl Classifier {
             summary: "fake engine".into(),
             threads: 1,
             accelerator: Accelerator::Cpu,
+            runtime: Runtime::LiteRt,
             optimization: Optimization::Off,
             inference_time: engine.delay,
             multi_label: false,

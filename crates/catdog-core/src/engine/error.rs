@@ -14,7 +14,15 @@ pub enum ModelLoadError {
     /// The file is not a model that catdog can run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// LiteRT cannot run the model.
+    /// The classic TensorFlow Lite is not compiled in.
+    #[error(
+        "engine=tflitec: this build has no TensorFlow Lite; build catdog with --features tflitec"
+    )]
+    NoTflitec,
+    /// The classic TensorFlow Lite lacks something that LiteRT has.
+    #[error("engine=tflitec: {0}; use engine=litert")]
+    OnlyLiteRt(&'static str),
+    /// The runtime cannot run the model.
     #[error("{0}; export it again with LiteRT's built-in operators")]
     Engine(#[from] EngineError),
 }
@@ -38,6 +46,14 @@ pub enum EngineError {
         /// The `LiteRtStatus` that the call returned.
         status: i32,
         /// LiteRT's own message; may be empty.
+        detail: String,
+    },
+    /// TensorFlow Lite refused the model, or an inference failed.
+    #[error("TensorFlow Lite cannot run it: {stage}: {detail}")]
+    Tflitec {
+        /// What it was doing.
+        stage: &'static str,
+        /// The message of the library.
         detail: String,
     },
     /// A score is NaN or infinite. The weights of the model or the range of its input cause this.

@@ -1,15 +1,19 @@
 //! Running a model: one input tensor in, the scores and optionally their evidence out.
 //!
 //! [`Engine`] is the small interface that the rest of the crate needs from a runtime. [`litert`]
-//! implements it with LiteRT; the feature `testing` adds an engine with known durations and
+//! implements it with LiteRT, and `tflitec` with the classic TensorFlow Lite; the feature `testing` adds an engine with known durations and
 //! outputs. [`SharedModel`](shared_model::SharedModel) loads a model once per process,
 //! [`scheduler`] assigns its engines to requests, and [`worker`] runs inferences on worker threads.
 
 pub mod agreement;
 mod error;
 pub mod litert;
+mod loaded_model;
+mod memory;
 pub mod scheduler;
 pub mod shared_model;
+#[cfg(feature = "tflitec")]
+pub mod tflitec;
 pub mod thread_tuning;
 pub mod worker;
 
@@ -17,8 +21,44 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::tensor::{TensorInfo, TensorMut, TensorRef};
+use litert::Accelerator;
 
 pub use error::{EngineError, ModelLoadError};
+
+/// The library that runs models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// LiteRT, or the classic TensorFlow Lite if there is no library of LiteRT and this crate is built
+    /// with the feature `tflitec`.
+    #[default]
+    Auto,
+    /// LiteRT, loaded at run time.
+    LiteRt,
+    /// The classic TensorFlow Lite, linked with the feature `tflitec`.
+    Tflitec,
+}
+
+impl Runtime {
+    /// Returns the name that users write: `auto`, `litert` or `tflitec`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::LiteRt => "litert",
+            Self::Tflitec => "tflitec",
+        }
+    }
+}
+
+/// The options of the engines of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The library that runs the model.
+    pub runtime: Runtime,
+    /// CPU threads of one inference; 0 is treated as 1.
+    pub threads: u32,
+    /// The hardware that runs the graph.
+    pub accelerator: Accelerator,
+}
 
 /// A loaded model that is ready to run: input: one picture, output: its scores, and for some models
 /// the evidence at each place of the picture.

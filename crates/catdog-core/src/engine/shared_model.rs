@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::agreement::agree;
-use super::litert::{LiteRtEngine, LiteRtModel, LiteRtOptions};
+use super::loaded_model::LoadedModel;
 use super::scheduler::EnginePool;
-use super::{Engine, ModelLoadError};
+use super::{Engine, EngineOptions, ModelLoadError, Runtime};
 use crate::model::tflite::{self, ModelInfo, ModelOptions};
 use crate::sync::lock;
 
@@ -40,7 +40,8 @@ impl fmt::Display for Optimization {
 /// A loaded model and its pool of engines. The pool has one engine per user, but not more than can
 /// run in parallel on the CPUs of the machine.
 pub struct SharedModel {
-    model: LiteRtModel,
+    model: LoadedModel,
+    options: EngineOptions,
     /// The requested file, if a changed one runs in its place.
     requested_file: Option<Vec<u8>>,
     model_options: ModelOptions,
@@ -59,10 +60,11 @@ impl SharedModel {
     ///
     /// # Errors
     ///
-    /// As [`LiteRtModel::new`] and [`LiteRtModel::engine`].
+    /// [`ModelLoadError`] if there is no usable runtime, the file is not an image classifier, or the
+    /// runtime refuses it.
     pub fn load(
         file: &[u8],
-        options: &LiteRtOptions,
+        options: &EngineOptions,
         model_options: &ModelOptions,
         optimize: bool,
     ) -> Result<Arc<Self>, ModelLoadError> {
@@ -72,7 +74,7 @@ impl SharedModel {
         let mut loaded = lock(&LOADED);
         loaded.retain(|model| model.strong_count() > 0);
         let same = |shared: &Arc<Self>| {
-            let key = (shared.model.options(), &shared.model_options, shared.optimize);
+            let key = (&shared.options, &shared.model_options, shared.optimize);
             key == (options, model_options, optimize) && shared.file() == file
         };
         if let Some(shared) = loaded.iter().filter_map(Weak::upgrade).find(same) {
@@ -82,15 +84,16 @@ impl SharedModel {
                 if let Ok(mut engine) = shared.model.engine()
                     && engine.run().is_ok()
                 {
-                    shared.pool.add(Box::new(engine));
+                    shared.pool.add(engine);
                 }
             }
             return Ok(shared);
         }
-        let model = LiteRtModel::with_model_options(file, options, model_options)?;
+        let model = LoadedModel::new(file, options, model_options)?;
         let engine = model.engine()?;
-        let (model, mut engine, optimization) = match optimize {
-            true => optimized(model, engine, model_options),
+        // The optimization is for XNNPACK.
+        let (model, mut engine, optimization) = match optimize && model.note().is_none() {
+            true => optimized(model, engine, options, model_options),
             false => (model, engine, Optimization::Off),
         };
         // Warm-up: the first run takes several times as long as the others, because memory is
@@ -99,11 +102,12 @@ impl SharedModel {
         let start = Instant::now();
         engine.run()?;
         let inference_time = start.elapsed();
-        let pool = EnginePool::new(Box::new(engine));
+        let pool = EnginePool::new(engine);
         let shared = Arc::new(Self {
             requested_file: (model.file() != file).then(|| file.to_vec()),
             model_options: model_options.clone(),
             model,
+            options: *options,
             optimize,
             optimization,
             pool,
@@ -121,6 +125,16 @@ impl SharedModel {
     /// Returns the result of optimizing the model.
     pub fn optimization(&self) -> &Optimization {
         &self.optimization
+    }
+
+    /// Returns the library that runs the model.
+    pub fn runtime(&self) -> Runtime {
+        self.model.runtime()
+    }
+
+    /// Returns what a user should know about how the runtime runs the model.
+    pub fn note(&self) -> Option<&'static str> {
+        self.model.note()
     }
 
     /// Returns the bytes of the requested file.
@@ -148,24 +162,27 @@ impl fmt::Debug for SharedModel {
 /// Returns the optimized form of `model` with an engine, if there is one and it makes the same
 /// decisions. Otherwise returns `model` and its `engine`.
 fn optimized(
-    model: LiteRtModel,
-    mut engine: LiteRtEngine,
+    model: LoadedModel,
+    mut engine: Box<dyn Engine>,
+    options: &EngineOptions,
     model_options: &ModelOptions,
-) -> (LiteRtModel, LiteRtEngine, Optimization) {
+) -> (LoadedModel, Box<dyn Engine>, Optimization) {
     let Some(rewritten) = tflite::optimize(model.file()) else {
         return (model, engine, Optimization::Nothing);
     };
     let mut load_and_compare = || -> Result<_, ModelLoadError> {
-        let fast_model =
-            LiteRtModel::with_model_options(&rewritten.file, model.options(), model_options)?;
+        // The same runtime, also if it was chosen.
+        let options = EngineOptions { runtime: model.runtime(), ..*options };
+        let fast_model = LoadedModel::new(&rewritten.file, &options, model_options)?;
         let mut fast_engine = fast_model.engine()?;
-        let same_decisions = agree(&mut engine, &mut fast_engine)?;
+        let same_decisions = agree(&mut *engine, &mut *fast_engine)?;
         Ok((fast_model, fast_engine, same_decisions))
     };
     let reason = match load_and_compare() {
-        Ok((fast_model, fast_engine, true)) => {
+        Ok((fast_model, fast_engine, true)) if fast_model.note().is_none() => {
             return (fast_model, fast_engine, Optimization::Weights(rewritten.weights));
         }
+        Ok((fast_model, _, true)) => fast_model.note().unwrap_or_default().to_owned(),
         Ok((.., false)) => "the rewritten model makes other decisions".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -173,7 +190,7 @@ fn optimized(
 }
 
 /// Returns the number of inferences that can run in parallel without competing for CPUs.
-fn max_parallel_inferences(options: &LiteRtOptions) -> usize {
+fn max_parallel_inferences(options: &EngineOptions) -> usize {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     (cpus / options.threads.max(1) as usize).max(1)
 }

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use super::ModelLoadError;
-use super::litert::{Accelerator, LiteRtOptions};
+use super::litert::Accelerator;
 use super::shared_model::SharedModel;
+use super::{EngineOptions, ModelLoadError, Runtime};
 use crate::model::tflite::ModelOptions;
 use crate::sync::lock;
 use crate::user_cache::UserCache;
@@ -36,24 +36,24 @@ const TRIALS: usize = 5;
 /// The cache of the chosen numbers.
 const CACHE: UserCache = UserCache::new("threads.json");
 
-/// Loads the model in `file` with the best number of threads, and returns that number.
-/// `model_options` and `optimize` are passed to [`SharedModel::load`].
+/// Loads the model in `file` with the best number of threads, which replaces that of `options`, and
+/// returns it. `model_options` and `optimize` are passed to [`SharedModel::load`].
 ///
 /// # Errors
 ///
 /// As [`SharedModel::load`].
 pub fn load(
     file: &[u8],
-    accelerator: Accelerator,
+    options: &EngineOptions,
     model_options: &ModelOptions,
     optimize: bool,
 ) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
     let cpus = available_parallelism().map_or(1, usize::from);
-    let candidates = match accelerator {
+    let candidates = match options.accelerator {
         Accelerator::Cpu => candidates(cpus),
         _ => vec![1],
     };
-    load_with(file, accelerator, model_options, optimize, &candidates)
+    load_with(file, options, model_options, optimize, &candidates)
 }
 
 /// As [`load`], choosing from `candidates`, which are in ascending order.
@@ -63,13 +63,13 @@ pub fn load(
 /// As [`SharedModel::load`].
 pub fn load_with(
     file: &[u8],
-    accelerator: Accelerator,
+    options: &EngineOptions,
     model_options: &ModelOptions,
     optimize: bool,
     candidates: &[u32],
 ) -> Result<(Arc<SharedModel>, u32), ModelLoadError> {
     let load = |threads| {
-        SharedModel::load(file, &LiteRtOptions { threads, accelerator }, model_options, optimize)
+        SharedModel::load(file, &EngineOptions { threads, ..*options }, model_options, optimize)
     };
     if let [] | [_] = candidates {
         let threads = candidates.first().copied().unwrap_or(1);
@@ -79,7 +79,7 @@ pub fn load_with(
     // once.
     static CHOSEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut chosen = lock(&CHOSEN);
-    let key = key(file, model_options, optimize);
+    let key = key(file, options.runtime, model_options, optimize);
     let known =
         chosen.get(&key).copied().or_else(|| CACHE.get(&key).and_then(|text| text.parse().ok()));
     // The tried models stay alive until the end, so that the chosen one is not loaded again.
@@ -136,9 +136,10 @@ fn fastest(model: &SharedModel) -> Result<Duration, ModelLoadError> {
 }
 
 /// Returns the cache key: a hash of the model, the options, the version and the processor.
-fn key(file: &[u8], model_options: &ModelOptions, optimize: bool) -> String {
+fn key(file: &[u8], runtime: Runtime, model_options: &ModelOptions, optimize: bool) -> String {
     let mut hasher = DefaultHasher::new();
-    (file, model_options, optimize, env!("CARGO_PKG_VERSION"), processor()).hash(&mut hasher);
+    (file, runtime, model_options, optimize, env!("CARGO_PKG_VERSION"), processor())
+        .hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

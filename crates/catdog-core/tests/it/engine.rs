@@ -29,7 +29,7 @@ fn info(name: &str) -> ModelInfo {
 
 /// Returns the pixel values of the golden case `seed`: the top byte of each state of a linear
 /// congruential generator (Numerical Recipes, 7.1).
-fn levels(seed: u64, count: usize) -> Vec<u8> {
+pub fn levels(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed as u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -40,7 +40,7 @@ fn levels(seed: u64, count: usize) -> Vec<u8> {
 
 /// Fills the input with the pixel values `levels`, in the same way as the generator of the golden
 /// file.
-fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
+pub fn fill(engine: &mut dyn Engine, levels: &[u8]) {
     match engine.input_mut() {
         TensorMut::U8(input) => input.copy_from_slice(levels),
         TensorMut::I8(input) => {
@@ -57,7 +57,7 @@ fn fill(engine: &mut LiteRtEngine, levels: &[u8]) {
 }
 
 /// Returns the output as the tensor stores it.
-fn raw_output(engine: &LiteRtEngine) -> Vec<f64> {
+pub fn raw_output(engine: &dyn Engine) -> Vec<f64> {
     (0..engine.output().len()).map(|i| f64::from(engine.output().real(i, None))).collect()
 }
 
@@ -92,7 +92,7 @@ fn tolerance(file: &str) -> f64 {
     if file.starts_with("hybrid") { 0.1 } else { 1e-3 }
 }
 
-fn golden() -> Vec<Value> {
+pub fn golden() -> Vec<Value> {
     let path = repository().join("tests/golden/logits.json");
     serde_json::from_str::<Vec<Value>>(&fs::read_to_string(path).unwrap()).unwrap()
 }

@@ -10,14 +10,22 @@ mod optimize;
 mod partitions;
 mod second_look;
 mod test_data;
+#[cfg(feature = "tflitec")]
+mod tflitec;
 mod thread_tuning;
 
 use catdog_core::engine::litert::{Accelerator, LiteRtEngine, LiteRtOptions};
+use catdog_core::engine::{EngineOptions, Runtime};
 use catdog_core::testing::runtime;
 
 /// Returns the options of an engine on the CPU.
 fn cpu(threads: u32) -> LiteRtOptions {
     LiteRtOptions { threads, accelerator: Accelerator::Cpu }
+}
+
+/// Returns the options of a shared model on the CPU.
+fn litert(threads: u32) -> EngineOptions {
+    EngineOptions { runtime: Runtime::LiteRt, threads, accelerator: Accelerator::Cpu }
 }
 
 /// Loads the model in `file` with one thread.

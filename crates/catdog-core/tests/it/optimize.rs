@@ -16,7 +16,7 @@ use catdog_core::model::tflite::{ModelInfo, ModelOptions, optimize};
 use catdog_core::tensor::TensorMut;
 use catdog_core::testing::{Random, model, noise, outside_data, repository, runtime};
 
-use crate::{cpu, engine, model_files};
+use crate::{engine, litert, model_files};
 
 const HYBRID: &str = "hybrid_dynamic_range.tflite";
 
@@ -124,8 +124,9 @@ fn a_damaged_model_is_rewritten_into_a_readable_one_or_not_at_all() {
 fn same_file_shares_the_optimized_model() {
     runtime();
     let file = fs::read(model(HYBRID)).unwrap();
-    let load =
-        |optimize| SharedModel::load(&file, &cpu(1), &ModelOptions::default(), optimize).unwrap();
+    let load = |optimize| {
+        SharedModel::load(&file, &litert(1), &ModelOptions::default(), optimize).unwrap()
+    };
     let (first, second, unoptimized) = (load(true), load(true), load(false));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(!Arc::ptr_eq(&first, &unoptimized));

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use catdog_core::engine::litert::Accelerator;
 use catdog_core::engine::thread_tuning;
 use catdog_core::model::tflite::ModelOptions;
 use catdog_core::testing::{child, job, print_uncaptured, repository, runtime};
@@ -26,7 +25,7 @@ fn choose() {
     runtime();
     let file = std::fs::read(repository().join("models/catdog.tflite")).unwrap();
     let load = || {
-        thread_tuning::load_with(&file, Accelerator::Cpu, &ModelOptions::default(), true, &[1, 2])
+        thread_tuning::load_with(&file, &crate::litert(1), &ModelOptions::default(), true, &[1, 2])
             .unwrap()
     };
     let (model, threads) = load();

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use super::compiled_model::CompiledModel;
 use super::environment::Environment;
 use super::host_tensor::HostTensor;
-use super::memory::AlignedBytes;
 use super::model::Model;
 use super::options::LiteRtOptions;
+use crate::engine::loaded_model::verified;
 use crate::engine::{Engine, EngineError, ModelLoadError};
-use crate::model::tflite::{ModelInfo, ModelOptions, strip_signatures};
+use crate::model::tflite::{ModelInfo, ModelOptions};
 use crate::sync::lock;
 use crate::tensor::{TensorInfo, TensorMut, TensorRef};
 
@@ -48,14 +48,7 @@ impl LiteRtModel {
         options: &LiteRtOptions,
         model_options: &ModelOptions,
     ) -> Result<Self, ModelLoadError> {
-        let mut file = AlignedBytes::copy_of(file);
-        let mut info = ModelInfo::parse_with(file.as_slice(), model_options)?;
-        if info.ignores_signatures {
-            // LiteRT gets the changed file, so that is the one to verify.
-            strip_signatures(file.as_mut_slice());
-            info = ModelInfo::parse_with(file.as_slice(), model_options)?;
-            info.ignores_signatures = true;
-        }
+        let (file, info) = verified(file, model_options)?;
         let environment = Environment::shared(options.accelerator)?;
         let model = Model::new(environment, file)?;
         let signature = model.signature_index(info.signature.as_deref())?;

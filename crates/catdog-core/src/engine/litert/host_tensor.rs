@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::environment::Environment;
 use super::ffi;
-use super::memory::AlignedBytes;
 use super::status::created;
 use crate::engine::EngineError;
+use crate::engine::memory::AlignedBytes;
 use crate::model::tflite::TensorType;
 use crate::tensor::{ElementType, TensorMut, TensorRef};
 

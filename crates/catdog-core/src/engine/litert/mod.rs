@@ -27,7 +27,7 @@
 //! | `model` | `LiteRtModel`: the verified file |
 //! | `compile_options` | `LiteRtOptions` of one compilation |
 //! | `compiled_model` | `LiteRtCompiledModel`: the planned graph |
-//! | `host_tensor` | `LiteRtTensorBuffer`, in `memory` that this crate allocates |
+//! | `host_tensor` | `LiteRtTensorBuffer`, in memory that this crate allocates |
 //!
 //! The comments that prove the safety of a call cite the headers in `litert/c/` of LiteRT 2.3, and
 //! its sources where the headers say nothing. The headers do not mention threads; for threads the
@@ -41,7 +41,6 @@ mod error;
 mod ffi;
 mod host_tensor;
 mod library;
-mod memory;
 mod model;
 mod options;
 mod status;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::environment::Environment;
 use super::ffi;
-use super::memory::AlignedBytes;
 use super::status::{check, created};
 use crate::engine::EngineError;
+use crate::engine::memory::AlignedBytes;
 
 /// `kLiteRtStatusErrorNotFound`.
 const STATUS_NOT_FOUND: ffi::Status = 6;

@@ -29,6 +29,8 @@ use crate::tensor::TensorInfo;
 pub struct ModelInfo {
     /// Key of the signature to run; `None` if no signature is used.
     pub signature: Option<String>,
+    /// Index of the subgraph to run.
+    pub subgraph: usize,
     /// The file has signatures that do not fit its subgraphs, so they are ignored.
     pub ignores_signatures: bool,
     /// The input.
@@ -128,6 +130,7 @@ impl ModelInfo {
         let metadata = Metadata::read(file, root, entry.subgraph, output_index);
         Ok(Self {
             signature: entry.key.clone(),
+            subgraph: entry.subgraph,
             ignores_signatures: entry.ignores_signatures,
             input,
             outputs,

@@ -1,4 +1,4 @@
-//! Memory that LiteRT accesses through a pointer.
+//! Memory that a runtime accesses through a pointer.
 
 use std::ptr::{self, NonNull};
 
