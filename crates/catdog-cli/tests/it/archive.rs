@@ -45,7 +45,7 @@ fn convert(path: &Path, encoder: &str, muxer: &str) {
     let uri = gst::glib::filename_to_uri(demo(), None).unwrap();
     let path = path.display();
     play(&format!(
-        "uridecodebin uri={uri} ! queue ! videoconvert ! {encoder} ! {muxer} ! filesink location=\"{path}\""
+        "uridecodebin uri={uri} ! queue ! videoconvert ! videoscale ! video/x-raw,width=320,height=240 ! {encoder} ! {muxer} ! filesink location=\"{path}\""
     ));
 }
 
@@ -110,7 +110,7 @@ fn ranges_have_the_rows_of_the_whole_video() {
     convert(&path("c.webm"), "vp8enc deadline=1 keyframe-max-dist=40", "webmmux");
     convert(&path("d.avi"), "jpegenc", "avimux");
     let videos = ["a.mp4", "b.mkv", "c.webm", "d.avi"];
-    for every in ["1", "0.3", ""] {
+    for every in ["0.3", ""] {
         let archive = |range: &str| {
             let mut arguments =
                 [&["archive"], &videos[..], &["--out", "out", "--overwrite"]].concat();
