@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 COUNTS = (1, 3, 10, 30, 100, 300, 1000)
-QUICK_COUNTS = (1, 10, 30)
+QUICK_COUNTS = (1, 30, 100)
 REPETITIONS, QUICK_REPETITIONS = 10, 3
 # No plan goes without runs of this many pictures: with less, the cost of a picture disappears in the noise of the
 # start.
