@@ -6,8 +6,8 @@
 #
 #   ROUNDS  number of rounds of the comparison of workers (default: 5)
 #
-# The videos are made from the demo clip: 1920 x 1080, H.264, 25 frames a second, a keyframe every two seconds. A worker is
-# a process that is bound to one core, as a machine with one core would be. Needs target/release/catdog and two cores;
+# The videos are made from the demo clip: 1920 x 1080, H.264, 25 frames a second, a keyframe every two seconds. One
+# worker is bound to one core, and two workers to two, as machines with one core would be. Needs target/release/catdog and two cores;
 # examples/archive/requirements.txt is installed into target/archive-bench-venv. Nothing else should run on the machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"

@@ -2,7 +2,7 @@
 # Downloads the classic TensorFlow Lite and its headers, for a build with the feature tflitec, and prints the variables
 # that such a build needs:
 #
-#   eval "$(scripts/fetch-tflite.sh)"
+#   variables=$(scripts/fetch-tflite.sh) && eval "$variables"
 #   cargo build --release --features tflitec
 #
 # Usage: scripts/fetch-tflite.sh [--arch x86_64|aarch64] [DIR]
@@ -79,6 +79,6 @@ if [ "$(headers_hash "$include" 2>/dev/null)" != "$headers_sha256" ]; then
   cp "$CATDOG_ROOT/scripts/tflite/xnnpack_delegate.h" "$scratch/headers/tensorflow/lite/delegates/xnnpack/"
   cp -r "$scratch/headers/tensorflow" "$include"
 fi
-# bindgen, which makes the bindings, needs libclang.
-ensure_packages libclang-dev
+# bindgen, which makes the bindings, needs libclang, and the build of tflitec OpenSSL.
+ensure_packages libclang-dev libssl-dev pkg-config gcc libc6-dev
 printf 'export TFLITEC_PREBUILT_PATH=%q TFLITEC_HEADER_DIR=%q\n' "$library" "$include"

@@ -69,7 +69,7 @@ def catdog(job: Job, *words: str) -> subprocess.CompletedProcess[str]:
 
     The program ends with the worker: Linux sends it a signal when its parent ends.
     """
-    command = [job.program, "archive", *words]
+    command = [job.program, *(["archive"] if words != ("--version",) else []), *words]
     if shutil.which("setpriv"):
         command = ["setpriv", "--pdeathsig", "KILL", *command]
     try:
@@ -94,9 +94,11 @@ def last_line(text: str) -> str:
 def check(job: Job) -> str | None:
     """Returns why this machine cannot classify anything; None if it can."""
     try:
-        catdog(job, "--help")
+        done = catdog(job, "--help")
     except WorkerError as error:
         return str(error)
+    if done.returncode != DONE:
+        return f"{socket.gethostname()}: {job.program} has no `archive`: {last_line(done.stderr)}"
     return None
 
 
@@ -109,8 +111,10 @@ def units(job: Job) -> list[Unit]:
         units = [Unit(name, None, size) for name, size in names.items() if name.lower().endswith(VIDEOS)]
     else:
         done = catdog(job, job.source, "--root", job.source, "--out", job.out, "--print-units", *job.options)
-        if done.returncode != DONE:
+        if done.returncode not in (DONE, UNREADABLE):
             raise SystemExit(f"dask_archive: {last_line(done.stderr)}")
+        if done.stderr:
+            print(done.stderr.rstrip(), file=sys.stderr, flush=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         units = [Unit(line["video"], line["range"], line["bytes"]) for line in lines]
     return sorted(units, key=lambda unit: (-unit.size, unit.video, unit.range or ""))
@@ -128,7 +132,7 @@ def open_store(url: str) -> tuple[Any, str]:
 def classify(unit: Unit, job: Job) -> str | None:
     """Classifies a unit. Returns None if its results are there, or else why the video cannot be classified.
 
-    Raises WorkerError if this machine cannot do it; Dask then tries another one.
+    Raises WorkerError if this machine cannot do it; Dask then tries it again, perhaps on another one.
     """
     if is_store(job.source):
         return classify_remote(unit, job)
@@ -143,10 +147,10 @@ def outcome(done: subprocess.CompletedProcess[str]) -> str | None:
     """Returns why a video cannot be classified. Raises WorkerError for other errors of the program."""
     if done.returncode == DONE:
         return None
-    # The last line is the summary.
-    lines = [line for line in done.stderr.splitlines() if line.startswith("catdog: ")]
     if done.returncode == UNREADABLE:
-        return lines[0].removeprefix("catdog: ") if lines else "it cannot be read"
+        # Before the reason, there may be warnings; after it is the summary.
+        lines = [line.removeprefix("catdog: ") for line in done.stderr.splitlines() if line.startswith("catdog: ")]
+        return lines[-2] if len(lines) > 1 else "it cannot be read"
     raise WorkerError(f"{socket.gethostname()}: {last_line(done.stderr)}")
 
 
@@ -159,6 +163,14 @@ def without_split(options: list[str]) -> list[str]:
                 kept.append(option)
         skip = option == "--split" and not skip
     return kept
+
+
+def refused(options: list[str], source: str) -> str | None:
+    """Returns the first option that this program sets itself, or that makes no sense here; None if there is none."""
+    own = ["--range", "--jobs", "--shard", "--root", "--out", "-o", "--print-units", "--files-from"]
+    if is_store(source):
+        own.append("--split")
+    return next((option for option in options if option.split("=")[0] in own), None)
 
 
 def classify_remote(unit: Unit, job: Job) -> str | None:
@@ -222,7 +234,8 @@ def write_failures(job: Job, failed: dict[str, str]) -> None:
         if out.exists(path):
             out.rm_file(path)
         return
-    rows = pyarrow.table({"video": list(failed), "reason": list(failed.values())})
+    version = catdog(job, "--version").stdout.split()[-1:]
+    rows = pyarrow.table({"video": list(failed), "reason": list(failed.values()), "catdog": version * len(failed)})
     with out.open(path, "wb") as file:
         pyarrow.parquet.write_table(rows, file)
 
@@ -250,7 +263,7 @@ def run(client: Any, job: Job) -> dict[str, str]:
         raise SystemExit("dask_archive: " + "\n".join(problems))
     todo = units(job)
     total, done, started, failed = sum(unit.size for unit in todo), 0, time.monotonic(), {}
-    # A unit whose worker dies is given to another worker; after three deaths it fails.
+    # A unit whose worker dies is given to another one, a few times (distributed.scheduler.allowed-failures).
     futures = client.map(classify, todo, job=job, retries=2, pure=False)
     by_key = {future.key: unit for future, unit in zip(futures, todo)}
     completed = as_completed(futures)
@@ -283,6 +296,8 @@ def main() -> int:
     if is_store(options.source) != is_store(options.out):
         parser.error("videos and results are both in folders or both in object stores")
     places = (options.source, options.out)
+    if option := refused(arguments[at + 1 :], options.source):
+        parser.error(f"{option} cannot be used here")
     source, out = (place.rstrip("/") if is_store(place) else os.path.abspath(place) for place in places)
     job = Job(source, out, arguments[at + 1 :], options.program)
     with cluster(options.scheduler, options.workers) as client:

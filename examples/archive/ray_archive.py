@@ -19,7 +19,7 @@ import ray
 from dask_archive import DONE, UNREADABLE, Job, Unit
 
 
-# A task whose worker dies runs again, twice at most.
+# A task whose worker process dies runs again, twice at most.
 @ray.remote(num_cpus=1, max_retries=2)
 def classify(unit: Unit, job: Job) -> str | None:
     """See dask_archive.classify()."""
@@ -59,6 +59,10 @@ def main() -> int:
     parser.add_argument("--address", help="address of a Ray cluster (default: this machine)")
     parser.add_argument("--program", default="catdog", help="the program on the workers (%(default)s)")
     options = parser.parse_args(arguments[:at])
+    if dask_archive.is_store(options.source) or dask_archive.is_store(options.out):
+        parser.error("name folders; dask_archive.py reads object stores")
+    if option := dask_archive.refused(arguments[at + 1 :], options.source):
+        parser.error(f"{option} cannot be used here")
     folder = str(pathlib.Path(__file__).resolve().parent)
     ray.init(options.address, runtime_env={"env_vars": {"PYTHONPATH": folder}}, log_to_driver=False)
     source, out = map(os.path.abspath, (options.source, options.out))

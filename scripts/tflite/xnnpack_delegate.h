@@ -10,8 +10,11 @@ typedef struct {
   int32_t num_threads;
   uint32_t flags;
   /* Other fields, whose number depends on the version. The library fills in and reads its own only, through a pointer,
-   * so that more room does no harm. */
-  uint8_t others[248];
+   * so that more room does no harm. A union, because the bindings of an array would say that all of it is filled in. */
+  union {
+    uint8_t bytes[248];
+    void* pointer;
+  } others;
 } TfLiteXNNPackDelegateOptions;
 
 TfLiteXNNPackDelegateOptions TfLiteXNNPackDelegateOptionsDefault(void);

@@ -90,12 +90,13 @@ class Folders(unittest.TestCase):
             workers = client.run(os.getpid)
 
             def kill() -> None:
-                while len(list(out.glob("videos/b/*.parquet"))) < 4:
+                deadline = time.monotonic() + 120
+                while len(list(out.glob("videos/b/*.parquet"))) < 4 and time.monotonic() < deadline:
                     time.sleep(0.02)
                 written.update({str(file): file.stat().st_mtime_ns for file in out.glob("videos/b/*.parquet")})
                 os.kill(next(iter(workers.values())), signal.SIGKILL)
 
-            killer = threading.Thread(target=kill)
+            killer = threading.Thread(target=kill, daemon=True)
             killer.start()
             failed = dask_archive.run(client, job)
             killer.join()
@@ -122,8 +123,8 @@ class Folders(unittest.TestCase):
             self.assertIn(reason, message)
             self.assertIn("install catdog and GStreamer there", message)
 
-    def test_a_full_disk_and_another_model_are_named(self) -> None:
-        """Errors of the program that are not about a video."""
+    def test_another_model_is_named(self) -> None:
+        """The program refuses to replace its results."""
         self.copies(1)
         out = self.folder / "out"
         first = run(str(self.videos), "--out", str(out), "--", "--every", "2")
@@ -231,6 +232,16 @@ class Options(unittest.TestCase):
         """Both spellings."""
         for options in (["--split", "60", "--every", "1"], ["--every", "1", "--split=60"]):
             self.assertEqual(dask_archive.without_split(options), ["--every", "1"])
+
+    def test_options_of_the_example_are_refused(self) -> None:
+        """They would come twice."""
+        for options in (["--range", "0-10"], ["--jobs=4"], ["--every", "1", "-o", "x"]):
+            self.assertIsNotNone(dask_archive.refused(options, "folder"), options)
+        self.assertIsNone(dask_archive.refused(["--split", "60", "--every", "1"], "folder"))
+        self.assertEqual(dask_archive.refused(["--split", "60"], "s3://bucket/in"), "--split")
+        done = run("in", "--out", "out", "--", "--range", "0-10")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--range cannot be used here", done.stderr)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ impl Unfinished {
         let folder = folder.unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
         let mut prefix = OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
+        // A part of the name, because with the whole one it might be longer than a name may be.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        prefix.push(name.chars().take(50).collect::<String>());
         prefix.push(".");
         let file = tempfile::Builder::new()
             .prefix(&prefix)
@@ -82,6 +84,10 @@ impl Unfinished {
     /// The message with the name if the file cannot be renamed.
     pub fn finish(self) -> Result<(), Failure> {
         let path = self.path;
+        // Another program has written it, under the same name. File systems on a network report a full disk here.
+        fs::File::open(self.file.path())
+            .and_then(|file| file.sync_all())
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
         self.file
             .persist(&path)
             .map_err(|error| format!("{} cannot be written: {}", path.display(), error.error))?;

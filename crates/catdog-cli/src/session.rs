@@ -346,6 +346,13 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Drop for Session<'_> {
+    /// Stops a pipeline that did not run to its end.
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
 /// Returns whether `error` is about a file that is written.
 fn is_of_output(error: &glib::Error) -> bool {
     let kinds = [gst::ResourceError::NoSpaceLeft, gst::ResourceError::Write];

@@ -13,6 +13,8 @@ const TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
 /// What is in a video file.
 #[derive(Clone, Debug)]
 pub struct Streams {
+    /// The media type of the container; `None` without one.
+    pub container: Option<String>,
     /// The encoding of the video.
     pub video: gst::Caps,
     /// Width times height times pictures per second.
@@ -51,7 +53,10 @@ pub fn discover(path: &Path) -> Result<Streams, Failure> {
         .into());
     };
     let rate = f64::from(video.framerate().numer()) / f64::from(video.framerate().denom().max(1));
+    let top = info.stream_info().filter(|top| top.is::<gst_pbutils::DiscovererContainerInfo>());
+    let container = top.and_then(|top| Some(top.caps()?.structure(0)?.name().to_string()));
     Ok(Streams {
+        container,
         video: video.caps().ok_or("GStreamer does not know the encoding of its video")?,
         pixels_per_second: f64::from(video.width())
             * f64::from(video.height())

@@ -47,9 +47,13 @@ impl Failures {
         let mut rows = self.read().map_err(|error| {
             unusable(&format!("{error}; remove it if another program wrote it"))
         })?;
+        let before = rows.clone();
         rows.retain(|row| !settled.contains(&row.video));
         rows.extend_from_slice(failed);
         rows.sort_by(|a, b| a.video.cmp(&b.video));
+        if rows == before {
+            return Ok(());
+        }
         if rows.is_empty() {
             return fs::remove_file(&self.path).map_err(|error| unusable(&error).into());
         }

@@ -16,6 +16,7 @@ mod table;
 mod video;
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -85,7 +86,7 @@ pub struct Arguments {
     #[arg(long, value_name = "START-END")]
     pub range: Option<Range>,
     /// Divide longer videos into ranges of about this length, so that all processors work on them
-    #[arg(long, value_name = "SECONDS", value_parser = interval, conflicts_with_all = ["cues", "range"])]
+    #[arg(long, value_name = "SECONDS", value_parser = length, conflicts_with_all = ["cues", "range"])]
     pub split: Option<f64>,
     /// Name the results after the paths in this folder (default: the folder that is named)
     #[arg(long, value_name = "DIR")]
@@ -116,6 +117,14 @@ fn interval(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write seconds from 0.001 to 86400".into())
 }
 
+/// Parses the value of `--split`.
+fn length(text: &str) -> Result<f64, String> {
+    interval(text)
+        .ok()
+        .filter(|seconds| *seconds >= 1.0)
+        .ok_or_else(|| "write seconds from 1 to 86400".into())
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -123,6 +132,7 @@ fn interval(text: &str) -> Result<f64, String> {
 /// The model cannot be used, or a result cannot be written. A video that cannot be read is no error.
 pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
     crate::start_gstreamer()?;
+    interrupt::watch()?;
     let mut paths = arguments.paths.clone();
     if let Some(list) = &arguments.files_from {
         paths.extend(paths_in_list(list)?);
@@ -137,6 +147,16 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         split: arguments.split,
         settings: &settings,
     })?;
+    if let (Some((_, first)), false) = (plan.stale.first(), arguments.overwrite) {
+        return Err(format!(
+            "--out {}: {} files have results of other ranges of the same videos, such as {}, so that rows would be \
+             there twice; name another folder, or remove them with --overwrite",
+            arguments.out.display(),
+            plan.stale.len(),
+            first.display()
+        )
+        .into());
+    }
     if let (Some(first), false) = (plan.foreign.first(), arguments.overwrite) {
         return Err(format!(
             "--out {}: {} files have results of another model or with other options, such as {}; name another \
@@ -155,7 +175,9 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         note(arguments.quiet, &format!("no videos to classify: expected .{known}"));
         return Ok(Ending::Done);
     }
-    interrupt::watch()?;
+    for (_, results) in &plan.stale {
+        fs::remove_file(results).map_err(|error| format!("{}: {error}", results.display()))?;
+    }
     let started = Instant::now();
     let mut archive =
         Archive { arguments, failures: Failures::new(&arguments.out), totals: Totals::default() };
@@ -163,9 +185,9 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         archive.failed(name, reason)?;
     }
     let fatal = archive.classify(&plan);
-    let settled = plan.finished.iter().cloned().chain(archive.totals.done.iter().cloned());
-    archive.failures.update(&settled.collect(), &[])?;
     fatal?;
+    let settled = plan.finished.iter().chain(&archive.totals.done).cloned();
+    archive.failures.update(&settled.chain(plan.readable).collect(), &[])?;
     archive.report(plan.finished.len(), started.elapsed());
     Ok(match (interrupt::is_requested(), archive.totals.failed) {
         (true, _) => Ending::Interrupted,
@@ -177,8 +199,12 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
 /// Returns what the results depend on, and checks that the model can be read.
 fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
     let filter = &arguments.filter;
-    if filter.set.iter().any(|(name, _)| name == "model-file") {
+    let set = |wrong: &str| filter.set.iter().any(|(name, _)| name == wrong);
+    if set("model-file") {
         return Err("--set model-file: name the model with --model".into());
+    }
+    if let Some(name) = ["active", "name"].into_iter().find(|name| set(name)) {
+        return Err(format!("--set {name}: this property cannot be set here").into());
     }
     let source = filter.model.clone().map_or_else(ModelSource::default, ModelSource::named);
     let model = source.read().map_err(|reason| format!("{source} cannot be read: {reason}"))?;
@@ -189,8 +215,14 @@ fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
         rows: if arguments.cues { "cues" } else { "frames" }.into(),
         every: arguments.every.unwrap_or(0.0),
         keyframes: arguments.keyframes,
-        options: options.map(|(name, value)| format!("{name}={value}")).collect(),
+        options: options.map(|(name, value)| option_text(name, &value)).collect(),
     })
+}
+
+/// Returns an option as text; for a file of class names, its content instead of its path.
+fn option_text(name: &str, value: &str) -> String {
+    let content = (name == "labels-file").then(|| fs::read_to_string(value).ok()).flatten();
+    format!("{name}={}", content.as_deref().unwrap_or(value))
 }
 
 /// Prints what is to be done, for programs that distribute it.
@@ -199,11 +231,14 @@ fn print_units(plan: &Plan) -> Result<Ending, Failure> {
         let unit = Unit {
             video: path_text(&job.path),
             range: job.range.map(|range| range.to_string()),
-            bytes: job.origin.size,
+            bytes: job.bytes,
         };
         print(&(serde_json::to_string(&unit)? + "\n"))?;
     }
-    Ok(Ending::Done)
+    for (_, reason) in &plan.unreadable {
+        note(false, &printable(reason));
+    }
+    Ok(if plan.unreadable.is_empty() { Ending::Done } else { Ending::SomeUnreadable })
 }
 
 /// A line of `--print-units`. The guide describes the fields; they do not change their meaning.
@@ -213,7 +248,7 @@ struct Unit {
     video: String,
     /// The value for `--range`, if the video is divided.
     range: Option<String>,
-    /// Bytes of the video.
+    /// Bytes of the video, or of the range.
     bytes: u64,
 }
 
@@ -256,14 +291,16 @@ impl Archive<'_> {
         if jobs == 0 {
             return Ok(());
         }
-        let stop = AtomicBool::new(false);
+        let (stop, works) = (AtomicBool::new(false), AtomicBool::new(false));
         let how = How {
             filter: &arguments.filter,
             cues: arguments.cues,
             every: arguments.every,
             keyframes: arguments.keyframes,
-            decoder_threads: processors.div_ceil(jobs),
+            // Who says how many videos are classified at a time shares the machine with other programs.
+            decoder_threads: if arguments.jobs.is_some() { 1 } else { processors.div_ceil(jobs) },
             stop: &stop,
+            works: &works,
         };
         let next = AtomicUsize::new(0);
         let current: Vec<_> = (0..jobs).map(|_| AtomicU64::new(0)).collect();
@@ -288,14 +325,14 @@ impl Archive<'_> {
         answers: &mpsc::Receiver<Answer>,
         current: &[AtomicU64],
     ) -> Result<(), Failure> {
-        let total: u64 = plan.jobs.iter().map(|job| job.origin.size).sum();
+        let total: u64 = plan.jobs.iter().map(|job| job.bytes).sum();
         let bar = progress_bar(total, self.arguments.quiet);
         let (started, mut printed) = (Instant::now(), Instant::now());
         loop {
             match answers.recv_timeout(DRAW) {
                 Ok((number, answer)) => {
                     let job = &plan.jobs[number];
-                    self.totals.bytes += job.origin.size;
+                    self.totals.bytes += job.bytes;
                     match answer {
                         Ok(Some(done)) => {
                             self.totals.rows += done.rows;
@@ -361,6 +398,9 @@ impl Archive<'_> {
         }
         if *failed > 0 {
             text += &format!("; {failed} failed, see failures.parquet");
+        }
+        if interrupt::is_requested() {
+            text += "; interrupted, the same command continues";
         }
         note(self.arguments.quiet, &text);
     }

@@ -1,8 +1,8 @@
 //! Which videos are classified, and where their results go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ use crate::find::{Found, VIDEOS};
 use crate::output::path_text;
 use crate::streams;
 
+/// Bytes of a file name that Linux allows.
+const MAX_NAME: usize = 255;
+
 /// A video, or a range of it.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -21,8 +24,12 @@ pub struct Job {
     pub path: PathBuf,
     /// The part of its time; `None` is all of it.
     pub range: Option<Range>,
-    /// The path inside the folder that the user named, with the range.
+    /// The path inside the folder that the user named.
+    pub video: String,
+    /// That path, with the range.
     pub name: String,
+    /// Bytes of the video that belong to the range, for the progress; all if the duration is not known.
+    pub bytes: u64,
     /// The file of its results.
     pub results: PathBuf,
     /// What the file of its results says that it is about.
@@ -123,6 +130,12 @@ pub struct Plan {
     pub unreadable: Vec<(String, String)>,
     /// Results of another model, or with other options.
     pub foreign: Vec<PathBuf>,
+    /// Results of other ranges of videos, with the names of the videos.
+    pub stale: Vec<(String, PathBuf)>,
+    /// The paths of folders that could be read, and the names of videos that are divided.
+    pub readable: Vec<String>,
+    /// The names of all videos and ranges of this process and of other shards.
+    units: HashSet<String>,
 }
 
 impl Plan {
@@ -139,6 +152,9 @@ impl Plan {
             let mut found = Found::new(VIDEOS);
             found.add(path);
             let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+            if found.unreadable.is_empty() && path.is_dir() {
+                plan.readable.push(path_text(path));
+            }
             plan.unreadable
                 .extend(found.unreadable.into_iter().map(|reason| (path_text(path), reason)));
             for video in found.files {
@@ -148,6 +164,9 @@ impl Plan {
                     })?,
                     None => video.strip_prefix(folder).unwrap_or(&video),
                 };
+                if inside.components().any(|part| part == Component::ParentDir) {
+                    return Err(format!("{}: name it without ..", video.display()).into());
+                }
                 let name = path_text(inside);
                 if let Some(other) = taken.insert(name.clone(), video.clone()) {
                     if is_same(&other, &video) {
@@ -162,8 +181,9 @@ impl Plan {
                 }
                 match wish.split {
                     Some(length) => plan.add_ranges(&video, &name, length, wish),
-                    None => plan.add(&video, &name, wish.range, wish),
+                    None => plan.add(&video, &name, wish.range, 1.0, wish),
                 }
+                plan.add_foreign(&name, wish);
             }
         }
         Ok(plan)
@@ -176,18 +196,26 @@ impl Plan {
         let duration = streams::discover(path).ok().and_then(|streams| streams.duration);
         let seconds = duration.map_or(0.0, |duration| duration.nseconds() as f64 / 1e9);
         let count = (seconds / length).round().max(1.0);
+        if count > 1.0 {
+            // It may have failed as a whole before.
+            self.readable.push(name.to_owned());
+        }
         if count == 1.0 {
-            return self.add(path, name, None, wish);
+            return self.add(path, name, None, 1.0, wish);
         }
         for number in 0..count as u64 {
-            let start = number as f64 * length;
-            let end = ((number + 1) as f64 != count).then_some(start + length);
-            self.add(path, name, Some(Range { start, end }), wish);
+            // To a microsecond, so that the names have no rounding errors.
+            let at = |number: u64| (number as f64 * length * 1e6).round() / 1e6;
+            let start = at(number);
+            let end = ((number + 1) as f64 != count).then_some(at(number + 1));
+            self.add(path, name, Some(Range { start, end }), 1.0 / count, wish);
         }
     }
 
-    fn add(&mut self, path: &Path, name: &str, range: Option<Range>, wish: &Wish<'_>) {
-        let name = range.map_or_else(|| name.to_owned(), |range| format!("{name}@{range}"));
+    /// Adds a video or a range, which is the part `share` of it.
+    fn add(&mut self, path: &Path, video: &str, range: Option<Range>, share: f64, wish: &Wish<'_>) {
+        let name = range.map_or_else(|| video.to_owned(), |range| format!("{video}@{range}"));
+        self.units.insert(name.clone());
         if wish.shard.is_some_and(|shard| !shard.has(&name)) {
             return;
         }
@@ -199,8 +227,22 @@ impl Plan {
                 return;
             }
         };
-        let (size, modified) = size_and_time(&metadata);
         let results = wish.out.join("videos").join(format!("{name}.parquet"));
+        let name_length = results.file_name().map_or(0, |name| name.len());
+        let problem = if !metadata.is_file() {
+            "it is no regular file"
+        } else if name_length > MAX_NAME {
+            "its name is too long for the file of its results"
+        } else if results.is_dir() {
+            "there is a folder with the name of the file of its results"
+        } else {
+            ""
+        };
+        if !problem.is_empty() {
+            self.unreadable.push((name, format!("{}: {problem}", path.display())));
+            return;
+        }
+        let (size, modified) = size_and_time(&metadata);
         let origin = Origin { size, modified, settings: wish.settings.clone() };
         match stored_origin(&results) {
             Stored::Nothing => {}
@@ -210,9 +252,47 @@ impl Plan {
             }
             // The video has changed.
             Stored::Origin(stored) if stored.settings == origin.settings => {}
+            // A power failure may leave a damaged file. It is made again.
+            Stored::Unreadable => {}
             Stored::Origin(_) | Stored::Other => self.foreign.push(results.clone()),
         }
-        self.jobs.push(Job { path: path.to_owned(), range, name, results, origin });
+        self.jobs.push(Job {
+            path: path.to_owned(),
+            range,
+            video: video.to_owned(),
+            name,
+            bytes: (size as f64 * share) as u64,
+            results,
+            origin,
+        });
+    }
+
+    /// Finds results of a video that this plan would not write: of the whole video beside ranges, of ranges
+    /// beside the whole, or of other ranges. The rows would be there twice.
+    fn add_foreign(&mut self, video: &str, wish: &Wish<'_>) {
+        // With --range, the user says which ranges there are.
+        if wish.range.is_some() {
+            self.add_if_foreign(video, video, wish);
+            return;
+        }
+        let whole = wish.out.join("videos").join(video);
+        let (Some(folder), Some(name)) = (whole.parent(), whole.file_name()) else { return };
+        let prefix = format!("{}@", name.to_string_lossy());
+        self.add_if_foreign(video, video, wish);
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let range = file.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".parquet"));
+            if let Some(range) = range.filter(|range| range.parse::<Range>().is_ok()) {
+                self.add_if_foreign(video, &format!("{video}@{range}"), wish);
+            }
+        }
+    }
+
+    fn add_if_foreign(&mut self, video: &str, name: &str, wish: &Wish<'_>) {
+        let results = wish.out.join("videos").join(format!("{name}.parquet"));
+        if !self.units.contains(name) && results.exists() {
+            self.stale.push((video.to_owned(), results));
+        }
     }
 }
 
@@ -222,7 +302,9 @@ enum Stored {
     Nothing,
     /// Results of this command.
     Origin(Origin),
-    /// Something else.
+    /// A file that is damaged.
+    Unreadable,
+    /// A Parquet file of another program.
     Other,
 }
 
@@ -230,7 +312,7 @@ fn stored_origin(results: &Path) -> Stored {
     if !results.exists() {
         return Stored::Nothing;
     }
-    let about = table::open(results).ok().and_then(|(_, about)| about);
+    let Ok((_, about)) = table::open(results) else { return Stored::Unreadable };
     let origin = about.and_then(|about| serde_json::from_str(&about).ok());
     origin.map_or(Stored::Other, Stored::Origin)
 }
@@ -326,8 +408,19 @@ mod tests {
         fs::write(&paths[0], "22").unwrap();
         let changed = plan(&paths, folder.path(), &settings());
         assert_eq!((changed.jobs.len(), changed.foreign.len()), (1, 0));
+        // A damaged file is made again.
         fs::write(path("videos/a.mp4.parquet"), "text").unwrap();
-        assert_eq!(plan(&paths, folder.path(), &settings()).foreign.len(), 1);
+        let damaged = plan(&paths, folder.path(), &settings());
+        assert_eq!((damaged.jobs.len(), damaged.foreign.len()), (1, 0));
+        // Results of a range beside those of the whole.
+        fs::write(path("videos/a.mp4@0-60.parquet"), "text").unwrap();
+        fs::write(path("videos/a.mp4@home.mp4.parquet"), "text").unwrap();
+        let stale = plan(&paths, folder.path(), &settings()).stale;
+        assert_eq!(stale, [("a.mp4".to_owned(), path("videos/a.mp4@0-60.parquet"))]);
+        let (settings, range) = (settings(), "0-60".parse().unwrap());
+        let ranged = Wish { range: Some(range), ..wish(&paths, folder.path(), &settings) };
+        let stale = Plan::new(&ranged).unwrap().stale;
+        assert_eq!(stale, [("a.mp4".to_owned(), path("videos/a.mp4.parquet"))]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::table::{Column, Row, Values};
 /// What all rows of a video share.
 #[derive(Clone, Debug)]
 pub struct Common {
-    /// The video, as in the name of the file of its results.
+    /// The path of the video inside the folder that the user named.
     pub video: String,
     /// SHA-256 of the model.
     pub model: String,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use catdog_core::sync::lock;
 use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
+use parquet::errors::ParquetError;
 
 use super::plan::Job;
 use super::range::{Choice, Chosen, Range};
@@ -22,13 +23,15 @@ use crate::interrupt;
 use crate::labels::LabelChange;
 use crate::launch::{Launch, file_uri};
 use crate::output::path_text;
-use crate::session::{Session, UnusableInput, Watcher, filter_of};
+use crate::session::{Session, UnusableInput, Watcher};
 use crate::streams::{self, Streams};
 
 /// A video without a frame for this time has stalled.
 const STALLED: Duration = Duration::from_secs(120);
 /// How long the first frame may take before a range is sought.
-const START: gst::ClockTime = gst::ClockTime::from_seconds(60);
+const START: Duration = Duration::from_secs(60);
+/// How often a signal is noticed meanwhile.
+const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// The elements that the program looks for.
 const CHOICE: &str = "choice";
 const ROWS: &str = "rows";
@@ -52,12 +55,14 @@ pub struct How<'a> {
     pub decoder_threads: usize,
     /// Whether the work is to end, because nothing can be written.
     pub stop: &'a AtomicBool,
+    /// Whether a video was classified, so that the model and the options can be used.
+    pub works: &'a AtomicBool,
 }
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Done {
-    /// The last time in the video, in seconds.
+    /// Seconds of the video, or of the range.
     pub seconds: f64,
     /// The number of rows.
     pub rows: u64,
@@ -71,60 +76,136 @@ pub struct Done {
 /// [`UnusableInput`] if the video cannot be read; another failure if the model cannot be used or the
 /// results cannot be written.
 pub fn classify(how: &How<'_>, job: &Job, bytes: &AtomicU64) -> Result<Option<Done>, Failure> {
+    let streams = streams::discover(&job.path).map_err(|reason| unusable(job, &*reason))?;
+    if seeks(job, &streams) {
+        match attempt(how, job, &streams, true, bytes)? {
+            Attempt::Done(done) => return Ok(Some(done)),
+            Attempt::Ended => return Ok(None),
+            // From the beginning, then.
+            Attempt::SoughtTooFar => {}
+        }
+    }
+    Ok(match attempt(how, job, &streams, false, bytes)? {
+        Attempt::Done(done) => Some(done),
+        Attempt::Ended | Attempt::SoughtTooFar => None,
+    })
+}
+
+/// Returns whether a video is played from the keyframe before the range on.
+///
+/// Of other containers, GStreamer seeks to a later frame, or gives the frames other times than from the
+/// beginning: those of MPEG program streams, and of AVI with MPEG-4 (1.22).
+fn seeks(job: &Job, streams: &Streams) -> bool {
+    let exact = ["video/quicktime", "video/x-matroska", "video/webm"];
+    job.range.is_some_and(|range| range.start > 0.0)
+        && streams.container.as_deref().is_some_and(|container| exact.contains(&container))
+}
+
+/// How an attempt ended.
+enum Attempt {
+    /// The results are written.
+    Done(Done),
+    /// A signal or a failure elsewhere ended it.
+    Ended,
+    /// The first frame after the seek is behind the beginning of the range.
+    SoughtTooFar,
+}
+
+fn unusable(job: &Job, reason: &dyn std::error::Error) -> UnusableInput {
+    let range = job.range.map(|range| format!("@{range}")).unwrap_or_default();
+    UnusableInput(format!("{}{range}: {reason}", path_text(&job.path)))
+}
+
+fn attempt(
+    how: &How<'_>,
+    job: &Job,
+    streams: &Streams,
+    seeks: bool,
+    bytes: &AtomicU64,
+) -> Result<Attempt, Failure> {
     let name = path_text(&job.path);
-    let unusable = |reason: Failure| UnusableInput(format!("{name}: {reason}"));
-    let streams = streams::discover(&job.path).map_err(unusable)?;
-    let launch = launch(how, job, &streams).map_err(unusable)?;
+    let launch = launch(how, job, streams).map_err(|reason| unusable(job, &*reason))?;
     let unfinished = Unfinished::new(&job.results)?;
     let unwritable = |error: &dyn std::fmt::Display| {
         format!("{} cannot be written: {error}", job.results.display())
     };
     let about = serde_json::to_string(&job.origin)?;
     let file = File::create(unfinished.part()).map_err(|error| unwritable(&error))?;
-    let rows = Rows::new(how.cues, file, about).map_err(|error| unwritable(&error))?;
+    let rows = Rows::new(how.cues, file, about).map_err(|error| unwritable(&reason(&error)))?;
     let shared = Arc::new(Shared {
         common: Arc::new(Common {
-            video: job.name.clone(),
+            video: job.video.clone(),
             model: job.origin.settings.model.clone(),
         }),
         rows: Mutex::new(Some(rows)),
         failure: Mutex::new(None),
         decoded: AtomicU64::new(0),
-        chooses: AtomicBool::new(job.range.is_none()),
+        last: AtomicU64::new(0),
+        start: job.range.filter(|_| seeks).map(|range| range.start),
+        sought_too_far: AtomicBool::new(false),
+        end_reached: AtomicBool::new(false),
+        chooses: AtomicBool::new(!seeks),
     });
 
-    let session = Session::new(&launch, &name)?;
+    let mut session = Session::new(&launch, &name)?;
+    // Frames that are on their way reach the rows before the end.
+    session.end_at_source();
     limit_threads(session.pipeline(), how.decoder_threads);
     shared.connect(session.pipeline(), Choice::new(how.every, job.range))?;
-    if let Some(range) = job.range {
-        seek(session.pipeline(), range, &shared.chooses).map_err(unusable)?;
+    if let Some(range) = job.range.filter(|_| seeks) {
+        seek(session.pipeline(), range, &shared.chooses, how.stop)
+            .map_err(|reason| unusable(job, &*reason))?;
     }
+    let start = job.range.map_or(0.0, |range| range.start);
     let mut progress = Progress {
         shared: &shared,
         stop: how.stop,
         bytes,
-        size: job.origin.size,
+        size: job.bytes,
+        start,
+        end: job.range.and_then(|range| range.end),
         duration: streams.duration,
-        seconds: 0.0,
         seen: (0, Instant::now()),
     };
     let result = session.run(&mut progress);
-    let seconds = progress.seconds;
     if let Some(failure) = lock(&shared.failure).take() {
         return Err(unwritable(&failure).into());
     }
     if interrupt::is_requested() || how.stop.load(Ordering::Relaxed) {
-        return Ok(None);
+        return Ok(Attempt::Ended);
     }
-    result?;
+    if shared.sought_too_far.load(Ordering::Relaxed) {
+        return Ok(Attempt::SoughtTooFar);
+    }
+    // An error of the element is about the model or the options, unless they have worked.
+    result.map_err(|failure| {
+        match how.works.load(Ordering::Relaxed) || failure.is::<UnusableInput>() {
+            true => match failure.to_string().strip_prefix(&format!("{name}: ")) {
+                Some(reason) => unusable(job, &*Failure::from(reason)).into(),
+                None => unusable(job, &*failure).into(),
+            },
+            false => failure,
+        }
+    })?;
     let rows = lock(&shared.rows).take().ok_or("the rows are lost")?;
     if shared.decoded.load(Ordering::Relaxed) == 0 {
-        return Err(unusable("none of its frames can be decoded".into()).into());
+        let reason = Failure::from("none of its frames can be decoded");
+        return Err(unusable(job, &*reason).into());
     }
     let count = rows.count();
-    rows.finish().map_err(|error| unwritable(&error))?;
+    rows.finish().map_err(|error| unwritable(&reason(&error)))?;
     unfinished.finish()?;
-    Ok(Some(Done { seconds, rows: count }))
+    how.works.store(true, Ordering::Relaxed);
+    let seconds = (shared.seconds() - start).max(0.0);
+    Ok(Attempt::Done(Done { seconds, rows: count }))
+}
+
+/// Returns the reason of an error of the file system without the name of the layer between.
+fn reason(error: &ParquetError) -> String {
+    match error {
+        ParquetError::External(inner) => inner.to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn launch(how: &How<'_>, job: &Job, streams: &Streams) -> Result<Launch, Failure> {
@@ -165,18 +246,37 @@ fn limit_threads(pipeline: &gst::Pipeline, threads: usize) {
 
 /// Goes to the keyframe before the range. The frames until the range are left out by [`Choice`]: a
 /// decoder would give the frame at its start another time.
-fn seek(pipeline: &gst::Pipeline, range: Range, chooses: &AtomicBool) -> Result<(), Failure> {
+fn seek(
+    pipeline: &gst::Pipeline,
+    range: Range,
+    chooses: &AtomicBool,
+    stop: &AtomicBool,
+) -> Result<(), Failure> {
     let paused = pipeline.set_state(gst::State::Paused);
-    if paused.is_err() || pipeline.state(START).0.is_err() {
-        // The reason is on the bus, where run() finds it.
-        return Ok(());
+    let started = Instant::now();
+    loop {
+        match pipeline.state(CHECK).0 {
+            // The reason is on the bus, where run() finds it.
+            Err(_) => return Ok(()),
+            _ if paused.is_err() => return Ok(()),
+            Ok(gst::StateChangeSuccess::Async) => {
+                if interrupt::is_requested() || stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                if started.elapsed() > START {
+                    return Err(format!("no frame for {} s", START.as_secs()).into());
+                }
+            }
+            Ok(_) => break,
+        }
     }
-    chooses.store(true, Ordering::Relaxed);
     let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
     let start = gst::ClockTime::from_nseconds((range.start * 1e9) as u64);
+    // Frames from before the seek end with the flush, after which the choice begins.
+    chooses.store(true, Ordering::Relaxed);
     pipeline
         .seek_simple(flags, start)
-        .map_err(|_| "it cannot be played from a time on; leave out --range".into())
+        .map_err(|_| "it cannot be played from a time on; leave out --range and --split".into())
 }
 
 /// What the threads of the pipeline share.
@@ -186,6 +286,14 @@ struct Shared {
     /// Why a row cannot be written.
     failure: Mutex<Option<String>>,
     decoded: AtomicU64,
+    /// The time of the last frame in the range, in nanoseconds since the start of the video.
+    last: AtomicU64,
+    /// The time that was sought, in seconds.
+    start: Option<f64>,
+    /// Whether the first frame after the seek is later than that.
+    sought_too_far: AtomicBool,
+    /// Whether the range is over.
+    end_reached: AtomicBool,
     /// Whether frames are left out already. Before a seek, the first frame has to pass.
     chooses: AtomicBool,
 }
@@ -194,17 +302,23 @@ impl Shared {
     fn connect(self: &Arc<Self>, pipeline: &gst::Pipeline, choice: Choice) -> Result<(), Failure> {
         let pad = pipeline.by_name(CHOICE).and_then(|element| element.static_pad("src"));
         let shared = self.clone();
-        let choice = Mutex::new(choice);
-        pad.ok_or("the pipeline has no frames")?
-            .add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-                shared.choose(pad, info, &mut lock(&choice))
-            });
+        let current = Mutex::new(choice);
+        let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH;
+        pad.ok_or("the pipeline has no frames")?.add_probe(kinds, move |pad, info| {
+            if info.event().is_some() {
+                *lock(&current) = choice;
+                return gst::PadProbeReturn::Ok;
+            }
+            shared.choose(pad, info, &mut lock(&current))
+        });
         let sink = pipeline.by_name(ROWS).and_then(|sink| sink.downcast::<AppSink>().ok());
         let shared = self.clone();
         let taken = move |sink: &AppSink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             shared.take(&sample).map_err(|error| {
-                lock(&shared.failure).get_or_insert(error.to_string());
+                let text =
+                    error.downcast_ref::<ParquetError>().map_or_else(|| error.to_string(), reason);
+                lock(&shared.failure).get_or_insert(text);
                 gst::FlowError::Error
             })?;
             Ok(gst::FlowSuccess::Ok)
@@ -220,23 +334,34 @@ impl Shared {
         info: &gst::PadProbeInfo<'_>,
         choice: &mut Choice,
     ) -> gst::PadProbeReturn {
-        self.decoded.fetch_add(1, Ordering::Relaxed);
         if !self.chooses.load(Ordering::Relaxed) {
             return gst::PadProbeReturn::Ok;
         }
+        let is_first = self.decoded.fetch_add(1, Ordering::Relaxed) == 0;
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let pts = info.buffer().and_then(|buffer| buffer.pts());
-        let time = segment.and_then(|event| stream_time(event.segment(), pts));
         // A frame without a time cannot be left out.
-        match time.map_or(Chosen::Yes, |time| choice.next(time)) {
-            Chosen::Yes => gst::PadProbeReturn::Ok,
-            Chosen::No => gst::PadProbeReturn::Drop,
-            Chosen::End => {
-                // Behind the frames that are on their way. The decoder gets the answer that the stream has ended.
-                pad.push_event(gst::event::Eos::new());
-                gst::PadProbeReturn::Drop
-            }
+        let Some(time) = segment.and_then(|event| stream_time(event.segment(), pts)) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        if is_first && self.start.is_some_and(|start| time > start + 1e-6) {
+            self.sought_too_far.store(true, Ordering::Relaxed);
         }
+        if self.sought_too_far.load(Ordering::Relaxed) {
+            return gst::PadProbeReturn::Drop;
+        }
+        let chosen = choice.next(time);
+        if chosen == Chosen::End {
+            self.end_reached.store(true, Ordering::Relaxed);
+        } else {
+            self.last.fetch_max((time * 1e9) as u64, Ordering::Relaxed);
+        }
+        if chosen == Chosen::Yes { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    }
+
+    /// Returns the time of the last frame, in seconds since the start of the video.
+    fn seconds(&self) -> f64 {
+        self.last.load(Ordering::Relaxed) as f64 / 1e9
     }
 
     /// Adds what a sample says to the rows.
@@ -322,8 +447,10 @@ struct Progress<'a> {
     stop: &'a AtomicBool,
     bytes: &'a AtomicU64,
     size: u64,
+    /// Of the range, in seconds; `None` is the end of the video.
+    start: f64,
+    end: Option<f64>,
     duration: Option<gst::ClockTime>,
-    seconds: f64,
     /// The number of decoded frames, and when it changed.
     seen: (u64, Instant),
 }
@@ -333,28 +460,25 @@ impl Watcher for Progress<'_> {
         Ok(())
     }
 
-    fn tick(&mut self, pipeline: &gst::Pipeline) -> Result<(), Failure> {
+    fn tick(&mut self, _: &gst::Pipeline) -> Result<(), Failure> {
         let decoded = self.shared.decoded.load(Ordering::Relaxed);
         if decoded != self.seen.0 {
             self.seen = (decoded, Instant::now());
         } else if self.seen.1.elapsed() > STALLED {
-            let at = crate::labels::clock(Some(self.seconds));
+            let at = crate::labels::clock(Some(self.shared.seconds()));
             let text = format!("no frame for {} s, at {at}", STALLED.as_secs());
             return Err(UnusableInput(text).into());
         }
-        let pad = filter_of(pipeline).and_then(|filter| filter.static_pad("sink"));
-        if let Some(position) = pad.and_then(|pad| pad.peer_query_position::<gst::ClockTime>()) {
-            self.seconds = position.nseconds() as f64 / 1e9;
-            let share =
-                self.duration.filter(|duration| !duration.is_zero()).map_or(0.0, |duration| {
-                    (position.nseconds() as f64 / duration.nseconds() as f64).min(1.0)
-                });
-            self.bytes.store((share * self.size as f64) as u64, Ordering::Relaxed);
-        }
+        let done = (self.shared.seconds() - self.start).max(0.0);
+        let duration = self.duration.map(|duration| duration.nseconds() as f64 / 1e9);
+        let length = (self.end.or(duration).unwrap_or(0.0) - self.start).max(1e-3);
+        self.bytes.store(((done / length).min(1.0) * self.size as f64) as u64, Ordering::Relaxed);
         Ok(())
     }
 
     fn is_done(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+            || self.shared.end_reached.load(Ordering::Relaxed)
+            || self.shared.sought_too_far.load(Ordering::Relaxed)
     }
 }

@@ -109,11 +109,17 @@ fn ranges_have_the_rows_of_the_whole_video() {
     convert(&path("b.mkv"), "x264enc bframes=0 key-int-max=300 ! h264parse", "matroskamux");
     convert(&path("c.webm"), "vp8enc deadline=1 keyframe-max-dist=40", "webmmux");
     convert(&path("d.avi"), "jpegenc", "avimux");
-    let videos = ["a.mp4", "b.mkv", "c.webm", "d.avi"];
+    // Containers in which GStreamer seeks elsewhere, or to other times.
+    convert(&path("e.mpg"), "mpeg2enc ! mpegvideoparse", "mpegpsmux");
+    convert(&path("f.avi"), "avenc_mpeg4 max-bframes=2 ! mpeg4videoparse", "avimux");
+    let fragmented = "mp4mux fragment-duration=500";
+    convert(&path("g.mp4"), "x264enc bframes=3 key-int-max=40 ! h264parse", fragmented);
+    let videos = ["a.mp4", "b.mkv", "c.webm", "d.avi", "e.mpg", "f.avi", "g.mp4"];
     for every in ["0.3", ""] {
         let archive = |range: &str| {
+            let out = if range.is_empty() { "whole" } else { "parts" };
             let mut arguments =
-                [&["archive"], &videos[..], &["--out", "out", "--overwrite"]].concat();
+                [&["archive"], &videos[..], &["--out", out, "--overwrite"]].concat();
             if !every.is_empty() {
                 arguments.extend(["--every", every]);
             }
@@ -127,8 +133,8 @@ fn ranges_have_the_rows_of_the_whole_video() {
         archive("");
         ranges.iter().for_each(|range| archive(range));
         for video in videos {
-            let read = |suffix: &str| rows(&path(&format!("out/videos/{video}{suffix}.parquet")));
-            let whole = read("");
+            let read = |suffix: &str| rows(&path(&format!("parts/videos/{video}{suffix}.parquet")));
+            let whole = rows(&path(&format!("whole/videos/{video}.parquet")));
             let parts: Vec<_> =
                 ranges.iter().flat_map(|range| read(&format!("@{range}"))).collect();
             for name in ["time", "label", "confidence", "confidences"] {
@@ -169,6 +175,13 @@ fn a_long_video_is_divided() {
     let parts = ["0-4", "4-8", "8-"]
         .map(|range| rows(&folder.join(format!("out/videos/b/a.mp4@{range}.parquet"))).len());
     assert_eq!(parts, [4, 4, 6]);
+    // The whole beside its parts would have the rows twice.
+    let (status, _, stderr) = archive(&[]);
+    assert_eq!((status, stderr.lines().count()), (Some(1), 1), "{stderr}");
+    assert!(stderr.contains("3 files have results of other ranges of the same videos"), "{stderr}");
+    let (status, _, stderr) = archive(&["--overwrite"]);
+    assert_eq!(status, Some(3), "{stderr}");
+    assert_eq!(all_files(&folder.join("out/videos")), [folder.join("out/videos/b/a.mp4.parquet")]);
 }
 
 #[test]
@@ -328,6 +341,30 @@ fn a_duration_that_lies_changes_nothing() {
 }
 
 #[test]
+fn a_video_that_cannot_have_results_stops_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join("in/b.mp4.parquet")).unwrap();
+    let long = format!("{}.mp4", "x".repeat(245));
+    for name in ["a.mp4", "b.mp4", "b.mp4.parquet/c.mp4", &long] {
+        fs::copy(demo(), folder.join("in").join(name)).unwrap();
+    }
+    assert!(Command::new("mkfifo").arg(folder.join("in/pipe.mp4")).status().unwrap().success());
+    fs::create_dir_all(folder.join("out/videos/b.mp4.parquet")).unwrap();
+    let archive = ["archive", "in", "-o", "out", "--keyframes", "--every", "5"];
+    let (status, _, stderr) = run_in(folder, &archive);
+    assert_eq!(status, Some(3), "{stderr}");
+    for reason in [
+        "b.mp4: there is a folder with the name of the file of its results",
+        "pipe.mp4: it is no regular file",
+        "its name is too long for the file of its results",
+        "2 videos classified",
+    ] {
+        assert!(stderr.contains(reason), "{reason}: {stderr}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -344,6 +381,9 @@ fn wrong_arguments_are_one_line() {
         ),
         (&["a.mp4", "-o", "out", "--model", "a.mp4"], "a.mp4", 1),
         (&["a.mp4", "-o", "out", "--set", "model-file=x"], "name the model with --model", 1),
+        (&["a.mp4", "-o", "out", "--set", "active=false"], "--set active: ", 1),
+        (&["empty/../a.mp4", "--root", "empty", "-o", "out"], "name it without ..", 1),
+        (&["a.mp4", "-o", "out", "--split", "0.5"], "write seconds from 1 to 86400", 2),
         (&["--files-from", "none", "-o", "out"], "list 'none' cannot be read", 1),
         (&["a.mp4"], "--out", 2),
         (&["a.mp4", "-o", "out", "--every", "0"], "write seconds from 0.001", 2),

@@ -35,9 +35,10 @@ impl LoadedModel {
         match options.runtime {
             Runtime::LiteRt => litert(),
             Runtime::Auto => match litert() {
-                // Without the library of LiteRT, the other one runs the model.
-                Err(ModelLoadError::Runtime(_)) if cfg!(feature = "tflitec") => {
-                    Self::tflitec(file, options, model_options)
+                // Without a usable library of LiteRT, the other one runs the model; if it cannot, the first reason
+                // counts.
+                Err(missing @ ModelLoadError::Runtime(_)) if cfg!(feature = "tflitec") => {
+                    Self::tflitec(file, options, model_options).map_err(|_| missing)
                 }
                 result => result,
             },

@@ -91,8 +91,7 @@ impl SharedModel {
         }
         let model = LoadedModel::new(file, options, model_options)?;
         let engine = model.engine()?;
-        // The optimization is for XNNPACK.
-        let (model, mut engine, optimization) = match optimize && model.note().is_none() {
+        let (model, mut engine, optimization) = match optimize {
             true => optimized(model, engine, options, model_options),
             false => (model, engine, Optimization::Off),
         };

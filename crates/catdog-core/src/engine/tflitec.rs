@@ -4,6 +4,7 @@
 //! LiteRT.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -82,18 +83,20 @@ impl TflitecModel {
     pub(super) fn engine(&self) -> Result<TflitecEngine, EngineError> {
         let _creating = lock(&self.creating);
         if let Some(uses_xnnpack) = self.uses_xnnpack.get() {
-            return TflitecEngine::new(self, *uses_xnnpack);
+            return self.created(*uses_xnnpack);
         }
-        let engine = match TflitecEngine::new(self, true) {
-            Ok(engine) => engine,
-            Err(_) => {
-                let engine = TflitecEngine::new(self, false)?;
-                let _ = self.uses_xnnpack.set(false);
-                engine
-            }
+        let (engine, uses_xnnpack) = match self.created(true) {
+            Ok(engine) => (engine, true),
+            Err(_) => (self.created(false)?, false),
         };
-        let _ = self.uses_xnnpack.set(true);
+        let _ = self.uses_xnnpack.set(uses_xnnpack);
         Ok(engine)
+    }
+
+    /// Creates an engine. The crate panics if the name of a tensor is not UTF-8, which is an error here.
+    fn created(&self, uses_xnnpack: bool) -> Result<TflitecEngine, EngineError> {
+        catch_unwind(AssertUnwindSafe(|| TflitecEngine::new(self, uses_xnnpack)))
+            .unwrap_or_else(|_| Err(failed("tensors", "their names cannot be read")))
     }
 
     /// Returns the description of the model in its file.
