@@ -30,6 +30,10 @@ use crate::streams::{self, Streams};
 const STALLED: Duration = Duration::from_secs(120);
 /// How long the first frame may take before a range is sought.
 const START: Duration = Duration::from_secs(60);
+/// Seconds before a range that are decoded, too: some decoders give the first frame after a seek another
+/// time, and the first frames another picture, if they refer to frames before the keyframe (an open group of
+/// pictures).
+const LEAD: f64 = 2.0;
 /// How often a signal is noticed meanwhile.
 const CHECK: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// The elements that the program looks for.
@@ -271,7 +275,8 @@ fn seek(
         }
     }
     let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
-    let start = gst::ClockTime::from_nseconds((range.start * 1e9) as u64);
+    let target = (range.start - LEAD).max(0.0);
+    let start = gst::ClockTime::from_nseconds((target * 1e9) as u64);
     // Frames from before the seek end with the flush, after which the choice begins.
     chooses.store(true, Ordering::Relaxed);
     pipeline
