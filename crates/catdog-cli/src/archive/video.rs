@@ -311,7 +311,9 @@ impl Shared {
         let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH;
         pad.ok_or("the pipeline has no frames")?.add_probe(kinds, move |pad, info| {
             if info.event().is_some() {
+                // A seek: what came before it does not count.
                 *lock(&current) = choice;
+                shared.decoded.store(0, Ordering::Relaxed);
                 return gst::PadProbeReturn::Ok;
             }
             shared.choose(pad, info, &mut lock(&current))
