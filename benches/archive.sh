@@ -7,8 +7,9 @@
 #   ROUNDS  number of rounds of the comparison of workers (default: 5)
 #
 # The videos are made from the demo clip: 1920 x 1080, H.264, 25 frames a second, a keyframe every two seconds. One
-# worker is bound to one core, and two workers to two, as machines with one core would be. Needs target/release/catdog and two cores;
-# examples/archive/requirements.txt is installed into target/archive-bench-venv. Nothing else should run on the machine.
+# worker is bound to one core, and two workers to two, as machines with one core would be. Needs target/release/catdog
+# and two cores; examples/archive/requirements.txt is installed into target/archive-bench-venv. Nothing else should run
+# on the machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
@@ -56,17 +57,15 @@ for options in "" "--every 1" "--every 10 --keyframes"; do
 done
 
 echo "Time of one worker divided by that of two, 16 videos, every frame:"
+archive=("$python" "$CATDOG_ROOT/examples/archive/dask_archive.py" large --program "$catdog")
 for ((round = 0; round < rounds; round++)); do
   rm -rf one two
-  archive=("$python" "$CATDOG_ROOT/examples/archive/dask_archive.py" large --program "$catdog")
   one=$(cost taskset -c 0 "${archive[@]}" --workers 1 --out one)
   two=$(cost taskset -c 0,1 "${archive[@]}" --workers 2 --out two)
   echo "${one% *} ${two% *}" >>dask
 done
 # shellcheck disable=SC2016 # awk expands them
-{
-  echo "  $(median '$1 / $2' dask); one worker $(median '$1' dask) s, two $(median '$2' dask) s"
-}
+echo "  $(median '$1 / $2' dask); one worker $(median '$1' dask) s, two $(median '$2' dask) s"
 
 echo "1,000 videos of one second: $(cost "$catdog" archive small --out many --every 1 | cut -d ' ' -f 1) s;" \
   "again: $(cost "$catdog" archive small --out many --every 1 | cut -d ' ' -f 1) s"

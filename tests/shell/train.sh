@@ -232,8 +232,8 @@ mkdir -p nested/{a,b/more}
 cp data/red/* nested/a
 cp data/blue/* nested/b
 refused "nested/b/more is a folder inside a class folder" --data nested
-for wrong in "--size 36" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" "--width 0,1" "--width 1" "--teacher none --teacher x" "--teach-views 0.5" \
-  "--head both"; do
+for wrong in "--size 36" "--epochs 0" "--batch 0" "--channels 2000" "--dropout 2" "--validation 1" "--width 0,1" "--width 1" \
+  "--head both" "--teacher none --teacher x" "--teach-views 0.5"; do
   # shellcheck disable=SC2086 # an option and its value
   expect_status 2 "$train" --data data --out none $wrong
 done

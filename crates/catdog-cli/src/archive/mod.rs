@@ -147,26 +147,18 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         split: arguments.split,
         settings: &settings,
     })?;
-    if let (Some((_, first)), false) = (plan.stale.first(), arguments.overwrite) {
-        return Err(format!(
-            "--out {}: {} files have results of other ranges of the same videos, such as {}, so that rows would be \
-             there twice; name another folder, or remove them with --overwrite",
-            arguments.out.display(),
-            plan.stale.len(),
-            first.display()
-        )
-        .into());
-    }
-    if let (Some(first), false) = (plan.foreign.first(), arguments.overwrite) {
-        return Err(format!(
-            "--out {}: {} files have results of another model or with other options, such as {}; name another \
-             folder, or replace them with --overwrite",
-            arguments.out.display(),
-            plan.foreign.len(),
-            first.display()
-        )
-        .into());
-    }
+    refuse_unasked(
+        arguments,
+        &plan.stale,
+        "other ranges of the same videos",
+        ", so that rows would be there twice; name another folder, or remove them with --overwrite",
+    )?;
+    refuse_unasked(
+        arguments,
+        &plan.foreign,
+        "another model or with other options",
+        "; name another folder, or replace them with --overwrite",
+    )?;
     if arguments.print_units {
         return print_units(&plan);
     }
@@ -175,7 +167,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         note(arguments.quiet, &format!("no videos to classify: expected .{known}"));
         return Ok(Ending::Done);
     }
-    for (_, results) in &plan.stale {
+    for results in &plan.stale {
         fs::remove_file(results).map_err(|error| format!("{}: {error}", results.display()))?;
     }
     let started = Instant::now();
@@ -193,6 +185,18 @@ pub fn run(arguments: &Arguments) -> Result<Ending, Failure> {
         (false, 0) => Ending::Done,
         (false, _) => Ending::SomeUnreadable,
     })
+}
+
+/// Refuses to touch results of `others` without `--overwrite`.
+fn refuse_unasked(
+    arguments: &Arguments,
+    others: &[PathBuf],
+    of: &str,
+    remedy: &str,
+) -> Result<(), Failure> {
+    let Some(first) = others.first().filter(|_| !arguments.overwrite) else { return Ok(()) };
+    let (out, count, first) = (arguments.out.display(), others.len(), first.display());
+    Err(format!("--out {out}: {count} files have results of {of}, such as {first}{remedy}").into())
 }
 
 /// Returns what the results depend on, and checks that the model can be read.

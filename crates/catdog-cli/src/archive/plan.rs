@@ -119,6 +119,13 @@ pub struct Wish<'a> {
     pub settings: &'a Settings,
 }
 
+impl Wish<'_> {
+    /// Returns the file of the results of a video or a range with this name.
+    fn results(&self, name: &str) -> PathBuf {
+        self.out.join("videos").join(format!("{name}.parquet"))
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -130,8 +137,8 @@ pub struct Plan {
     pub unreadable: Vec<(String, String)>,
     /// Results of another model, or with other options.
     pub foreign: Vec<PathBuf>,
-    /// Results of other ranges of videos, with the names of the videos.
-    pub stale: Vec<(String, PathBuf)>,
+    /// Results of other ranges of the videos.
+    pub stale: Vec<PathBuf>,
     /// The paths of folders that could be read, and the names of videos that are divided.
     pub readable: Vec<String>,
     /// The names of all videos and ranges of this process and of other shards.
@@ -183,7 +190,7 @@ impl Plan {
                     Some(length) => plan.add_ranges(&video, &name, length, wish),
                     None => plan.add(&video, &name, wish.range, 1.0, wish),
                 }
-                plan.add_foreign(&name, wish);
+                plan.add_stale(&name, wish);
             }
         }
         Ok(plan)
@@ -227,7 +234,7 @@ impl Plan {
                 return;
             }
         };
-        let results = wish.out.join("videos").join(format!("{name}.parquet"));
+        let results = wish.results(&name);
         let name_length = results.file_name().map_or(0, |name| name.len());
         let problem = if !metadata.is_file() {
             "it is no regular file"
@@ -269,29 +276,28 @@ impl Plan {
 
     /// Finds results of a video that this plan would not write: of the whole video beside ranges, of ranges
     /// beside the whole, or of other ranges. The rows would be there twice.
-    fn add_foreign(&mut self, video: &str, wish: &Wish<'_>) {
+    fn add_stale(&mut self, video: &str, wish: &Wish<'_>) {
+        self.add_if_stale(video, wish);
         // With --range, the user says which ranges there are.
         if wish.range.is_some() {
-            self.add_if_foreign(video, video, wish);
             return;
         }
         let whole = wish.out.join("videos").join(video);
         let (Some(folder), Some(name)) = (whole.parent(), whole.file_name()) else { return };
         let prefix = format!("{}@", name.to_string_lossy());
-        self.add_if_foreign(video, video, wish);
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let file = entry.file_name().to_string_lossy().into_owned();
             let range = file.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".parquet"));
             if let Some(range) = range.filter(|range| range.parse::<Range>().is_ok()) {
-                self.add_if_foreign(video, &format!("{video}@{range}"), wish);
+                self.add_if_stale(&format!("{video}@{range}"), wish);
             }
         }
     }
 
-    fn add_if_foreign(&mut self, video: &str, name: &str, wish: &Wish<'_>) {
-        let results = wish.out.join("videos").join(format!("{name}.parquet"));
+    fn add_if_stale(&mut self, name: &str, wish: &Wish<'_>) {
+        let results = wish.results(name);
         if !self.units.contains(name) && results.exists() {
-            self.stale.push((video.to_owned(), results));
+            self.stale.push(results);
         }
     }
 }
@@ -416,11 +422,11 @@ mod tests {
         fs::write(path("videos/a.mp4@0-60.parquet"), "text").unwrap();
         fs::write(path("videos/a.mp4@home.mp4.parquet"), "text").unwrap();
         let stale = plan(&paths, folder.path(), &settings()).stale;
-        assert_eq!(stale, [("a.mp4".to_owned(), path("videos/a.mp4@0-60.parquet"))]);
+        assert_eq!(stale, [path("videos/a.mp4@0-60.parquet")]);
         let (settings, range) = (settings(), "0-60".parse().unwrap());
         let ranged = Wish { range: Some(range), ..wish(&paths, folder.path(), &settings) };
         let stale = Plan::new(&ranged).unwrap().stale;
-        assert_eq!(stale, [("a.mp4".to_owned(), path("videos/a.mp4.parquet"))]);
+        assert_eq!(stale, [path("videos/a.mp4.parquet")]);
     }
 
     #[test]

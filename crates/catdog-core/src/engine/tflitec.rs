@@ -169,24 +169,6 @@ impl TflitecEngine {
         }
         Ok(())
     }
-
-    /// Copies an output into a tensor.
-    fn read(&self, index: usize, into: TensorMut<'_>) -> Result<(), EngineError> {
-        let output = self.interpreter.output(index).map_err(|error| failed("output", error))?;
-        let element = into.element();
-        if output.data_type() != data_type(element)
-            || output.data::<u8>().len() < into.len() * element.size()
-        {
-            return Err(failed("output", "it is not that of the file"));
-        }
-        match into {
-            TensorMut::F32(into) => into.copy_from_slice(&output.data::<f32>()[..into.len()]),
-            TensorMut::F16(into) => into.copy_from_slice(&output.data::<f16>()[..into.len()]),
-            TensorMut::U8(into) => into.copy_from_slice(&output.data::<u8>()[..into.len()]),
-            TensorMut::I8(into) => into.copy_from_slice(&output.data::<i8>()[..into.len()]),
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for TflitecEngine {
@@ -218,15 +200,9 @@ impl Engine for TflitecEngine {
         }
         .and_then(|()| self.interpreter.invoke())
         .map_err(|error| failed("inference", error))?;
-        let mut scores = std::mem::replace(&mut self.scores, Tensor::U8(Vec::new()));
-        let read = self.read(self.info.output_index, scores.elements_mut());
-        self.scores = scores;
-        read?;
-        if let Some(mut evidence) = self.evidence.take() {
-            let index = self.info.evidence.as_ref().map_or(0, |evidence| evidence.index);
-            let read = self.read(index, evidence.elements_mut());
-            self.evidence = Some(evidence);
-            read?;
+        read(&self.interpreter, self.info.output_index, self.scores.elements_mut())?;
+        if let (Some(info), Some(evidence)) = (&self.info.evidence, &mut self.evidence) {
+            read(&self.interpreter, info.index, evidence.elements_mut())?;
         }
         Ok(())
     }
@@ -242,6 +218,28 @@ impl Engine for TflitecEngine {
     fn evidence(&self) -> Option<TensorRef<'_>> {
         self.evidence.as_ref().map(Tensor::elements)
     }
+}
+
+/// Copies an output into a tensor.
+fn read(
+    interpreter: &Interpreter<'_>,
+    index: usize,
+    into: TensorMut<'_>,
+) -> Result<(), EngineError> {
+    let output = interpreter.output(index).map_err(|error| failed("output", error))?;
+    let element = into.element();
+    if output.data_type() != data_type(element)
+        || output.data::<u8>().len() < into.len() * element.size()
+    {
+        return Err(failed("output", "it is not that of the file"));
+    }
+    match into {
+        TensorMut::F32(into) => into.copy_from_slice(&output.data::<f32>()[..into.len()]),
+        TensorMut::F16(into) => into.copy_from_slice(&output.data::<f16>()[..into.len()]),
+        TensorMut::U8(into) => into.copy_from_slice(&output.data::<u8>()[..into.len()]),
+        TensorMut::I8(into) => into.copy_from_slice(&output.data::<i8>()[..into.len()]),
+    }
+    Ok(())
 }
 
 fn data_type(element: ElementType) -> DataType {
